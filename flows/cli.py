@@ -1,0 +1,139 @@
+"""The command line of every flow: settings as options, one line for an error, a summary at the end."""
+
+import difflib
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+from pydantic_settings import CliApp, SettingsError
+from rich.console import Console
+
+from flows.report import Report
+from flows.settings import RetrainSettings, flatten
+from ncf.config import Settings
+from ncf.data.sources import cache_dir
+from ncf.errors import ConfigError, NCFError
+
+S = TypeVar("S", bound=Settings)
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def run_from_command_line(flow: Callable[[Any], Report], settings_type: type[RetrainSettings], args: Sequence[str]) -> int:
+    """Read the settings, run the flow and show what it found. Returns the exit code."""
+    console = Console(stderr=False)
+    try:
+        settings = parse(settings_type, args)
+    except NCFError as error:
+        return fail(str(error), EXIT_USAGE)
+    quieten()
+    try:
+        with one_at_a_time(settings.dataset):
+            show(flow(settings), console)
+    except NCFError as error:
+        return fail(str(error), EXIT_FAILED)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        return fail(f"can't write {error.filename or ''}: {error.strerror}; nothing finished was lost. "
+                    "Make room and run the same command again", EXIT_FAILED)
+    except (KeyboardInterrupt, SystemExit):
+        return fail("interrupted; finished models are kept. The same command goes on from there", EXIT_INTERRUPTED)
+    return 0
+
+
+def parse(settings_type: type[S], args: Sequence[str]) -> S:
+    """Settings from options such as --gmf.training.learning-rate 0.01; --help prints them all and exits.
+
+    Raises:
+        ConfigError: an option is unknown, or a value is impossible.
+    """
+    try:
+        given = CliApp.run(settings_type, cli_args=list(args), cli_exit_on_error=False)
+        return settings_type.model_validate(given.model_dump())
+    except ValidationError as error:
+        lines = [
+            f"--{'.'.join(str(part) for part in problem['loc']).replace('_', '-')}: got {problem['input']!r}; "
+            f"{problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise ConfigError("\n       ".join(lines), do="see --help") from error
+    except SettingsError as error:
+        raise ConfigError(_unknown_option(str(error), settings_type), do="see --help") from error
+
+
+def _unknown_option(message: str, settings_type: type[Settings]) -> str:
+    options = [f"--{name.replace('_', '-')}" for name in flatten(settings_type().model_dump())]
+    words = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
+    near = [option for word in words for option in difflib.get_close_matches(word, options, n=1, cutoff=0.5)]
+    hint = f" (nearest: {', '.join(near)})" if near else ""
+    return message.removeprefix("error parsing CLI: ") + hint
+
+
+class one_at_a_time:
+    """Hold this machine's lock for a data set's retraining; it is free again when the process ends, however."""
+
+    def __init__(self, dataset: str) -> None:
+        self.dataset = dataset
+        self.path = cache_dir() / "locks" / f"{dataset}.lock"
+
+    def __enter__(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.lock = FileLock(self.path)
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ConfigError(
+                f"another retraining of {self.dataset} is running on this machine", do="wait for it, or stop it"
+            ) from error
+        except OSError:
+            self.lock = FileLock(self.path)  # an unwritable cache is named by the checks before work
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+class _KnownErrors(logging.Filter):
+    """Drops the traceback that Prefect prints of an error which the user is told in one line anyway."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, (NCFError, KeyboardInterrupt, SystemExit))
+
+
+def quieten() -> None:
+    """Leave on the terminal what tells the user where the run is."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each download of a few files
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_KnownErrors())
+
+
+def show(report: Report, console: Console) -> None:
+    """The table, the verdict, some recommendations, and what to do next."""
+    if not report.trained:
+        console.print("\nNothing has changed since the last retraining, so nothing was trained. The result was:")
+    console.print(report.table())
+    console.print(report.verdict(), highlight=False)
+    if report.recommendations:
+        console.print(f"\nRecommendations for every user: {report.recommendations}", highlight=False, soft_wrap=True)
+        for line in report.sample:
+            console.print(f"  {line}", highlight=False, markup=False, overflow="ellipsis", no_wrap=True)
+    console.print(
+        "\nLook at the runs:        make mlflow\n"
+        'Try another seed:        make retrain ARGS="--seed 1"\n'
+        'Try a wider GMF:         make retrain ARGS="--gmf.model.embedding-dim 64"\n'
+        'See every setting:       make retrain ARGS="--help"',
+        highlight=False,
+        markup=False,
+    )
+
+
+def fail(message: str, code: int) -> int:
+    """Print an error and return the exit code."""
+    print(f"error: {message}", file=sys.stderr)
+    return code

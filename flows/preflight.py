@@ -1,0 +1,48 @@
+"""What must be in order before any work starts."""
+
+import shutil
+from pathlib import Path
+
+from flows.tracking import check_tracking, tracking_folder, tracking_uri
+from ncf.data.sources import CACHE_VARIABLE, cache_dir
+from ncf.errors import ConfigError
+from ncf.files import new_file
+
+NEEDED_BYTES = 200_000_000  # a retraining of ML-100K writes about a tenth of this; a database must never run full
+
+
+def check_before_work() -> None:
+    """Refuse to start what could not end.
+
+    Raises:
+        ConfigError: a folder can't be written, or its disk is nearly full.
+        TrackingError: MLflow does not answer.
+    """
+    check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
+    check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
+    if tracking_uri().startswith("sqlite:"):
+        check_folder(tracking_folder(), "run in a folder that can be written, or set $MLFLOW_TRACKING_URI")
+    check_tracking()
+
+
+def check_folder(folder: Path, do: str) -> None:
+    """Make a folder, write a file in it and look at the free space.
+
+    Raises:
+        ConfigError: one of these fails.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with new_file(folder / ".writable") as probe:
+            probe.write_bytes(b"0")
+        (folder / ".writable").unlink()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} can't be written", got=error.strerror or str(error), do=do) from error
+    if free < NEEDED_BYTES:
+        raise ConfigError(
+            f"the disk of {folder} is nearly full; free bytes",
+            got=free,
+            allowed=f"at least {NEEDED_BYTES}",
+            do=f"make room, or {do}",
+        )

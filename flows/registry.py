@@ -1,0 +1,125 @@
+"""The model registry: versions, and the aliases champion and challenger. What to promote is decided in ncf."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+
+import ncf
+from flows.tracking import ModelRun, Tracker, quiet_mlflow
+from ncf.data.ratings import USER_ID
+from ncf.errors import ModelError
+from ncf.evaluation.comparison import Decision
+from ncf.serving.bundle import Bundle
+from ncf.serving.recommender import Recommender
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+PROMOTED, REASON = "ncf.promoted", "ncf.reason"
+BUNDLE = "bundle"
+REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
+SERVING_MODEL = Path(__file__).with_name("serving_model.py")
+EXAMPLE_USERS, EXAMPLE_K = 2, 10
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version and its bundle."""
+
+    version: int
+    run_id: str
+    bundle: Bundle
+
+
+def register(tracker: Tracker, name: str, model: ModelRun, tags: Mapping[str, str], description: str) -> int:
+    """Register a finished model as the challenger. Done twice, it is registered once. Returns the version."""
+    client = tracker.client
+    versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
+    if not versions:
+        uri = _log_pyfunc(tracker, model)
+        with quiet_mlflow():
+            versions = [mlflow.register_model(uri, name, tags=dict(tags))]
+        client.update_model_version(name, versions[0].version, description)
+    version = int(versions[0].version)
+    client.set_registered_model_alias(name, CHALLENGER, str(version))
+    return version
+
+
+def _log_pyfunc(tracker: Tracker, model: ModelRun) -> str:
+    """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the model's URI."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = tracker.download(model.run_id, BUNDLE, Path(scratch))
+        recommender = Recommender.load(folder)
+        example = pd.DataFrame({USER_ID: recommender.bundle.user_ids[:EXAMPLE_USERS]})
+        answer = recommender.recommend(example[USER_ID].to_list(), EXAMPLE_K)
+        with quiet_mlflow(), mlflow.start_run(run_id=model.run_id):
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(SERVING_MODEL),
+                artifacts={BUNDLE: str(folder)},
+                code_paths=[str(Path(ncf.__file__).parent)],
+                signature=infer_signature(example, answer, params={"k": EXAMPLE_K}),
+                input_example=example,
+                pip_requirements=[f"{package}=={_release(package)}" for package in ("mlflow", *REQUIREMENTS)],
+            )
+    return str(info.model_uri)
+
+
+def _release(package: str) -> str:
+    return installed(package).partition("+")[0]  # "+cpu" is a build, not a release
+
+
+def champion(tracker: Tracker, name: str) -> RegisteredModel | None:
+    """The version that serves, or None before the first promotion.
+
+    Raises:
+        ModelError: the alias points at a version whose files are gone or damaged.
+    """
+    found = _by_alias(tracker, name, CHAMPION)
+    if found is None:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=scratch)
+        except (OSError, MlflowException) as error:
+            raise ModelError(
+                f"the champion, version {found.version} of {name}, can't be read",
+                got=str(error)[:300],
+                do=f"restore its artifacts, or point the alias {CHAMPION} at another version",
+            ) from error
+        return RegisteredModel(int(found.version), str(found.run_id), Bundle.load(Path(folder) / "artifacts" / BUNDLE))
+
+
+def champion_version(tracker: Tracker, name: str) -> int | None:
+    """The version that serves, or None."""
+    found = _by_alias(tracker, name, CHAMPION)
+    return int(found.version) if found else None
+
+
+def apply(tracker: Tracker, name: str, version: int, decision: Decision) -> None:
+    """Write a decision to the version, and move the alias champion if it says so."""
+    tracker.client.set_model_version_tag(name, str(version), REASON, decision.reason)
+    tracker.client.set_model_version_tag(name, str(version), PROMOTED, str(decision.promote).lower())
+    if decision.promote:
+        tracker.client.set_registered_model_alias(name, CHAMPION, str(version))
+
+
+def earlier_decision(tracker: Tracker, name: str, version: int) -> Decision | None:
+    """The decision that an interrupted run had already taken on this version."""
+    tags = tracker.client.get_model_version(name, str(version)).tags
+    return Decision(tags[PROMOTED] == "true", tags[REASON]) if PROMOTED in tags else None
+
+
+def _by_alias(tracker: Tracker, name: str, alias: str) -> ModelVersion | None:
+    try:
+        return tracker.client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise

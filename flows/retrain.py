@@ -1,0 +1,112 @@
+"""Flow: from ratings to a registered champion and its recommendations. `python -m flows.retrain --help`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow.entities import Run
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.logging import get_run_logger
+
+from flows import registry
+from flows.cli import run_from_command_line
+from flows.compare import best_of, decide_promotion, register_challenger
+from flows.prepare import load, sample_candidates, split
+from flows.preflight import check_before_work
+from flows.recommend import sample, write_recommendations
+from flows.report import Report, rows_of
+from flows.settings import RetrainSettings, content_key, flatten
+from flows.tracking import COMPLETE, ModelRun, Tracker
+from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, measure_popularity, train_model
+from ncf import __version__
+from ncf.data.prepared import PreparedData
+
+REPORT = "report.json"
+
+
+@flow(name="retrain", flow_run_name="retrain {settings.dataset}, seed {settings.seed}")
+def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B008 (frozen, and Prefect shows it)
+    """Train the four models, compare them, register the best, promote it if it is better, and recommend."""
+    check_before_work()
+    ratings = load(settings)
+    data = sample_candidates(settings, ratings, split(settings, ratings))
+    tracker = Tracker(settings.dataset)
+    key = content_key(settings.learned(), data.fingerprint, __version__)
+    earlier = tracker.newest_retraining(key)
+    if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
+        return report_again(tracker, earlier, settings, data)
+    with open_run(tracker, key, earlier, settings, data) as run_id:
+        popularity = measure_popularity(tracker, run_id, data)
+        gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
+        mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
+        neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
+        pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
+        report = conclude(tracker, run_id, settings, data, [popularity, gmf, mlp, neumf, pretrained])
+        tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
+        tracker.set_notes(run_id, report.markdown())
+        tracker.finish(run_id)
+    publish(report)
+    return report
+
+
+def conclude(
+    tracker: Tracker, run_id: str, settings: RetrainSettings, data: PreparedData, models: list[ModelRun]
+) -> Report:
+    """Register the best of the trained models (all but the baseline, the first), decide, and recommend."""
+    winner = best_of(models[1:])
+    version = register_challenger(tracker, settings, winner, data)
+    decision = decide_promotion(tracker, settings, version, winner, data)
+    path = write_recommendations(tracker, settings, data)
+    return Report(
+        dataset=settings.dataset,
+        fingerprint=data.fingerprint,
+        run_id=run_id,
+        rows=rows_of(models),
+        winner=winner.name,
+        version=version,
+        promoted=decision.promote,
+        reason=decision.reason,
+        champion=registry.champion_version(tracker, settings.model_name),
+        recommendations=str(path) if path else None,
+        sample=sample(path) if path else [],
+    )
+
+
+@contextmanager
+def open_run(
+    tracker: Tracker, key: str, earlier: Run | None, settings: RetrainSettings, data: PreparedData
+) -> Iterator[str]:
+    """The parent run: an interrupted one with the same settings and data goes on, else a new one begins."""
+    if earlier is not None and COMPLETE not in earlier.data.tags:
+        run_id = str(earlier.info.run_id)
+        tracker.resume_retraining(run_id)
+        get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
+    else:
+        run_id = tracker.start_retraining(key, flatten(settings.learned()), data)
+    try:
+        yield run_id
+    except BaseException as error:
+        tracker.interrupt(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+
+
+def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data: PreparedData) -> Report:
+    """The report of a retraining that need not be repeated; its recommendations are written again if they are gone."""
+    report = Report.model_validate(tracker.read_json(earlier.info.run_id, REPORT))
+    if report.recommendations and not Path(report.recommendations).exists():
+        path = write_recommendations(tracker, settings, data)
+        report = report.model_copy(update={"recommendations": str(path) if path else None})
+    get_run_logger().info("nothing has changed since MLflow run %s: not training again", earlier.info.run_id)
+    return report.model_copy(update={"trained": False})
+
+
+def publish(report: Report) -> None:
+    """Show the result in the Prefect UI."""
+    create_table_artifact(report.table_rows(), key=f"{report.dataset}-models", description=report.verdict())
+    create_markdown_artifact(report.markdown(), key=f"{report.dataset}-report", description=report.verdict())
+
+
+if __name__ == "__main__":
+    sys.exit(run_from_command_line(retrain, RetrainSettings, sys.argv[1:]))

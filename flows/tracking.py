@@ -1,0 +1,250 @@
+"""MLflow: where runs are kept, found again and continued. Only this module and registry.py write to it."""
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import mlflow
+import pandas as pd
+import requests
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus
+from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+
+from ncf.data.prepared import PreparedData
+from ncf.errors import NCFError
+from ncf.files import read_json, write_json
+
+COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+ANSWER_SECONDS = 10.0
+MAX_PARAM_LENGTH = 6000  # MLflow's limit
+
+
+class TrackingError(NCFError):
+    """MLflow does not answer, or does not have what it should."""
+
+
+def tracking_folder() -> Path:
+    """MLflow's own folder, in the folder that the command runs in."""
+    return Path.cwd() / "mlruns"
+
+
+def tracking_uri() -> str:
+    """$MLFLOW_TRACKING_URI, or the SQLite file mlruns/mlflow.db."""
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{tracking_folder() / 'mlflow.db'}"
+
+
+def check_tracking() -> None:
+    """Make sure that MLflow is there, before any work.
+
+    Raises:
+        TrackingError: the server does not answer, or the folder can't be written.
+    """
+    uri = tracking_uri()
+    if urlsplit(uri).scheme in ("http", "https"):
+        try:
+            requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).raise_for_status()
+        except requests.RequestException as error:
+            raise TrackingError(
+                f"the MLflow server at {uri} does not answer",
+                got=str(error)[:300],
+                do=f"start it, or correct ${URI_VARIABLE}, or unset it to use {tracking_folder()}",
+            ) from error
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """A finished model of one retraining, as MLflow has it.
+
+    Attributes:
+        name: popularity, gmf, mlp, neumf or neumf-pretrained.
+        run_id: the nested run.
+        metrics: keys as in docs/metrics.md, such as "test/full/ndcg_at_10".
+    """
+
+    name: str
+    run_id: str
+    metrics: Mapping[str, float]
+
+
+class Tracker:
+    """One experiment, named after the data set.
+
+    Args:
+        dataset: the data set's name.
+    """
+
+    def __init__(self, dataset: str) -> None:
+        self.uri = tracking_uri()
+        self.dataset = dataset
+        mlflow.set_tracking_uri(self.uri)  # log_model and load_model know no other way
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """The client; the database is made by one process alone, since two would break its migration."""
+        if not self.uri.startswith("sqlite:///"):
+            return MlflowClient(self.uri)
+        folder = Path(self.uri.removeprefix("sqlite:///")).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with quiet_mlflow(), FileLock(folder / ".migration.lock"):
+            client = MlflowClient(self.uri)
+            client.search_experiments(max_results=1)
+        return client
+
+    @cached_property
+    def experiment_id(self) -> str:
+        found = self.client.get_experiment_by_name(self.dataset)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self.uri.startswith("sqlite:///")
+        folder = Path(self.uri.removeprefix("sqlite:///")).parent
+        artifacts = (folder / "artifacts" / self.dataset).as_uri() if local else None
+        return str(self.client.create_experiment(self.dataset, artifact_location=artifacts))
+
+    # --- retrainings -------------------------------------------------------------------------------------------------
+
+    def newest_retraining(self, key: str) -> Run | None:
+        """The newest parent run with these settings, data and version; finished or not."""
+        found = self.client.search_runs(
+            [self.experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time DESC"], max_results=1
+        )
+        return found[0] if found else None
+
+    def start_retraining(self, key: str, settings: Mapping[str, Any], data: PreparedData) -> str:
+        """Open a parent run; its settings are parameters and its data an MLflow data set. Returns the run id."""
+        started = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        tags = {KEY: key, FINGERPRINT: data.fingerprint}
+        run_id = self._create_run(f"retrain {self.dataset} {started}", tags)
+        self._log(run_id, params=settings)
+        self.log_data(run_id, data)
+        return run_id
+
+    def resume_retraining(self, run_id: str) -> None:
+        """Go on with an interrupted parent run; models that were not finished are forgotten."""
+        self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        for run in self._nested(run_id):
+            if COMPLETE not in run.data.tags:
+                self.client.delete_run(run.info.run_id)
+
+    def set_notes(self, run_id: str, markdown: str) -> None:
+        """Write the text that the UI shows on a run's page."""
+        self.client.set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
+
+    def finish(self, run_id: str) -> None:
+        """Mark a run as complete: what has this mark is never done again."""
+        self.client.set_tag(run_id, COMPLETE, "true")
+        self.client.set_terminated(run_id)
+
+    def interrupt(self, run_id: str, status: str) -> None:
+        """Close a run that did not come to its end, and its open nested runs."""
+        for run in [*self._nested(run_id), self.client.get_run(run_id)]:
+            if COMPLETE not in run.data.tags:
+                self.client.set_terminated(run.info.run_id, status)
+
+    # --- models ------------------------------------------------------------------------------------------------------
+
+    def find_model(self, parent_id: str, name: str) -> ModelRun | None:
+        """The finished nested run of a model, if there is one."""
+        for run in self._nested(parent_id):
+            if run.data.tags.get(MODEL) == name and COMPLETE in run.data.tags:
+                return ModelRun(name, run.info.run_id, dict(run.data.metrics))
+        return None
+
+    def start_model(self, parent_id: str, name: str, settings: Mapping[str, Any], data: PreparedData) -> str:
+        """Open the nested run of a model. Returns the run id."""
+        run_id = self._create_run(name, {MODEL: name, FINGERPRINT: data.fingerprint, MLFLOW_PARENT_RUN_ID: parent_id})
+        self._log(run_id, params=settings)
+        self.log_data(run_id, data)
+        return run_id
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log final values, without steps."""
+        now = int(datetime.now(UTC).timestamp() * 1000)
+        self.client.log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()])
+
+    def log_data(self, run_id: str, data: PreparedData) -> None:
+        """Log the train pairs as an MLflow data set input; only its schema and profile are stored, not its rows."""
+        frame = pd.DataFrame({"user": data.train.users, "item": data.train.items})
+        with quiet_mlflow():
+            dataset = mlflow.data.from_pandas(frame, source=self.dataset, name=data.name, digest=data.fingerprint[:36])
+            context = InputTag("mlflow.data.context", "training")
+            self.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), [context])])
+
+    # --- artifacts ---------------------------------------------------------------------------------------------------
+
+    def log_folder(self, run_id: str, folder: Path, name: str) -> None:
+        """Upload a folder as the artifact `name`."""
+        self.client.log_artifacts(run_id, str(folder), name)
+
+    def log_json(self, run_id: str, value: Any, name: str) -> None:
+        """Upload a JSON value as the artifact `name`."""
+        with tempfile.TemporaryDirectory() as scratch:
+            write_json(Path(scratch) / name, value)
+            self.client.log_artifact(run_id, str(Path(scratch) / name))
+
+    def read_json(self, run_id: str, name: str) -> Any:
+        """Download a JSON artifact.
+
+        Raises:
+            TrackingError: it is gone.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            return read_json(self.download(run_id, name, Path(scratch)))
+
+    def download(self, run_id: str, name: str, folder: Path) -> Path:
+        """Copy an artifact into a folder and return its path.
+
+        Raises:
+            TrackingError: it is gone.
+        """
+        try:
+            return Path(self.client.download_artifacts(run_id, name, str(folder)))
+        except (OSError, mlflow.MlflowException) as error:
+            raise TrackingError(
+                f"the artifact {name} of the MLflow run {run_id} is missing",
+                got=str(error)[:300],
+                do="restore MLflow's artifacts from a backup, or train again with --force",
+            ) from error
+
+    def _nested(self, parent_id: str) -> list[Run]:
+        return list(
+            self.client.search_runs([self.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'")
+        )
+
+    def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
+        commit = get_git_commit(str(Path.cwd()))
+        every = {**resolve_tags(), **({MLFLOW_GIT_COMMIT: commit} if commit else {}), **tags}
+        return str(self.client.create_run(self.experiment_id, run_name=name, tags=every).info.run_id)
+
+    def _log(self, run_id: str, params: Mapping[str, Any]) -> None:
+        listed = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items()]
+        self.client.log_batch(run_id, params=listed)
+
+
+@contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """Keep from the user what MLflow tells those who write models, and the hundred lines of a new database."""
+    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

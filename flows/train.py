@@ -1,0 +1,142 @@
+"""Tasks: train one model, measure it, and keep it in MLflow. A finished model is never trained again."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from pytorch_lightning.loggers import MLFlowLogger
+
+from flows.registry import BUNDLE
+from flows.settings import RetrainSettings, flatten
+from flows.tracking import ModelRun, Tracker
+from ncf.config import ModelConfig, NeuMFConfig, Settings, TrainingConfig
+from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
+from ncf.evaluation.baselines import Popularity
+from ncf.evaluation.ranking import HoldoutRanker, Scorer, SplitName
+from ncf.models.build import Model, build_model
+from ncf.models.gmf import GMF
+from ncf.models.mlp import MLP
+from ncf.models.neumf import NeuMF
+from ncf.serving.bundle import Bundle
+from ncf.training.fit import fit
+
+POPULARITY, GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "popularity", "gmf", "mlp", "neumf", "neumf-pretrained"
+EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
+BEST_VALIDATION = "best_validation"
+
+
+@task(name="measure popularity", task_run_name="measure popularity", cache_policy=NO_CACHE)
+def measure_popularity(tracker: Tracker, parent_id: str, data: PreparedData) -> ModelRun:
+    """The baseline of every comparison: the most popular items, for everyone."""
+    done = tracker.find_model(parent_id, POPULARITY)
+    if done is not None:
+        return done
+    run_id = tracker.start_model(parent_id, POPULARITY, {"model.kind": POPULARITY}, data)
+    return _finish(tracker, run_id, POPULARITY, measure(Popularity(data), data) | {EPOCHS: 0.0, SECONDS: 0.0})
+
+
+@task(name="train model", task_run_name="train {name}", cache_policy=NO_CACHE)
+def train_model(
+    tracker: Tracker,
+    parent_id: str,
+    name: str,
+    settings: RetrainSettings,
+    data: PreparedData,
+    pretrained: tuple[ModelRun, ModelRun] | None = None,
+) -> ModelRun:
+    """Train one model until its validation stops rising, and measure it on both holdouts.
+
+    Args:
+        tracker: where the model is kept.
+        parent_id: the retraining it belongs to.
+        name: gmf, mlp, neumf or neumf-pretrained.
+        settings: of the whole retraining.
+        data: the prepared data set.
+        pretrained: the finished GMF and MLP that neumf-pretrained starts from.
+    """
+    done = tracker.find_model(parent_id, name)
+    if done is not None:
+        get_run_logger().info("%s is already trained", name)
+        return done
+    get_run_logger().info("training %s", name)
+    recipe: Any = getattr(settings, name.replace("-", "_"))
+    run_id = tracker.start_model(parent_id, name, model_settings(settings, recipe), data)
+    model, config = _initial_model(tracker, settings, recipe, data, pretrained)
+    training = fit(
+        model,
+        data,
+        recipe.training,
+        seed=settings.seed,
+        title=name,
+        hardware=settings.hardware,
+        loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
+    )
+    metrics = measure(training.model, data) | {
+        EPOCHS: float(training.epochs),
+        BEST_EPOCH: float(training.best_epoch),
+        SECONDS: training.seconds,
+    }
+    bundle = Bundle.of(training.model, config, data, name=name, settings=recipe.model_dump(mode="json"), metrics=metrics)
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle.save(Path(scratch) / BUNDLE)
+        tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    get_run_logger().info(
+        "%s: %d epochs in %.0f s, the best was epoch %d with validation NDCG@10 %.4f",
+        *(name, training.epochs, training.seconds, training.best_epoch, training.best_validation),
+    )
+    return _finish(tracker, run_id, name, metrics)
+
+
+def measure(scorer: Scorer, data: PreparedData) -> dict[str, float]:
+    """Every metric on both holdouts; `_ci95` is half the width of the 95 % interval of the mean over users.
+
+    The validation has a prefix of its own, since "validation/" is the series over the epochs.
+    """
+    metrics: dict[str, float] = {}
+    parts: tuple[tuple[str, SplitName], ...] = ((BEST_VALIDATION, "validation"), ("test", "test"))
+    for prefix, part in parts:
+        for key, mean in HoldoutRanker(data, part).rank_all(scorer).summary().items():
+            metrics |= {f"{prefix}/{key}": mean.value, f"{prefix}/{key}_ci95": mean.half_width}
+    return metrics
+
+
+def model_settings(settings: RetrainSettings, recipe: Settings) -> dict[str, Any]:
+    """What decided one model, as MLflow parameters."""
+    shared = settings.model_dump(mode="json", include={"dataset", "seed", "data"})
+    return flatten(shared | recipe.model_dump(mode="json"))
+
+
+def load_model(tracker: Tracker, run: ModelRun) -> Model:
+    """The weights of a finished model."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return Bundle.load(tracker.download(run.run_id, BUNDLE, Path(scratch))).model
+
+
+def _initial_model(
+    tracker: Tracker,
+    settings: RetrainSettings,
+    recipe: Any,
+    data: PreparedData,
+    pretrained: tuple[ModelRun, ModelRun] | None,
+) -> tuple[Model, ModelConfig]:
+    if pretrained is None:
+        return build_model(recipe.model, data.num_users, data.num_items, settings.seed), recipe.model
+    gmf, mlp = (load_model(tracker, run) for run in pretrained)
+    if not (isinstance(gmf, GMF) and isinstance(mlp, MLP)):
+        raise ModelError("pretraining takes a GMF and an MLP", got=[run.name for run in pretrained])
+    config = NeuMFConfig(
+        embedding_dim=settings.gmf.model.embedding_dim,
+        layers=settings.mlp.model.layers,
+        dropout=settings.mlp.model.dropout,
+    )
+    return NeuMF.from_pretrained(gmf, mlp, recipe.alpha), config
+
+
+def _finish(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float]) -> ModelRun:
+    tracker.log_metrics(run_id, metrics)
+    tracker.finish(run_id)
+    return ModelRun(name, run_id, metrics)

@@ -1,0 +1,172 @@
+"""Typed, frozen settings. Unknown keys are refused; every field says its unit and why its default."""
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Layers: TypeAlias = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=2)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and closed to unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Settings):
+    """How an interaction log becomes a prepared data set."""
+
+    max_users: int | None = Field(
+        default=None,
+        ge=2,
+        description="keep only the users with the smallest ids, for a quick trial; empty keeps all",
+    )
+    num_candidates: int = Field(
+        default=99,
+        ge=1,
+        le=10_000,
+        description="unseen items ranked beside each held-out item in the sampled protocol; 99 as in the paper",
+    )
+    candidate_seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**63,
+        description="seed of those candidates; apart from the training seed, so that runs stay comparable",
+    )
+
+
+class GMFConfig(Settings):
+    """Shape of GMF (paper, eq. 7-9)."""
+
+    kind: Literal["gmf"] = "gmf"
+    embedding_dim: int = Field(
+        default=32, ge=1, le=4096, description="factors per user and item; within the paper's 8 to 64"
+    )
+
+
+class MLPConfig(Settings):
+    """Shape of MLP (paper, eq. 10)."""
+
+    kind: Literal["mlp"] = "mlp"
+    layers: Layers = Field(
+        default=(64, 32, 16, 8),
+        description="widths of the tower from its input down; the input is a user and an item embedding of half "
+        "the first width each; the paper's tower for 8 factors",
+    )
+    dropout: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="share of hidden activations dropped in training; 0 as in the paper"
+    )
+
+    @model_validator(mode="after")
+    def _input_splits_in_two(self) -> Self:
+        require_even_input(self.layers)
+        return self
+
+
+class NeuMFConfig(Settings):
+    """Shape of NeuMF (paper, eq. 12): its two halves have embeddings of their own."""
+
+    kind: Literal["neumf"] = "neumf"
+    embedding_dim: int = Field(default=32, ge=1, le=4096, description="factors of the GMF half; as GMF alone")
+    layers: Layers = Field(default=(64, 32, 16, 8), description="tower of the MLP half, as in MLP alone")
+    dropout: float = Field(
+        default=0.0, ge=0.0, lt=1.0, description="share of hidden activations dropped in training; 0 as in the paper"
+    )
+
+    @model_validator(mode="after")
+    def _input_splits_in_two(self) -> Self:
+        require_even_input(self.layers)
+        return self
+
+
+ModelConfig: TypeAlias = Annotated[GMFConfig | MLPConfig | NeuMFConfig, Field(discriminator="kind")]
+
+
+def require_even_input(layers: tuple[int, ...]) -> None:
+    """Raise ValueError unless the tower's input can be half user and half item."""
+    if layers[0] % 2:
+        raise ValueError(f"the first layer must be even (half user, half item embedding), got {layers[0]}")
+
+
+L2_MEANING = "weight of the squared length of the embeddings in a batch, averaged over its samples"
+
+
+class TrainingConfig(Settings):
+    """How a model is trained; every model has defaults of its own below."""
+
+    optimizer: Literal["adam", "sgd"] = Field(default="adam", description="adam (fused), or plain sgd")
+    learning_rate: float = Field(default=0.003, gt=0.0, le=100.0, description="step size of the optimizer")
+    batch_size: int = Field(
+        default=2048, ge=2, le=2**24, description="samples (positives and negatives together) per optimizer step"
+    )
+    num_negatives: int = Field(
+        default=4, ge=1, le=100, description="negatives drawn anew each epoch per positive; the paper's best are 3 to 6"
+    )
+    embedding_l2: float = Field(default=0.0, ge=0.0, description=L2_MEANING)
+    max_epochs: int = Field(default=60, ge=0, le=100_000, description="passes over the positives at most")
+    patience: int = Field(
+        default=5, ge=1, description="epochs without a better validation NDCG@10 before training stops"
+    )
+
+
+class GMFTraining(TrainingConfig):
+    """Training of GMF."""
+
+    embedding_l2: float = Field(default=0.001, ge=0.0, description=L2_MEANING)
+
+
+class MLPTraining(TrainingConfig):
+    """Training of MLP."""
+
+    embedding_l2: float = Field(default=0.0003, ge=0.0, description=L2_MEANING)
+
+
+class NeuMFTraining(TrainingConfig):
+    """Training of NeuMF from scratch."""
+
+    embedding_l2: float = Field(default=0.001, ge=0.0, description=L2_MEANING)
+
+
+class FineTuning(TrainingConfig):
+    """Training of NeuMF after pretraining: short and careful (docs/decisions/pretraining.md)."""
+
+
+class GMFRecipe(Settings):
+    """GMF: shape and training."""
+
+    model: GMFConfig = GMFConfig()
+    training: GMFTraining = GMFTraining()
+
+
+class MLPRecipe(Settings):
+    """MLP: shape and training."""
+
+    model: MLPConfig = MLPConfig()
+    training: MLPTraining = MLPTraining()
+
+
+class NeuMFRecipe(Settings):
+    """NeuMF from scratch: shape and training."""
+
+    model: NeuMFConfig = NeuMFConfig()
+    training: NeuMFTraining = NeuMFTraining()
+
+
+class PretrainedRecipe(Settings):
+    """NeuMF that starts from the trained GMF and MLP: its shape is theirs."""
+
+    alpha: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="share of GMF against MLP at the start (paper, eq. 13); 0.5 as there"
+    )
+    training: FineTuning = FineTuning()
+
+
+class HardwareConfig(Settings):
+    """Where to compute. No setting here changes what a model learns, beyond rounding."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
+        default="auto", description="device; auto takes a GPU where there is one"
+    )
+    threads: int = Field(
+        default=1, ge=1, le=1024, description="CPU threads; 1, since two are slower than one at these sizes"
+    )

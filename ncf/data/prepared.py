@@ -1,0 +1,127 @@
+"""The prepared data set: what models see, with a fingerprint of its content."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ncf.data.interactions import Ids, Indices
+from ncf.data.sampler import draw_candidates
+from ncf.data.split import Pairs, Split
+from ncf.data.unseen import UnseenItems
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """One held-out item for each evaluated user, and the candidates it is ranked with in the sampled protocol.
+
+    Attributes:
+        pairs: int64 users and items, one row a user.
+        candidates: int64[len(pairs), num_candidates] items the user has in no split; -1 pads short rows.
+    """
+
+    pairs: Pairs
+    candidates: Indices
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Train pairs, holdouts, ids and titles of one data set.
+
+    Attributes:
+        name: the data set's name, such as "ml-100k".
+        user_ids, item_ids: outside ids; position = index.
+        train: pairs sorted by user, then time.
+        validation: picks the epoch and the settings.
+        test: read once per finished model, for the report.
+        titles: str[num_items], empty where unknown; not part of the fingerprint, since models do not see them.
+    """
+
+    name: str
+    user_ids: Ids
+    item_ids: Ids
+    train: Pairs
+    validation: Holdout
+    test: Holdout
+    titles: NDArray[Any] = field(repr=False)
+
+    @property
+    def num_users(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def num_items(self) -> int:
+        return len(self.item_ids)
+
+    @cached_property
+    def item_counts(self) -> Indices:
+        """int64[num_items]: train interactions of each item."""
+        return np.bincount(self.train.items, minlength=self.num_items)
+
+    @cached_property
+    def everything(self) -> Pairs:
+        """All pairs of all splits: what serving calls seen."""
+        parts = (self.train, self.validation.pairs, self.test.pairs)
+        return Pairs(np.concatenate([p.users for p in parts]), np.concatenate([p.items for p in parts]))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) of ids, pairs and candidates: the same content gives the same value anywhere."""
+        digest = hashlib.sha256()
+        for array in (
+            _id_bytes(self.user_ids),
+            _id_bytes(self.item_ids),
+            *(self.train.users, self.train.items),
+            *(self.validation.pairs.users, self.validation.pairs.items, self.validation.candidates),
+            *(self.test.pairs.users, self.test.pairs.items, self.test.candidates),
+        ):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def _id_bytes(ids: Ids) -> NDArray[Any]:
+    if np.issubdtype(ids.dtype, np.integer):
+        return ids.astype("<i8")
+    encoded = [str(value).encode() for value in ids]
+    text = b"".join(len(value).to_bytes(4, "little") + value for value in encoded)
+    return np.frombuffer(text, dtype=np.uint8)
+
+
+def prepare(
+    name: str, split: Split, titles: NDArray[Any] | None = None, *, num_candidates: int = 99, candidate_seed: int = 0
+) -> PreparedData:
+    """Draw the candidates of both holdouts and put the data set together.
+
+    Args:
+        name: the data set's name.
+        split: indices and ids.
+        titles: str[num_items] or None.
+        num_candidates: items ranked beside each held-out one.
+        candidate_seed: the same seed and split give the same candidates on any machine.
+    """
+    generator = torch.Generator().manual_seed(candidate_seed)
+    parts = (split.train, split.validation, split.test)
+    everything = Pairs(np.concatenate([p.users for p in parts]), np.concatenate([p.items for p in parts]))
+    unseen = UnseenItems.of(everything, len(split.user_ids), len(split.item_ids))
+
+    def holdout(pairs: Pairs) -> Holdout:
+        drawn = draw_candidates(unseen, torch.as_tensor(pairs.users), num_candidates, generator)
+        return Holdout(pairs, drawn.numpy())
+
+    return PreparedData(
+        name,
+        split.user_ids,
+        split.item_ids,
+        split.train,
+        holdout(split.validation),
+        holdout(split.test),
+        np.full(len(split.item_ids), "", dtype=object) if titles is None else titles,
+    )

@@ -1,0 +1,60 @@
+"""Training negatives: uniform over the items that a user has not in train (paper, section 3.1.1)."""
+
+import torch
+from torch import Tensor
+
+from ncf.data.unseen import UnseenItems
+
+
+class NegativeSampler:
+    """Draws unobserved items as tensors on the device of its index.
+
+    Only train positives are avoided: to avoid the held-out items too would tell the model what they are.
+
+    Args:
+        unseen: index over the train pairs.
+    """
+
+    def __init__(self, unseen: UnseenItems) -> None:
+        self.unseen = unseen
+
+    def sample(self, users: Tensor, num_negatives: int, generator: torch.Generator) -> Tensor:
+        """Draw items independently and uniformly from each user's unseen items (with replacement).
+
+        Args:
+            users: int64[B], each with at least one unseen item.
+            num_negatives: draws per user.
+            generator: source of the randomness, on the index's device.
+
+        Returns:
+            int64[B, num_negatives].
+        """
+        users = users[:, None].expand(-1, num_negatives)
+        # float64 keeps the draw uniform for any catalogue: 53 bits against at most 31 of items
+        uniform = torch.rand(users.shape, dtype=torch.float64, device=users.device, generator=generator)
+        return self.unseen.select(users, (uniform * self.unseen.num_unseen[users]).long())
+
+
+def draw_candidates(unseen: UnseenItems, users: Tensor, num_candidates: int, generator: torch.Generator) -> Tensor:
+    """Draw distinct unseen items for each user, every subset being equally likely.
+
+    Robert Floyd's algorithm, one step for all users at once: `num_candidates` steps, no rejection.
+
+    Args:
+        unseen: index over everything the users have interacted with, in any split.
+        users: int64[B].
+        num_candidates: items per user; a user with fewer unseen items gets all of them.
+        generator: source of the randomness, on the index's device.
+
+    Returns:
+        int64[B, num_candidates], padded with -1 where a user has too few unseen items.
+    """
+    available = unseen.num_unseen[users]
+    drawn = torch.full((len(users), num_candidates), -1, dtype=torch.int64, device=users.device)
+    for step in range(num_candidates):
+        last = available - num_candidates + step  # the newest member allowed in this step; negative: none left
+        uniform = torch.rand(len(users), dtype=torch.float64, device=users.device, generator=generator)
+        pick = (uniform * (last + 1)).long()
+        taken = (drawn[:, :step] == pick[:, None]).any(dim=1)
+        drawn[:, step] = torch.where(last < 0, -1, torch.where(taken, last, pick))
+    return torch.where(drawn < 0, -1, unseen.select(users[:, None].expand_as(drawn), drawn.clamp(min=0)))

@@ -1,0 +1,88 @@
+"""A prepared data set as a folder: Parquet for tables, JSON for the rest. Written whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ncf.data.prepared import Holdout, PreparedData
+from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
+from ncf.data.split import Pairs
+from ncf.errors import DataError
+from ncf.files import new_folder, read_json, write_json
+
+FORMAT = 1
+
+
+def save_prepared(data: PreparedData, folder: Path) -> None:
+    """Write a prepared data set; an older one at the same place is replaced only when the new one is whole."""
+    with new_folder(folder) as new:
+        pd.DataFrame({USER_ID: data.user_ids}).to_parquet(new / "users.parquet")
+        pd.DataFrame({ITEM_ID: data.item_ids, TITLE: data.titles}).to_parquet(new / "items.parquet")
+        _pairs_frame(data.train).to_parquet(new / "train.parquet")
+        for name, holdout in (("validation", data.validation), ("test", data.test)):
+            frame = _pairs_frame(holdout.pairs).assign(candidates=list(holdout.candidates))
+            frame.to_parquet(new / f"{name}.parquet")
+        write_json(
+            new / "data.json",
+            {
+                "format": FORMAT,
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "num_users": data.num_users,
+                "num_items": data.num_items,
+                "num_train": len(data.train),
+                "num_validation": len(data.validation),
+                "num_test": len(data.test),
+                "num_candidates": data.test.candidates.shape[1],
+            },
+        )
+
+
+def load_prepared(folder: Path) -> PreparedData:
+    """Read a prepared data set and check it against its fingerprint.
+
+    Raises:
+        DataError: the folder is missing, of another format, or its content is not what was written.
+    """
+    again = f"remove {folder} and prepare the data again"
+    try:
+        about = read_json(folder / "data.json")
+        if about["format"] != FORMAT:
+            raise DataError(
+                f"{folder} has another format", got=about["format"], allowed=str(FORMAT), do=again
+            )
+        items = pd.read_parquet(folder / "items.parquet")
+        data = PreparedData(
+            about["name"],
+            pd.read_parquet(folder / "users.parquet")[USER_ID].to_numpy(),
+            items[ITEM_ID].to_numpy(),
+            _pairs(pd.read_parquet(folder / "train.parquet")),
+            _holdout(pd.read_parquet(folder / "validation.parquet")),
+            _holdout(pd.read_parquet(folder / "test.parquet")),
+            items[TITLE].to_numpy(dtype=object),
+        )
+    except (OSError, ValueError, KeyError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors
+        raise DataError(f"{folder} is not a readable prepared data set", got=str(error), do=again) from error
+    if data.fingerprint != about["fingerprint"]:
+        raise DataError(
+            f"{folder} was changed after it was written; its fingerprint is",
+            got=data.fingerprint,
+            allowed=about["fingerprint"],
+            do=again,
+        )
+    return data
+
+
+def _pairs_frame(pairs: Pairs) -> pd.DataFrame:
+    return pd.DataFrame({"user": pairs.users, "item": pairs.items})
+
+
+def _pairs(frame: pd.DataFrame) -> Pairs:
+    return Pairs(frame["user"].to_numpy(np.int64, copy=True), frame["item"].to_numpy(np.int64, copy=True))
+
+
+def _holdout(frame: pd.DataFrame) -> Holdout:
+    rows: list[Any] = frame["candidates"].to_list()
+    return Holdout(_pairs(frame), np.stack(rows).astype(np.int64))

@@ -1,0 +1,55 @@
+"""Which items a user has not seen, without ever listing them: the core of all negative sampling.
+
+A user's seen items s_0 < s_1 < ... leave s_j - j unseen items below s_j. The r-th unseen item (from 0) is therefore
+r + (the number of j with s_j - j <= r): one binary search, exact, with no rejection and no loop over samples.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from ncf.data.split import Pairs
+
+
+@dataclass(frozen=True)
+class UnseenItems:
+    """For each user, the map from r in [0, num_unseen) to the user's r-th unseen item.
+
+    Attributes:
+        num_items: size of the catalogue.
+        num_unseen: int64[num_users], items that the user has not seen.
+        offsets: int64[num_users], where the user's part of `keys` begins.
+        keys: int64[number of seen pairs], user * (num_items + 1) + (unseen items below the seen one), sorted.
+    """
+
+    num_items: int
+    num_unseen: Tensor
+    offsets: Tensor
+    keys: Tensor
+
+    @classmethod
+    def of(cls, seen: Pairs, num_users: int, num_items: int, device: torch.device | str = "cpu") -> Self:
+        """Index the seen pairs (in any order; repeated pairs count once) on the given device."""
+        users = torch.as_tensor(seen.users, device=device)
+        items = torch.as_tensor(seen.items, device=device)
+        pairs = torch.unique(users * num_items + items)  # sorted by user, then item
+        users, items = pairs // num_items, pairs % num_items
+        counts = torch.bincount(users, minlength=num_users)
+        offsets = counts.cumsum(0) - counts
+        below = items - (torch.arange(len(pairs), device=device) - offsets[users])
+        return cls(num_items, num_items - counts, offsets, users * (num_items + 1) + below)
+
+    def select(self, users: Tensor, r: Tensor) -> Tensor:
+        """Return each user's r-th unseen item.
+
+        Args:
+            users: int64[...], any shape.
+            r: int64 of the same shape, 0 <= r < num_unseen[users].
+
+        Returns:
+            int64 item indices of the same shape.
+        """
+        below = torch.searchsorted(self.keys, users * (self.num_items + 1) + r, right=True)
+        return r + below - self.offsets[users]

@@ -1,0 +1,72 @@
+"""Ranks, and what is read off them. Pure functions; everything per user, so that intervals and paired tests work."""
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ncf.data.interactions import Indices
+from ncf.errors import ModelError
+
+Values: TypeAlias = NDArray[np.float64]
+
+Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+
+
+def rank_of(target: Tensor, others: Tensor) -> Tensor:
+    """Rank of each target among the others, from 1. A tie counts against the target: it takes the worst place.
+
+    Args:
+        target: float[B], score of the held-out item.
+        others: float[B, C], scores of the items it competes with; -inf marks one that does not compete.
+
+    Returns:
+        int64[B], between 1 and C + 1.
+
+    Raises:
+        ModelError: a score is NaN, or a target's is -inf, so that no rank is meaningful.
+    """
+    if torch.isnan(target).any() or torch.isnan(others).any() or torch.isneginf(target).any():
+        raise ModelError(
+            "the model gave scores that are not numbers",
+            allowed="finite scores",
+            do="train again with a smaller learning rate",
+        )
+    return 1 + (others >= target[:, None]).sum(dim=1)
+
+
+def hit(ranks: Indices, k: int) -> Values:
+    """1.0 where the held-out item is among the first k, else 0.0, per user; the mean is HR@k."""
+    return (ranks <= k).astype(np.float64)
+
+
+def ndcg(ranks: Indices, k: int) -> Values:
+    """1 / log2(rank + 1) where the held-out item is among the first k, else 0.0, per user; the mean is NDCG@k."""
+    return np.where(ranks <= k, 1.0 / np.log2(ranks + 1.0), 0.0)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over users and its 95 % interval (normal approximation)."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} ±{self.half_width:.4f}"
+
+
+def mean_with_interval(values: Values) -> Mean:
+    """Mean of one value a user: value ± 1.96 standard errors. A single user gives an infinite interval."""
+    mean = float(values.mean())
+    error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return Mean(mean, mean - Z_95 * error, mean + Z_95 * error)

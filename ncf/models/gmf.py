@@ -1,0 +1,48 @@
+"""Generalised Matrix Factorisation (He et al., 2017, section 3.2)."""
+
+import torch
+from torch import Tensor, nn
+
+from ncf.models import initial
+
+
+class GMF(nn.Module):
+    """Weighted inner product of a user's and an item's embedding.
+
+    The paper's equations 7-9:
+
+        phi(p_u, q_i) = p_u * q_i                    (element by element)
+        y_ui          = sigmoid(h . phi(p_u, q_i) + b)
+
+    Here the model returns the logit h . phi + b; the sigmoid belongs to the loss. The bias b is the authors' code's.
+
+    Args:
+        num_users, num_items: table sizes.
+        embedding_dim: factors.
+        generator: source of the initial values.
+        fan_in: inputs of the output layer, for its initial values; NeuMF's is wider than this half of it.
+    """
+
+    def __init__(
+        self, num_users: int, num_items: int, embedding_dim: int, *, generator: torch.Generator, fan_in: int | None = None
+    ) -> None:
+        super().__init__()
+        self.user_embedding = initial.embedding(num_users, embedding_dim, generator)
+        self.item_embedding = initial.embedding(num_items, embedding_dim, generator)
+        self.head = nn.Parameter(initial.head(embedding_dim, fan_in or embedding_dim, generator))
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
+        user_side = self.user_embedding(users) * self.head  # [B, D]
+        item_side = self.item_embedding(items)  # [B, C, D]
+        return torch.bmm(item_side, user_side[:, :, None])[:, :, 0] + self.bias
+
+    def score_all(self, users: Tensor) -> Tensor:
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""
+        return (self.user_embedding(users) * self.head) @ self.item_embedding.weight.T + self.bias
+
+    def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
+        """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""
+        user_rows, item_rows = self.user_embedding(users), self.item_embedding(items)
+        return user_rows.square().sum(dim=-1).mean() + item_rows.square().sum(dim=-1).mean()

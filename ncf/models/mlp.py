@@ -1,0 +1,73 @@
+"""Multi-Layer Perceptron (He et al., 2017, section 3.3)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ncf.models import initial
+
+
+class MLP(nn.Module):
+    """A tower of ReLU layers over a user's and an item's embedding.
+
+    The paper's equation 10:
+
+        z_1   = [p_u ; q_i]
+        z_l   = relu(W_l z_(l-1) + b_l)              l = 2 .. L
+        y_ui  = sigmoid(h . z_L + b)
+
+    The model returns the logit h . z_L + b. The first product is split, W [p_u ; q_i] = W_user p_u + W_item q_i, so
+    that the user's half is computed once for all the items scored with it: the same numbers, fewer products.
+
+    Args:
+        num_users, num_items: table sizes.
+        layers: widths from the tower's input, [p_u ; q_i], down to z_L; the first must be even.
+        dropout: share of each hidden layer's outputs dropped in training.
+        generator: source of the initial values.
+        fan_in: inputs of the output layer, for its initial values; NeuMF's is wider than this half of it.
+    """
+
+    def __init__(
+        self,
+        num_users: int,
+        num_items: int,
+        layers: Sequence[int],
+        dropout: float = 0.0,
+        *,
+        generator: torch.Generator,
+        fan_in: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.user_embedding = initial.embedding(num_users, layers[0] // 2, generator)
+        self.item_embedding = initial.embedding(num_items, layers[0] // 2, generator)
+        self.tower = nn.ModuleList(
+            initial.hidden_layer(width_in, width_out, generator)
+            for width_in, width_out in zip(layers[:-1], layers[1:], strict=True)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Parameter(initial.head(layers[-1], fan_in or layers[-1], generator))
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
+        return self._logits(self.user_embedding(users)[:, None], self.item_embedding(items))
+
+    def score_all(self, users: Tensor) -> Tensor:
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""
+        return self._logits(self.user_embedding(users)[:, None], self.item_embedding.weight[None])
+
+    def _logits(self, user_rows: Tensor, item_rows: Tensor) -> Tensor:
+        """User rows [B, 1, E] against item rows [B or 1, C, E] -> [B, C]."""
+        first, *others = self.tower
+        weight_user, weight_item = first.weight.chunk(2, dim=1)
+        user_half = nn.functional.linear(user_rows, weight_user, first.bias)  # [B, 1, H]
+        hidden = self.dropout(torch.relu(user_half + nn.functional.linear(item_rows, weight_item)))  # [B, C, H]
+        for layer in others:
+            hidden = self.dropout(torch.relu(layer(hidden)))
+        return hidden @ self.head + self.bias
+
+    def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
+        """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""
+        user_rows, item_rows = self.user_embedding(users), self.item_embedding(items)
+        return user_rows.square().sum(dim=-1).mean() + item_rows.square().sum(dim=-1).mean()

@@ -1,0 +1,104 @@
+"""Everything needed to recommend, as a folder without pickle: weights, ids, seen items, popularity, settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ncf.config import ModelConfig
+from ncf.data.interactions import Ids, Indices
+from ncf.data.prepared import PreparedData
+from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
+from ncf.data.split import Pairs
+from ncf.errors import ModelError
+from ncf.files import new_folder, read_json, write_json
+from ncf.models.build import Model, build_model
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model and what it takes to use it.
+
+    Attributes:
+        model: on the CPU, in evaluation mode.
+        config: the model's shape.
+        user_ids, item_ids: outside ids; position = index.
+        titles: str[num_items], empty where unknown.
+        seen: every known (user, item) pair, of all splits; these are not recommended.
+        item_counts: int64[num_items], train interactions: the popularity that unknown users are answered with.
+        about: facts for the reader, such as the data's name and fingerprint; JSON values.
+    """
+
+    model: Model
+    config: ModelConfig
+    user_ids: Ids
+    item_ids: Ids
+    titles: NDArray[Any]
+    seen: Pairs
+    item_counts: Indices
+    about: dict[str, Any]
+
+    @classmethod
+    def of(cls, model: Model, config: ModelConfig, data: PreparedData, **about: Any) -> "Bundle":
+        """Bundle a model with the data it was trained on."""
+        facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
+        return cls(
+            model, config, data.user_ids, data.item_ids, data.titles, data.everything, data.item_counts, facts
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle, whole or not at all."""
+        with new_folder(folder) as new:
+            save_file({name: value.contiguous() for name, value in self.model.state_dict().items()}, new / "weights.safetensors")
+            pd.DataFrame({USER_ID: self.user_ids}).to_parquet(new / "users.parquet")
+            items = {ITEM_ID: self.item_ids, TITLE: self.titles, "count": self.item_counts}
+            pd.DataFrame(items).to_parquet(new / "items.parquet")
+            pd.DataFrame({"user": self.seen.users, "item": self.seen.items}).to_parquet(new / "seen.parquet")
+            write_json(
+                new / "bundle.json", {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about}
+            )
+
+    @classmethod
+    def load(cls, folder: Path) -> "Bundle":
+        """Read a bundle.
+
+        Raises:
+            ModelError: a file is missing, damaged, or does not fit the others.
+        """
+        try:
+            header = read_json(folder / "bundle.json")
+            if header["format"] != FORMAT:
+                raise ModelError(
+                    f"{folder} has another bundle format",
+                    got=header["format"],
+                    allowed=str(FORMAT),
+                    do="train again, or use the version of ncf that wrote it",
+                )
+            config: ModelConfig = TypeAdapter(ModelConfig).validate_python(header["model"])
+            user_ids = pd.read_parquet(folder / "users.parquet")[USER_ID].to_numpy()
+            items = pd.read_parquet(folder / "items.parquet")
+            seen = pd.read_parquet(folder / "seen.parquet")
+            model = build_model(config, len(user_ids), len(items), seed=0)
+            model.load_state_dict(load_file(folder / "weights.safetensors"))
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
+            raise ModelError(
+                f"{folder} is not a usable bundle", got=str(error), do="restore it from a backup or train again"
+            ) from error
+        return cls(
+            model.eval(),
+            config,
+            user_ids,
+            items[ITEM_ID].to_numpy(),
+            items[TITLE].to_numpy(dtype=object),
+            Pairs(seen["user"].to_numpy(np.int64, copy=True), seen["item"].to_numpy(np.int64, copy=True)),
+            items["count"].to_numpy(np.int64, copy=True),
+            header["about"],
+        )

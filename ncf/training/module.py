@@ -1,0 +1,87 @@
+"""The LightningModule: what one step, one validation and one optimizer are."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from ncf.config import TrainingConfig
+from ncf.evaluation.ranking import HoldoutRanker, Ranks
+from ncf.models.build import Model
+from ncf.training.batches import DROPOUT_STREAM, TrainingBatches, derived_seed
+
+MONITOR = "validation/full/ndcg_at_10"
+TRAIN_LOSS = "train/loss"
+
+
+class NCFModule(pl.LightningModule):
+    """Trains a model by binary cross entropy over positives (label 1) and sampled negatives (label 0), eq. 7.
+
+    Optimization is manual: one Lightning step makes several optimizer steps, since Lightning's own cost a step is
+    larger than that of a small batch.
+
+    Args:
+        model: returns logits [B, C] for users [B] and items [B, C].
+        batches: the epoch's positives and negatives; its device must be the model's.
+        ranker: the validation holdout.
+        config: optimizer, learning rate, L2.
+        seed: seed of dropout.
+    """
+
+    def __init__(
+        self, model: Model, batches: TrainingBatches, ranker: HoldoutRanker, config: TrainingConfig, seed: int
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.batches = batches
+        self.ranker = ranker
+        self.config = config
+        self.seed = seed
+        self._loss = torch.zeros(())
+        self._ranks: list[tuple[Tensor, Tensor]] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        if self.config.optimizer == "sgd":
+            return torch.optim.SGD(self.model.parameters(), lr=self.config.learning_rate)
+        return torch.optim.Adam(self.model.parameters(), lr=self.config.learning_rate, fused=True)
+
+    def on_train_epoch_start(self) -> None:
+        self.batches.epoch = self.current_epoch
+        self._loss = torch.zeros((), device=self.device)
+        torch.manual_seed(derived_seed(self.seed, DROPOUT_STREAM, self.current_epoch))  # nn.Dropout knows no other
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
+        optimizer: Any = self.optimizers()
+        size = self.batches.positives_per_step
+        for users, items in zip(batch[0].split(size), batch[1].split(size), strict=True):
+            loss = self._step_loss(users, items)
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            optimizer.step()
+            self._loss += loss.detach() * len(users)
+
+    def _step_loss(self, users: Tensor, items: Tensor) -> Tensor:
+        logits = self.model(users, items)
+        labels = torch.zeros_like(logits)
+        labels[:, 0] = 1
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        if self.config.embedding_l2 > 0:
+            loss = loss + self.config.embedding_l2 * self.model.squared_norm(users, items)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self._log({TRAIN_LOSS: float(self._loss / len(self.batches.users))})
+
+    def validation_step(self, rows: slice, batch_index: int) -> None:
+        self._ranks.append(self.ranker.rank(self.model, rows))
+
+    def on_validation_epoch_end(self) -> None:
+        full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*self._ranks, strict=True))
+        self._ranks.clear()
+        self._log({f"validation/{key}": float(value.mean()) for key, value in Ranks(full, sampled).values().items()})
+
+    def _log(self, metrics: dict[str, float]) -> None:
+        """Log by epoch, counted from 1, where Lightning would count optimizer steps."""
+        self.log_dict({**metrics, "step": float(self.current_epoch + 1)})

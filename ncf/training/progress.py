@@ -1,0 +1,52 @@
+"""One progress bar for one whole training."""
+
+import sys
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+from ncf.training.module import MONITOR, TRAIN_LOSS, NCFModule
+
+
+class ProgressBar(pl.Callback):
+    """Shows samples done, samples/s, time left, the epoch, its loss and its validation NDCG@10.
+
+    Args:
+        title: the model's name.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.bar: tqdm | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, NCFModule)
+        epochs = trainer.max_epochs or 0
+        self.bar = tqdm(
+            desc=self.title,
+            total=pl_module.batches.num_samples * epochs,
+            initial=pl_module.batches.num_samples * trainer.current_epoch,
+            unit=" samples",
+            unit_scale=True,
+            file=sys.stderr,
+            disable=None,  # only where there is a terminal
+        )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: tuple, batch_idx: int
+    ) -> None:
+        if self.bar is not None:
+            self.bar.update(batch[1].numel())
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.bar is not None:
+            metrics = {key: float(trainer.callback_metrics.get(key, 0.0)) for key in (TRAIN_LOSS, MONITOR)}
+            self.bar.set_postfix_str(
+                f"epoch {trainer.current_epoch + 1} loss {metrics[TRAIN_LOSS]:.4f} "
+                f"validation NDCG@10 {metrics[MONITOR]:.4f}"
+            )
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
