@@ -5,7 +5,8 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 from rich.console import Console
 
+from flows.preflight import check_before_work
 from flows.report import Report
 from flows.settings import RetrainSettings, flatten
 from ncf.config import Settings
@@ -24,7 +26,9 @@ S = TypeVar("S", bound=Settings)
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def run_from_command_line(flow: Callable[[Any], Report], settings_type: type[RetrainSettings], args: Sequence[str]) -> int:
+def run_from_command_line(
+    flow: Callable[[Any], Report], settings_type: type[RetrainSettings], args: Sequence[str]
+) -> int:
     """Read the settings, run the flow and show what it found. Returns the exit code."""
     console = Console(stderr=False)
     try:
@@ -33,6 +37,7 @@ def run_from_command_line(flow: Callable[[Any], Report], settings_type: type[Ret
         return fail(str(error), EXIT_USAGE)
     quieten()
     try:
+        check_before_work()  # here too, so that the user need not wait for Prefect's server to be told
         with one_at_a_time(settings.dataset):
             show(flow(settings), console)
     except NCFError as error:
@@ -40,8 +45,11 @@ def run_from_command_line(flow: Callable[[Any], Report], settings_type: type[Ret
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
-        return fail(f"can't write {error.filename or ''}: {error.strerror}; nothing finished was lost. "
-                    "Make room and run the same command again", EXIT_FAILED)
+        return fail(
+            f"can't write {error.filename or ''}: {error.strerror}; nothing finished was lost. "
+            "Make room and run the same command again",
+            EXIT_FAILED,
+        )
     except (KeyboardInterrupt, SystemExit):
         return fail("interrupted; finished models are kept. The same command goes on from there", EXIT_INTERRUPTED)
     return 0
@@ -75,27 +83,22 @@ def _unknown_option(message: str, settings_type: type[Settings]) -> str:
     return message.removeprefix("error parsing CLI: ") + hint
 
 
-class one_at_a_time:
-    """Hold this machine's lock for a data set's retraining; it is free again when the process ends, however."""
+@contextmanager
+def one_at_a_time(dataset: str) -> Iterator[None]:
+    """Hold this machine's lock for a data set's retraining; it is free again when the process ends, however.
 
-    def __init__(self, dataset: str) -> None:
-        self.dataset = dataset
-        self.path = cache_dir() / "locks" / f"{dataset}.lock"
-
-    def __enter__(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.lock = FileLock(self.path)
-            self.lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ConfigError(
-                f"another retraining of {self.dataset} is running on this machine", do="wait for it, or stop it"
-            ) from error
-        except OSError:
-            self.lock = FileLock(self.path)  # an unwritable cache is named by the checks before work
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
+    Raises:
+        ConfigError: another process holds it.
+    """
+    path = cache_dir() / "locks" / f"{dataset}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout as error:
+        raise ConfigError(
+            f"another retraining of {dataset} is running on this machine", do="wait for it, or stop it"
+        ) from error
 
 
 class _KnownErrors(logging.Filter):
@@ -135,5 +138,5 @@ def show(report: Report, console: Console) -> None:
 
 def fail(message: str, code: int) -> int:
     """Print an error and return the exit code."""
-    print(f"error: {message}", file=sys.stderr)
+    sys.stderr.write(f"error: {message}\n")
     return code

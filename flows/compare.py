@@ -72,7 +72,9 @@ def decide_promotion(
             _per_user(ServedScorer(present.bundle, data), data) if present else None,
         )
     registry.apply(tracker, name, version, decision)
-    get_run_logger().info("version %d %s: %s", version, "promoted" if decision.promote else "kept back", decision.reason)
+    get_run_logger().info(
+        "version %d %s: %s", version, "promoted" if decision.promote else "kept back", decision.reason
+    )
     return decision
 
 

@@ -31,7 +31,7 @@ def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: Pre
     k = min(settings.top_k, len(champion.bundle.item_ids))
     frame = Recommender(champion.bundle).recommend(list(data.user_ids), k)
     titles = pd.Series(champion.bundle.titles, index=pd.Index(champion.bundle.item_ids))
-    frame = frame.assign(**{TITLE: frame[ITEM_ID].map(titles), "model_version": champion.version})
+    frame = frame.assign(title=frame[ITEM_ID].map(titles), model_version=champion.version)
     path = Path.cwd() / "recommendations" / f"{settings.dataset}.csv"
     with new_file(path) as new:
         columns = [USER_ID, RANK, ITEM_ID, TITLE, SCORE, SOURCE, "model_version"]

@@ -13,8 +13,8 @@ from prefect.logging import get_run_logger
 from flows import registry
 from flows.cli import run_from_command_line
 from flows.compare import best_of, decide_promotion, register_challenger
-from flows.prepare import load, sample_candidates, split
 from flows.preflight import check_before_work
+from flows.prepare import load, sample_candidates, split
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
 from flows.settings import RetrainSettings, content_key, flatten

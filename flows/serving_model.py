@@ -5,11 +5,12 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.pyfunc.model import PythonModel
 
 from ncf.serving.recommender import Recommender
 
 
-class NCFPythonModel(mlflow.pyfunc.PythonModel):
+class NCFPythonModel(PythonModel):
     """Answers user ids with recommendations."""
 
     def load_context(self, context: Any) -> None:

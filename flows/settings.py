@@ -24,9 +24,7 @@ class RetrainSettings(Settings):
     """Train GMF, MLP and NeuMF on a data set, compare them with the champion, register and promote the best."""
 
     dataset: Literal["ml-100k"] = Field(default="ml-100k", description="data set, by name")
-    seed: int = Field(
-        default=0, ge=0, lt=2**31, description="seed of initial values, shuffling, negatives and dropout"
-    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="seed of initial values, shuffling, negatives and dropout")
     force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")
     top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
     data: DataConfig = DataConfig()

@@ -18,6 +18,7 @@ import pandas as pd
 import requests
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus
 from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.git_utils import get_git_commit
@@ -106,6 +107,7 @@ class Tracker:
 
     @cached_property
     def experiment_id(self) -> str:
+        """The data set's experiment, made on first use."""
         found = self.client.get_experiment_by_name(self.dataset)
         if found is not None:
             return str(found.experiment_id)
@@ -179,7 +181,7 @@ class Tracker:
         """Log the train pairs as an MLflow data set input; only its schema and profile are stored, not its rows."""
         frame = pd.DataFrame({"user": data.train.users, "item": data.train.items})
         with quiet_mlflow():
-            dataset = mlflow.data.from_pandas(frame, source=self.dataset, name=data.name, digest=data.fingerprint[:36])
+            dataset = from_pandas(frame, source=self.dataset, name=data.name, digest=data.fingerprint[:36])
             context = InputTag("mlflow.data.context", "training")
             self.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), [context])])
 
@@ -220,9 +222,7 @@ class Tracker:
             ) from error
 
     def _nested(self, parent_id: str) -> list[Run]:
-        return list(
-            self.client.search_runs([self.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'")
-        )
+        return list(self.client.search_runs([self.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'"))
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
         commit = get_git_commit(str(Path.cwd()))

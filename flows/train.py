@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import MLFlowLogger
 from flows.registry import BUNDLE
 from flows.settings import RetrainSettings, flatten
 from flows.tracking import ModelRun, Tracker
-from ncf.config import ModelConfig, NeuMFConfig, Settings, TrainingConfig
+from ncf.config import ModelConfig, NeuMFConfig, Settings
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.evaluation.baselines import Popularity
@@ -80,7 +80,9 @@ def train_model(
         BEST_EPOCH: float(training.best_epoch),
         SECONDS: training.seconds,
     }
-    bundle = Bundle.of(training.model, config, data, name=name, settings=recipe.model_dump(mode="json"), metrics=metrics)
+    bundle = Bundle.of(
+        training.model, config, data, name=name, settings=recipe.model_dump(mode="json"), metrics=metrics
+    )
     with tempfile.TemporaryDirectory() as scratch:
         bundle.save(Path(scratch) / BUNDLE)
         tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)

@@ -130,6 +130,9 @@ class NeuMFTraining(TrainingConfig):
 class FineTuning(TrainingConfig):
     """Training of NeuMF after pretraining: short and careful (docs/decisions/pretraining.md)."""
 
+    learning_rate: float = Field(default=0.0003, gt=0.0, le=100.0, description="step size of the optimizer")
+    embedding_l2: float = Field(default=0.001, ge=0.0, description=L2_MEANING)
+
 
 class GMFRecipe(Settings):
     """GMF: shape and training."""

@@ -1,0 +1,1 @@
+"""From an interaction log to a prepared data set, and its negatives."""

@@ -54,10 +54,12 @@ class PreparedData:
 
     @property
     def num_users(self) -> int:
+        """Users of all splits."""
         return len(self.user_ids)
 
     @property
     def num_items(self) -> int:
+        """Items of all splits."""
         return len(self.item_ids)
 
     @cached_property

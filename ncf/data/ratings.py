@@ -52,7 +52,7 @@ class Ratings:
 
 def _numbers(frame: pd.DataFrame, column: str) -> "pd.Series[float]":
     numbers = pd.to_numeric(frame[column], errors="coerce")
-    _refuse_first(frame, column, ~np.isfinite(numbers.astype(np.float64)), "it must be a finite number")
+    _refuse_first(frame, column, ~pd.Series(np.isfinite(numbers.astype(np.float64))), "it must be a finite number")
     return numbers
 
 

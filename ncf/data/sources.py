@@ -153,5 +153,3 @@ def _short(error: Exception) -> str:
     text = error.stderr if isinstance(error, subprocess.CalledProcessError) and error.stderr else str(error)
     errors = [line for line in text.splitlines() if line.startswith("ERROR:")] or text.splitlines() or [repr(error)]
     return errors[-1].removeprefix("ERROR: ")[:300]
-
-

@@ -50,9 +50,7 @@ def load_prepared(folder: Path) -> PreparedData:
     try:
         about = read_json(folder / "data.json")
         if about["format"] != FORMAT:
-            raise DataError(
-                f"{folder} has another format", got=about["format"], allowed=str(FORMAT), do=again
-            )
+            raise DataError(f"{folder} has another format", got=about["format"], allowed=str(FORMAT), do=again)
         items = pd.read_parquet(folder / "items.parquet")
         data = PreparedData(
             about["name"],

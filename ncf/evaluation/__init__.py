@@ -1,0 +1,1 @@
+"""Metrics, rankings, baselines and the comparison of models."""

@@ -13,5 +13,5 @@ class Popularity:
         self.scores = torch.as_tensor(data.item_counts, dtype=torch.float32)
 
     def score_all(self, users: Tensor) -> Tensor:
-        """users int64[B] -> float[B, num_items]."""
+        """Users int64[B] -> float[B, num_items]."""
         return self.scores.to(users.device).expand(len(users), -1)

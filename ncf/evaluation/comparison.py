@@ -20,9 +20,7 @@ def paired_difference(ours: Values, theirs: Values) -> Mean:
     return mean_with_interval(ours - theirs)
 
 
-def decide(
-    challenger: Values, popularity: Values, champion: Values | None
-) -> Decision:
+def decide(challenger: Values, popularity: Values, champion: Values | None) -> Decision:
     """Promote a challenger that beats the champion, and never one below popularity.
 
     Args:

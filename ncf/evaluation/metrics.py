@@ -59,6 +59,7 @@ class Mean:
 
     @property
     def half_width(self) -> float:
+        """Half the width of the interval: the figure after the ±."""
         return (self.high - self.low) / 2
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ class Scorer(Protocol):
     """Anything that can score the whole catalogue for some users."""
 
     def score_all(self, users: Tensor) -> Tensor:
-        """users int64[B] -> float[B, num_items]; higher is better."""
+        """Users int64[B] -> float[B, num_items]; higher is better."""
         ...
 
 

@@ -21,6 +21,4 @@ def build_model(config: ModelConfig, num_users: int, num_items: int, seed: int) 
         case MLPConfig():
             return MLP(num_users, num_items, config.layers, config.dropout, generator=generator)
         case NeuMFConfig():
-            return NeuMF(
-                num_users, num_items, config.embedding_dim, config.layers, config.dropout, generator=generator
-            )
+            return NeuMF(num_users, num_items, config.embedding_dim, config.layers, config.dropout, generator=generator)

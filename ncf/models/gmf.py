@@ -24,7 +24,13 @@ class GMF(nn.Module):
     """
 
     def __init__(
-        self, num_users: int, num_items: int, embedding_dim: int, *, generator: torch.Generator, fan_in: int | None = None
+        self,
+        num_users: int,
+        num_items: int,
+        embedding_dim: int,
+        *,
+        generator: torch.Generator,
+        fan_in: int | None = None,
     ) -> None:
         super().__init__()
         self.user_embedding = initial.embedding(num_users, embedding_dim, generator)

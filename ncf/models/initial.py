@@ -10,9 +10,7 @@ EMBEDDING_STD = 0.01  # the paper's Gaussian, section 4.1
 
 def embedding(num_rows: int, dim: int, generator: torch.Generator) -> nn.Embedding:
     """A table [num_rows, dim] drawn from N(0, 0.01)."""
-    return nn.Embedding.from_pretrained(
-        torch.randn(num_rows, dim, generator=generator) * EMBEDDING_STD, freeze=False
-    )
+    return nn.Embedding(num_rows, dim, _weight=torch.randn(num_rows, dim, generator=generator) * EMBEDDING_STD)
 
 
 def hidden_layer(width_in: int, width_out: int, generator: torch.Generator) -> nn.Linear:

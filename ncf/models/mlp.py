@@ -1,6 +1,7 @@
 """Multi-Layer Perceptron (He et al., 2017, section 3.3)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -42,8 +43,7 @@ class MLP(nn.Module):
         self.user_embedding = initial.embedding(num_users, layers[0] // 2, generator)
         self.item_embedding = initial.embedding(num_items, layers[0] // 2, generator)
         self.tower = nn.ModuleList(
-            initial.hidden_layer(width_in, width_out, generator)
-            for width_in, width_out in zip(layers[:-1], layers[1:], strict=True)
+            initial.hidden_layer(width_in, width_out, generator) for width_in, width_out in pairwise(layers)
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Parameter(initial.head(layers[-1], fan_in or layers[-1], generator))
@@ -60,8 +60,8 @@ class MLP(nn.Module):
     def _logits(self, user_rows: Tensor, item_rows: Tensor) -> Tensor:
         """User rows [B, 1, E] against item rows [B or 1, C, E] -> [B, C]."""
         first, *others = self.tower
-        weight_user, weight_item = first.weight.chunk(2, dim=1)
-        user_half = nn.functional.linear(user_rows, weight_user, first.bias)  # [B, 1, H]
+        weight_user, weight_item = first.get_parameter("weight").chunk(2, dim=1)
+        user_half = nn.functional.linear(user_rows, weight_user, first.get_parameter("bias"))  # [B, 1, H]
         hidden = self.dropout(torch.relu(user_half + nn.functional.linear(item_rows, weight_item)))  # [B, C, H]
         for layer in others:
             hidden = self.dropout(torch.relu(layer(hidden)))

@@ -74,8 +74,7 @@ class NeuMF(nn.Module):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
-        logits: Tensor = self.gmf(users, items) + self.mlp(users, items)
-        return logits
+        return self.gmf(users, items) + self.mlp(users, items)
 
     def score_all(self, users: Tensor) -> Tensor:
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""

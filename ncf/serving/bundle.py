@@ -50,20 +50,22 @@ class Bundle:
     def of(cls, model: Model, config: ModelConfig, data: PreparedData, **about: Any) -> "Bundle":
         """Bundle a model with the data it was trained on."""
         facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
-        return cls(
-            model, config, data.user_ids, data.item_ids, data.titles, data.everything, data.item_counts, facts
-        )
+        return cls(model, config, data.user_ids, data.item_ids, data.titles, data.everything, data.item_counts, facts)
 
     def save(self, folder: Path) -> None:
         """Write the bundle, whole or not at all."""
         with new_folder(folder) as new:
-            save_file({name: value.contiguous() for name, value in self.model.state_dict().items()}, new / "weights.safetensors")
+            save_file(
+                {name: value.contiguous() for name, value in self.model.state_dict().items()},
+                new / "weights.safetensors",
+            )
             pd.DataFrame({USER_ID: self.user_ids}).to_parquet(new / "users.parquet")
             items = {ITEM_ID: self.item_ids, TITLE: self.titles, "count": self.item_counts}
             pd.DataFrame(items).to_parquet(new / "items.parquet")
             pd.DataFrame({"user": self.seen.users, "item": self.seen.items}).to_parquet(new / "seen.parquet")
             write_json(
-                new / "bundle.json", {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about}
+                new / "bundle.json",
+                {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about},
             )
 
     @classmethod

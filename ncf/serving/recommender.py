@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, USER_ID
-from ncf.errors import ConfigError
 from ncf.data.rows import PairRows
+from ncf.errors import ConfigError
 from ncf.evaluation.ranking import MAX_SCORES
 from ncf.serving.bundle import Bundle
 
@@ -104,10 +104,10 @@ class ServedScorer:
         self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
 
     def score_all(self, users: Tensor) -> Tensor:
-        """users int64[B], indices of the newer data -> float[B, its number of items]."""
+        """Users int64[B], indices of the newer data -> float[B, its number of items]."""
         own = self.users[users]
         known = own >= 0
         scores = self.popularity.expand(len(users), -1).clone()
         scores[known] = self.model.score_all(own[known])
-        last = scores.min(dim=1, keepdim=True).values - 1
+        last = scores.amin(dim=1, keepdim=True) - 1
         return torch.cat([scores, last], dim=1)[:, self.items]  # an unknown item's index, -1, is the last column

@@ -90,7 +90,8 @@ def fit(
         initial = {name: value.clone() for name, value in model.state_dict().items()}
         module = NCFModule(model.train(), batches, ranker, config, seed)  # Lightning keeps the mode it finds
         trainer.fit(module, train_dataloaders=batches, val_dataloaders=ranker)
-        improved = best.best_model_score is not None and float(best.best_model_score) > before
+        score = before if best.best_model_score is None else float(best.best_model_score)
+        improved = score > before
         if improved:
             saved = torch.load(Path(best.best_model_path), map_location="cpu", weights_only=True)
             module.load_state_dict(saved["state_dict"])
@@ -100,7 +101,7 @@ def fit(
         model=model.cpu().eval(),
         epochs=trainer.current_epoch,
         best_epoch=saved["epoch"] + 1 if improved else 0,
-        best_validation=float(best.best_model_score) if improved else before,
+        best_validation=score if improved else before,
         seconds=time.perf_counter() - started,
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from ncf.config import TrainingConfig
 from ncf.evaluation.ranking import HoldoutRanker, Ranks
@@ -42,16 +43,19 @@ class NCFModule(pl.LightningModule):
         self._loss = torch.zeros(())
         self._ranks: list[tuple[Tensor, Tensor]] = []
 
+    @override
     def configure_optimizers(self) -> torch.optim.Optimizer:
         if self.config.optimizer == "sgd":
             return torch.optim.SGD(self.model.parameters(), lr=self.config.learning_rate)
         return torch.optim.Adam(self.model.parameters(), lr=self.config.learning_rate, fused=True)
 
+    @override
     def on_train_epoch_start(self) -> None:
         self.batches.epoch = self.current_epoch
         self._loss = torch.zeros((), device=self.device)
         torch.manual_seed(derived_seed(self.seed, DROPOUT_STREAM, self.current_epoch))  # nn.Dropout knows no other
 
+    @override
     def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
         optimizer: Any = self.optimizers()
         size = self.batches.positives_per_step
@@ -71,12 +75,15 @@ class NCFModule(pl.LightningModule):
             loss = loss + self.config.embedding_l2 * self.model.squared_norm(users, items)
         return loss
 
+    @override
     def on_train_epoch_end(self) -> None:
         self._log({TRAIN_LOSS: float(self._loss / len(self.batches.users))})
 
+    @override
     def validation_step(self, rows: slice, batch_index: int) -> None:
         self._ranks.append(self.ranker.rank(self.model, rows))
 
+    @override
     def on_validation_epoch_end(self) -> None:
         full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*self._ranks, strict=True))
         self._ranks.clear()

@@ -1,9 +1,12 @@
 """One progress bar for one whole training."""
 
 import sys
+from typing import NoReturn
 
 import pytorch_lightning as pl
+from torch import Tensor
 from tqdm import tqdm
+from typing_extensions import override
 
 from ncf.training.module import MONITOR, TRAIN_LOSS, NCFModule
 
@@ -17,8 +20,9 @@ class ProgressBar(pl.Callback):
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.bar: tqdm | None = None
+        self.bar: tqdm[NoReturn] | None = None
 
+    @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, NCFModule)
         epochs = trainer.max_epochs or 0
@@ -28,24 +32,32 @@ class ProgressBar(pl.Callback):
             initial=pl_module.batches.num_samples * trainer.current_epoch,
             unit=" samples",
             unit_scale=True,
+            dynamic_ncols=True,
             file=sys.stderr,
             disable=None,  # only where there is a terminal
         )
 
+    @override
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: tuple, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: object,
+        batch: tuple[Tensor, Tensor],
+        batch_idx: int,
     ) -> None:
         if self.bar is not None:
             self.bar.update(batch[1].numel())
 
+    @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.bar is not None:
             metrics = {key: float(trainer.callback_metrics.get(key, 0.0)) for key in (TRAIN_LOSS, MONITOR)}
             self.bar.set_postfix_str(
-                f"epoch {trainer.current_epoch + 1} loss {metrics[TRAIN_LOSS]:.4f} "
-                f"validation NDCG@10 {metrics[MONITOR]:.4f}"
+                f"epoch {trainer.current_epoch + 1}, loss {metrics[TRAIN_LOSS]:.3f}, NDCG {metrics[MONITOR]:.4f}"
             )
 
+    @override
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if self.bar is not None:
             self.bar.close()

@@ -1,0 +1,50 @@
+# Tasks for people, hooks and CI alike.
+PYTHON ?= python3
+PORT ?= 5000
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install retrain mlflow test test-slow check format clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: .venv/.installed ## make .venv with everything (the other tasks do this by themselves)
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("error: Python %d.%d is too old; allowed: 3.11 or newer; what to do: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" % v[:2])'
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv; what to do: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Installing into .venv; this takes some minutes, once."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
+	@$(BIN)/python -m flows.retrain $(ARGS)
+
+mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
+	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+		--backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --artifacts-destination "$(CURDIR)/mlruns/artifacts"
+
+check: .venv/.installed ## lint, formatting, types, import layers
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo --no-timing-output >.import-linter.log 2>&1 || { cat .import-linter.log; rm .import-linter.log; exit 1; }
+	@rm -f .import-linter.log
+	@echo "check: passed"
+
+test: .venv/.installed ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: .venv/.installed ## the long rest: faults
+	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+format: .venv/.installed ## write the formatting
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+clean: ## remove .venv and caches; mlruns/ and recommendations/ stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

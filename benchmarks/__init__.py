@@ -1,0 +1,1 @@
+"""One script a figure; each writes its rows to benchmarks/results/."""

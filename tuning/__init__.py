@@ -1,0 +1,1 @@
+"""Optuna studies over the settings of ncf. Knows ncf and Optuna, neither Prefect nor MLflow."""
