@@ -90,7 +90,9 @@ def as_markdown(runs: list[dict[str, object]]) -> str:
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for choice in CHOICES:
-        rows = [run for run in runs if (run["optimizer"], run["learning_rate"]) == (choice.optimizer, choice.learning_rate)]
+        rows = [
+            run for run in runs if (run["optimizer"], run["learning_rate"]) == (choice.optimizer, choice.learning_rate)
+        ]
         gain = mean(rows, "end") - mean(rows, "start")
         lines.append(
             f"| {choice.optimizer} | {choice.learning_rate:g} | {mean(rows, 'end'):.4f} | {gain:+.4f} "

@@ -4,15 +4,18 @@ import difflib
 import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
+from prefect.client.orchestration import get_client
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 from rich.console import Console
+from typing_extensions import override
 
 from flows.preflight import check_before_work
 from flows.report import Report
@@ -39,6 +42,7 @@ def run_from_command_line(
     try:
         check_before_work()  # here too, so that the user need not wait for Prefect's server to be told
         with one_at_a_time(settings.dataset):
+            start_prefect()
             show(flow(settings), console)
     except NCFError as error:
         return fail(str(error), EXIT_FAILED)
@@ -101,19 +105,33 @@ def one_at_a_time(dataset: str) -> Iterator[None]:
         ) from error
 
 
-class _KnownErrors(logging.Filter):
-    """Drops the traceback that Prefect prints of an error which the user is told in one line anyway."""
+def start_prefect() -> None:
+    """Start Prefect's embedded server, where none is set, out of reach of the terminal's Ctrl-C.
 
+    A terminal sends Ctrl-C to every process of the command; without its server this one could not report its end.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server's process inherits the mask
+    try:
+        get_client(sync_client=True)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+class _ToldAlready(logging.Filter):
+    """Drops what Prefect prints of an error or an interruption, of which the user is told in one line anyway."""
+
+    @override
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, (NCFError, KeyboardInterrupt, SystemExit))
+        interrupted = "by Python system exit call" in record.getMessage()
+        return not (interrupted or isinstance(error, (NCFError, KeyboardInterrupt, SystemExit)))
 
 
 def quieten() -> None:
     """Leave on the terminal what tells the user where the run is."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each download of a few files
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_KnownErrors())
+        handler.addFilter(_ToldAlready())
 
 
 def show(report: Report, console: Console) -> None:

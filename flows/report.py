@@ -60,6 +60,10 @@ class Report(BaseModel):
             return f"No champion: version {self.version} ({self.winner}) is {self.reason}."
         return f"Version {self.champion} stays the champion; version {self.version} ({self.winner}) is {self.reason}."
 
+    def winner_metrics(self) -> dict[str, float]:
+        """The best new model's figures, which stand for the whole retraining."""
+        return next(row.metrics for row in self.rows if row.name == self.winner)
+
     def table(self) -> Table:
         """For the terminal."""
         title = f"{self.dataset}, test holdout; ± is the 95 % interval of the mean over users"

@@ -44,6 +44,7 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
         neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
         report = conclude(tracker, run_id, settings, data, [popularity, gmf, mlp, neumf, pretrained])
+        tracker.log_metrics(run_id, report.winner_metrics())
         tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown())
         tracker.finish(run_id)

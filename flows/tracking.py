@@ -114,7 +114,8 @@ class Tracker:
         local = self.uri.startswith("sqlite:///")
         folder = Path(self.uri.removeprefix("sqlite:///")).parent
         artifacts = (folder / "artifacts" / self.dataset).as_uri() if local else None
-        return str(self.client.create_experiment(self.dataset, artifact_location=artifacts))
+        tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens it as a GenAI experiment
+        return str(self.client.create_experiment(self.dataset, artifact_location=artifacts, tags=tags))
 
     # --- retrainings -------------------------------------------------------------------------------------------------
 
@@ -181,7 +182,7 @@ class Tracker:
         """Log the train pairs as an MLflow data set input; only its schema and profile are stored, not its rows."""
         frame = pd.DataFrame({"user": data.train.users, "item": data.train.items})
         with quiet_mlflow():
-            dataset = from_pandas(frame, source=self.dataset, name=data.name, digest=data.fingerprint[:36])
+            dataset = from_pandas(frame, source=self.dataset, name=data.name, digest=data.fingerprint[:12])
             context = InputTag("mlflow.data.context", "training")
             self.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), [context])])
 
@@ -230,7 +231,7 @@ class Tracker:
         return str(self.client.create_run(self.experiment_id, run_name=name, tags=every).info.run_id)
 
     def _log(self, run_id: str, params: Mapping[str, Any]) -> None:
-        listed = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items()]
+        listed = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items() if value is not None]
         self.client.log_batch(run_id, params=listed)
 
 

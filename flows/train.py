@@ -35,7 +35,7 @@ def measure_popularity(tracker: Tracker, parent_id: str, data: PreparedData) -> 
     done = tracker.find_model(parent_id, POPULARITY)
     if done is not None:
         return done
-    run_id = tracker.start_model(parent_id, POPULARITY, {"model.kind": POPULARITY}, data)
+    run_id = tracker.start_model(parent_id, POPULARITY, {"dataset": data.name, "model.kind": POPULARITY}, data)
     return _finish(tracker, run_id, POPULARITY, measure(Popularity(data), data) | {EPOCHS: 0.0, SECONDS: 0.0})
 
 
@@ -64,8 +64,8 @@ def train_model(
         return done
     get_run_logger().info("training %s", name)
     recipe: Any = getattr(settings, name.replace("-", "_"))
-    run_id = tracker.start_model(parent_id, name, model_settings(settings, recipe), data)
     model, config = _initial_model(tracker, settings, recipe, data, pretrained)
+    run_id = tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
     training = fit(
         model,
         data,
@@ -106,12 +106,6 @@ def measure(scorer: Scorer, data: PreparedData) -> dict[str, float]:
     return metrics
 
 
-def model_settings(settings: RetrainSettings, recipe: Settings) -> dict[str, Any]:
-    """What decided one model, as MLflow parameters."""
-    shared = settings.model_dump(mode="json", include={"dataset", "seed", "data"})
-    return flatten(shared | recipe.model_dump(mode="json"))
-
-
 def load_model(tracker: Tracker, run: ModelRun) -> Model:
     """The weights of a finished model."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -136,6 +130,12 @@ def _initial_model(
         dropout=settings.mlp.model.dropout,
     )
     return NeuMF.from_pretrained(gmf, mlp, recipe.alpha), config
+
+
+def _model_settings(settings: RetrainSettings, recipe: Settings, config: ModelConfig) -> dict[str, Any]:
+    """What decided one model, as MLflow parameters."""
+    shared = settings.model_dump(mode="json", include={"dataset", "seed", "data"})
+    return flatten(shared | recipe.model_dump(mode="json") | {"model": config.model_dump(mode="json")})
 
 
 def _finish(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float]) -> ModelRun:

@@ -77,7 +77,7 @@ class NCFModule(pl.LightningModule):
 
     @override
     def on_train_epoch_end(self) -> None:
-        self._log({TRAIN_LOSS: float(self._loss / len(self.batches.users))})
+        self._log({TRAIN_LOSS: self.epoch_loss})
 
     @override
     def validation_step(self, rows: slice, batch_index: int) -> None:
@@ -88,6 +88,11 @@ class NCFModule(pl.LightningModule):
         full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*self._ranks, strict=True))
         self._ranks.clear()
         self._log({f"validation/{key}": float(value.mean()) for key, value in Ranks(full, sampled).values().items()})
+
+    @property
+    def epoch_loss(self) -> float:
+        """Mean loss of the epoch, which is complete when the validation begins."""
+        return float(self._loss / len(self.batches.users))
 
     def _log(self, metrics: dict[str, float]) -> None:
         """Log by epoch, counted from 1, where Lightning would count optimizer steps."""

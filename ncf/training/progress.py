@@ -8,7 +8,7 @@ from torch import Tensor
 from tqdm import tqdm
 from typing_extensions import override
 
-from ncf.training.module import MONITOR, TRAIN_LOSS, NCFModule
+from ncf.training.module import MONITOR, NCFModule
 
 
 class ProgressBar(pl.Callback):
@@ -50,15 +50,23 @@ class ProgressBar(pl.Callback):
             self.bar.update(batch[1].numel())
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, NCFModule)
         if self.bar is not None:
-            metrics = {key: float(trainer.callback_metrics.get(key, 0.0)) for key in (TRAIN_LOSS, MONITOR)}
+            ndcg = float(trainer.callback_metrics[MONITOR])
             self.bar.set_postfix_str(
-                f"epoch {trainer.current_epoch + 1}, loss {metrics[TRAIN_LOSS]:.3f}, NDCG {metrics[MONITOR]:.4f}"
+                f"epoch {trainer.current_epoch + 1}, loss {pl_module.epoch_loss:.3f}, NDCG {ndcg:.4f}"
             )
 
     @override
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._close()
+
+    @override
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
