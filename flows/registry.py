@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 import ncf
-from flows.tracking import ModelRun, Tracker, quiet_mlflow
+from flows.tracking import ModelRun, Tracker
 from ncf.data.ratings import USER_ID
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import Decision
@@ -43,7 +43,7 @@ def register(tracker: Tracker, name: str, model: ModelRun, tags: Mapping[str, st
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
     if not versions:
         uri = _log_pyfunc(tracker, model)
-        with quiet_mlflow():
+        with tracker.fluent():
             versions = [mlflow.register_model(uri, name, tags=dict(tags))]
         client.update_model_version(name, versions[0].version, description)
     version = int(versions[0].version)
@@ -58,7 +58,7 @@ def _log_pyfunc(tracker: Tracker, model: ModelRun) -> str:
         recommender = Recommender.load(folder)
         example = pd.DataFrame({USER_ID: recommender.bundle.user_ids[:EXAMPLE_USERS]})
         answer = recommender.recommend(example[USER_ID].to_list(), EXAMPLE_K)
-        with quiet_mlflow(), mlflow.start_run(run_id=model.run_id):
+        with tracker.fluent(), mlflow.start_run(run_id=model.run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(SERVING_MODEL),
@@ -86,7 +86,8 @@ def champion(tracker: Tracker, name: str) -> RegisteredModel | None:
         return None
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=scratch)
+            with tracker.fluent():
+                folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=scratch)
         except (OSError, MlflowException) as error:
             raise ModelError(
                 f"the champion, version {found.version} of {name}, can't be read",

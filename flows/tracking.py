@@ -91,7 +91,6 @@ class Tracker:
     def __init__(self, dataset: str) -> None:
         self.uri = tracking_uri()
         self.dataset = dataset
-        mlflow.set_tracking_uri(self.uri)  # log_model and load_model know no other way
 
     @cached_property
     def client(self) -> MlflowClient:
@@ -116,6 +115,19 @@ class Tracker:
         artifacts = (folder / "artifacts" / self.dataset).as_uri() if local else None
         tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens it as a GenAI experiment
         return str(self.client.create_experiment(self.dataset, artifact_location=artifacts, tags=tags))
+
+    @contextmanager
+    def fluent(self) -> Iterator[None]:
+        """Point MLflow's global at this store, and back: "models:/", logging a model and Lightning's logger need it."""
+        before = os.environ.get(URI_VARIABLE)
+        mlflow.set_tracking_uri(self.uri)  # sets the variable as well
+        try:
+            with quiet_mlflow():
+                yield
+        finally:
+            mlflow.set_tracking_uri(before)
+            if before is None:
+                os.environ.pop(URI_VARIABLE, None)
 
     # --- retrainings -------------------------------------------------------------------------------------------------
 

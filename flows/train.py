@@ -66,15 +66,16 @@ def train_model(
     recipe: Any = getattr(settings, name.replace("-", "_"))
     model, config = _initial_model(tracker, settings, recipe, data, pretrained)
     run_id = tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
-    training = fit(
-        model,
-        data,
-        recipe.training,
-        seed=settings.seed,
-        title=name,
-        hardware=settings.hardware,
-        loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
-    )
+    with tracker.fluent():
+        training = fit(
+            model,
+            data,
+            recipe.training,
+            seed=settings.seed,
+            title=name,
+            hardware=settings.hardware,
+            loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
+        )
     metrics = measure(training.model, data) | {
         EPOCHS: float(training.epochs),
         BEST_EPOCH: float(training.best_epoch),

@@ -1,0 +1,35 @@
+"""Shared by all tests: quiet tools, one thread, and MovieLens-100K fetched once."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from ncf.data.sources import CACHE_VARIABLE, cache_dir, load_ratings
+
+os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def movielens() -> Path:
+    """The user's own cache with MovieLens-100K in it, downloaded if it is not there yet."""
+    load_ratings("ml-100k")
+    return cache_dir()
+
+
+@pytest.fixture(scope="module")
+def workspace(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder to work in, with a cache of its own that has MovieLens-100K."""
+    folder = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(movielens / "ml-100k", folder / "cache" / "ml-100k")
+    before = Path.cwd()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder / "cache"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        os.chdir(folder)
+        yield folder
+        os.chdir(before)

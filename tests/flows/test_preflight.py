@@ -1,0 +1,57 @@
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from flows.cli import one_at_a_time, run_from_command_line
+from flows.preflight import check_before_work
+from flows.retrain import retrain
+from flows.settings import RetrainSettings
+from flows.tracking import TrackingError
+from ncf.errors import ConfigError
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("NCF_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ConfigError, match=r"file/cache can't be written.*NCF_CACHE_DIR"):
+        check_before_work()
+
+
+def test_a_full_disk_is_refused_before_any_work(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, 1000))
+    with pytest.raises(ConfigError, match="nearly full.*1000"):
+        check_before_work()
+
+
+def test_a_mlflow_server_that_does_not_answer_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(TrackingError, match="127.0.0.1:9 does not answer.*MLFLOW_TRACKING_URI"):
+        check_before_work()
+
+
+def test_an_error_is_one_line_and_an_exit_code(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert run_from_command_line(retrain, RetrainSettings, []) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: the MLflow server")
+    assert shown.count("\n") == 1
+
+
+def test_two_retrainings_of_a_data_set_do_not_run_at_once(workspace: Path) -> None:
+    with one_at_a_time("ml-100k"):
+        with pytest.raises(ConfigError, match="another retraining of ml-100k is running"), one_at_a_time("ml-100k"):
+            pass
+        with one_at_a_time("another"):
+            pass
+    with one_at_a_time("ml-100k"):
+        pass

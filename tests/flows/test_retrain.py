@@ -1,0 +1,131 @@
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from flows.report import Report
+from flows.retrain import retrain
+from flows.tracking import tracking_uri
+from ncf.data.interactions import to_interactions
+from ncf.data.sources import load_ratings
+from tests.flows.conftest import quick
+
+MODELS = ["popularity", "gmf", "mlp", "neumf", "neumf-pretrained"]
+NAME = "ncf-ml-100k"
+
+
+def runs(parent: str | None = None) -> list[Run]:
+    client = MlflowClient(tracking_uri())
+    found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id], order_by=["start_time ASC"])
+    return [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Path, prefect_server: None) -> Report:
+    return retrain(quick())
+
+
+def test_one_parent_run_has_a_nested_run_for_each_model(first: Report) -> None:
+    assert [run.info.run_id for run in runs()] == [first.run_id]
+    assert [run.info.run_name for run in runs(first.run_id)] == MODELS
+    assert {run.info.status for run in [*runs(), *runs(first.run_id)]} == {"FINISHED"}
+
+
+def test_runs_carry_settings_metrics_data_and_weights(first: Report) -> None:
+    client = MlflowClient(tracking_uri())
+    parent = runs()[0]
+    assert parent.data.params["gmf.training.learning_rate"] == "0.01"
+    for run in runs(first.run_id):
+        keys = {f"test/{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
+        assert keys <= run.data.metrics.keys()
+        assert run.inputs.dataset_inputs[0].dataset.digest == first.fingerprint[:12]
+        if run.info.run_name != "popularity":
+            loss = client.get_metric_history(run.info.run_id, "train/loss")
+            validation = client.get_metric_history(run.info.run_id, "validation/full/ndcg_at_10")
+            epochs = int(run.data.metrics["epochs"])
+            assert [point.step for point in loss] == list(range(1, epochs + 1))
+            assert [point.step for point in validation] == list(range(1, epochs + 1))
+            assert loss[-1].value < loss[0].value
+            files = {file.path for file in client.list_artifacts(run.info.run_id, "bundle")}
+            assert "bundle/weights.safetensors" in files
+
+
+def test_the_report_has_a_row_for_each_model_popularity_first(first: Report) -> None:
+    assert [row.name for row in first.rows] == MODELS
+    assert first.winner in MODELS[1:]
+    assert all(name in first.markdown() for name in MODELS)
+
+
+def test_the_best_model_by_validation_is_the_champion(first: Report) -> None:
+    assert first.promoted and first.champion == first.version == 1
+    best = max(first.rows[1:], key=lambda row: row.metrics["best_validation/full/ndcg_at_10"])
+    assert first.winner == best.name
+    client = MlflowClient(tracking_uri())
+    for alias in ("champion", "challenger"):
+        assert client.get_model_version_by_alias(NAME, alias).run_id == best.run_id
+
+
+def test_recommendations_are_ten_unseen_items_a_user_with_titles(first: Report) -> None:
+    assert first.recommendations is not None
+    frame = pd.read_csv(first.recommendations)
+    assert frame.groupby("user_id")["rank"].apply(list).map(lambda ranks: ranks == list(range(1, 11))).all()
+    assert frame["user_id"].nunique() == 500
+    assert frame["title"].notna().all()
+    seen = to_interactions(load_ratings("ml-100k"), max_users=500)
+    pairs = set(zip(seen.user_ids[seen.users], seen.item_ids[seen.items], strict=True))
+    assert not pairs & set(zip(frame["user_id"], frame["item_id"], strict=True))
+    assert len(first.sample) == 3
+
+
+def test_the_registered_model_answers_known_and_unknown_users(first: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
+    answer = model.predict(pd.DataFrame({"user_id": [1, 10**6]}))
+    assert list(answer.columns) == ["user_id", "item_id", "rank", "score", "source"]
+    assert answer.groupby("user_id").size().to_dict() == {1: 10, 10**6: 10}
+    assert set(answer.loc[answer["user_id"] == 1, "source"]) == {"model"}
+    assert set(answer.loc[answer["user_id"] == 10**6, "source"]) == {"popularity"}
+    file = pd.read_csv(str(first.recommendations))
+    assert list(answer.loc[answer["user_id"] == 1, "item_id"]) == list(file.loc[file["user_id"] == 1, "item_id"])
+    assert len(model.predict(pd.DataFrame({"user_id": [1]}), params={"k": 3})) == 3
+
+
+def test_nothing_is_trained_again_when_nothing_changed(first: Report) -> None:
+    Path(str(first.recommendations)).unlink()
+    again = retrain(quick(top_k=5))
+    assert not again.trained
+    assert again.rows == first.rows
+    assert [run.info.run_id for run in runs()] == [first.run_id]
+    assert Path(str(again.recommendations)).exists()
+
+
+def test_another_seed_trains_and_is_set_against_the_champion(first: Report) -> None:
+    other = retrain(quick(seed=1))
+    assert other.trained and other.version == 2
+    assert other.champion == (2 if other.promoted else 1)
+    assert "than the champion" in other.reason
+    assert other.fingerprint == first.fingerprint
+
+
+def test_force_trains_the_same_models_again(first: Report) -> None:
+    forced = retrain(quick(force=True))
+    assert forced.trained and forced.run_id != first.run_id
+    figures = [{key: value for key, value in row.metrics.items() if key != "seconds"} for row in first.rows]
+    again = [{key: value for key, value in row.metrics.items() if key != "seconds"} for row in forced.rows]
+    assert again == figures
+    assert not forced.promoted, "an equal model is not better"
+
+
+def test_an_untrained_model_does_not_become_champion(
+    tmp_path: Path, workspace: Path, prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    untrained: Any = {"training": {"max_epochs": 0}}
+    report = retrain(quick(gmf=untrained, mlp=untrained, neumf=untrained, neumf_pretrained=untrained))
+    assert not report.promoted and report.champion is None and report.recommendations is None
+    assert "not better than popularity" in report.verdict()

@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from flows.cli import parse
+from flows.retrain import retrain
+from flows.settings import RetrainSettings, content_key, flatten
+from ncf.errors import ConfigError
+
+
+def test_options_change_one_setting_and_keep_the_others() -> None:
+    settings = parse(RetrainSettings, ["--gmf.training.learning-rate", "0.01", "--seed", "7", "--force"])
+    expected = RetrainSettings().model_dump()
+    expected["gmf"]["training"]["learning_rate"] = 0.01
+    expected |= {"seed": 7, "force": True}
+    assert settings.model_dump() == expected
+
+
+def test_options_and_prefect_parameters_give_the_same_settings() -> None:
+    from_options = parse(RetrainSettings, ["--mlp.model.layers", "32,16", "--data.max-users", "10"])
+    from_json = RetrainSettings.model_validate({"mlp": {"model": {"layers": [32, 16]}}, "data": {"max_users": 10}})
+    assert from_options == from_json
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--gmf.training.learning-rate", "-1"], ["--gmf.training.learning-rate", "-1", "greater than 0"]),
+        (["--dataset", "netflix"], ["--dataset", "netflix", "ml-100k"]),
+        (["--seed", "many"], ["--seed", "many", "integer"]),
+        (["--mlp.model.layers", "31,16"], ["--mlp.model", "even", "31"]),
+        (["--neumf-pretrained.alpha", "1.5"], ["--neumf-pretrained.alpha", "1.5", "less than or equal to 1"]),
+        (["--gmf.model.embeding-dim", "8"], ["--gmf.model.embeding-dim", "nearest: --gmf.model.embedding-dim"]),
+        (["--bogus", "1"], ["--bogus", "--help"]),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_is_allowed(args: list[str], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(RetrainSettings, args)
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse(RetrainSettings, ["--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    for name in flatten(RetrainSettings().model_dump()):
+        assert f"--{name.replace('_', '-')}" in shown
+
+
+def test_flatten_names_nested_values_with_dots() -> None:
+    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+def test_the_key_depends_on_what_is_learned_and_on_nothing_else() -> None:
+    plain = RetrainSettings()
+    same = RetrainSettings.model_validate({"force": True, "top_k": 3, "hardware": {"threads": 2}})
+    other = RetrainSettings(seed=1)
+    assert content_key(plain.learned()) == content_key(same.learned())
+    assert content_key(plain.learned()) != content_key(other.learned())
+
+
+def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
+    config = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
+    schema = json.loads(json.dumps(retrain.parameters.model_dump()))
+    for deployment in config["deployments"]:
+        jsonschema.validate(deployment["parameters"], schema)
+        RetrainSettings.model_validate(deployment["parameters"]["settings"])
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"settings": {"bogus": 1}}, schema)
