@@ -1,0 +1,97 @@
+"""The daily life on real servers: an MLflow server, a Prefect server, a worker, and `prefect deployment run`."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from ncf.data.sources import CACHE_VARIABLE
+from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, running, wait_until
+
+QUICK = (
+    'settings={"data": {"max_users": 500}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
+    ' "mlp": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
+    ' "neumf": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
+    ' "neumf_pretrained": {"training": {"max_epochs": 1}}}'
+)
+
+
+@dataclass(frozen=True)
+class Servers:
+    folder: Path
+    env: dict[str, str]
+    tracking_uri: str
+    worker_log: Path
+
+    def prefect(self, *args: str) -> subprocess.CompletedProcess[str]:
+        command = python_module("prefect", "--no-prompt", *args)
+        return subprocess.run(command, cwd=REPOSITORY, env=self.env, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def servers(workspace: Path) -> Iterator[Servers]:
+    prefect_port, mlflow_port = free_port(), free_port()
+    tracking_uri = f"http://127.0.0.1:{mlflow_port}"
+    env = environment(
+        workspace,
+        PREFECT_API_URL=f"http://127.0.0.1:{prefect_port}/api",
+        MLFLOW_TRACKING_URI=tracking_uri,
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
+        NCF_HOME=str(REPOSITORY),
+        **{CACHE_VARIABLE: str(workspace / "cache")},
+    )
+    log, worker_log = workspace / "servers.log", workspace / "worker.log"
+    commands = [
+        python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)),
+        [
+            *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port), "--workers", "1"),
+            *("--backend-store-uri", f"sqlite:///{workspace}/server.db"),
+            *("--artifacts-destination", str(workspace / "artifacts")),
+        ],
+    ]
+    with ExitStack() as stack:
+        for command in commands:
+            stack.enter_context(running(command, workspace, env, log))
+        wait_until(lambda: answers(f"http://127.0.0.1:{prefect_port}/api/health"), log)
+        wait_until(lambda: answers(f"{tracking_uri}/health"), log)
+        servers = Servers(workspace, env, tracking_uri, worker_log)
+        for args in (["work-pool", "create", "ncf", "--type", "process"], ["deploy", "--all"]):
+            done = servers.prefect(*args)
+            assert done.returncode == 0, done.stdout + done.stderr
+        worker = python_module("prefect", "worker", "start", "--pool", "ncf")
+        stack.enter_context(running(worker, workspace, env, worker_log))
+        yield servers
+
+
+def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", QUICK, "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
+    client = MlflowClient(servers.tracking_uri)
+    found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id])
+    names = {"popularity", "gmf", "mlp", "neumf", "neumf-pretrained"}
+    assert {run.info.run_name for run in found if "mlflow.parentRunId" in run.data.tags} == names
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.tracking_uri)
+    mlflow.set_tracking_uri(servers.tracking_uri)
+    model = mlflow.pyfunc.load_model("models:/ncf-ml-100k@champion")
+    assert len(model.predict(pd.DataFrame({"user_id": [1, 2]}))) == 20
+    artifacts = servers.prefect("artifact", "ls")
+    assert "ml-100k-models" in artifacts.stdout and "ml-100k-report" in artifacts.stdout
+
+
+def test_a_wrong_parameter_is_refused_when_the_run_is_asked_for(servers: Servers) -> None:
+    done = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", 'settings={"seeed": 1}')
+    assert done.returncode != 0
+    assert "seeed" in done.stdout + done.stderr
+
+
+def test_deploying_twice_keeps_one_deployment_with_its_schedule(servers: Servers) -> None:
+    assert servers.prefect("deploy", "--all").returncode == 0
+    listed = servers.prefect("deployment", "ls").stdout
+    assert listed.count("retrain/ml-100k") == 1
+    assert "0 3 * * *" in servers.prefect("deployment", "schedule", "ls", "retrain/ml-100k").stdout
