@@ -128,8 +128,9 @@ class _ToldAlready(logging.Filter):
 
 
 def quieten() -> None:
-    """Leave on the terminal what tells the user where the run is."""
+    """Leave on the terminal what tells the user where the run is, and what they must know."""
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for each download of a few files
+    logging.getLogger("ncf").setLevel(logging.INFO)  # where data comes from, and its licence
     for handler in logging.getLogger().handlers:
         handler.addFilter(_ToldAlready())
 

@@ -27,7 +27,9 @@ class Row(BaseModel):
 
     def cells(self) -> list[str]:
         """Text of the row: figures with half the 95 % interval, epochs, seconds."""
-        figures = [f"{self.metrics[key]:.4f} ±{self.metrics[key + '_ci95']:.3f}" for key in COLUMNS.values()]
+        figures = [
+            f"{self.metrics[key]:.4f} ±{self.metrics[key + '_ci95']:.3f}".replace("0.", ".") for key in COLUMNS.values()
+        ]
         return [self.name, *figures, f"{self.metrics[EPOCHS]:.0f}", f"{self.metrics[SECONDS]:.0f}"]
 
 
@@ -67,7 +69,7 @@ class Report(BaseModel):
     def table(self) -> Table:
         """For the terminal."""
         title = f"{self.dataset}, test holdout; ± is the 95 % interval of the mean over users"
-        table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
         for column in self.header:
             words = column.replace(" ", "\n")
             table.add_column(words, justify="left" if column == "model" else "right", no_wrap=True)

@@ -38,7 +38,7 @@ def decide(challenger: Values, popularity: Values, champion: Values | None) -> D
     if champion is None:
         return Decision(
             True,
-            f"the first champion: NDCG@10 {challenger.mean():.4f}, popularity {popularity.mean():.4f} "
+            f"there was none, and it beats popularity: NDCG@10 {challenger.mean():.4f} against {popularity.mean():.4f} "
             f"(difference {signed(over_popularity)})",
         )
     over_champion = paired_difference(challenger, champion)
