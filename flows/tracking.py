@@ -125,7 +125,7 @@ class Tracker:
             with quiet_mlflow():
                 yield
         finally:
-            mlflow.set_tracking_uri(before)
+            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None makes it forget
             if before is None:
                 os.environ.pop(URI_VARIABLE, None)
 
