@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -148,11 +148,8 @@ class Tracker:
         return run_id
 
     def resume_retraining(self, run_id: str) -> None:
-        """Go on with an interrupted parent run; models that were not finished are forgotten."""
+        """Go on with an interrupted parent run."""
         self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-        for run in self._nested(run_id):
-            if COMPLETE not in run.data.tags:
-                self.client.delete_run(run.info.run_id)
 
     def set_notes(self, run_id: str, markdown: str) -> None:
         """Write the text that the UI shows on a run's page."""
@@ -177,6 +174,25 @@ class Tracker:
             if run.data.tags.get(MODEL) == name and COMPLETE in run.data.tags:
                 return ModelRun(name, run.info.run_id, dict(run.data.metrics))
         return None
+
+    def resume_model(self, parent_id: str, name: str, can_resume: Callable[[str], bool]) -> str | None:
+        """Go on with the interrupted nested run of a model, if its training can be; else forget it.
+
+        Args:
+            parent_id: the retraining it belongs to.
+            name: the model's name.
+            can_resume: whether there is a checkpoint for a run id.
+        """
+        resumed = None
+        for run in self._nested(parent_id):
+            if run.data.tags.get(MODEL) == name and COMPLETE not in run.data.tags:
+                run_id = str(run.info.run_id)
+                if resumed is None and can_resume(run_id):
+                    self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+                    resumed = run_id
+                else:
+                    self.client.delete_run(run_id)
+        return resumed
 
     def start_model(self, parent_id: str, name: str, settings: Mapping[str, Any], data: PreparedData) -> str:
         """Open the nested run of a model. Returns the run id."""

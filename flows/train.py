@@ -1,5 +1,6 @@
 """Tasks: train one model, measure it, and keep it in MLflow. A finished model is never trained again."""
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from flows.settings import RetrainSettings, flatten
 from flows.tracking import ModelRun, Tracker
 from ncf.config import ModelConfig, NeuMFConfig, Settings
 from ncf.data.prepared import PreparedData
+from ncf.data.sources import cache_dir
 from ncf.errors import ModelError
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, Scorer, SplitName
@@ -22,7 +24,7 @@ from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
-from ncf.training.fit import fit
+from ncf.training.fit import Training, fit
 
 POPULARITY, GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "popularity", "gmf", "mlp", "neumf", "neumf-pretrained"
 EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
@@ -35,6 +37,7 @@ def measure_popularity(tracker: Tracker, parent_id: str, data: PreparedData) -> 
     done = tracker.find_model(parent_id, POPULARITY)
     if done is not None:
         return done
+    tracker.resume_model(parent_id, POPULARITY, lambda _: False)  # half a measurement is forgotten
     run_id = tracker.start_model(parent_id, POPULARITY, {"dataset": data.name, "model.kind": POPULARITY}, data)
     return _finish(tracker, run_id, POPULARITY, measure(Popularity(data), data) | {EPOCHS: 0.0, SECONDS: 0.0})
 
@@ -62,10 +65,11 @@ def train_model(
     if done is not None:
         get_run_logger().info("%s is already trained", name)
         return done
-    get_run_logger().info("training %s", name)
     recipe: Any = getattr(settings, name.replace("-", "_"))
     model, config = _initial_model(tracker, settings, recipe, data, pretrained)
-    run_id = tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
+    run_id = tracker.resume_model(parent_id, name, lambda run_id: checkpoint_folder(run_id).exists())
+    get_run_logger().info("training %s" if run_id is None else "training %s, from its last checkpoint", name)
+    run_id = run_id or tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
     with tracker.fluent():
         training = fit(
             model,
@@ -75,23 +79,18 @@ def train_model(
             title=name,
             hardware=settings.hardware,
             loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
+            checkpoint_folder=checkpoint_folder(run_id),
         )
-    metrics = measure(training.model, data) | {
-        EPOCHS: float(training.epochs),
-        BEST_EPOCH: float(training.best_epoch),
-        SECONDS: training.seconds,
-    }
-    bundle = Bundle.of(
-        training.model, config, data, name=name, settings=recipe.model_dump(mode="json"), metrics=metrics
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        bundle.save(Path(scratch) / BUNDLE)
-        tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
     get_run_logger().info(
         "%s: %d epochs in %.0f s, the best was epoch %d with validation NDCG@10 %.4f",
         *(name, training.epochs, training.seconds, training.best_epoch, training.best_validation),
     )
-    return _finish(tracker, run_id, name, metrics)
+    return _keep(tracker, run_id, name, recipe, config, data, training)
+
+
+def checkpoint_folder(run_id: str) -> Path:
+    """Where a training keeps its last epochs until it is complete."""
+    return cache_dir() / "checkpoints" / run_id
 
 
 def measure(scorer: Scorer, data: PreparedData) -> dict[str, float]:
@@ -131,6 +130,30 @@ def _initial_model(
         dropout=settings.mlp.model.dropout,
     )
     return NeuMF.from_pretrained(gmf, mlp, recipe.alpha), config
+
+
+def _keep(
+    tracker: Tracker,
+    run_id: str,
+    name: str,
+    recipe: Settings,
+    config: ModelConfig,
+    data: PreparedData,
+    training: Training,
+) -> ModelRun:
+    """Measure a trained model and put it into MLflow; only then its checkpoints go."""
+    metrics = measure(training.model, data) | {
+        EPOCHS: float(training.epochs),
+        BEST_EPOCH: float(training.best_epoch),
+        SECONDS: training.seconds,
+    }
+    about = {"name": name, "settings": recipe.model_dump(mode="json"), "metrics": metrics}
+    with tempfile.TemporaryDirectory() as scratch:
+        Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
+        tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    finished = _finish(tracker, run_id, name, metrics)
+    shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
+    return finished
 
 
 def _model_settings(settings: RetrainSettings, recipe: Settings, config: ModelConfig) -> dict[str, Any]:

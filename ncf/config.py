@@ -94,8 +94,22 @@ L2_MEANING = "weight of the squared length of the embeddings in a batch, average
 class TrainingConfig(Settings):
     """How a model is trained; every model has defaults of its own below."""
 
-    optimizer: Literal["adam", "sgd"] = Field(default="adam", description="adam (fused), or plain sgd")
+    loss: Literal["bce", "mse", "bpr"] = Field(
+        default="bce",
+        description="bce: the paper's cross entropy; mse: squared error of the probability; bpr: each positive against "
+        "its own negatives",
+    )
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        default="adam", description="adam, as in the paper; adamw decays all weights; sgd is plain (all fused)"
+    )
     learning_rate: float = Field(default=0.003, gt=0.0, le=100.0, description="step size of the optimizer")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="constant", description="learning rate over the epochs; linear and cosine fall to 0 at max_epochs"
+    )
+    weight_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="adamw's decay of every weight, per step")
+    gradient_clip: float | None = Field(
+        default=None, gt=0.0, description="largest norm of a step's gradient; empty does not clip"
+    )
     batch_size: int = Field(
         default=2048, ge=2, le=2**24, description="samples (positives and negatives together) per optimizer step"
     )
@@ -169,6 +183,9 @@ class HardwareConfig(Settings):
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
         default="auto", description="device; auto takes a GPU where there is one"
+    )
+    precision: Literal["float32", "bf16-mixed"] = Field(
+        default="float32", description="bf16-mixed is for GPUs: it halves what is read and written, and rounds more"
     )
     threads: int = Field(
         default=1, ge=1, le=1024, description="CPU threads; 1, since two are slower than one at these sizes"

@@ -1,17 +1,17 @@
 """The one way to train a model."""
 
 import logging
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 
 from ncf.config import HardwareConfig, TrainingConfig
@@ -19,6 +19,8 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.models.build import Model
 from ncf.training.batches import TrainingBatches
+from ncf.training.best import BestWeights, restore
+from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
 from ncf.training.module import MONITOR, NCFModule
 from ncf.training.progress import ProgressBar
 
@@ -52,6 +54,7 @@ def fit(
     hardware: HardwareConfig | None = None,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[pl.Callback] = (),
+    checkpoint_folder: Path | None = None,
 ) -> Training:
     """Train a model until the validation NDCG@10 (full ranking) no longer rises, and restore the best epoch.
 
@@ -67,42 +70,64 @@ def fit(
         hardware: where to compute.
         loggers: receive the training loss and the validation metrics of each epoch.
         callbacks: further Lightning callbacks.
+        checkpoint_folder: where the last two epochs are kept. If it has a checkpoint of this very training, that is
+            gone on with, and ends (on one CPU thread) with bitwise the weights of one that was never interrupted.
+
+    Raises:
+        ModelError: the checkpoint is of other data or settings, or a score became NaN.
     """
     hardware = hardware or HardwareConfig()
     started = time.perf_counter()
-    with _quiet(), _threads(hardware.threads), tempfile.TemporaryDirectory(prefix="ncf-") as scratch:
-        best = ModelCheckpoint(scratch, "best", monitor=MONITOR, mode="max", save_weights_only=True)
-        stop = EarlyStopping(MONITOR, mode="max", patience=config.patience)
-        trainer = pl.Trainer(
-            accelerator=hardware.accelerator,
-            devices=1,
-            max_epochs=config.max_epochs,
-            logger=list(loggers),
-            callbacks=[best, stop, ProgressBar(title), *callbacks],
-            num_sanity_val_steps=0,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+    with _quiet(), _threads(hardware.threads):
+        trainer = _trainer(config, hardware, loggers, [ProgressBar(title), *callbacks], checkpoint_folder)
         device = trainer.strategy.root_device
         batches = TrainingBatches(data, config.batch_size, config.num_negatives, seed, device)
         ranker = HoldoutRanker(data, "validation", device)
         before = ranker.rank_all(model.to(device).eval()).summary()["full/ndcg_at_10"].value
-        initial = {name: value.clone() for name, value in model.state_dict().items()}
-        module = NCFModule(model.train(), batches, ranker, config, seed)  # Lightning keeps the mode it finds
-        trainer.fit(module, train_dataloaders=batches, val_dataloaders=ranker)
-        score = before if best.best_model_score is None else float(best.best_model_score)
-        improved = score > before
-        if improved:
-            saved = torch.load(Path(best.best_model_path), map_location="cpu", weights_only=True)
-            module.load_state_dict(saved["state_dict"])
-        else:
-            model.load_state_dict(initial)
+        best = BestWeights(before, model.state_dict())
+        trainer.callbacks.insert(0, best)  # type: ignore[attr-defined]
+        identity = identify(model, data, config, seed)
+        # Lightning keeps the mode it finds, and ranking has left it in evaluation
+        module = NCFModule(model.train(), batches, ranker, config, seed, identity)
+        resumed = newest_checkpoint(checkpoint_folder, identity) if checkpoint_folder else None
+        if resumed is not None and (epochs := stopped_after(resumed)) is not None:
+            trainer.fit_loop.max_epochs = epochs  # nothing is left to do but to read the result
+        trainer.fit(module, batches, ranker, ckpt_path=resumed, weights_only=True)
+        restore(model, best)
     return Training(
         model=model.cpu().eval(),
         epochs=trainer.current_epoch,
-        best_epoch=saved["epoch"] + 1 if improved else 0,
-        best_validation=score if improved else before,
+        best_epoch=best.epoch,
+        best_validation=best.score,
         seconds=time.perf_counter() - started,
+    )
+
+
+def identify(model: Model, data: PreparedData, config: TrainingConfig, seed: int) -> dict[str, Any]:
+    """What a checkpoint belongs to, as plain values: data, settings, seed, and the shape of the weights."""
+    shapes = {f"weights {name}": list(value.shape) for name, value in model.state_dict().items()}
+    return {"data": data.fingerprint, "seed": seed, **config.model_dump(mode="json"), **shapes}
+
+
+def _trainer(
+    config: TrainingConfig,
+    hardware: HardwareConfig,
+    loggers: Sequence[Logger],
+    callbacks: Sequence[pl.Callback],
+    checkpoint_folder: Path | None,
+) -> pl.Trainer:
+    own = [EarlyStopping(MONITOR, mode="max", patience=config.patience)]
+    return pl.Trainer(
+        accelerator=hardware.accelerator,
+        devices=1,
+        precision="32-true" if hardware.precision == "float32" else hardware.precision,
+        max_epochs=config.max_epochs,
+        logger=list(loggers),
+        callbacks=[*own, *callbacks, *([checkpoints(checkpoint_folder)] if checkpoint_folder else [])],
+        enable_checkpointing=checkpoint_folder is not None,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
 
 

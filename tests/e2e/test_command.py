@@ -32,6 +32,7 @@ def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: d
 
     with running(command, workspace, env, logs[0]) as process:
         wait_until(lambda: "training mlp" in logs[0].read_text(), logs[0])
+        wait_until(lambda: any((workspace / "cache" / "checkpoints").glob("*/*.ckpt")), logs[0])
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     after_kill = nested(workspace)
@@ -42,6 +43,7 @@ def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: d
         os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to every process of the command
         assert process.wait(timeout=60) == 130
     assert "gmf is already trained" in logs[1].read_text()
+    assert "training mlp, from its last checkpoint" in logs[1].read_text()
     assert "The same command goes on from there" in logs[1].read_text()
     assert "Traceback" not in logs[1].read_text()
 
@@ -55,6 +57,8 @@ def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: d
     finished = nested(workspace)
     assert finished.keys() == {"popularity", "gmf", "mlp", "neumf", "neumf-pretrained"}
     assert finished["gmf"] == after_kill["gmf"], "a finished model was trained again"
+    assert finished["mlp"] == after_kill["mlp"], "an interrupted training began anew"
+    assert not any((workspace / "cache" / "checkpoints").iterdir()), "checkpoints of finished models stay"
     client = MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
     assert [version.version for version in client.search_model_versions("name = 'ncf-ml-100k'")] in (["1"], [1])
 

@@ -1,0 +1,30 @@
+"""What a training minimises: functions of the logits [B, 1 + N], whose column 0 is the positive."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def bce(logits: Tensor) -> Tensor:
+    """Binary cross entropy, label 1 for the positive and 0 for the negatives, mean over all (paper, eq. 7)."""
+    return nn.functional.binary_cross_entropy_with_logits(logits, _labels(logits))
+
+
+def mse(logits: Tensor) -> Tensor:
+    """Squared difference of the probability and the label, mean over all (paper, eq. 5, with equal weights)."""
+    return nn.functional.mse_loss(torch.sigmoid(logits), _labels(logits))
+
+
+def bpr(logits: Tensor) -> Tensor:
+    """-log sigmoid(positive - negative), mean over the negatives (Rendle et al., BPR, UAI 2009)."""
+    return nn.functional.softplus(logits[:, 1:] - logits[:, :1]).mean()
+
+
+LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"bce": bce, "mse": mse, "bpr": bpr}
+
+
+def _labels(logits: Tensor) -> Tensor:
+    labels = torch.zeros_like(logits)
+    labels[:, 0] = 1
+    return labels
