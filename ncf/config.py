@@ -10,7 +10,7 @@ Layers: TypeAlias = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], 
 class Settings(BaseModel):
     """Base of all settings: immutable, and closed to unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(Settings):

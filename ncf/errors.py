@@ -1,5 +1,7 @@
 """What can go wrong, in words a user can act on."""
 
+import numpy as np
+
 
 class NCFError(Exception):
     """An error that the user can mend.
@@ -12,7 +14,8 @@ class NCFError(Exception):
     """
 
     def __init__(self, what: str, *, got: object = None, allowed: str = "", do: str = "") -> None:
-        parts = [what if got is None else f"{what}: {got!r}"]
+        plain = got.item() if isinstance(got, np.generic) else got  # repr would say np.float64(nan)
+        parts = [what if got is None else f"{what}: {plain!r}"]
         if allowed:
             parts.append(f"allowed: {allowed}")
         if do:

@@ -14,7 +14,8 @@ from typing import Any
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its place when the block ends without an error.
 
-    A folder that stood there before is replaced; after an error, or a crash, it is still there and whole.
+    A folder that stood there before is replaced; after an error it is still there and whole. (A kill just between the
+    two renames leaves none: what is kept this way can be made again.)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

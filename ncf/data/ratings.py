@@ -1,7 +1,7 @@
 """The raw log: who rated what, how, and when; checked once, at birth."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -44,15 +44,28 @@ class Ratings:
             raise DataError("the ratings have no rows", do="check that the file is the right one")
         checked = frame.loc[:, list(COLUMNS)].reset_index(drop=True)
         for column in (USER_ID, ITEM_ID):
-            _refuse_first(checked, column, checked[column].isna(), "an id must not be empty")
+            _refuse_first(checked, column, checked[column].isna() | (checked[column] == ""), "an id must not be empty")
+            checked[column] = _of_one_type(checked, column)
         checked[RATING] = _numbers(checked, RATING).astype(np.float64)
-        checked[TIMESTAMP] = _numbers(checked, TIMESTAMP).astype(np.int64)
+        times = _numbers(checked, TIMESTAMP)
+        _refuse_first(checked, TIMESTAMP, times.abs() >= 2**63, "it must fit in 64 bits")
+        checked[TIMESTAMP] = times.astype(np.int64)
         return cls(checked, pd.Series(dtype=str) if titles is None else titles.copy())
+
+
+def _of_one_type(frame: pd.DataFrame, column: str) -> "pd.Series[Any]":
+    """Ids as a column of their own type, since a Parquet file would not give an object column back as it was."""
+    ids = frame[column].infer_objects()
+    if ids.dtype == object:
+        types = ids.map(type)
+        _refuse_first(frame, column, types != types.iloc[0], "all ids integers, or all text")
+    return ids
 
 
 def _numbers(frame: pd.DataFrame, column: str) -> "pd.Series[float]":
     numbers = pd.to_numeric(frame[column], errors="coerce")
-    _refuse_first(frame, column, ~pd.Series(np.isfinite(numbers.astype(np.float64))), "it must be a finite number")
+    bad = frame[column].isna() | ~pd.Series(np.isfinite(numbers.astype(np.float64)))
+    _refuse_first(frame, column, bad, "it must be a finite number")
     return numbers
 
 

@@ -64,12 +64,13 @@ def load_movielens_100k(cache: Path) -> Ratings:
         _download_movielens_100k(folder)
     try:
         raw = (folder / "u.data").read_bytes()
-        titles = pd.read_csv(folder / "titles.tsv", sep="\t", dtype={ITEM_ID: "int64", TITLE: "str"}, quoting=3)
-    except (OSError, ValueError) as error:
+        films = pd.read_csv(folder / "titles.tsv", sep="\t", dtype={ITEM_ID: "int64", TITLE: "str"}, quoting=3)
+        titles = films.set_index(ITEM_ID)[TITLE]
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{folder} is damaged", got=str(error), do=f"remove {folder} and run again") from error
     _check_sha256(raw, ML_100K_RATINGS_SHA256, folder / "u.data", f"remove {folder} and run again")
     frame = pd.read_csv(io.BytesIO(raw), sep="\t", names=list(COLUMNS))
-    return Ratings.from_frame(frame, titles.set_index(ITEM_ID)[TITLE])
+    return Ratings.from_frame(frame, titles)
 
 
 SOURCES: dict[str, Callable[[Path], Ratings]] = {"ml-100k": load_movielens_100k}
@@ -131,7 +132,9 @@ def _from_package_index(scratch: Path) -> tuple[bytes, pd.DataFrame]:
         text=True,
         timeout=PACKAGE_INDEX_SECONDS,
     )
-    wheel = next(scratch.glob("*.whl"))
+    wheel = next(scratch.glob("*.whl"), None)
+    if wheel is None:
+        raise ValueError(f"the package index has {ML_100K_WHEEL} only as source")
     _check_sha256(wheel.read_bytes(), ML_100K_WHEEL_SHA256, wheel.name, "use a package index that has the original")
     with zipfile.ZipFile(wheel) as files:
         folder = "recbole/dataset_example/ml-100k/ml-100k"

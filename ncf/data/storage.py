@@ -49,6 +49,7 @@ def load_prepared(folder: Path) -> PreparedData:
     again = f"remove {folder} and prepare the data again"
     try:
         about = read_json(folder / "data.json")
+        expected = about["fingerprint"]
         if about["format"] != FORMAT:
             raise DataError(f"{folder} has another format", got=about["format"], allowed=str(FORMAT), do=again)
         items = pd.read_parquet(folder / "items.parquet")
@@ -61,13 +62,13 @@ def load_prepared(folder: Path) -> PreparedData:
             _holdout(pd.read_parquet(folder / "test.parquet")),
             items[TITLE].to_numpy(dtype=object),
         )
-    except (OSError, ValueError, KeyError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors
+    except (OSError, ValueError, KeyError, TypeError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors
         raise DataError(f"{folder} is not a readable prepared data set", got=str(error), do=again) from error
-    if data.fingerprint != about["fingerprint"]:
+    if data.fingerprint != expected:
         raise DataError(
             f"{folder} was changed after it was written; its fingerprint is",
             got=data.fingerprint,
-            allowed=about["fingerprint"],
+            allowed=expected,
             do=again,
         )
     return data

@@ -15,7 +15,7 @@ def embedding(num_rows: int, dim: int, generator: torch.Generator) -> nn.Embeddi
 
 def hidden_layer(width_in: int, width_out: int, generator: torch.Generator) -> nn.Linear:
     """A linear layer, Glorot uniform with zero bias, as the authors' code has it."""
-    layer = nn.Linear(width_in, width_out)
+    layer = nn.utils.skip_init(nn.Linear, width_in, width_out)  # nn.Linear's own values come from the global generator
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -90,17 +90,21 @@ class Bundle:
             seen = pd.read_parquet(folder / "seen.parquet")
             model = build_model(config, len(user_ids), len(items), seed=0)
             model.load_state_dict(load_file(folder / "weights.safetensors"))
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
+            pairs = Pairs(seen["user"].to_numpy(np.int64, copy=True), seen["item"].to_numpy(np.int64, copy=True))
+            for indices, size in ((pairs.users, len(user_ids)), (pairs.items, len(items))):
+                if len(indices) and not 0 <= indices.min() <= indices.max() < size:
+                    raise ValueError(f"a seen pair has the index {indices.min()} or {indices.max()}, of {size}")
+            return cls(
+                model.eval(),
+                config,
+                user_ids,
+                items[ITEM_ID].to_numpy(),
+                items[TITLE].to_numpy(dtype=object),
+                pairs,
+                items["count"].to_numpy(np.int64, copy=True),
+                header["about"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"{folder} is not a usable bundle", got=str(error), do="restore it from a backup or train again"
             ) from error
-        return cls(
-            model.eval(),
-            config,
-            user_ids,
-            items[ITEM_ID].to_numpy(),
-            items[TITLE].to_numpy(dtype=object),
-            Pairs(seen["user"].to_numpy(np.int64, copy=True), seen["item"].to_numpy(np.int64, copy=True)),
-            items["count"].to_numpy(np.int64, copy=True),
-            header["about"],
-        )

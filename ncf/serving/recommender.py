@@ -30,6 +30,7 @@ class Recommender:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self._users = pd.Index(bundle.user_ids)
+        self._items = pd.Index(bundle.item_ids)
         self._seen = PairRows.of([bundle.seen], len(bundle.user_ids))
         self._popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
 
@@ -60,7 +61,7 @@ class Recommender:
         num_items = len(self.bundle.item_ids)
         if not 1 <= k <= num_items:
             raise ConfigError("k is out of range", got=k, allowed=f"1 to {num_items}, the number of items")
-        ids = pd.Index(user_ids)
+        ids = pd.Index(user_ids) if len(user_ids) else self._users[:0]
         rows_at_once = max(1, MAX_SCORES // num_items)
         parts = [self._top(ids[start : start + rows_at_once], k) for start in range(0, len(ids), rows_at_once)]
         return pd.concat(parts, ignore_index=True) if parts else self._top(ids, k)
@@ -79,7 +80,7 @@ class Recommender:
         return pd.DataFrame(
             {
                 USER_ID: ids[user],
-                ITEM_ID: self.bundle.item_ids[order.numpy()[user, place]],
+                ITEM_ID: self._items[order.numpy()[user, place]],
                 RANK: (place + 1).astype(np.int64),
                 SCORE: top.numpy()[user, place],
                 SOURCE: np.where(known.numpy()[user], FROM_MODEL, FROM_POPULARITY),

@@ -78,7 +78,8 @@ def fit(
     """
     hardware = hardware or HardwareConfig()
     started = time.perf_counter()
-    with _quiet(), _threads(hardware.threads):
+    own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+    with _quiet(), _threads(hardware.threads), own_state:
         trainer = _trainer(config, hardware, loggers, [ProgressBar(title), *callbacks], checkpoint_folder)
         device = trainer.strategy.root_device
         batches = TrainingBatches(data, config.batch_size, config.num_negatives, seed, device)

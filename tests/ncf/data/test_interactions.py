@@ -1,0 +1,78 @@
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ncf.data.interactions import Interactions, to_interactions
+from ncf.data.ratings import Ratings
+
+Row = tuple[int | str, int | str, int]
+
+
+def ratings(rows: Sequence[Row]) -> Ratings:
+    users, items, times = zip(*rows, strict=True)
+    return Ratings.from_frame(pd.DataFrame({"user_id": users, "item_id": items, "rating": 3.0, "timestamp": times}))
+
+
+def by_id(found: Interactions) -> list[tuple[object, object]]:
+    return [(found.user_ids[u], found.item_ids[i]) for u, i in zip(found.users, found.items, strict=True)]
+
+
+def test_integer_ids_become_dense_indices_in_numeric_order() -> None:
+    found = to_interactions(ratings([(10, 300, 1), (2, 300, 2), (10, 40, 3)]))
+    assert found.user_ids.tolist() == [2, 10]
+    assert found.item_ids.tolist() == [40, 300]
+    assert found.users.tolist() == [0, 1, 1]
+    assert found.items.tolist() == [1, 1, 0]
+    assert found.users.dtype == found.items.dtype == "int64"
+
+
+def test_string_ids_become_dense_indices_in_alphabetic_order() -> None:
+    found = to_interactions(ratings([("b", "x", 1), ("a", "x", 2), ("b", "10", 3), ("b", "9", 4)]))
+    assert found.user_ids.tolist() == ["a", "b"]
+    assert found.item_ids.tolist() == ["10", "9", "x"]
+    assert by_id(found) == [("a", "x"), ("b", "x"), ("b", "10"), ("b", "9")]
+
+
+def test_each_users_items_are_in_order_of_time_whatever_the_order_of_the_file() -> None:
+    found = to_interactions(ratings([(1, 7, 30), (2, 8, 5), (1, 8, 10), (2, 7, 1), (1, 9, 20)]))
+    assert by_id(found) == [(1, 8), (1, 9), (1, 7), (2, 7), (2, 8)]
+
+
+def test_equal_times_keep_the_order_of_the_file() -> None:
+    rows = [(user, item, 5) for item in (9, 3, 7, 1, 8, 2) for user in (2, 1)]
+    expected = [(user, item) for user in (1, 2) for item in (9, 3, 7, 1, 8, 2)]
+    assert by_id(to_interactions(ratings(rows))) == expected
+
+
+def test_of_a_repeated_pair_the_newest_is_kept() -> None:
+    found = to_interactions(ratings([(1, 5, 90), (1, 6, 50), (1, 5, 10), (1, 7, 70)]))
+    assert by_id(found) == [(1, 6), (1, 7), (1, 5)]
+
+
+def test_of_a_pair_repeated_at_one_time_the_later_row_is_kept() -> None:
+    found = to_interactions(ratings([(1, 5, 10), (1, 6, 10), (1, 5, 10)]))
+    assert by_id(found) == [(1, 6), (1, 5)]
+
+
+def test_the_same_item_of_two_users_is_no_repetition() -> None:
+    assert len(to_interactions(ratings([(1, 5, 10), (2, 5, 10)])).users) == 2
+
+
+def test_max_users_keeps_the_smallest_ids_and_only_their_items() -> None:
+    found = to_interactions(ratings([(100, 1, 1), (9, 2, 2), (20, 3, 3), (9, 1, 4)]), max_users=2)
+    assert found.user_ids.tolist() == [9, 20]
+    assert found.item_ids.tolist() == [1, 2, 3]
+    assert by_id(found) == [(9, 2), (9, 1), (20, 3)]
+    assert to_interactions(ratings([(100, 1, 1), (9, 2, 2)]), max_users=1).item_ids.tolist() == [2]
+
+
+def test_max_users_above_the_number_of_users_keeps_all() -> None:
+    rows: list[Row] = [(3, 1, 1), (1, 2, 2)]
+    assert by_id(to_interactions(ratings(rows), max_users=50)) == by_id(to_interactions(ratings(rows)))
+
+
+def test_the_log_is_left_as_it_is() -> None:
+    log = ratings([(2, 5, 90), (1, 6, 50), (2, 5, 10)])
+    before = log.frame.copy(deep=True)
+    to_interactions(log, max_users=2)
+    pd.testing.assert_frame_equal(log.frame, before)

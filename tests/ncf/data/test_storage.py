@@ -1,0 +1,146 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ncf.data.interactions import to_interactions
+from ncf.data.prepared import PreparedData, prepare
+from ncf.data.ratings import Ratings
+from ncf.data.split import leave_one_out
+from ncf.data.storage import load_prepared, save_prepared
+from ncf.errors import DataError
+from ncf.files import read_json, write_json
+from tests.ncf.known import literal_data, pair_rows
+
+FILES = ["data.json", "items.parquet", "test.parquet", "train.parquet", "users.parquet", "validation.parquet"]
+TABLES = [name for name in FILES if name.endswith(".parquet")]
+
+
+@pytest.fixture
+def saved(tmp_path: Path, literal: PreparedData) -> Path:
+    save_prepared(literal, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def assert_same(found: PreparedData, expected: PreparedData) -> None:
+    assert found.name == expected.name
+    assert found.fingerprint == expected.fingerprint
+    assert found.user_ids.tolist() == expected.user_ids.tolist()
+    assert found.item_ids.tolist() == expected.item_ids.tolist()
+    assert found.user_ids.dtype == expected.user_ids.dtype
+    assert found.titles.tolist() == expected.titles.tolist()
+    assert pair_rows(found.train) == pair_rows(expected.train)
+    for ours, theirs in ((found.validation, expected.validation), (found.test, expected.test)):
+        assert pair_rows(ours.pairs) == pair_rows(theirs.pairs)
+        assert np.array_equal(ours.candidates, theirs.candidates)
+        assert ours.candidates.dtype == np.int64
+
+
+def test_integer_ids_come_back_as_they_were(saved: Path, literal: PreparedData) -> None:
+    assert_same(load_prepared(saved), literal)
+
+
+def test_text_ids_come_back_as_they_were(tmp_path: Path) -> None:
+    data = literal_data(("ann", "bob", "zoë"), ("a", "b", "c", "d", "e", "007"))
+    save_prepared(data, tmp_path / "data")
+    assert_same(load_prepared(tmp_path / "data"), data)
+
+
+@pytest.mark.parametrize("kind", ["int64", "int32", "uint64", "object", "category", "str"])
+def test_ids_of_any_column_type_come_back_from_a_log(tmp_path: Path, kind: str) -> None:
+    log = pd.DataFrame({"user_id": [1, 1, 1, 2], "item_id": [5, 6, 7, 5], "rating": 1, "timestamp": [1, 2, 3, 4]})
+    log = log.astype({"user_id": kind, "item_id": kind})
+    data = prepare("log", leave_one_out(to_interactions(Ratings.from_frame(log))), num_candidates=2)
+    save_prepared(data, tmp_path / "data")
+    assert load_prepared(tmp_path / "data").fingerprint == data.fingerprint
+
+
+def test_the_folder_holds_tables_and_one_readable_description(saved: Path, literal: PreparedData) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+    about = read_json(saved / "data.json")
+    assert about["fingerprint"] == literal.fingerprint
+    assert (about["num_users"], about["num_items"], about["num_train"], about["num_test"]) == (3, 6, 6, 2)
+
+
+def test_saving_over_an_older_one_replaces_it(saved: Path) -> None:
+    newer = replace(literal_data(), name="newer", user_ids=np.array([1, 2, 3]))
+    (saved / "stray").write_text("from before")
+    save_prepared(newer, saved)
+    assert_same(load_prepared(saved), newer)
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+    assert [path.name for path in saved.parent.iterdir()] == ["data"]
+
+
+def test_a_save_that_fails_leaves_the_older_one_whole(saved: Path, literal: PreparedData) -> None:
+    unwritable = replace(literal_data(), titles=np.array(["Alien", 1, object(), "", "", ""], dtype=object))
+    with pytest.raises(Exception, match=r"(?i)object"):
+        save_prepared(unwritable, saved)
+    assert_same(load_prepared(saved), literal)
+    assert [path.name for path in saved.parent.iterdir()] == ["data"]
+
+
+def tamper(path: Path) -> None:
+    """Raise the first row's item, or id, by one."""
+    frame = pd.read_parquet(path)
+    column = "item" if "item" in frame else frame.columns[0]
+    frame[column] += (np.arange(len(frame)) == 0).astype(np.int64)
+    frame.to_parquet(path)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_changed_table_is_refused(saved: Path, name: str) -> None:
+    tamper(saved / name)
+    with pytest.raises(DataError, match=r"was changed after it was written.*what to do: remove .*data and prepare"):
+        load_prepared(saved)
+
+
+def test_one_changed_candidate_is_refused(saved: Path) -> None:
+    frame = pd.read_parquet(saved / "test.parquet")
+    frame["candidates"] = [[5, 4], [5, 3]]
+    frame.to_parquet(saved / "test.parquet")
+    with pytest.raises(DataError, match="was changed"):
+        load_prepared(saved)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_a_truncated_file_is_refused(saved: Path, name: str, share: float) -> None:
+    content = (saved / name).read_bytes()
+    (saved / name).write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(DataError, match=r"is not a readable prepared data set.*what to do: remove"):
+        load_prepared(saved)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
+    (saved / name).unlink()
+    with pytest.raises(DataError, match="is not a readable prepared data set"):
+        load_prepared(saved)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"{tmp_path / 'nowhere'} is not a readable prepared data set"):
+        load_prepared(tmp_path / "nowhere")
+
+
+def test_another_format_is_refused_with_its_number(saved: Path) -> None:
+    write_json(saved / "data.json", read_json(saved / "data.json") | {"format": 99})
+    with pytest.raises(DataError, match="has another format: 99; allowed: 1"):
+        load_prepared(saved)
+
+
+@pytest.mark.parametrize("key", ["format", "name", "fingerprint"])
+def test_a_description_without_a_key_is_refused(saved: Path, key: str) -> None:
+    about = read_json(saved / "data.json")
+    del about[key]
+    write_json(saved / "data.json", about)
+    with pytest.raises(DataError, match=key):
+        load_prepared(saved)
+
+
+def test_a_description_that_is_no_object_is_refused(saved: Path) -> None:
+    write_json(saved / "data.json", ["format", 1])
+    with pytest.raises(DataError, match="is not a readable prepared data set"):
+        load_prepared(saved)

@@ -1,0 +1,69 @@
+import numpy as np
+import torch
+
+from ncf.models.mlp import MLP
+
+
+def literal_mlp() -> MLP:
+    """Two users and items, one factor each, a hidden layer of two."""
+    model = MLP(2, 2, (2, 2), generator=torch.Generator())
+    with torch.no_grad():
+        model.user_embedding.weight.copy_(torch.tensor([[1.0], [2.0]]))
+        model.item_embedding.weight.copy_(torch.tensor([[3.0], [-4.0]]))
+        model.tower[0].get_parameter("weight").copy_(torch.tensor([[1.0, 1.0], [1.0, -1.0]]))
+        model.tower[0].get_parameter("bias").copy_(torch.tensor([0.5, 0.0]))
+        model.head.copy_(torch.tensor([2.0, 10.0]))
+        model.bias.fill_(-1.0)
+    return model
+
+
+def test_logits_by_hand() -> None:
+    logits = literal_mlp()(torch.tensor([0, 1]), torch.tensor([[0, 1], [0, 1]]))
+    # user 0, item 0: hidden relu(1 + 3 + 0.5), relu(1 - 3); logit 2 * 4.5 + 10 * 0 - 1
+    assert logits.tolist() == [[8.0, 49.0], [10.0, 59.0]]
+
+
+def numpy_logits(model: MLP, users: np.ndarray, items: np.ndarray) -> list[list[float]]:
+    """The paper's equation 10, one pair at a time."""
+    weights = {name: value.double().numpy() for name, value in model.state_dict().items()}
+
+    def logit(user: int, item: int) -> float:
+        z = np.concatenate([weights["user_embedding.weight"][user], weights["item_embedding.weight"][item]])
+        for layer in range(len(model.tower)):
+            z = np.maximum(weights[f"tower.{layer}.weight"] @ z + weights[f"tower.{layer}.bias"], 0)
+        return float(weights["head"] @ z + weights["bias"])
+
+    return [[logit(user, item) for item in row] for user, row in zip(users, items, strict=True)]
+
+
+def test_logits_of_a_tower_of_three_layers(rng: np.random.Generator, generator: torch.Generator) -> None:
+    model = MLP(5, 7, (6, 5, 4, 3), generator=generator)
+    assert len(model.tower) == 3
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(generator=generator)
+    users, items = rng.integers(0, 5, 40), rng.integers(0, 7, (40, 3))
+    found = model(torch.as_tensor(users), torch.as_tensor(items))
+    np.testing.assert_allclose(found.detach().numpy(), numpy_logits(model, users, items), rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_acts_in_training_only(generator: torch.Generator) -> None:
+    model = MLP(50, 50, (16, 8, 4), dropout=0.5, generator=generator)
+    users, items = torch.arange(50), torch.arange(50)[:, None]
+    assert not torch.equal(model.train()(users, items), model(users, items))
+    assert torch.equal(model.eval()(users, items), model(users, items))
+
+
+def test_dropout_keeps_the_mean_of_the_hidden_units() -> None:
+    model = literal_mlp()
+    model.dropout.p = 0.5
+    with torch.no_grad():
+        users, items = torch.zeros(20_000, dtype=torch.int64), torch.zeros(20_000, 1, dtype=torch.int64)
+        logits = model.train()(users, items)
+    assert sorted(set(logits.flatten().tolist())) == [-1.0, 17.0]  # the one active unit dropped, or doubled
+    assert abs(logits.mean().item() - 8.0) < 0.3
+
+
+def test_squared_norm_is_the_mean_over_the_samples() -> None:
+    norm = literal_mlp().squared_norm(torch.tensor([0, 1]), torch.tensor([[0, 1, 0], [0, 1, 1]]))
+    assert norm.item() == (1 + 4) / 2 + (3 * 9 + 3 * 16) / 6

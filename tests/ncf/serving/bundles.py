@@ -1,0 +1,48 @@
+"""Bundles of untrained models, whose weights are large enough for scores to differ."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
+from ncf.data.prepared import PreparedData
+from ncf.models.build import Model, build_model
+from ncf.serving.bundle import Bundle
+from tests.ncf.known import random_data
+
+CONFIGS: list[ModelConfig] = [
+    GMFConfig(embedding_dim=5),
+    MLPConfig(layers=(6, 4, 3), dropout=0.5),
+    NeuMFConfig(embedding_dim=5, layers=(6, 4, 3), dropout=0.5),
+]
+NUM_USERS, NUM_ITEMS = 25, 18
+
+
+def some_data() -> PreparedData:
+    """Integer ids with gaps, in order; titles for every other item."""
+    data = random_data(np.random.default_rng(7), NUM_USERS, NUM_ITEMS, num_candidates=5)
+    titles = np.array([f"Élisa {n}" if n % 2 else "" for n in range(NUM_ITEMS)], dtype=object)
+    return replace(data, user_ids=data.user_ids * 10 + 3, item_ids=data.item_ids * 7 + 1, titles=titles)
+
+
+def with_text_ids(data: PreparedData) -> PreparedData:
+    return replace(
+        data,
+        user_ids=np.array([f"user-{n:03}" for n in data.user_ids], dtype=object),
+        item_ids=np.array([f"é{n:03}" for n in data.item_ids], dtype=object),
+    )
+
+
+def scrambled_model(config: ModelConfig, data: PreparedData, seed: int = 0) -> Model:
+    model = build_model(config, data.num_users, data.num_items, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(generator=generator)
+    return model.eval()
+
+
+def bundle_of(data: PreparedData, config: ModelConfig = CONFIGS[0], seed: int = 0, **about: Any) -> Bundle:
+    return Bundle.of(scrambled_model(config, data, seed), config, data, **about)

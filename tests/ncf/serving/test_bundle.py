@@ -1,0 +1,194 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
+from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
+from ncf.files import read_json, write_json
+from ncf.models.gmf import GMF
+from ncf.models.mlp import MLP
+from ncf.models.neumf import NeuMF
+from ncf.serving.bundle import Bundle
+from ncf.serving.recommender import Recommender
+from tests.ncf.known import literal_data, pair_rows
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, scrambled_model, some_data, with_text_ids
+
+FILES = ["bundle.json", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
+every_model = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    bundle_of(some_data()).save(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def all_scores(bundle: Bundle) -> torch.Tensor:
+    with torch.inference_mode():
+        return bundle.model.score_all(torch.arange(len(bundle.user_ids)))
+
+
+@every_model
+def test_logits_come_back_bitwise(config: ModelConfig, tmp_path: Path) -> None:
+    bundle = bundle_of(some_data(), config)
+    bundle.save(tmp_path / "bundle")
+    loaded = Bundle.load(tmp_path / "bundle")
+    assert loaded.config == config
+    assert torch.equal(all_scores(loaded), all_scores(bundle))
+    assert torch.equal(all_scores(loaded), all_scores(loaded))  # dropout is off
+
+
+def test_a_pretrained_neumf_comes_back(tmp_path: Path) -> None:
+    data = some_data()
+    gmf, mlp = (scrambled_model(config, data) for config in CONFIGS[:2])
+    assert isinstance(gmf, GMF)
+    assert isinstance(mlp, MLP)
+    bundle = Bundle.of(NeuMF.from_pretrained(gmf, mlp, 0.3).eval(), CONFIGS[2], data)
+    bundle.save(tmp_path / "bundle")
+    assert torch.equal(all_scores(Bundle.load(tmp_path / "bundle")), all_scores(bundle))
+
+
+@pytest.mark.parametrize("data", [some_data(), with_text_ids(some_data())], ids=["integer", "text"])
+def test_ids_titles_seen_items_and_counts_come_back(data: PreparedData, tmp_path: Path) -> None:
+    bundle_of(data).save(tmp_path / "bundle")
+    loaded = Bundle.load(tmp_path / "bundle")
+    for found, expected in ((loaded.user_ids, data.user_ids), (loaded.item_ids, data.item_ids)):
+        assert found.tolist() == expected.tolist()
+        assert found.dtype == expected.dtype
+        assert type(found.tolist()[0]) is type(expected.tolist()[0])
+    assert loaded.titles.tolist() == data.titles.tolist()
+    parts = (data.train, data.validation.pairs, data.test.pairs)
+    assert sorted(pair_rows(loaded.seen)) == sorted(pair for part in parts for pair in pair_rows(part))
+    assert loaded.item_counts.tolist() == [int((data.train.items == item).sum()) for item in range(data.num_items)]
+    assert loaded.item_counts.dtype == np.int64
+
+
+def test_facts_about_the_model_come_back(tmp_path: Path) -> None:
+    data = some_data()
+    bundle_of(data, name="gmf", metrics={"test/full/ndcg_at_10": 0.125}).save(tmp_path / "bundle")
+    assert Bundle.load(tmp_path / "bundle").about == {
+        "dataset": "random",
+        "fingerprint": data.fingerprint,
+        "name": "gmf",
+        "metrics": {"test/full/ndcg_at_10": 0.125},
+    }
+
+
+def test_the_folder_holds_no_pickle(saved: Path) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+    for path in saved.iterdir():
+        content = path.read_bytes()
+        assert content[:1] != b"\x80", path.name  # a pickle's first byte
+        assert content[:2] != b"PK", path.name  # torch.save writes a zip of pickles
+    expected = scrambled_model(CONFIGS[0], some_data()).state_dict()
+    weights = load_file(saved / "weights.safetensors")
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], value) for name, value in expected.items())
+
+
+def test_saving_over_an_older_bundle_replaces_it(saved: Path) -> None:
+    (saved / "stray").write_text("from before")
+    newer = bundle_of(with_text_ids(some_data()), CONFIGS[1])
+    newer.save(saved)
+    assert sorted(path.name for path in saved.iterdir()) == FILES
+    assert [path.name for path in saved.parent.iterdir()] == ["bundle"]
+    assert torch.equal(all_scores(Bundle.load(saved)), all_scores(newer))
+
+
+def test_a_save_that_fails_leaves_the_older_bundle_whole(saved: Path) -> None:
+    with pytest.raises(TypeError, match="JSON"):
+        bundle_of(some_data(), seed=1, metrics=object()).save(saved)
+    assert [path.name for path in saved.parent.iterdir()] == ["bundle"]
+    assert torch.equal(all_scores(Bundle.load(saved)), all_scores(bundle_of(some_data())))
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
+def test_a_truncated_file_is_refused(saved: Path, name: str, share: float) -> None:
+    content = (saved / name).read_bytes()
+    (saved / name).write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ModelError, match=r"is not a usable bundle.*what to do: restore it from a backup"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
+    (saved / name).unlink()
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"{tmp_path / 'nowhere'} is not a usable bundle"):
+        Recommender.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "other", [GMFConfig(embedding_dim=6), MLPConfig(layers=(6, 4, 3)), NeuMFConfig(embedding_dim=5, layers=(6, 4, 3))]
+)
+def test_the_weights_of_another_shape_are_refused(saved: Path, other: ModelConfig, tmp_path: Path) -> None:
+    bundle_of(some_data(), other).save(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "weights.safetensors", saved)
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "weights.safetensors"])
+def test_a_file_of_other_sizes_is_refused(saved: Path, name: str, tmp_path: Path) -> None:
+    bundle_of(literal_data()).save(tmp_path / "other")
+    shutil.copy(tmp_path / "other" / name, saved)
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize(("column", "value"), [("user", 25), ("user", -1), ("item", 18), ("item", -1)])
+def test_seen_pairs_outside_the_catalogue_are_refused(saved: Path, column: str, value: int) -> None:
+    seen = pd.read_parquet(saved / "seen.parquet")
+    seen.loc[0, column] = value
+    seen.to_parquet(saved / "seen.parquet")
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
+def test_another_format_is_refused_with_its_number(saved: Path) -> None:
+    write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 99})
+    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 1"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize("key", ["format", "model", "about"])
+def test_a_header_without_a_key_is_refused(saved: Path, key: str) -> None:
+    header = read_json(saved / "bundle.json")
+    del header[key]
+    write_json(saved / "bundle.json", header)
+    with pytest.raises(ModelError, match=key):
+        Bundle.load(saved)
+
+
+def test_a_header_that_is_no_object_is_refused(saved: Path) -> None:
+    write_json(saved / "bundle.json", ["format", 1])
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
+def test_an_unknown_kind_of_model_is_refused(saved: Path) -> None:
+    write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"model": {"kind": "svd"}})
+    with pytest.raises(ModelError, match="svd"):
+        Bundle.load(saved)
+
+
+COLUMNS = [("users", "user_id"), ("items", "item_id"), ("items", "title"), ("items", "count"), ("seen", "item")]
+
+
+@pytest.mark.parametrize(("name", "column"), COLUMNS)
+def test_a_table_without_a_column_is_refused(saved: Path, name: str, column: str) -> None:
+    file = saved / f"{name}.parquet"
+    pd.read_parquet(file).rename(columns={column: "other"}).to_parquet(file)
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)

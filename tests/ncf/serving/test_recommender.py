@@ -1,0 +1,196 @@
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ncf.config import ModelConfig
+from ncf.data.prepared import PreparedData
+from ncf.errors import ConfigError
+from ncf.models.gmf import GMF
+from ncf.serving import recommender as module
+from ncf.serving.bundle import Bundle
+from ncf.serving.recommender import Recommender
+from tests.ncf.known import literal_data, pair_rows, pairs, seen_by_user
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
+
+COLUMNS = ["user_id", "item_id", "rank", "score", "source"]
+Row = tuple[Any, Any, int, Any, str]
+
+
+def naive(bundle: Bundle, user_ids: Sequence[Any], k: int) -> list[Row]:
+    """Item by item: everything unseen, sorted by score, then by place in the catalogue."""
+    known = {user: index for index, user in enumerate(bundle.user_ids.tolist())}
+    seen = set(pair_rows(bundle.seen))
+    rows: list[Row] = []
+    for user in user_ids:
+        index = known.get(user)
+        if index is None:
+            scores, source = [float(count) for count in bundle.item_counts], "popularity"
+        else:
+            scores, source = bundle.model.score_all(torch.tensor([index]))[0].tolist(), "model"
+        unseen = [item for item in range(len(bundle.item_ids)) if (index, item) not in seen]
+        best = sorted(unseen, key=lambda item: (-scores[item], item))[:k]
+        rows += [
+            (user, bundle.item_ids[item], rank, pytest.approx(scores[item], rel=1e-5, abs=1e-6), source)
+            for rank, item in enumerate(best, start=1)
+        ]
+    return rows
+
+
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    assert list(frame) == COLUMNS
+    return list(frame.itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@pytest.mark.parametrize("k", [1, 4, 18])
+def test_the_k_best_unseen_items_of_every_user(config: ModelConfig, k: int) -> None:
+    bundle = bundle_of(some_data(), config)
+    users = bundle.user_ids.tolist()
+    assert rows_of(Recommender(bundle).recommend(users, k)) == naive(bundle, users, k)
+
+
+def test_lists_by_hand(literal: PreparedData) -> None:
+    bundle = bundle_of(literal)
+    assert isinstance(bundle.model, GMF)
+    with torch.no_grad():  # every user scores item n by n
+        bundle.model.head.zero_()
+        bundle.model.head[0] = 1.0
+        bundle.model.bias.zero_()
+        bundle.model.user_embedding.weight.fill_(1.0)
+        bundle.model.item_embedding.weight[:, 0] = torch.arange(6)
+    assert rows_of(Recommender(bundle).recommend([30, 99, 10], 3)) == [
+        (30, 5, 1, 5.0, "model"),  # has seen 0 and 3
+        (30, 4, 2, 4.0, "model"),
+        (30, 2, 3, 2.0, "model"),
+        (99, 0, 1, 3.0, "popularity"),  # unknown; items 1, 2 and 3 have one interaction each
+        (99, 1, 2, 1.0, "popularity"),
+        (99, 2, 3, 1.0, "popularity"),
+        (10, 5, 1, 5.0, "model"),  # has seen 0, 1, 2, 3 in one split or another
+        (10, 4, 2, 4.0, "model"),
+    ]
+
+
+def test_seen_items_of_every_split_never_appear() -> None:
+    data = some_data()
+    frame = Recommender(bundle_of(data)).recommend(data.user_ids.tolist(), data.num_items)
+    listed: dict[int, set[int]] = {user: set() for user in data.user_ids.tolist()}
+    for user, item in zip(frame["user_id"], frame["item_id"], strict=True):
+        listed[user].add(item)
+    for user, seen in zip(data.user_ids.tolist(), seen_by_user(data), strict=True):
+        assert listed[user] == set(data.item_ids.tolist()) - {data.item_ids[item] for item in seen}
+
+
+def test_an_unknown_user_gets_the_popular_items_marked_as_such() -> None:
+    bundle = bundle_of(some_data())
+    frame = Recommender(bundle).recommend([-5], 18)
+    assert rows_of(frame) == naive(bundle, [-5], 18)
+    assert set(frame["source"]) == {"popularity"}
+    assert sorted(frame["score"], reverse=True) == frame["score"].tolist()
+    assert frame["score"].tolist() == sorted(bundle.item_counts.astype(float), reverse=True)
+
+
+def test_known_and_unknown_users_keep_the_order_given() -> None:
+    bundle = bundle_of(some_data())
+    users = [243, 7, 3, 8, 13, 243]
+    frame = Recommender(bundle).recommend(users, 2)
+    assert frame["user_id"].tolist() == [user for user in users for _ in range(2)]
+    assert frame["source"].tolist()[::2] == ["model", "popularity", "model", "popularity", "model", "model"]
+    assert rows_of(frame) == naive(bundle, users, 2)
+
+
+def test_text_ids() -> None:
+    bundle = bundle_of(with_text_ids(some_data()))
+    users = ["user-243", "nobody", "user-003"]
+    assert rows_of(Recommender(bundle).recommend(users, 3)) == naive(bundle, users, 3)
+
+
+@pytest.mark.parametrize("stranger", ["243", 243.5, None, (243,)])
+def test_an_id_of_another_type_is_an_unknown_user(stranger: object) -> None:
+    bundle = bundle_of(some_data())
+    frame = Recommender(bundle).recommend([243, stranger], 1)
+    assert frame["source"].tolist() == ["model", "popularity"]
+
+
+def test_a_user_with_few_unseen_items_gets_fewer_rows() -> None:
+    bundle = replace(bundle_of(literal_data()), seen=pairs([(0, item) for item in (0, 1, 2, 4, 5)] + [(2, 3)]))
+    frame = Recommender(bundle).recommend([10, 20, 30], 4)
+    assert Counter(frame["user_id"]) == {10: 1, 20: 4, 30: 4}
+    assert rows_of(frame)[0][:3] == (10, 3, 1)
+
+
+def test_a_user_who_has_seen_everything_gets_no_row() -> None:
+    bundle = replace(bundle_of(literal_data()), seen=pairs([(0, item) for item in range(6)]))
+    assert Recommender(bundle).recommend([10, 20], 2)["user_id"].tolist() == [20, 20]
+    assert Recommender(bundle).recommend([10], 2).empty
+
+
+def test_equal_scores_are_in_the_order_of_the_catalogue() -> None:
+    bundle = bundle_of(literal_data())
+    with torch.no_grad():
+        bundle.model.get_parameter("head").zero_()
+    assert Recommender(bundle).recommend([30], 4)["item_id"].tolist() == [1, 2, 4, 5]
+
+
+@pytest.mark.parametrize("k", [0, -1, 19])
+def test_k_out_of_range_is_refused_with_the_range(k: int) -> None:
+    with pytest.raises(ConfigError, match=f"k is out of range: {k}; allowed: 1 to 18, the number of items"):
+        Recommender(bundle_of(some_data())).recommend([3], k)
+
+
+@pytest.mark.parametrize("data", [some_data(), with_text_ids(some_data())], ids=["integer", "text"])
+@pytest.mark.parametrize("form", [list, np.array], ids=["list", "array"])
+def test_no_users_give_an_empty_frame_of_the_usual_columns_and_types(
+    data: PreparedData, form: Callable[..., Any]
+) -> None:
+    recommender = Recommender(bundle_of(data))
+    usual = recommender.recommend(data.user_ids.tolist(), 2)
+    nobody = recommender.recommend(form([]), 2)
+    assert len(nobody) == 0
+    assert nobody.dtypes.to_dict() == usual.dtypes.to_dict()
+
+
+def test_the_types_of_the_columns() -> None:
+    frame = Recommender(bundle_of(some_data())).recommend([3, 13], 2)
+    assert frame.dtypes.drop("source").to_dict() == {
+        "user_id": np.int64,
+        "item_id": np.int64,
+        "rank": np.int64,
+        "score": np.float32,
+    }
+
+
+@pytest.mark.parametrize("form", [tuple, np.array, pd.Series, pd.Index], ids=["tuple", "array", "series", "index"])
+def test_users_may_come_in_any_sequence(form: Callable[..., Any]) -> None:
+    recommender = Recommender(bundle_of(some_data()))
+    pd.testing.assert_frame_equal(recommender.recommend(form([13, 3]), 3), recommender.recommend([13, 3], 3))
+
+
+@pytest.mark.parametrize("users_at_once", [1, 2, 7])
+def test_the_size_of_the_parts_does_not_matter(users_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommender = Recommender(bundle_of(some_data()))
+    users = [243, 7, 3, 8, 13, 23, 33, 43]
+    whole = recommender.recommend(users, 3)
+    monkeypatch.setattr(module, "MAX_SCORES", users_at_once * 18)
+    pd.testing.assert_frame_equal(recommender.recommend(users, 3), whole, rtol=1e-5)
+
+
+def test_a_loaded_bundle_recommends_the_same(tmp_path: Path) -> None:
+    bundle = bundle_of(some_data(), CONFIGS[2])
+    bundle.save(tmp_path / "bundle")
+    users = [243, 7, 3]
+    expected = Recommender(bundle).recommend(users, 5)
+    pd.testing.assert_frame_equal(Recommender.load(tmp_path / "bundle").recommend(users, 5), expected)
+
+
+def test_recommending_twice_gives_the_same() -> None:
+    recommender = Recommender(bundle_of(some_data()))
+    first = recommender.recommend([243, 7], 5)
+    recommender.recommend([3, 99], 18)
+    pd.testing.assert_frame_equal(recommender.recommend([243, 7], 5), first)

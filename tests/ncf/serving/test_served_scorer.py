@@ -1,0 +1,91 @@
+"""A bundle judged on newer data, as it would serve it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ncf.config import ModelConfig
+from ncf.data.prepared import PreparedData
+from ncf.evaluation.baselines import Popularity
+from ncf.evaluation.ranking import HoldoutRanker, SplitName
+from ncf.serving.recommender import ServedScorer
+from tests.ncf.known import holdout, pairs
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
+
+
+def newer(user_ids: list[int], item_ids: list[int]) -> PreparedData:
+    """Data with these ids in which every user has the first item in train, the second and third held out."""
+    users = range(len(user_ids))
+    return PreparedData(
+        "newer",
+        np.array(user_ids),
+        np.array(item_ids),
+        pairs([(user, 0) for user in users]),
+        holdout([(user, 1) for user in users], [[3]] * len(user_ids)),
+        holdout([(user, 2) for user in users], [[3]] * len(user_ids)),
+        np.full(len(item_ids), "", dtype=object),
+    )
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_on_the_same_data_the_ranks_are_the_models_own(config: ModelConfig, part: SplitName) -> None:
+    data = some_data()
+    bundle = bundle_of(data, config)
+    ranker = HoldoutRanker(data, part)
+    own, served = ranker.rank_all(bundle.model), ranker.rank_all(ServedScorer(bundle, data))
+    assert served.full.tolist() == own.full.tolist()
+    assert served.sampled.tolist() == own.sampled.tolist()
+    assert len(set(own.full.tolist())) > 3
+
+
+def test_text_ids_are_matched() -> None:
+    data = with_text_ids(some_data())
+    bundle = bundle_of(data)
+    users = torch.arange(data.num_users)
+    assert torch.equal(ServedScorer(bundle, data).score_all(users), bundle.model.score_all(users))
+
+
+def test_users_and_items_are_matched_by_id_not_by_index() -> None:
+    bundle = bundle_of(some_data())  # users 3, 13, 23 ...; items 1, 8, 15 ...
+    scorer = ServedScorer(bundle, newer([23, 3], [15, 1, 120, 8]))
+    own = bundle.model.score_all(torch.tensor([2, 0]))
+    torch.testing.assert_close(scorer.score_all(torch.tensor([0, 1])), own[:, [2, 0, 17, 1]])
+    torch.testing.assert_close(scorer.score_all(torch.tensor([1, 1])), own[[1, 1]][:, [2, 0, 17, 1]])
+
+
+def test_unknown_items_come_last_and_are_equal() -> None:
+    old = some_data()
+    data = newer([3, 13, 99], [500, *old.item_ids.tolist(), 501])
+    scores = ServedScorer(bundle_of(old), data).score_all(torch.arange(3))
+    known, unknown = scores[:, 1:-1], scores[:, [0, -1]]
+    assert torch.equal(unknown[:, 0], unknown[:, 1])
+    assert (unknown[:, 0] < known.amin(dim=1)).all()
+    assert torch.isfinite(scores).all()
+
+
+def test_an_unknown_held_out_item_has_the_last_rank() -> None:
+    data = newer([3, 13, 99], [1, 8, 500, 15, 22])
+    ranks = HoldoutRanker(data, "test").rank_all(ServedScorer(bundle_of(some_data()), data))
+    assert ranks.full.tolist() == [3, 3, 3]  # against 15 and 22
+    assert ranks.sampled.tolist() == [2, 2, 2]
+
+
+def test_an_unknown_user_gets_the_bundles_popularity() -> None:
+    old = some_data()
+    bundle = bundle_of(old)
+    scores = ServedScorer(bundle, newer([99, 3], [15, 1, 120, 8])).score_all(torch.tensor([0, 1]))
+    assert scores[0].tolist() == old.item_counts[[2, 0, 17, 1]].tolist()
+    torch.testing.assert_close(scores[1], bundle.model.score_all(torch.tensor([0]))[0, [2, 0, 17, 1]])
+
+
+def test_strangers_only_are_ranked_as_by_popularity() -> None:
+    old = some_data()
+    strangers = replace(old, user_ids=old.user_ids + 1)
+    ranker = HoldoutRanker(strangers, "test")
+    served = ranker.rank_all(ServedScorer(bundle_of(old), strangers))
+    popularity = ranker.rank_all(Popularity(old))
+    assert served.full.tolist() == popularity.full.tolist()
+    assert served.sampled.tolist() == popularity.sampled.tolist()

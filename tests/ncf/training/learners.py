@@ -1,0 +1,72 @@
+"""The four ways to a model, small enough for the checkerboard, and a look inside a training."""
+
+from copy import deepcopy
+
+import pytorch_lightning as pl
+from torch import Tensor
+from typing_extensions import override
+
+from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig, TrainingConfig
+from ncf.data.prepared import PreparedData
+from ncf.evaluation.ranking import HoldoutRanker, Scorer
+from ncf.models.build import Model, build_model
+from ncf.models.gmf import GMF
+from ncf.models.mlp import MLP
+from ncf.models.neumf import NeuMF
+from ncf.training.fit import fit
+from ncf.training.module import MONITOR, TRAIN_LOSS
+
+GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
+KINDS = (GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED)
+WITH_DROPOUT = (MLP_KIND, NEUMF_KIND, PRETRAINED)
+
+LEARN = TrainingConfig(learning_rate=0.02, batch_size=256, max_epochs=40, patience=8)
+BRIEF = LEARN.model_copy(update={"max_epochs": 3})
+
+State = dict[str, Tensor]
+
+
+def start(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) -> Model:
+    """A model before its training; the pretrained one starts from halves trained for two epochs."""
+    if kind == PRETRAINED:
+        short = LEARN.model_copy(update={"learning_rate": 0.005, "max_epochs": 2})
+        gmf = fit(start(GMF_KIND, data, seed), data, short, seed=seed).model
+        mlp = fit(start(MLP_KIND, data, seed, dropout), data, short, seed=seed).model
+        assert isinstance(gmf, GMF)
+        assert isinstance(mlp, MLP)
+        return NeuMF.from_pretrained(gmf, mlp, 0.5)
+    layers = (16, 16, 8)
+    configs: dict[str, ModelConfig] = {
+        GMF_KIND: GMFConfig(embedding_dim=8),
+        MLP_KIND: MLPConfig(layers=layers, dropout=dropout),
+        NEUMF_KIND: NeuMFConfig(embedding_dim=8, layers=layers, dropout=dropout),
+    }
+    return build_model(configs[kind], data.num_users, data.num_items, seed)
+
+
+def state(model: Model) -> State:
+    return deepcopy(model.state_dict())
+
+
+def validation_ndcg(scorer: Scorer, data: PreparedData) -> float:
+    return HoldoutRanker(data, "validation").rank_all(scorer).summary()["full/ndcg_at_10"].value
+
+
+class Recorder(pl.Callback):
+    """Keeps what each epoch measured, and the weights it ended with."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.validations: list[float] = []
+        self.states: list[State] = []
+        self.optimizer_steps = 0
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.validations.append(float(trainer.callback_metrics[MONITOR]))
+        self.states.append({name: value.clone() for name, value in pl_module.state_dict().items()})
+        self.optimizer_steps = trainer.global_step
+
+    @override
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.losses.append(float(trainer.callback_metrics[TRAIN_LOSS]))

@@ -1,0 +1,115 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from ncf.data.prepared import PreparedData
+from ncf.errors import DataError
+from ncf.training.batches import TrainingBatches, derived_seed
+from tests.ncf.known import pair_rows, pairs
+
+
+def epoch(data: PreparedData, number: int = 0, seed: int = 0, batch_size: int = 20, negatives: int = 4) -> Tensor:
+    """One epoch as rows (user, positive, negatives...)."""
+    batches = TrainingBatches(data, batch_size, negatives, seed)
+    batches.epoch = number
+    parts = list(batches)
+    assert len(parts) == len(batches)
+    for users, items in parts:
+        assert items.shape == (len(users), 1 + negatives)
+        assert users.dtype == items.dtype == torch.int64
+    return torch.cat([torch.cat([users[:, None], items], dim=1) for users, items in parts])
+
+
+@pytest.mark.parametrize("batch_size", [2, 20, 64, 10_000])
+def test_an_epoch_has_every_positive_exactly_once(batch_size: int, board: PreparedData) -> None:
+    rows = epoch(board, batch_size=batch_size)
+    assert sorted(map(tuple, rows[:, :2].tolist())) == sorted(pair_rows(board.train))
+
+
+def test_column_0_is_the_positive_and_the_others_are_not_in_train(board: PreparedData) -> None:
+    train = set(pair_rows(board.train))
+    for user, positive, *negatives in epoch(board).tolist():
+        assert (user, positive) in train
+        assert all((user, item) not in train for item in negatives)
+
+
+def test_every_item_outside_train_can_be_a_negative_the_held_out_ones_too(literal: PreparedData) -> None:
+    drawn: dict[int, set[int]] = {0: set(), 1: set(), 2: set()}
+    for number in range(20):
+        for user, _positive, *negatives in epoch(literal, number).tolist():
+            drawn[user] |= set(negatives)
+    assert drawn == {0: {2, 3, 4, 5}, 1: {1, 3, 4, 5}, 2: {1, 2, 4, 5}}
+
+
+def test_two_epochs_differ_in_order_and_in_negatives(board: PreparedData) -> None:
+    first, second = epoch(board, 0), epoch(board, 1)
+    assert first[:, :2].tolist() != second[:, :2].tolist()
+    by_pair = [{(user, item): negatives for user, item, *negatives in rows.tolist()} for rows in (first, second)]
+    changed = sum(by_pair[0][pair] != by_pair[1][pair] for pair in by_pair[0])
+    assert changed > 0.9 * len(board.train)
+
+
+def test_the_order_is_shuffled(board: PreparedData) -> None:
+    assert epoch(board)[:, :2].tolist() != [list(pair) for pair in pair_rows(board.train)]
+
+
+def test_content_follows_from_seed_and_epoch_alone(board: PreparedData) -> None:
+    torch.manual_seed(1)
+    first = epoch(board, number=3, seed=8)
+    torch.manual_seed(2)
+    assert torch.equal(first, epoch(board, number=3, seed=8))
+    assert not torch.equal(first, epoch(board, number=3, seed=9))
+    assert not torch.equal(first, epoch(board, number=4, seed=8))
+
+
+def test_the_same_batches_can_be_iterated_again(board: PreparedData) -> None:
+    batches = TrainingBatches(board, 100, 4, seed=0)
+    first, again = ([items for _users, items in batches] for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_a_user_who_has_every_item_is_left_out(literal: PreparedData) -> None:
+    data = replace(literal, train=pairs([(0, 0), (0, 1), *((1, item) for item in range(6)), (2, 3)]))
+    batches = TrainingBatches(data, 20, 4, seed=0)
+    assert sorted(map(tuple, epoch(data)[:, :2].tolist())) == [(0, 0), (0, 1), (2, 3)]
+    assert batches.num_samples == 3 * (1 + 4)
+
+
+def test_a_user_who_misses_one_item_has_it_as_every_negative(literal: PreparedData) -> None:
+    data = replace(literal, train=pairs([(0, 0), *((1, item) for item in range(5))]))
+    rows = epoch(data)
+    assert (rows[rows[:, 0] == 1][:, 2:] == 5).all()
+
+
+def test_everyone_has_everything_is_an_error(literal: PreparedData) -> None:
+    data = replace(literal, train=pairs([(user, item) for user in range(3) for item in range(6)]))
+    with pytest.raises(DataError, match=r"every user has every item.*: 6; allowed: .*; what to do: use a log"):
+        TrainingBatches(data, 20, 4, seed=0)
+
+
+def test_the_number_of_samples_counts_positives_and_negatives(board: PreparedData) -> None:
+    assert TrainingBatches(board, 20, 3, seed=0).num_samples == len(board.train) * 4
+
+
+@pytest.mark.parametrize(("batch_size", "negatives", "expected"), [(256, 4, 51), (10, 4, 2), (5, 4, 1), (2, 4, 1)])
+def test_a_step_has_batch_size_samples_at_most_but_one_positive_at_least(
+    batch_size: int, negatives: int, expected: int, board: PreparedData
+) -> None:
+    assert TrainingBatches(board, batch_size, negatives, seed=0).positives_per_step == expected
+
+
+def test_seeds_of_different_purposes_do_not_meet() -> None:
+    derived = [derived_seed(seed, stream, n) for seed in range(-3, 30) for stream in (1, 2, 3) for n in range(30)]
+    assert len(set(derived)) == len(derived)
+    assert all(0 <= seed < 2**63 for seed in derived)
+    assert derived_seed(0, 1) != derived_seed(0, 1, 0)
+    assert derived_seed(0, 1, 2) != derived_seed(0, 2, 1)
+
+
+def test_derived_seeds_have_no_favourite_bits() -> None:
+    derived = [derived_seed(seed, 1, n) for seed in range(50) for n in range(50)]
+    for bit in range(63):
+        share = sum(seed >> bit & 1 for seed in derived) / len(derived)
+        assert 0.45 < share < 0.55, bit

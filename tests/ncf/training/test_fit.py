@@ -1,0 +1,235 @@
+"""What a training does beside learning: loss, steps, loggers, threads."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger
+from typing_extensions import override
+
+from ncf.config import TrainingConfig
+from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
+from ncf.models.build import Model
+from ncf.training.batches import TrainingBatches
+from ncf.training.fit import fit
+from tests.ncf.training.learners import BRIEF, GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, start
+
+VALIDATION = ["full/hr_at_10", "full/ndcg_at_10", "sampled/hr_at_10", "sampled/ndcg_at_10"]
+
+
+def strong_start(kind: str, data: PreparedData) -> Model:
+    """Weights large enough for every part of the loss to count."""
+    model = start(kind, data)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.4, generator=generator)
+    return model
+
+
+def first_epoch(data: PreparedData, config: TrainingConfig, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    users, items = zip(*TrainingBatches(data, config.batch_size, config.num_negatives, seed), strict=True)
+    return torch.cat(users), torch.cat(items)
+
+
+def plain_loss(model: Model, users: torch.Tensor, items: torch.Tensor, l2: float) -> torch.Tensor:
+    """The paper's equation 7 as it stands, averaged, and the L2 of the samples' embeddings."""
+    probability = torch.sigmoid(model(users, items).double())
+    loss = -(torch.log(probability[:, 0]).sum() + torch.log(1 - probability[:, 1:]).sum()) / items.numel()
+    for table in ("user_embedding.weight", "item_embedding.weight"):
+        rows = users if table.startswith("user") else items
+        for name, value in model.named_parameters():
+            if name.endswith(table):
+                loss = loss + l2 * value[rows].square().sum(dim=-1).mean()
+    return loss
+
+
+@pytest.mark.parametrize("kind", [GMF_KIND, MLP_KIND, NEUMF_KIND])
+@pytest.mark.parametrize("l2", [0.0, 0.5])
+def test_the_loss_is_binary_cross_entropy_with_l2(kind: str, l2: float, board: PreparedData) -> None:
+    still = TrainingConfig(optimizer="sgd", learning_rate=1e-12, batch_size=100, max_epochs=1, embedding_l2=l2)
+    model, recorder = strong_start(kind, board), Recorder()
+    expected = plain_loss(model, *first_epoch(board, still, seed=4), l2).item()
+    fit(model, board, still, seed=4, callbacks=[recorder])
+    assert recorder.losses == [pytest.approx(expected, rel=1e-4)]
+
+
+@pytest.mark.parametrize("kind", [GMF_KIND, MLP_KIND, NEUMF_KIND])
+def test_one_step_of_sgd_follows_the_gradient(kind: str, board: PreparedData) -> None:
+    whole = TrainingConfig(optimizer="sgd", learning_rate=0.25, batch_size=100_000, max_epochs=1, embedding_l2=0.1)
+    model, recorder = strong_start(kind, board), Recorder()
+    names, values = zip(*model.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(plain_loss(model, *first_epoch(board, whole, seed=4), 0.1), values)
+    expected = dict(zip(names, (v.detach() - 0.25 * g for v, g in zip(values, gradients, strict=True)), strict=True))
+    fit(model, board, whole, seed=4, callbacks=[recorder])
+    assert recorder.optimizer_steps == 1
+    for name, value in expected.items():
+        torch.testing.assert_close(recorder.states[0][f"model.{name}"], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_negatives", "positives_per_step"), [(256, 4, 51), (64, 7, 8), (10, 4, 2), (2048, 1, 1024)]
+)
+def test_a_step_has_batch_size_samples(
+    batch_size: int, num_negatives: int, positives_per_step: int, board: PreparedData
+) -> None:
+    config = TrainingConfig(batch_size=batch_size, num_negatives=num_negatives, max_epochs=2)
+    recorder = Recorder()
+    fit(start(GMF_KIND, board), board, config, seed=0, callbacks=[recorder])
+    assert recorder.optimizer_steps == 2 * math.ceil(len(board.train) / positives_per_step)
+
+
+class DropoutMasks(pl.Callback):
+    """Notes which hidden units the first step of each epoch had, and which of these it dropped."""
+
+    def __init__(self, dropout: torch.nn.Module) -> None:
+        self.active: list[torch.Tensor] = []
+        self.dropped: list[torch.Tensor] = []
+        self.armed = False
+        dropout.register_forward_hook(self._note)
+
+    @override
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        self.armed = True
+
+    def _note(self, module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        if self.armed:
+            self.active.append(inputs[0] > 0)
+            self.dropped.append(output == 0)
+        self.armed = False
+
+
+def test_every_epoch_drops_other_hidden_units_in_the_measure_asked(board: PreparedData) -> None:
+    model = start(MLP_KIND, board, dropout=0.3)
+    masks = DropoutMasks(model.get_submodule("dropout"))
+    config = TrainingConfig(batch_size=2**15, max_epochs=2)  # one step an epoch
+    fit(model, board, config, seed=0, callbacks=[masks])
+    assert len(masks.active) == 2
+    both = masks.active[0] & masks.active[1]
+    first, second = masks.dropped[0][both], masks.dropped[1][both]
+    assert first.float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert (first & second).float().mean().item() == pytest.approx(0.09, abs=0.03)  # independent
+
+
+def test_l2_keeps_embeddings_short(board: PreparedData) -> None:
+    lengths = []
+    for l2 in (0.0, 0.01, 0.1):
+        config = BRIEF.model_copy(update={"embedding_l2": l2})
+        recorder = Recorder()
+        fit(start(GMF_KIND, board), board, config, seed=0, callbacks=[recorder])
+        lengths.append(recorder.states[-1]["model.user_embedding.weight"].norm().item())
+    assert lengths[0] > 1.1 * lengths[1] > 1.1**2 * lengths[2]
+
+
+def test_max_epochs_is_the_most(board: PreparedData) -> None:
+    config = BRIEF.model_copy(update={"max_epochs": 4, "patience": 100})
+    assert fit(start(GMF_KIND, board), board, config, seed=0).epochs == 4
+
+
+def test_loggers_receive_loss_and_validation_of_each_epoch(board: PreparedData, tmp_path: Path) -> None:
+    logger, recorder = CSVLogger(tmp_path, name="", version=""), Recorder()
+    config = BRIEF.model_copy(update={"max_epochs": 5, "patience": 2})
+    training = fit(start(GMF_KIND, board), board, config, seed=0, loggers=[logger], callbacks=[recorder])
+    log = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
+    epochs = list(range(1, training.epochs + 1))
+    for key in ("train/loss", *(f"validation/{name}" for name in VALIDATION)):
+        series = log[["step", key]].dropna()
+        assert series["step"].tolist() == epochs, key
+    ndcg = log["validation/full/ndcg_at_10"].dropna().tolist()
+    assert ndcg == pytest.approx(recorder.validations, abs=1e-6)
+    assert ndcg[training.best_epoch - 1] == pytest.approx(training.best_validation, abs=1e-6)
+    losses = log["train/loss"].dropna()
+    assert losses.iloc[0] == pytest.approx(math.log(2), abs=0.1)  # small weights know nothing
+    assert losses.iloc[-1] < losses.iloc[0]
+
+
+def test_every_logger_receives_the_same(board: PreparedData, tmp_path: Path) -> None:
+    loggers = [CSVLogger(tmp_path / name) for name in ("a", "b")]
+    fit(start(GMF_KIND, board), board, BRIEF, seed=0, loggers=loggers)
+    one, other = (next((tmp_path / name).rglob("metrics.csv")).read_text() for name in ("a", "b"))
+    assert one == other
+    assert one.count("\n") > 3
+
+
+def test_loggers_do_not_change_what_is_learned(board: PreparedData, tmp_path: Path) -> None:
+    logged = fit(start(GMF_KIND, board), board, BRIEF, seed=0, loggers=[CSVLogger(tmp_path)]).model
+    alone = fit(start(GMF_KIND, board), board, BRIEF, seed=0).model
+    assert all(torch.equal(value, alone.state_dict()[name]) for name, value in logged.state_dict().items())
+
+
+class ThreadCount(pl.Callback):
+    """Notes the thread count inside the training, and may stop it with an error."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.inside = 0
+        self.error = error
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.inside = torch.get_num_threads()
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_training_uses_its_own_thread_count_and_leaves_the_callers(board: PreparedData) -> None:
+    count = ThreadCount()
+    fit(start(GMF_KIND, board), board, BRIEF, seed=0, callbacks=[count])
+    assert (count.inside, torch.get_num_threads()) == (1, 2)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_in_training_comes_through_and_leaves_the_callers_thread_count(board: PreparedData) -> None:
+    count = ThreadCount(RuntimeError("disk full"))
+    with pytest.raises(RuntimeError, match="disk full"):
+        fit(start(GMF_KIND, board), board, BRIEF, seed=0, callbacks=[count])
+    assert (count.inside, torch.get_num_threads()) == (1, 2)
+
+
+def test_training_leaves_the_global_random_state_alone(board: PreparedData) -> None:
+    model = start(GMF_KIND, board)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    fit(model, board, BRIEF, seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_training_leaves_no_files_behind(board: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fit(start(GMF_KIND, board), board, BRIEF, seed=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_leaves_the_data_alone(board: PreparedData) -> None:
+    arrays = [board.train.users, board.train.items, board.validation.candidates, board.validation.pairs.items]
+    before = [array.copy() for array in arrays]
+    fit(start(GMF_KIND, board), board, BRIEF, seed=0)
+    assert all(np.array_equal(array, copy) for array, copy in zip(arrays, before, strict=True))
+
+
+def test_a_model_that_is_not_a_number_is_an_error_in_words(board: PreparedData) -> None:
+    model = start(GMF_KIND, board)
+    with torch.no_grad():
+        model.get_parameter("bias").fill_(math.nan)
+    with pytest.raises(ModelError, match="not numbers"):
+        fit(model, board, BRIEF, seed=0)
+
+
+def test_a_training_that_diverges_is_an_error_in_words(board: PreparedData) -> None:
+    reckless = TrainingConfig(optimizer="sgd", learning_rate=100.0, embedding_l2=1e6, batch_size=64, max_epochs=5)
+    with pytest.raises(ModelError, match=r"not numbers.*smaller learning rate"):
+        fit(start(GMF_KIND, board), board, reckless, seed=0)
