@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from flows.tracking import check_tracking, tracking_folder, tracking_uri
+from flows.store import check_tracking, sqlite_folder, tracking_uri
 from ncf.data.sources import CACHE_VARIABLE, cache_dir
 from ncf.errors import ConfigError
 from ncf.files import new_file
@@ -20,8 +20,9 @@ def check_before_work() -> None:
     """
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
     check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
-    if tracking_uri().startswith("sqlite:"):
-        check_folder(tracking_folder(), "run in a folder that can be written, or set $MLFLOW_TRACKING_URI")
+    store = sqlite_folder(tracking_uri())
+    if store is not None:
+        check_folder(store, "run in a folder that can be written, or set $MLFLOW_TRACKING_URI")
     check_tracking()
 
 

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 import ncf
+from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
 from ncf.data.ratings import USER_ID
 from ncf.errors import ModelError
@@ -43,7 +44,7 @@ def register(tracker: Tracker, name: str, model: ModelRun, tags: Mapping[str, st
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
     if not versions:
         uri = _log_pyfunc(tracker, model)
-        with tracker.fluent():
+        with global_store(tracker.uri):
             versions = [mlflow.register_model(uri, name, tags=dict(tags))]
         client.update_model_version(name, versions[0].version, description)
     version = int(versions[0].version)
@@ -58,7 +59,7 @@ def _log_pyfunc(tracker: Tracker, model: ModelRun) -> str:
         recommender = Recommender.load(folder)
         example = pd.DataFrame({USER_ID: recommender.bundle.user_ids[:EXAMPLE_USERS]})
         answer = recommender.recommend(example[USER_ID].to_list(), EXAMPLE_K)
-        with tracker.fluent(), mlflow.start_run(run_id=model.run_id):
+        with global_store(tracker.uri), mlflow.start_run(run_id=model.run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(SERVING_MODEL),
@@ -86,7 +87,7 @@ def champion(tracker: Tracker, name: str) -> RegisteredModel | None:
         return None
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            with tracker.fluent():
+            with global_store(tracker.uri):
                 folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=scratch)
         except (OSError, MlflowException) as error:
             raise ModelError(

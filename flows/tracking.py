@@ -1,22 +1,15 @@
 """MLflow: where runs are kept, found again and continued. Only this module and registry.py write to it."""
 
-import logging
-import os
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import mlflow
 import pandas as pd
-import requests
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus
@@ -24,46 +17,12 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from flows.store import TrackingError, connect, quiet_mlflow, sqlite_folder, tracking_uri
 from ncf.data.prepared import PreparedData
-from ncf.errors import NCFError
 from ncf.files import read_json, write_json
 
 COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"
-URI_VARIABLE = "MLFLOW_TRACKING_URI"
-ANSWER_SECONDS = 10.0
 MAX_PARAM_LENGTH = 6000  # MLflow's limit
-
-
-class TrackingError(NCFError):
-    """MLflow does not answer, or does not have what it should."""
-
-
-def tracking_folder() -> Path:
-    """MLflow's own folder, in the folder that the command runs in."""
-    return Path.cwd() / "mlruns"
-
-
-def tracking_uri() -> str:
-    """$MLFLOW_TRACKING_URI, or the SQLite file mlruns/mlflow.db."""
-    return os.environ.get(URI_VARIABLE) or f"sqlite:///{tracking_folder() / 'mlflow.db'}"
-
-
-def check_tracking() -> None:
-    """Make sure that MLflow is there, before any work.
-
-    Raises:
-        TrackingError: the server does not answer, or the folder can't be written.
-    """
-    uri = tracking_uri()
-    if urlsplit(uri).scheme in ("http", "https"):
-        try:
-            requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).raise_for_status()
-        except requests.RequestException as error:
-            raise TrackingError(
-                f"the MLflow server at {uri} does not answer",
-                got=str(error)[:300],
-                do=f"start it, or correct ${URI_VARIABLE}, or unset it to use {tracking_folder()}",
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -94,15 +53,8 @@ class Tracker:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """The client; the database is made by one process alone, since two would break its migration."""
-        if not self.uri.startswith("sqlite:///"):
-            return MlflowClient(self.uri)
-        folder = Path(self.uri.removeprefix("sqlite:///")).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        with quiet_mlflow(), FileLock(folder / ".migration.lock"):
-            client = MlflowClient(self.uri)
-            client.search_experiments(max_results=1)
-        return client
+        """The client, connected on first use."""
+        return connect(self.uri)
 
     @cached_property
     def experiment_id(self) -> str:
@@ -110,24 +62,10 @@ class Tracker:
         found = self.client.get_experiment_by_name(self.dataset)
         if found is not None:
             return str(found.experiment_id)
-        local = self.uri.startswith("sqlite:///")
-        folder = Path(self.uri.removeprefix("sqlite:///")).parent
-        artifacts = (folder / "artifacts" / self.dataset).as_uri() if local else None
+        folder = sqlite_folder(self.uri)
+        artifacts = (folder / "artifacts" / self.dataset).as_uri() if folder else None
         tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens it as a GenAI experiment
         return str(self.client.create_experiment(self.dataset, artifact_location=artifacts, tags=tags))
-
-    @contextmanager
-    def fluent(self) -> Iterator[None]:
-        """Point MLflow's global at this store, and back: "models:/", logging a model and Lightning's logger need it."""
-        before = os.environ.get(URI_VARIABLE)
-        mlflow.set_tracking_uri(self.uri)  # sets the variable as well
-        try:
-            with quiet_mlflow():
-                yield
-        finally:
-            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None makes it forget
-            if before is None:
-                os.environ.pop(URI_VARIABLE, None)
 
     # --- retrainings -------------------------------------------------------------------------------------------------
 
@@ -261,19 +199,3 @@ class Tracker:
     def _log(self, run_id: str, params: Mapping[str, Any]) -> None:
         listed = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items() if value is not None]
         self.client.log_batch(run_id, params=listed)
-
-
-@contextmanager
-def quiet_mlflow() -> Iterator[None]:
-    """Keep from the user what MLflow tells those who write models, and the hundred lines of a new database."""
-    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

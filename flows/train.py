@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import MLFlowLogger
 
 from flows.registry import BUNDLE
 from flows.settings import RetrainSettings, flatten
+from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
 from ncf.config import ModelConfig, NeuMFConfig, Settings
 from ncf.data.prepared import PreparedData
@@ -70,7 +71,7 @@ def train_model(
     run_id = tracker.resume_model(parent_id, name, lambda run_id: checkpoint_folder(run_id).exists())
     get_run_logger().info("training %s" if run_id is None else "training %s, from its last checkpoint", name)
     run_id = run_id or tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
-    with tracker.fluent():
+    with global_store(tracker.uri):
         training = fit(
             model,
             data,

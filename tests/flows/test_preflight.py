@@ -8,7 +8,7 @@ from flows.cli import one_at_a_time, run_from_command_line
 from flows.preflight import check_before_work
 from flows.retrain import retrain
 from flows.settings import RetrainSettings
-from flows.tracking import TrackingError
+from flows.store import TrackingError
 from ncf.errors import ConfigError
 
 

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from flows.report import Report
 from flows.retrain import retrain
-from flows.tracking import tracking_uri
+from flows.store import tracking_uri
 from ncf.data.interactions import to_interactions
 from ncf.data.sources import load_ratings
 from tests.flows.conftest import quick

@@ -1,0 +1,99 @@
+"""Where MLflow is, whether it answers, and how to speak to it without disturbing others."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mlflow
+import requests
+from filelock import FileLock
+from mlflow import MlflowClient
+
+from ncf.errors import NCFError
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+ANSWER_SECONDS = 10.0
+SQLITE = "sqlite:///"
+
+
+class TrackingError(NCFError):
+    """MLflow does not answer, or does not have what it should."""
+
+
+def tracking_folder() -> Path:
+    """MLflow's own folder, in the folder that the command runs in."""
+    return Path.cwd() / "mlruns"
+
+
+def tracking_uri() -> str:
+    """$MLFLOW_TRACKING_URI, or the SQLite file mlruns/mlflow.db."""
+    return os.environ.get(URI_VARIABLE) or f"sqlite:///{tracking_folder() / 'mlflow.db'}"
+
+
+def check_tracking() -> None:
+    """Make sure that MLflow is there, before any work.
+
+    Raises:
+        TrackingError: the server does not answer, or the folder can't be written.
+    """
+    uri = tracking_uri()
+    if urlsplit(uri).scheme in ("http", "https"):
+        try:
+            requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).raise_for_status()
+        except requests.RequestException as error:
+            raise TrackingError(
+                f"the MLflow server at {uri} does not answer",
+                got=str(error)[:300],
+                do=f"start it, or correct ${URI_VARIABLE}, or unset it to use {tracking_folder()}",
+            ) from error
+
+
+def sqlite_folder(uri: str) -> Path | None:
+    """The folder of a SQLite store, or None for any other."""
+    return Path(uri.removeprefix(SQLITE)).parent if uri.startswith(SQLITE) else None
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client; a new SQLite database is made by one process alone, since two would break its migration."""
+    folder = sqlite_folder(uri)
+    if folder is None:
+        return MlflowClient(uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    with quiet_mlflow(), FileLock(folder / ".migration.lock"):
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+@contextmanager
+def global_store(uri: str) -> Iterator[None]:
+    """Point MLflow's global at a store, and back: "models:/", logging a model and Lightning's logger need it."""
+    before = os.environ.get(URI_VARIABLE)
+    mlflow.set_tracking_uri(uri)  # sets the variable as well
+    try:
+        with quiet_mlflow():
+            yield
+    finally:
+        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None makes it forget
+        if before is None:
+            os.environ.pop(URI_VARIABLE, None)
+
+
+@contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """Keep from the user what MLflow tells those who write models, and the hundred lines of a new database."""
+    loggers = [logging.getLogger(name) for name in ("alembic", "mlflow")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
