@@ -32,7 +32,7 @@ check: .venv/.installed ## lint, formatting, types, import layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-logo --no-timing-output >.import-linter.log 2>&1 || { cat .import-linter.log; rm .import-linter.log; exit 1; }
+	@$(BIN)/lint-imports --no-logo >.import-linter.log 2>&1 || { cat .import-linter.log; rm .import-linter.log; exit 1; }
 	@rm -f .import-linter.log
 	@echo "check: passed"
 

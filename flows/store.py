@@ -14,6 +14,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 
 from ncf.errors import NCFError
+from ncf.files import new_file
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 ANSWER_SECONDS = 10.0
@@ -58,12 +59,16 @@ def sqlite_folder(uri: str) -> Path | None:
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client; a new SQLite database is made by one process alone, since two would break its migration."""
+    """A client. A new SQLite database is made by one process alone, and is there whole or not at all."""
     folder = sqlite_folder(uri)
     if folder is None:
         return MlflowClient(uri)
     folder.mkdir(parents=True, exist_ok=True)
-    with quiet_mlflow(), FileLock(folder / ".migration.lock"):
+    database = Path(uri.removeprefix(SQLITE))
+    with quiet_mlflow(), FileLock(folder / ".migration.lock"):  # two processes would break each other's migration
+        if not database.exists():
+            with new_file(database) as building:  # so would a kill in the middle of it
+                MlflowClient(f"{SQLITE}{building}").search_experiments(max_results=1)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client

@@ -95,8 +95,8 @@ class Tracker:
 
     def finish(self, run_id: str) -> None:
         """Mark a run as complete: what has this mark is never done again."""
+        self.client.set_terminated(run_id)  # first: without the mark an interrupted end is simply done again
         self.client.set_tag(run_id, COMPLETE, "true")
-        self.client.set_terminated(run_id)
 
     def interrupt(self, run_id: str, status: str) -> None:
         """Close a run that did not come to its end, and its open nested runs."""
