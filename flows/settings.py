@@ -26,6 +26,11 @@ class RetrainSettings(Settings):
     dataset: Literal["ml-100k"] = Field(default="ml-100k", description="data set, by name")
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of initial values, shuffling, negatives and dropout")
     force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")
+    warm_start: bool = Field(
+        default=False,
+        description="start the model that the champion is, if of the same shape, from the champion's weights; "
+        "cheaper on a log that has grown",
+    )
     top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
     data: DataConfig = DataConfig()
     gmf: GMFRecipe = GMFRecipe()

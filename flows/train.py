@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
+from flows import registry
 from flows.registry import BUNDLE
 from flows.settings import RetrainSettings, flatten
 from flows.store import global_store
@@ -26,6 +27,7 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
 from ncf.training.fit import Training, fit
+from ncf.training.warm_start import carry_over
 
 POPULARITY, GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "popularity", "gmf", "mlp", "neumf", "neumf-pretrained"
 EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
@@ -121,7 +123,10 @@ def _initial_model(
     pretrained: tuple[ModelRun, ModelRun] | None,
 ) -> tuple[Model, ModelConfig]:
     if pretrained is None:
-        return build_model(recipe.model, data.num_users, data.num_items, settings.seed), recipe.model
+        model = build_model(recipe.model, data.num_users, data.num_items, settings.seed)
+        if settings.warm_start:
+            _start_from_champion(tracker, settings, model, recipe.model, data)
+        return model, recipe.model
     gmf, mlp = (load_model(tracker, run) for run in pretrained)
     if not (isinstance(gmf, GMF) and isinstance(mlp, MLP)):
         raise ModelError("pretraining takes a GMF and an MLP", got=[run.name for run in pretrained])
@@ -131,6 +136,16 @@ def _initial_model(
         dropout=settings.mlp.model.dropout,
     )
     return NeuMF.from_pretrained(gmf, mlp, recipe.alpha), config
+
+
+def _start_from_champion(
+    tracker: Tracker, settings: RetrainSettings, model: Model, config: ModelConfig, data: PreparedData
+) -> None:
+    champion = registry.champion(tracker, settings.model_name)
+    if champion is not None and champion.bundle.config == config:
+        old = champion.bundle
+        carry_over(model, old.model, old.user_ids, old.item_ids, data)
+        get_run_logger().info("%s starts from the champion, version %d", config.kind, champion.version)
 
 
 def _keep(

@@ -23,7 +23,7 @@ def quick(**changes: Any) -> RetrainSettings:
         "data": {"max_users": 500},
         "gmf": {"model": {"embedding_dim": 16}, "training": SHORT},
         "mlp": {"model": {"layers": [16, 8]}, "training": SHORT},
-        "neumf": {"model": {"embedding_dim": 8, "layers": [16, 8]}, "training": SHORT},
+        "neumf": {"model": {"embedding_dim": 16, "layers": [16, 8]}, "training": SHORT},
         "neumf_pretrained": {"training": SHORT},
     }
     return RetrainSettings.model_validate(values | changes)

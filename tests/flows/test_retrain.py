@@ -7,9 +7,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from flows import registry
 from flows.report import Report
 from flows.retrain import retrain
 from flows.store import tracking_uri
+from flows.tracking import Tracker
 from ncf.data.interactions import to_interactions
 from ncf.data.sources import load_ratings
 from tests.flows.conftest import quick
@@ -110,6 +112,15 @@ def test_another_seed_trains_and_is_set_against_the_champion(first: Report) -> N
     assert other.champion == (2 if other.promoted else 1)
     assert "than the champion" in other.reason
     assert other.fingerprint == first.fingerprint
+
+
+def test_a_warm_start_is_no_worse_on_validation_than_the_champion(first: Report) -> None:
+    champion = registry.champion(Tracker("ml-100k"), NAME)
+    assert champion is not None
+    warm = retrain(quick(seed=2, warm_start=True))
+    row = next(row for row in warm.rows if row.name == champion.bundle.config.kind)
+    key = "best_validation/full/ndcg_at_10"
+    assert row.metrics[key] >= champion.bundle.about["metrics"][key] - 1e-6
 
 
 def test_force_trains_the_same_models_again(first: Report) -> None:
