@@ -1,0 +1,117 @@
+"""Runs jobs of both sides, each in a process of its own with its threads set, and remembers nothing else."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.datasets import ML_1M, ML_1M_SYNTHETIC, ML_20M, ROOT, SMALL, SMALL_LARGER, Shape, load, write_recbole
+from benchmarks.peers.environment import peers_python
+
+Answer = dict[str, Any]
+Job = dict[str, Any]
+DATASET = "log"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        log: the data set of most rows.
+        made_up: a synthetic log of the same size, and `larger` one of many times that.
+        epochs: measured epochs, after one of warm-up.
+        repeats: of an evaluation, after one of warm-up.
+        target: HR@10 (sampled) to be reached, in at most `most_epochs`.
+        matrix_size, copied_numbers: for the machine's limits.
+    """
+
+    log: Shape = ML_1M
+    made_up: Shape = ML_1M_SYNTHETIC
+    larger: Shape = ML_20M
+    epochs: int = 2
+    repeats: int = 5
+    target: float = 0.68
+    most_epochs: int = 40
+    matrix_size: int = 2048
+    copied_numbers: int = 64_000_000
+
+
+QUICK = Sizes(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The two sides, ready for jobs.
+
+    Attributes:
+        sizes: how much is measured.
+        folder: for logs, bundles and what RecBole writes; removed at the end.
+    """
+
+    sizes: Sizes
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="ncf-speed-")))
+
+    @property
+    def cores(self) -> int:
+        """Processors this process may use."""
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    @property
+    def thread_choices(self) -> list[int]:
+        """One thread, and all."""
+        return sorted({1, self.cores})
+
+    def ours(self, task: str, shape: Shape | None = None, **settings: Any) -> Answer:
+        """Do a job of ours; `settings` name its threads."""
+        job = {"task": task, "shape": (shape or self.sizes.log).as_dict(), **settings}
+        return self._run([sys.executable, "-m", "benchmarks.ours"], job)
+
+    def peer(self, task: str, **settings: Any) -> Answer:
+        """Do the same job with RecBole, on the same log."""
+        job = {"task": task, "folder": str(self._recbole_log), "dataset": DATASET, **settings}
+        return self._run([str(peers_python()), "-m", "benchmarks.peers.recbole_speed"], job)
+
+    @cached_property
+    def measured(self) -> str:
+        """Day and machine, for the table's head."""
+        small = ", reduced sizes" if self.sizes == QUICK else ""
+        return f"{datetime.now(UTC):%Y-%m-%d} on {_processor()}, {self.cores} cores, torch {torch.__version__}{small}"
+
+    @cached_property
+    def _recbole_log(self) -> Path:
+        write_recbole(load(self.sizes.log), self.folder / "recbole" / DATASET)
+        return self.folder / "recbole"
+
+    def _run(self, command: list[str], job: Job) -> Answer:
+        threads = str(job["threads"])
+        environment = os.environ | {
+            **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
+            "PYTHONPATH": str(ROOT),
+            "TQDM_DISABLE": "1",
+        }
+        done = subprocess.run(
+            [*command, json.dumps(job)], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"error: {' '.join(command)} failed on {json.dumps(job)}; its message:\n{done.stderr}")
+        answer: Answer = json.loads(done.stdout.splitlines()[-1])
+        return answer
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,62 @@
+"""Evaluation and recommendation."""
+
+from statistics import median
+
+from benchmarks.bench import Bench
+from benchmarks.figures.training import NEUMF_8
+from benchmarks.table import Row
+
+SETTINGS = {**NEUMF_8, "batch_size": 2_048}
+
+
+def candidates(bench: Bench) -> list[Row]:
+    """Ranking each user's held-out item among 99 drawn ones, against RecBole's uni99."""
+    ours = bench.ours("evaluate", **SETTINGS, threads=1, repeats=bench.sizes.repeats)
+    peer = bench.peer("evaluate", **SETTINGS, threads=1, repeats=bench.sizes.repeats)
+    seconds = ours["draw_seconds"] + ours["rank_seconds"]
+    note = (
+        f"{ours['users']} users of {bench.sizes.log}, median of {bench.sizes.repeats}. Ours: drawing the candidates "
+        f"({ours['draw_seconds']:.2f} s), then HoldoutRanker from prepared data to mean HR and NDCG "
+        f"({ours['rank_seconds']:.2f} s), which ranks among the whole catalogue in the same pass. RecBole: "
+        "Trainer.evaluate, which draws and ranks"
+    )
+    rates = ours["users"] / seconds, peer["users"] / median(peer["seconds"])
+    figure = "evaluation, 1 + 99 candidates a user, NeuMF-8"
+    return [Row("candidates", figure, "users/s", *rates, ">= 10", 1, None, note, bench.measured)]
+
+
+def full_ranking(bench: Bench) -> list[Row]:
+    """Ranking each user's held-out item among all items."""
+    answers = {
+        n: bench.ours("evaluate", **SETTINGS, threads=n, repeats=bench.sizes.repeats) for n in bench.thread_choices
+    }
+    seconds = {threads: answer["rank_seconds"] for threads, answer in answers.items()}
+    best = min(seconds, key=lambda threads: seconds[threads])
+    tried = ", ".join(f"{value:.2f} s with {threads}" for threads, value in seconds.items())
+    note = (
+        f"HoldoutRanker from prepared data to mean HR and NDCG, {bench.sizes.log}, median of {bench.sizes.repeats}; "
+        f"best number of threads ({tried})"
+    )
+    figure = "full ranking, every user over every item, NeuMF-8"
+    return [Row("full", figure, "s", seconds[best], None, "<= 2", best, None, note, bench.measured)]
+
+
+def top_10(bench: Bench) -> list[Row]:
+    """The best 10 of every user of a large log, from a saved bundle: time and memory."""
+    shape, folder = bench.sizes.larger, str(bench.folder / "bundle")
+    bench.ours("make_bundle", shape, **SETTINGS, threads=1, folder=folder)
+    answers = {n: bench.ours("recommend", shape, threads=n, folder=folder) for n in bench.thread_choices}
+    best = min(answers, key=lambda threads: answers[threads]["seconds"])
+    answer = answers[best]
+    tried = ", ".join(f"{answer['seconds']:.0f} s with {threads}" for threads, answer in answers.items())
+    note = (
+        f"a process of its own: Recommender.load ({answer['load_seconds']:.0f} s) and recommend for every user of a "
+        f"{shape}, what each has seen left out; best number of threads ({tried}); memory is the process's peak, in "
+        "10^9 bytes"
+    )
+    name, measured = "top-10", bench.measured
+    peak = answer["peak_mb"] / 1000
+    return [
+        Row(name, "top 10 of every user, NeuMF-8", "s", answer["seconds"], None, "<= 600", best, None, note, measured),
+        Row(name, "top 10 of every user, peak memory", "GB", peak, None, "<= 2", best, None, note, measured),
+    ]

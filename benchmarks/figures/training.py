@@ -1,0 +1,140 @@
+"""Training: samples/s, memory, and seconds to a given quality, beside RecBole's NeuMF."""
+
+from statistics import median
+from typing import Any
+
+from benchmarks.bench import Answer, Bench
+from benchmarks.table import Row
+
+# In our words; the peer's script translates. NeuMF-8 is the paper's model with 8 predictive factors.
+NEUMF_8: dict[str, Any] = {
+    "embedding_dim": 8,
+    "layers": [64, 32, 16, 8],
+    "dropout": 0.0,
+    "num_negatives": 4,
+    "learning_rate": 0.001,
+}
+# RecBole 1.2.1, properties/model/NeuMF.yaml and overall.yaml
+RECBOLE_DEFAULT: dict[str, Any] = {
+    "embedding_dim": 64,
+    "layers": [128, 128, 64],
+    "dropout": 0.1,
+    "num_negatives": 1,
+    "learning_rate": 0.001,
+    "batch_size": 2048,
+}
+SMALL_BATCH = 256
+BATCHES = (4_096, 16_384, 65_536)  # tried on both sides, with one thread and with all
+OUR_WAY_TO_THE_TARGET: dict[str, Any] = {**NEUMF_8, "learning_rate": 0.004, "batch_size": 4_096}
+SAMPLES = "1000 samples/s"
+COUNTED = (
+    "samples = positives x (1 + negatives); median of {epochs} epochs after one of warm-up, on {log}. Ours: fit() from "
+    "one validation's end to the next one's beginning, so shuffling, sampling, steps, Lightning and keeping the best "
+    "weights. RecBole: Trainer._train_epoch, so its sampling, loader and steps"
+)
+
+
+def small_batch(bench: Bench) -> list[Row]:
+    """NeuMF-8 at batch 256, one thread each."""
+    settings = {**NEUMF_8, "batch_size": SMALL_BATCH, "threads": 1}
+    ours, peer = (samples_per_second(train(bench, side, settings)) for side in ("ours", "peer"))
+    figure = "NeuMF-8 training, batch 256"
+    return [Row("batch-256", figure, SAMPLES, ours, peer, ">= 2", 1, SMALL_BATCH, counted(bench), bench.measured)]
+
+
+def best_batch(bench: Bench) -> list[Row]:
+    """NeuMF-8 with the best of the tried batches and threads of each."""
+    tried: dict[str, dict[tuple[int, int], float]] = {"ours": {}, "peer": {}}
+    for batch in BATCHES:
+        for threads in bench.thread_choices:
+            for side, rates in tried.items():
+                settings = {**NEUMF_8, "batch_size": batch, "threads": threads}
+                rates[batch, threads] = samples_per_second(train(bench, side, settings))
+    best = {side: max(rates, key=lambda choice: rates[choice]) for side, rates in tried.items()}
+    ours, peer = (tried[side][choice] for side, choice in best.items())
+    best_batches, best_threads = (" / ".join(str(choice[place]) for choice in best.values()) for place in (0, 1))
+    seen = "; ".join(
+        f"{side}: " + ", ".join(f"{rate:.0f} ({batch}, {threads})" for (batch, threads), rate in rates.items())
+        for side, rates in tried.items()
+    )
+    note = f"{counted(bench)}. All that was tried, as rate (batch, threads): {seen}"
+    figure = "NeuMF-8 training, best batch and threads of each"
+    return [Row("best", figure, SAMPLES, ours, peer, ">= 2", best_threads, best_batches, note, bench.measured)]
+
+
+def recbole_default(bench: Bench) -> list[Row]:
+    """RecBole's default NeuMF: 64 dimensions, tower 128-128-64, dropout 0.1, 1 negative, batch 2048."""
+    settings = {**RECBOLE_DEFAULT, "threads": 1}
+    ours, peer = (samples_per_second(train(bench, side, settings)) for side in ("ours", "peer"))
+    figure = "RecBole's default NeuMF (64 dimensions, 1 negative), training"
+    batch = RECBOLE_DEFAULT["batch_size"]
+    return [Row("recbole-default", figure, SAMPLES, ours, peer, ">= 5", 1, batch, counted(bench), bench.measured)]
+
+
+def until_target(bench: Bench) -> list[Row]:
+    """Seconds until the validation HR@10 (sampled) is as high as asked."""
+    target, epochs = bench.sizes.target, bench.sizes.most_epochs
+    figure = f"seconds until validation HR@10 (sampled) is {target:g}"
+    paper = {**NEUMF_8, "batch_size": SMALL_BATCH}
+    ours, peer = (
+        getattr(bench, side)("until", **settings, threads=1, epochs=epochs, target=target)
+        for side, settings in (("ours", OUR_WAY_TO_THE_TARGET), ("peer", paper))
+    )
+    batches = f"{OUR_WAY_TO_THE_TARGET['batch_size']} / {SMALL_BATCH}"
+    note = (
+        f"seconds of fit() and of RecBole's Trainer.fit, validation after each epoch included, NeuMF-8 from scratch on "
+        f"{bench.sizes.log}; the peer with the paper's settings (Adam 0.001, batch 256), ours with Adam "
+        f"{OUR_WAY_TO_THE_TARGET['learning_rate']:g}; HR@10 by epoch, ours: {_rates(ours)}; peer: {_rates(peer)}"
+    )
+    if not peer["reached"]:
+        note += f"; the peer had not reached it when it was stopped after {epochs} epochs: it would take longer"
+    seconds = ours["seconds"] if ours["reached"] else None
+    return [Row("until", figure, "s", seconds, peer["seconds"], "<= 0.25", 1, batches, note, bench.measured)]
+
+
+def memory(bench: Bench) -> list[Row]:
+    """Peak memory of a process that trains and validates."""
+    settings = {**NEUMF_8, "batch_size": 2_048, "threads": 1, "warm_up": 0, "epochs": 1, "validate": True}
+    ours, peer = (getattr(bench, side)("train", **settings)["peak_mb"] for side in ("ours", "peer"))
+    note = (
+        f"the whole process: libraries, reading {bench.sizes.log}, one epoch of NeuMF-8 and its validation (ours: full "
+        "and sampled ranking; RecBole: uni99); megabytes of 10^6"
+    )
+    return [Row("memory", "peak memory, NeuMF-8 training", "MB", ours, peer, "<= 1", 1, 2_048, note, bench.measured)]
+
+
+def growth(bench: Bench) -> list[Row]:
+    """Cost of a sample on a log of ML-20M's shape against one of ML-1M's shape."""
+    settings = {**NEUMF_8, "batch_size": 65_536, "threads": 1, "validate": False}
+    small = bench.ours("train", bench.sizes.made_up, **settings, warm_up=1, epochs=bench.sizes.epochs)
+    large = bench.ours("train", bench.sizes.larger, **settings, warm_up=0, epochs=1)
+    rates = [samples_per_second(answer) for answer in (small, large)]
+    note = (
+        f"seconds a sample of a NeuMF-8 epoch on a {bench.sizes.larger}, divided by the same on a "
+        f"{bench.sizes.made_up}: {rates[1]:.0f} against {rates[0]:.0f} thousand samples/s; peak memory "
+        f"{large['peak_mb']:.0f} MB"
+    )
+    figure = "cost of a sample, ML-20M's shape / ML-1M's shape"
+    return [
+        Row("growth", figure, "", rates[0] / rates[1], None, "<= 1.5", 1, settings["batch_size"], note, bench.measured)
+    ]
+
+
+def train(bench: Bench, side: str, settings: dict[str, Any]) -> Answer:
+    """One side's epochs."""
+    answer: Answer = getattr(bench, side)("train", **settings, warm_up=1, epochs=bench.sizes.epochs, validate=False)
+    return answer
+
+
+def samples_per_second(answer: Answer) -> float:
+    """Thousand samples a second of the median epoch."""
+    return float(answer["samples"] / median(answer["seconds"]) / 1000)
+
+
+def counted(bench: Bench) -> str:
+    """What a training row counts."""
+    return COUNTED.format(epochs=bench.sizes.epochs, log=bench.sizes.log)
+
+
+def _rates(answer: Answer) -> str:
+    return " ".join(f"{rate:.4f}".removeprefix("0") for rate in answer["hit_rates"])

@@ -1,0 +1,35 @@
+"""Do one job in this process and print what came of it: `python -m benchmarks.ours '{"task": "train", ...}'`."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks.memory import peak_mb
+from benchmarks.ours import limits, profiling, scoring, training
+
+Job = dict[str, Any]
+TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "train": training.train,
+    "until": training.until,
+    "evaluate": scoring.evaluate,
+    "make_bundle": scoring.make_bundle,
+    "recommend": scoring.recommend,
+    "profile": profiling.profile,
+    "operations": profiling.operations,
+    "limits": limits.measure,
+}
+
+
+def main() -> None:
+    """Run the job; its answer is the last line of the standard output."""
+    job: Job = json.loads(sys.argv[1])
+    torch.set_num_threads(job["threads"])
+    answer = TASKS[job["task"]](job)
+    print(json.dumps({**answer, "peak_mb": peak_mb()}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Evaluation and recommendation jobs."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.datasets import Shape, load
+from benchmarks.ours.training import build
+from ncf.config import NeuMFConfig
+from ncf.data.prepared import PreparedData
+from ncf.data.sampler import draw_candidates
+from ncf.data.unseen import UnseenItems
+from ncf.evaluation.ranking import HoldoutRanker
+from ncf.models.build import Model
+from ncf.serving.bundle import Bundle
+from ncf.serving.recommender import Recommender
+
+
+def evaluate(job: dict[str, Any]) -> dict[str, Any]:
+    """Seconds from prepared data to the metrics' means, test holdout: drawing 99 candidates a user, and ranking."""
+    data = load(Shape(**job["shape"]))
+    model = build(job, data).eval()
+    unseen = UnseenItems.of(data.everything, data.num_users, data.num_items)
+    users = torch.as_tensor(data.test.pairs.users)
+    generator = torch.Generator().manual_seed(0)
+    draw = _median_seconds(lambda: draw_candidates(unseen, users, 99, generator), job["repeats"])
+    rank = _median_seconds(lambda: _rank(data, model), job["repeats"])
+    return {"draw_seconds": draw, "rank_seconds": rank, "users": len(users)}
+
+
+def _rank(data: PreparedData, model: Model) -> None:
+    HoldoutRanker(data, "test").rank_all(model).summary()
+
+
+def _median_seconds(function: Callable[[], object], repeats: int) -> float:
+    """Median over the repeats, after one call that is not counted."""
+    function()
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - started)
+    return median(seconds)
+
+
+def make_bundle(job: dict[str, Any]) -> dict[str, Any]:
+    """Save an untrained model with the data it would have been trained on; not measured."""
+    data = load(Shape(**job["shape"]), num_candidates=1)
+    config = NeuMFConfig(embedding_dim=job["embedding_dim"], layers=tuple(job["layers"]))
+    Bundle.of(build(job, data).eval(), config, data).save(Path(job["folder"]))
+    return {}
+
+
+def recommend(job: dict[str, Any]) -> dict[str, Any]:
+    """Seconds from a saved bundle to a frame with the best 10 of every user; the process's peak memory is the row's."""
+    started = time.perf_counter()
+    recommender = Recommender.load(Path(job["folder"]))
+    loaded = time.perf_counter()
+    top = recommender.recommend(recommender.bundle.user_ids.tolist(), k=10)
+    return {"load_seconds": loaded - started, "seconds": time.perf_counter() - started, "recommendations": len(top)}

@@ -1,0 +1,136 @@
+"""Rows of a benchmark's table: judged, merged with earlier results, and written as Markdown and JSON."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ncf.files import new_file, read_json, write_json
+
+MUST = re.compile(r"(>=|<=) (\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure, beside its peer's where there is one.
+
+    Attributes:
+        row: short name, as `--only` takes it; several rows may share it.
+        figure: what was measured.
+        unit: of `ours` and `peer`.
+        ours: our value; None if it was not reached.
+        peer: the peer's value in the same run; None if there is no peer.
+        must: ">= 2" or "<= 1", about the ratio where there is a peer, else about `ours`; empty: only to be known.
+        threads, batch: of both sides; text where they differ; None where there are none.
+        note: what is counted, and what else was seen.
+        measured: day and machine.
+    """
+
+    row: str
+    figure: str
+    unit: str
+    ours: float | None
+    peer: float | None
+    must: str
+    threads: int | str | None
+    batch: int | str | None
+    note: str = ""
+    measured: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours / peer; None where either is missing."""
+        return self.ours / self.peer if self.ours is not None and self.peer else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether `must` holds; None where nothing must."""
+        return judge(self.must, self.ours if self.peer is None else self.ratio)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields, the ratio and the verdict, as JSON values."""
+        return {**asdict(self), "ratio": self.ratio, "met": self.met}
+
+
+def judge(must: str, value: float | None) -> bool | None:
+    """Whether a value is as it must be. A missing value is not; nothing that must be gives None.
+
+    Raises:
+        ValueError: `must` is neither empty nor of the form ">= 2".
+    """
+    if not must:
+        return None
+    match = MUST.fullmatch(must)
+    if match is None:
+        raise ValueError(f"must is {must!r}; allowed: '>= NUMBER', '<= NUMBER' or nothing")
+    if value is None:
+        return False
+    limit = float(match[2])
+    return value >= limit if match[1] == ">=" else value <= limit
+
+
+def merge(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], order: Sequence[str]) -> list[dict[str, Any]]:
+    """Replace the old rows that were measured anew, by short name, and keep the others.
+
+    Args:
+        old: rows of earlier runs, as JSON values.
+        new: rows of this run.
+        order: short names in the table's order; a row of another name comes last.
+    """
+    again = {row["row"] for row in new}
+    rows = [row for row in old if row["row"] not in again] + list(new)
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(rows, key=lambda row: places.get(row["row"], len(places)))
+
+
+def as_markdown(title: str, intro: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The page: the figures that must be something, then those that are only to be known, then the notes."""
+    required, known = [r for r in rows if r["must"]], [r for r in rows if not r["must"]]
+    measured = sorted({row["measured"] for row in rows})
+    lines = [f"# {title}", "", intro, "", *(f"Measured {text}." for text in measured)]
+    if required:
+        lines += ["", *as_table(required)]
+    if known:
+        lines += ["", "## Where the time goes, and the machine's limits", "", *as_table(known)]
+    notes = dict.fromkeys((row["row"], row["note"]) for row in rows if row["note"])
+    lines += ["", "## What is counted", "", *(f"- `{name}`: {note}" for name, note in notes)]
+    return "\n".join(lines) + "\n"
+
+
+def as_table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Lines of a Markdown table."""
+    lines = [
+        "| row | figure | unit | ours | peer | ratio | must | met | threads | batch |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
+    ]
+    for row in rows:
+        numbers = (as_number(row[key]) for key in ("ours", "peer", "ratio"))
+        met = {None: "", True: "yes", False: "**no**"}[row["met"]]
+        sizes = ("" if row[key] is None else str(row[key]) for key in ("threads", "batch"))
+        cells = (row["row"], row["figure"], row["unit"], *numbers, row["must"], met, *sizes)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def as_number(value: float | None) -> str:
+    """Three digits, or all before the point if those are more; a missing value is a dash."""
+    if value is None:
+        return "-"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Earlier results; none if there is no such file."""
+    rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
+    return rows
+
+
+def write_rows(folder: Path, name: str, rows: Sequence[dict[str, Any]], page: str) -> None:
+    """Write `name`.json and `name`.md, each whole or not at all."""
+    with new_file(folder / f"{name}.json") as file:
+        write_json(file, list(rows))
+    with new_file(folder / f"{name}.md") as file:
+        file.write_text(page, encoding="utf-8")
