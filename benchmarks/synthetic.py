@@ -6,13 +6,14 @@ from numpy.typing import NDArray
 from ncf.data.interactions import Indices, Interactions
 
 MOST_SEEN = 0.5  # no user has more than this share of the catalogue
+ROUNDS = 5
 LEAST = 3  # interactions of the least active user: one each for train, validation and test
 
 
 def synthetic_log(num_users: int, num_items: int, num_interactions: int, seed: int = 0) -> Interactions:
     """Make a log with exactly these numbers; the same arguments give the same log.
 
-    Users' activity is log-normal. Items' popularity falls like 1 / (rank + num_items / 50): Zipf's law with a flattened
+    Users' activity is log-normal. Items' popularity falls like 1 / (rank + num_items / 100): Zipf's law with a flattened
     head, close to MovieLens'. Each user's items are in random order, which stands for time.
 
     Raises:
@@ -44,21 +45,31 @@ def _activity(num_users: int, total: int, most: int, generator: np.random.Genera
 
 
 def _distinct_pairs(counts: Indices, num_items: int, generator: np.random.Generator) -> Indices:
-    """Sorted keys user * num_items + item, `counts[user]` of them for each user, no two equal."""
-    cumulative = _cumulative_popularity(num_items, generator)
-    names = generator.permutation(num_items)  # so that an item's index says nothing about its popularity
+    """Sorted keys user * num_items + item, `counts[user]` of them for each user, no two equal.
+
+    Drawn with replacement, repeats dropped and drawn again; what some rounds leave over is drawn user by user.
+    """
+    popularity = 1 / (np.arange(num_items) + num_items / 100 + 1)
+    popularity = generator.permutation(popularity / popularity.sum())  # an item's index says nothing about it
+    cumulative = np.cumsum(popularity)
     keys = np.empty(0, dtype=np.int64)
     missing = counts
-    while missing.any():
+    for _ in range(ROUNDS):
         users = np.repeat(np.arange(len(counts)), missing)
-        items = names[np.searchsorted(cumulative, generator.random(len(users)), side="right")]
-        keys = np.unique(np.concatenate([keys, users * num_items + items]))
+        items = np.searchsorted(cumulative, generator.random(len(users)), side="right").clip(max=num_items - 1)
+        keys = np.sort(np.concatenate([keys, users * num_items + items]))
+        keys = keys[np.diff(keys, prepend=-1) > 0]
         missing = counts - np.bincount(keys // num_items, minlength=len(counts))
-    return keys
+    rest = [keys]
+    for user in np.flatnonzero(missing):
+        first, last = np.searchsorted(keys, [user * num_items, (user + 1) * num_items])
+        seen = keys[first:last] - user * num_items
+        rest.append(user * num_items + _unseen(popularity, seen, missing[user], generator))
+    return np.sort(np.concatenate(rest))
 
 
-def _cumulative_popularity(num_items: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    popularity = 1 / (np.arange(num_items) + num_items / 50 + 1)
-    cumulative = np.cumsum(popularity / popularity.sum())
-    cumulative[-1] = 1.0
-    return cumulative
+def _unseen(popularity: NDArray[np.float64], seen: Indices, number: int, generator: np.random.Generator) -> Indices:
+    """Draw distinct unseen items by popularity: the first arrivals of exponential clocks with those rates."""
+    arrival = generator.exponential(size=len(popularity)) / popularity
+    arrival[seen] = np.inf
+    return np.argpartition(arrival, number - 1)[:number]
