@@ -13,8 +13,8 @@ LEAST = 3  # interactions of the least active user: one each for train, validati
 def synthetic_log(num_users: int, num_items: int, num_interactions: int, seed: int = 0) -> Interactions:
     """Make a log with exactly these numbers; the same arguments give the same log.
 
-    Users' activity is log-normal. Items' popularity falls like 1 / (rank + num_items / 100): Zipf's law with a flattened
-    head, close to MovieLens'. Each user's items are in random order, which stands for time.
+    Users' activity is log-normal. Items' popularity falls like 1 / (rank + num_items / 100): Zipf's law with a
+    flattened head, close to MovieLens'. Each user's items are in random order, which stands for time.
 
     Raises:
         ValueError: so many interactions do not fit, or are too few for three a user.
