@@ -1,7 +1,9 @@
 """Ranks, and what is read off them. Pure functions; everything per user, so that intervals and paired tests work."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -31,12 +33,17 @@ def rank_of(target: Tensor, others: Tensor) -> Tensor:
         ModelError: a score is NaN, or a target's is -inf, so that no rank is meaningful.
     """
     if torch.isnan(target).any() or torch.isnan(others).any() or torch.isneginf(target).any():
-        raise ModelError(
-            "the model gave scores that are not numbers",
-            allowed="finite scores",
-            do="train again with a smaller learning rate",
-        )
+        raise unusable_scores()
     return 1 + (others >= target[:, None]).sum(dim=1)
+
+
+def unusable_scores() -> ModelError:
+    """The error for scores from which no order can be read."""
+    return ModelError(
+        "the model gave scores that are not numbers",
+        allowed="finite scores",
+        do="train again with a smaller learning rate",
+    )
 
 
 def hit(ranks: Indices, k: int) -> Values:
@@ -47,6 +54,42 @@ def hit(ranks: Indices, k: int) -> Values:
 def ndcg(ranks: Indices, k: int) -> Values:
     """1 / log2(rank + 1) where the held-out item is among the first k, else 0.0, per user; the mean is NDCG@k."""
     return np.where(ranks <= k, 1.0 / np.log2(ranks + 1.0), 0.0)
+
+
+def reciprocal_rank(ranks: Indices, k: int) -> Values:
+    """1 / rank where the held-out item is among the first k, else 0.0, per user; the mean is MRR@k."""
+    return np.where(ranks <= k, 1.0 / ranks, 0.0)
+
+
+def recall(ranks: Indices, k: int) -> Values:
+    """Share of the user's held-out items among the first k; with one held-out item, recall@k is HR@k."""
+    return hit(ranks, k)
+
+
+def precision(ranks: Indices, k: int) -> Values:
+    """Share of the first k that is held out; with one held-out item, precision@k is HR@k / k."""
+    return hit(ranks, k) / k
+
+
+def average_precision(ranks: Indices, k: int) -> Values:
+    """Precision at the place of each held-out item among the first k, averaged over the user's held-out items.
+
+    There is one, at `rank`, where the precision is 1 / rank: MAP@k is MRR@k, under the name that others look for.
+    """
+    return reciprocal_rank(ranks, k)
+
+
+CUTOFFS = (1, 5, 10, 20)  # the lengths of list that are reported
+METRICS: Mapping[str, Callable[[Indices, int], Values]] = MappingProxyType(
+    {
+        "hr": hit,
+        "ndcg": ndcg,
+        "mrr": reciprocal_rank,
+        "recall": recall,
+        "precision": precision,
+        "map": average_precision,
+    }
+)
 
 
 @dataclass(frozen=True)

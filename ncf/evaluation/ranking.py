@@ -1,6 +1,6 @@
 """Ranks of the held-out items, exact and for all users at once: full ranking, and the paper's 1 + 99 protocol."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from ncf.data.interactions import Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.rows import PairRows
-from ncf.evaluation.metrics import Mean, Values, hit, mean_with_interval, ndcg, rank_of
+from ncf.evaluation.metrics import CUTOFFS, METRICS, Mean, Values, mean_with_interval, rank_of
 
 SplitName: TypeAlias = Literal["validation", "test"]
 
@@ -39,11 +39,16 @@ class Ranks:
     sampled: Indices
 
     def values(self, k: int = CUTOFF) -> dict[str, Values]:
-        """Per-user values under the metric keys, such as "full/ndcg_at_10"."""
+        """Per-user values of the metrics that steer a training, under their keys, such as "full/ndcg_at_10"."""
+        return self.every((k,), ("hr", "ndcg"))
+
+    def every(self, cutoffs: Sequence[int] = CUTOFFS, metrics: Sequence[str] = tuple(METRICS)) -> dict[str, Values]:
+        """Per-user values of several metrics at several cut-offs, under their keys."""
         return {
-            f"{protocol}/{metric}_at_{k}": function(ranks, k)
+            f"{protocol}/{metric}_at_{k}": METRICS[metric](ranks, k)
             for protocol, ranks in (("full", self.full), ("sampled", self.sampled))
-            for metric, function in (("hr", hit), ("ndcg", ndcg))
+            for metric in metrics
+            for k in cutoffs
         }
 
     def summary(self, k: int = CUTOFF) -> dict[str, Mean]:

@@ -1,0 +1,56 @@
+"""Everything that is measured of one scorer on one holdout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ncf.data.prepared import PreparedData
+from ncf.evaluation.lists import top_lists
+from ncf.evaluation.metrics import CUTOFFS, Values, mean_with_interval
+from ncf.evaluation.ranking import HoldoutRanker, Scorer, SplitName
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics under their keys, such as "full/ndcg_at_10".
+
+    Attributes:
+        per_user: one value for each evaluated user, in the holdout's order: for intervals, paired tests and groups.
+        of_all: what has no value per user: the coverage of all lists together.
+    """
+
+    per_user: dict[str, Values]
+    of_all: dict[str, float]
+
+    def figures(self) -> dict[str, float]:
+        """Means, each with `_ci95`, half the width of its 95 % interval; then what has no interval."""
+        figures: dict[str, float] = {}
+        for key, values in self.per_user.items():
+            mean = mean_with_interval(values)
+            figures |= {key: mean.value, f"{key}_ci95": mean.half_width}
+        return figures | self.of_all
+
+
+def evaluate(
+    scorer: Scorer,
+    data: PreparedData,
+    split: SplitName,
+    *,
+    cutoffs: Sequence[int] = CUTOFFS,
+    device: torch.device | str = "cpu",
+) -> Evaluation:
+    """Rank the holdout by both protocols, and look at the lists of the full one.
+
+    Args:
+        scorer: a model or a baseline.
+        data: the prepared data set.
+        split: which holdout.
+        cutoffs: lengths of list.
+        device: where the scorer's tensors are.
+    """
+    ranker = HoldoutRanker(data, split, device)
+    lists = top_lists(scorer, ranker, data, max(cutoffs))
+    novelty = {f"full/novelty_at_{k}": lists.novelty(k) for k in cutoffs}
+    coverage = {f"full/coverage_at_{k}": lists.coverage(k) for k in cutoffs}
+    return Evaluation(ranker.rank_all(scorer).every(cutoffs) | novelty, coverage)

@@ -1,0 +1,65 @@
+"""For whom, and for which items, does a model work? The same means over groups of users."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ncf.data.interactions import Indices
+from ncf.data.prepared import PreparedData
+from ncf.evaluation.metrics import Values, mean_with_interval
+from ncf.evaluation.ranking import SplitName
+
+QUARTERS = 4
+
+
+def quantile_groups(counts: Indices, parts: int = QUARTERS) -> Indices:
+    """Group of each value, from 0 upward: as many values in each as ties allow, since equal values stay together.
+
+    Args:
+        counts: int64[U].
+        parts: groups at most; with many equal values there are fewer.
+
+    Returns:
+        int64[U]; none of the groups is empty.
+    """
+    edges = np.unique(np.quantile(counts, np.arange(1, parts) / parts, method="inverted_cdf"))
+    places = np.searchsorted(edges, counts)  # up to and including an edge is below it
+    return np.unique(places, return_inverse=True)[1].astype(np.int64)
+
+
+def group_table(per_user: Mapping[str, Values], data: PreparedData, split: SplitName) -> pd.DataFrame:
+    """Means by the user's activity, and by the held-out item's popularity, both counted in train interactions.
+
+    Args:
+        per_user: values of the evaluated users, in the holdout's order, under their metric keys.
+        data: the prepared data set.
+        split: the holdout that was evaluated.
+
+    Returns:
+        One row a group, the lowest first: grouped_by ("user_activity" or "item_popularity"), group (from 1),
+        from, to (interactions, inclusive), users, and for each key its mean and `_ci95`, half the interval's width.
+    """
+    pairs = (data.validation if split == "validation" else data.test).pairs
+    activity = np.bincount(data.train.users, minlength=data.num_users)[pairs.users]
+    popularity = data.item_counts[pairs.items]
+    rows = [
+        _row(name, number, counts, groups == number, per_user)
+        for name, counts in (("user_activity", activity), ("item_popularity", popularity))
+        for groups in (quantile_groups(counts),)
+        for number in range(int(groups.max()) + 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _row(
+    name: str, number: int, counts: Indices, members: NDArray[np.bool_], per_user: Mapping[str, Values]
+) -> dict[str, object]:
+    inside = counts[members]
+    row: dict[str, object] = {"grouped_by": name, "group": number + 1}
+    row |= {"from": int(inside.min()), "to": int(inside.max()), "users": len(inside)}
+    for key, values in per_user.items():
+        mean = mean_with_interval(values[members])
+        row |= {key: mean.value, f"{key}_ci95": mean.half_width}
+    return row
