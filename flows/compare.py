@@ -7,13 +7,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from flows import registry
+from flows.baselines import POPULARITY
+from flows.measure import BEST_VALIDATION, promotion_values
+from flows.report import COLUMNS
 from flows.retries import is_passing
 from flows.settings import RetrainSettings
 from flows.tracking import FINGERPRINT, MODEL, ModelRun, Tracker
-from flows.train import BEST_VALIDATION, load_model
+from flows.train import load_model
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
-from ncf.evaluation.comparison import PROMOTION_METRIC, Decision, decide
+from ncf.evaluation.comparison import PROMOTION_METRIC, Decision, decide, stronger_baseline
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import HoldoutRanker, Scorer
 from ncf.serving.recommender import ServedScorer
@@ -34,11 +37,7 @@ def best_of(models: Sequence[ModelRun]) -> ModelRun:
 )
 def register_challenger(tracker: Tracker, settings: RetrainSettings, model: ModelRun, data: PreparedData) -> int:
     """Register the best new model under the alias challenger. Returns its version."""
-    figures = ", ".join(
-        f"{key.removeprefix('test/')} {value:.4f}"
-        for key, value in sorted(model.metrics.items())
-        if key.startswith("test/") and not key.endswith("_ci95")
-    )
+    figures = ", ".join(f"{title} {model.metrics[key]:.4f}" for title, key in COLUMNS.items())
     version = registry.register(
         tracker,
         settings.model_name,
@@ -76,6 +75,12 @@ def decide_promotion(
         "version %d %s: %s", version, "promoted" if decision.promote else "kept back", decision.reason
     )
     return decision
+
+
+def compare_with_baselines(tracker: Tracker, winner: ModelRun, baselines: Sequence[ModelRun]) -> str:
+    """Say so if one of the baselines is better than the best new model; popularity is the decision's matter."""
+    theirs = {run.name: promotion_values(tracker, run) for run in baselines if run.name != POPULARITY}
+    return stronger_baseline(winner.name, promotion_values(tracker, winner), theirs)
 
 
 def _per_user(scorer: Scorer, data: PreparedData) -> Values:

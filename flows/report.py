@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from rich import box
 from rich.table import Table
 
+from flows.measure import EPOCHS, SECONDS
 from flows.tracking import ModelRun
-from flows.train import EPOCHS, SECONDS
 
 COLUMNS = {
     "HR@10 full": "test/full/hr_at_10",
@@ -44,6 +44,7 @@ class Report(BaseModel):
     version: int
     promoted: bool
     reason: str
+    baseline: str = ""
     champion: int | None
     recommendations: str | None
     sample: list[str]
@@ -55,7 +56,10 @@ class Report(BaseModel):
         return ["model", *COLUMNS, "epochs", "seconds"]
 
     def verdict(self) -> str:
-        """Which version serves now, and why, in one sentence."""
+        """Which version serves now, and why; and whether a baseline is better than the best new model."""
+        return f"{self._decision()} {self.baseline}".strip()
+
+    def _decision(self) -> str:
         if self.promoted:
             return f"Version {self.version} ({self.winner}) is the new champion: {self.reason}."
         if self.champion is None:

@@ -11,15 +11,16 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 
 from flows import registry
+from flows.baselines import measure_baselines
 from flows.cli import run_from_command_line
-from flows.compare import best_of, decide_promotion, register_challenger
+from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger
 from flows.preflight import check_before_work
 from flows.prepare import load, sample_candidates, split
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
 from flows.settings import RetrainSettings, content_key, flatten
 from flows.tracking import COMPLETE, ModelRun, Tracker
-from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, measure_popularity, train_model
+from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from ncf import __version__
 from ncf.data.prepared import PreparedData
 
@@ -38,12 +39,12 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
         return report_again(tracker, earlier, settings, data)
     with open_run(tracker, key, earlier, settings, data) as run_id:
-        popularity = measure_popularity(tracker, run_id, data)
+        baselines = measure_baselines(tracker, run_id, settings, data)
         gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
         mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
         neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
-        report = conclude(tracker, run_id, settings, data, [popularity, gmf, mlp, neumf, pretrained])
+        report = conclude(tracker, run_id, settings, data, baselines, [gmf, mlp, neumf, pretrained])
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown())
@@ -53,10 +54,15 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
 
 
 def conclude(
-    tracker: Tracker, run_id: str, settings: RetrainSettings, data: PreparedData, models: list[ModelRun]
+    tracker: Tracker,
+    run_id: str,
+    settings: RetrainSettings,
+    data: PreparedData,
+    baselines: list[ModelRun],
+    models: list[ModelRun],
 ) -> Report:
-    """Register the best of the trained models (all but the baseline, the first), decide, and recommend."""
-    winner = best_of(models[1:])
+    """Register the best of the trained models, decide, and recommend."""
+    winner = best_of(models)
     version = register_challenger(tracker, settings, winner, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
     path = write_recommendations(tracker, settings, data)
@@ -64,11 +70,12 @@ def conclude(
         dataset=settings.dataset,
         fingerprint=data.fingerprint,
         run_id=run_id,
-        rows=rows_of(models),
+        rows=rows_of([*baselines, *models]),
         winner=winner.name,
         version=version,
         promoted=decision.promote,
         reason=decision.reason,
+        baseline=compare_with_baselines(tracker, winner, baselines),
         champion=registry.champion_version(tracker, settings.model_name),
         recommendations=str(path) if path else None,
         sample=sample(path) if path else [],

@@ -17,7 +17,54 @@ from ncf.config import (
     Settings,
 )
 
-NOT_LEARNED = frozenset({"force", "hardware", "top_k"})  # changing these gives the same models
+NOT_LEARNED = frozenset({"force", "hardware", "top_k"})  # changing these gives the same models and figures
+
+
+class ItemKNNSettings(Settings):
+    """The baseline item-kNN: cosine similarity of items over their users."""
+
+    enabled: bool = Field(default=True, description="measure it beside the models; costs a second or two")
+    neighbours: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="nearest items kept per item; few keep the matrix of similarities small",
+    )
+    shrinkage: float = Field(
+        default=10.0,
+        ge=0.0,
+        le=1e6,
+        description="added to the cosine's denominator, in users: items that few users share are alike by chance; "
+        "0 is the plain cosine",
+    )
+
+
+class IALSSettings(Settings):
+    """The baseline iALS: matrix factorisation over all unobserved pairs; needs the extra als."""
+
+    enabled: bool = Field(default=True, description="measure it beside the models, if the extra als is installed")
+    factors: int = Field(
+        default=64, ge=1, le=4096, description="factors per user and item; twice GMF's, for it is quick"
+    )
+    regularization: float = Field(
+        default=10.0,
+        ge=0.0,
+        le=1e6,
+        description="weight of the factors' squared length; large, since it is summed over all pairs, not averaged",
+    )
+    alpha: float = Field(
+        default=1.0, gt=0.0, le=1e6, description="weight of an observed pair against 1 of an unobserved one"
+    )
+    iterations: int = Field(
+        default=15, ge=1, le=10_000, description="passes over users and items; 15 is implicit's own default"
+    )
+
+
+class BaselineSettings(Settings):
+    """What the models are set beside, after popularity, which always is."""
+
+    item_knn: ItemKNNSettings = ItemKNNSettings()
+    ials: IALSSettings = IALSSettings()
 
 
 class RetrainSettings(Settings):
@@ -37,6 +84,7 @@ class RetrainSettings(Settings):
     mlp: MLPRecipe = MLPRecipe()
     neumf: NeuMFRecipe = NeuMFRecipe()
     neumf_pretrained: PretrainedRecipe = PretrainedRecipe()
+    baselines: BaselineSettings = BaselineSettings()
     hardware: HardwareConfig = HardwareConfig()
 
     @property
@@ -45,8 +93,12 @@ class RetrainSettings(Settings):
         return f"ncf-{self.dataset}"
 
     def learned(self) -> dict[str, Any]:
-        """The settings that decide what the models become, as JSON values."""
-        return self.model_dump(mode="json", exclude=set(NOT_LEARNED))
+        """The settings that decide what the models and baselines become, as JSON values."""
+        values = self.model_dump(mode="json", exclude=set(NOT_LEARNED))
+        for name, baseline in values["baselines"].items():
+            if not baseline["enabled"]:  # then its other settings decide nothing
+                values["baselines"][name] = {"enabled": False}
+        return values
 
 
 def content_key(*parts: object) -> str:

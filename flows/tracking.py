@@ -30,7 +30,7 @@ class ModelRun:
     """A finished model of one retraining, as MLflow has it.
 
     Attributes:
-        name: popularity, gmf, mlp, neumf or neumf-pretrained.
+        name: popularity, item-knn, ials, gmf, mlp, neumf or neumf-pretrained.
         run_id: the nested run.
         metrics: keys as in docs/metrics.md, such as "test/full/ndcg_at_10".
     """
@@ -163,6 +163,19 @@ class Tracker:
         with tempfile.TemporaryDirectory() as scratch:
             write_json(Path(scratch) / name, value)
             self.client.log_artifact(run_id, str(Path(scratch) / name))
+
+    def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
+        """Upload a table as the artifact `name`, a CSV file, which MLflow's UI shows."""
+        self.client.log_text(run_id, table.to_csv(index=False), name)
+
+    def read_table(self, run_id: str, name: str) -> pd.DataFrame:
+        """Download a table.
+
+        Raises:
+            TrackingError: it is gone.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            return pd.read_csv(self.download(run_id, name, Path(scratch)))
 
     def read_json(self, run_id: str, name: str) -> Any:
         """Download a JSON artifact.

@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
 from flows import registry
+from flows.measure import BEST_EPOCH, EPOCHS, SECONDS, finish, measure
 from flows.registry import BUNDLE
 from flows.settings import RetrainSettings, flatten
 from flows.store import global_store
@@ -19,8 +20,6 @@ from ncf.config import ModelConfig, NeuMFConfig, Settings
 from ncf.data.prepared import PreparedData
 from ncf.data.sources import cache_dir
 from ncf.errors import ModelError
-from ncf.evaluation.baselines import Popularity
-from ncf.evaluation.ranking import HoldoutRanker, Scorer, SplitName
 from ncf.models.build import Model, build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
@@ -29,20 +28,7 @@ from ncf.serving.bundle import Bundle
 from ncf.training.fit import Training, fit
 from ncf.training.warm_start import carry_over
 
-POPULARITY, GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "popularity", "gmf", "mlp", "neumf", "neumf-pretrained"
-EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
-BEST_VALIDATION = "best_validation"
-
-
-@task(name="measure popularity", task_run_name="measure popularity", cache_policy=NO_CACHE)
-def measure_popularity(tracker: Tracker, parent_id: str, data: PreparedData) -> ModelRun:
-    """The baseline of every comparison: the most popular items, for everyone."""
-    done = tracker.find_model(parent_id, POPULARITY)
-    if done is not None:
-        return done
-    tracker.resume_model(parent_id, POPULARITY, lambda _: False)  # half a measurement is forgotten
-    run_id = tracker.start_model(parent_id, POPULARITY, {"dataset": data.name, "model.kind": POPULARITY}, data)
-    return _finish(tracker, run_id, POPULARITY, measure(Popularity(data), data) | {EPOCHS: 0.0, SECONDS: 0.0})
+GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 
 
 @task(name="train model", task_run_name="train {name}", cache_policy=NO_CACHE)
@@ -96,19 +82,6 @@ def checkpoint_folder(run_id: str) -> Path:
     return cache_dir() / "checkpoints" / run_id
 
 
-def measure(scorer: Scorer, data: PreparedData) -> dict[str, float]:
-    """Every metric on both holdouts; `_ci95` is half the width of the 95 % interval of the mean over users.
-
-    The validation has a prefix of its own, since "validation/" is the series over the epochs.
-    """
-    metrics: dict[str, float] = {}
-    parts: tuple[tuple[str, SplitName], ...] = ((BEST_VALIDATION, "validation"), ("test", "test"))
-    for prefix, part in parts:
-        for key, mean in HoldoutRanker(data, part).rank_all(scorer).summary().items():
-            metrics |= {f"{prefix}/{key}": mean.value, f"{prefix}/{key}_ci95": mean.half_width}
-    return metrics
-
-
 def load_model(tracker: Tracker, run: ModelRun) -> Model:
     """The weights of a finished model."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -158,7 +131,7 @@ def _keep(
     training: Training,
 ) -> ModelRun:
     """Measure a trained model and put it into MLflow; only then its checkpoints go."""
-    metrics = measure(training.model, data) | {
+    metrics = measure(tracker, run_id, training.model, data) | {
         EPOCHS: float(training.epochs),
         BEST_EPOCH: float(training.best_epoch),
         SECONDS: training.seconds,
@@ -167,7 +140,7 @@ def _keep(
     with tempfile.TemporaryDirectory() as scratch:
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
         tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
-    finished = _finish(tracker, run_id, name, metrics)
+    finished = finish(tracker, run_id, name, metrics)
     shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
     return finished
 
@@ -176,9 +149,3 @@ def _model_settings(settings: RetrainSettings, recipe: Settings, config: ModelCo
     """What decided one model, as MLflow parameters."""
     shared = settings.model_dump(mode="json", include={"dataset", "seed", "data"})
     return flatten(shared | recipe.model_dump(mode="json") | {"model": config.model_dump(mode="json")})
-
-
-def _finish(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float]) -> ModelRun:
-    tracker.log_metrics(run_id, metrics)
-    tracker.finish(run_id)
-    return ModelRun(name, run_id, metrics)

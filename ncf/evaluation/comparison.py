@@ -1,5 +1,6 @@
 """Is one model better than another? Paired over users; a pure decision with its reason in words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ncf.evaluation.metrics import Mean, Values, mean_with_interval
@@ -47,6 +48,23 @@ def decide(challenger: Values, popularity: Values, champion: Values | None) -> D
         better,
         f"{'better' if better else 'not better'} than the champion: NDCG@10 {challenger.mean():.4f} against "
         f"{champion.mean():.4f} (difference {signed(over_champion)})",
+    )
+
+
+def stronger_baseline(name: str, model: Values, baselines: Mapping[str, Values]) -> str:
+    """A sentence that names the best of the baselines if it is better than the model; else nothing.
+
+    Args:
+        name: the model's.
+        model: NDCG@10 of full ranking on the test holdout, one value a user.
+        baselines: the same of each baseline.
+    """
+    best = max(baselines, key=lambda baseline: baselines[baseline].mean(), default=None)
+    if best is None or baselines[best].mean() <= model.mean():
+        return ""
+    return (
+        f"The baseline {best} is better than {name}: NDCG@10 {baselines[best].mean():.4f} against {model.mean():.4f} "
+        f"(difference {signed(paired_difference(baselines[best], model))})."
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.lists import top_lists
 from ncf.evaluation.metrics import CUTOFFS, Values, mean_with_interval
-from ncf.evaluation.ranking import HoldoutRanker, Scorer, SplitName
+from ncf.evaluation.ranking import HoldoutRanker, Ranks, Scorer, SplitName
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,12 @@ class Evaluation:
     Attributes:
         per_user: one value for each evaluated user, in the holdout's order: for intervals, paired tests and groups.
         of_all: what has no value per user: the coverage of all lists together.
+        ranks: what the metrics per user were read off.
     """
 
     per_user: dict[str, Values]
     of_all: dict[str, float]
+    ranks: Ranks
 
     def figures(self) -> dict[str, float]:
         """Means, each with `_ci95`, half the width of its 95 % interval; then what has no interval."""
@@ -53,4 +55,5 @@ def evaluate(
     lists = top_lists(scorer, ranker, data, max(cutoffs))
     novelty = {f"full/novelty_at_{k}": lists.novelty(k) for k in cutoffs}
     coverage = {f"full/coverage_at_{k}": lists.coverage(k) for k in cutoffs}
-    return Evaluation(ranker.rank_all(scorer).every(cutoffs) | novelty, coverage)
+    ranks = ranker.rank_all(scorer)
+    return Evaluation(ranks.every(cutoffs) | novelty, coverage, ranks)

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import requests
 
+from ncf.evaluation.baselines import can_ials
+
 REPOSITORY = Path(__file__).parents[2]
+BASELINES = {"popularity", "item-knn"} | ({"ials"} if can_ials() else set())
+RUNS = BASELINES | {"gmf", "mlp", "neumf", "neumf-pretrained"}
 QUICK = [
     "--data.max-users=500",
     "--gmf.training.learning-rate=0.01",

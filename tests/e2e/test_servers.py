@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ncf.data.sources import CACHE_VARIABLE
-from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, running, wait_until
+from tests.e2e.processes import REPOSITORY, RUNS, answers, environment, free_port, python_module, running, wait_until
 
 QUICK = (
     'settings={"data": {"max_users": 500}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
@@ -74,8 +74,7 @@ def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, mo
     assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
     client = MlflowClient(servers.tracking_uri)
     found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id])
-    names = {"popularity", "gmf", "mlp", "neumf", "neumf-pretrained"}
-    assert {run.info.run_name for run in found if "mlflow.parentRunId" in run.data.tags} == names
+    assert {run.info.run_name for run in found if "mlflow.parentRunId" in run.data.tags} == RUNS
     monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.tracking_uri)
     mlflow.set_tracking_uri(servers.tracking_uri)
     model = mlflow.pyfunc.load_model("models:/ncf-ml-100k@champion")

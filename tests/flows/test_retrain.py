@@ -1,11 +1,14 @@
+import io
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from rich.console import Console
 
 from flows import registry
 from flows.report import Report
@@ -14,9 +17,12 @@ from flows.store import tracking_uri
 from flows.tracking import Tracker
 from ncf.data.interactions import to_interactions
 from ncf.data.sources import load_ratings
+from ncf.evaluation.baselines import can_ials
 from tests.flows.conftest import quick
 
-MODELS = ["popularity", "gmf", "mlp", "neumf", "neumf-pretrained"]
+BASELINES = ["popularity", "item-knn", *(["ials"] if can_ials() else [])]
+NEURAL = ["gmf", "mlp", "neumf", "neumf-pretrained"]
+MODELS = [*BASELINES, *NEURAL]
 NAME = "ncf-ml-100k"
 
 
@@ -45,7 +51,7 @@ def test_runs_carry_settings_metrics_data_and_weights(first: Report) -> None:
         keys = {f"test/{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
         assert keys <= run.data.metrics.keys()
         assert run.inputs.dataset_inputs[0].dataset.digest == first.fingerprint[:12]
-        if run.info.run_name != "popularity":
+        if run.info.run_name in NEURAL:
             loss = client.get_metric_history(run.info.run_id, "train/loss")
             validation = client.get_metric_history(run.info.run_id, "validation/full/ndcg_at_10")
             epochs = int(run.data.metrics["epochs"])
@@ -58,13 +64,69 @@ def test_runs_carry_settings_metrics_data_and_weights(first: Report) -> None:
 
 def test_the_report_has_a_row_for_each_model_popularity_first(first: Report) -> None:
     assert [row.name for row in first.rows] == MODELS
-    assert first.winner in MODELS[1:]
+    assert first.winner in NEURAL
     assert all(name in first.markdown() for name in MODELS)
+
+
+def test_all_metrics_are_kept_of_every_model_and_of_the_retraining(first: Report) -> None:
+    metrics = ("hr", "ndcg", "mrr", "recall", "precision", "map")
+    keys = {f"{p}/{m}_at_{k}" for p in ("full", "sampled") for m in metrics for k in (1, 5, 10, 20)}
+    keys |= {f"full/novelty_at_{k}" for k in (1, 5, 10, 20)}
+    keys |= {f"{key}_ci95" for key in keys} | {f"full/coverage_at_{k}" for k in (1, 5, 10, 20)}
+    expected = {f"{part}/{key}" for part in ("test", "best_validation") for key in keys}
+    for run in [*runs(), *runs(first.run_id)]:
+        assert {key for key in run.data.metrics if key.startswith(("test/", "best_validation/"))} == expected
+    by_name = {run.info.run_name: run.data.metrics for run in runs(first.run_id)}
+    assert by_name["popularity"]["test/full/coverage_at_10"] < by_name["item-knn"]["test/full/coverage_at_10"]
+    assert by_name["popularity"]["test/full/novelty_at_10"] < by_name["item-knn"]["test/full/novelty_at_10"]
+
+
+def test_an_epoch_logs_four_metrics(first: Report) -> None:
+    four = {f"validation/{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
+    for run in runs(first.run_id):
+        logged = {key for key in run.data.metrics if key.startswith("validation/")}
+        assert logged == (four if run.info.run_name in NEURAL else set())
+
+
+def test_means_by_group_and_ranks_by_user_are_files_of_every_run(first: Report) -> None:
+    tracker = Tracker("ml-100k")
+    for row in first.rows:
+        groups, users = (tracker.read_table(row.run_id, name) for name in ("groups.csv", "users.csv"))
+        assert groups["grouped_by"].value_counts().to_dict() == {"user_activity": 4, "item_popularity": 4}
+        for _, part in groups.groupby("grouped_by"):
+            assert part["users"].sum() == len(users) == 500
+            for key in ("full/ndcg_at_10", "sampled/mrr_at_20", "full/novelty_at_5"):
+                mean = np.average(part[key], weights=part["users"])
+                assert mean == pytest.approx(row.metrics[f"test/{key}"])
+        assert (users["full_rank"] <= 10).mean() == pytest.approx(row.metrics["test/full/hr_at_10"])
+        assert (users["sampled_rank"] <= 5).mean() == pytest.approx(row.metrics["test/sampled/hr_at_5"])
+
+
+def test_the_verdict_names_a_baseline_exactly_if_it_is_better(first: Report) -> None:
+    ndcg = {row.name: row.metrics["test/full/ndcg_at_10"] for row in first.rows}
+    best = max(BASELINES[1:], key=lambda name: ndcg[name])
+    sentence = f"The baseline {best} is better than {first.winner}: NDCG@10 {ndcg[best]:.4f} against"
+    assert (sentence in first.verdict()) is (ndcg[best] > ndcg[first.winner])
+    assert (sentence in first.markdown()) is (ndcg[best] > ndcg[first.winner])
+    versions = MlflowClient(tracking_uri()).search_model_versions(f"name = '{NAME}'")
+    assert not {version.tags["ncf.model"] for version in versions} & set(BASELINES)
+
+
+def test_the_table_keeps_its_columns_and_fits_a_terminal(first: Report) -> None:
+    assert first.header == ["model", "HR@10 full", "NDCG@10 full", "HR@10 1+99", "NDCG@10 1+99", "epochs", "seconds"]
+    with Console(width=200, record=True, file=io.StringIO()) as console:
+        console.print(first.table())
+    lines = console.export_text().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert [name for line in lines for name in MODELS if line.startswith(f"{name} ")] == MODELS
 
 
 def test_the_best_model_by_validation_is_the_champion(first: Report) -> None:
     assert first.promoted and first.champion == first.version == 1
-    best = max(first.rows[1:], key=lambda row: row.metrics["best_validation/full/ndcg_at_10"])
+    best = max(
+        (row for row in first.rows if row.name in NEURAL),
+        key=lambda row: row.metrics["best_validation/full/ndcg_at_10"],
+    )
     assert first.winner == best.name
     client = MlflowClient(tracking_uri())
     for alias in ("champion", "challenger"):
@@ -137,6 +199,8 @@ def test_an_untrained_model_does_not_become_champion(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     untrained: Any = {"training": {"max_epochs": 0}}
-    report = retrain(quick(gmf=untrained, mlp=untrained, neumf=untrained, neumf_pretrained=untrained))
+    off: Any = {"item_knn": {"enabled": False}, "ials": {"enabled": False}}
+    report = retrain(quick(gmf=untrained, mlp=untrained, neumf=untrained, neumf_pretrained=untrained, baselines=off))
+    assert [row.name for row in report.rows] == ["popularity", *NEURAL]
     assert not report.promoted and report.champion is None and report.recommendations is None
     assert "not better than popularity" in report.verdict()

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -34,6 +35,7 @@ def test_options_and_prefect_parameters_give_the_same_settings() -> None:
         (["--mlp.model.layers", "31,16"], ["--mlp.model", "even", "31"]),
         (["--neumf-pretrained.alpha", "1.5"], ["--neumf-pretrained.alpha", "1.5", "less than or equal to 1"]),
         (["--gmf.model.embeding-dim", "8"], ["--gmf.model.embeding-dim", "nearest: --gmf.model.embedding-dim"]),
+        (["--baselines.item-knn.neighbours", "0"], ["--baselines.item-knn.neighbours", "0", "greater than or equal"]),
         (["--bogus", "1"], ["--bogus", "--help"]),
     ],
 )
@@ -63,6 +65,15 @@ def test_the_key_depends_on_what_is_learned_and_on_nothing_else() -> None:
     other = RetrainSettings(seed=1)
     assert content_key(plain.learned()) == content_key(same.learned())
     assert content_key(plain.learned()) != content_key(other.learned())
+
+
+def test_the_key_depends_on_the_baselines_that_are_measured() -> None:
+    def key(**baselines: Any) -> str:
+        return content_key(RetrainSettings.model_validate({"baselines": baselines}).learned())
+
+    assert key(item_knn={"neighbours": 7}) != key()
+    assert key(ials={"enabled": False}) != key()
+    assert key(ials={"enabled": False, "factors": 8}) == key(ials={"enabled": False})
 
 
 def test_every_deployment_has_parameters_that_prefect_accepts() -> None:

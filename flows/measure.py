@@ -1,0 +1,54 @@
+"""What is measured of every model and baseline, and how it is kept in its MLflow run."""
+
+import pandas as pd
+
+from flows.tracking import ModelRun, Tracker
+from ncf.data.prepared import PreparedData
+from ncf.data.ratings import ITEM_ID, USER_ID
+from ncf.evaluation.comparison import PROMOTION_METRIC
+from ncf.evaluation.evaluate import Evaluation, evaluate
+from ncf.evaluation.groups import group_table
+from ncf.evaluation.metrics import Values
+from ncf.evaluation.ranking import Ranks, Scorer, SplitName
+
+EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
+BEST_VALIDATION = "best_validation"
+GROUPS, USERS = "groups.csv", "users.csv"
+FULL_RANK, SAMPLED_RANK = "full_rank", "sampled_rank"
+
+
+def measure(tracker: Tracker, run_id: str, scorer: Scorer, data: PreparedData) -> dict[str, float]:
+    """Every metric on both holdouts; the test's means by group and ranks by user become files of the run.
+
+    The validation has a prefix of its own, since "validation/" is the series over the epochs.
+    """
+    parts: tuple[tuple[str, SplitName], ...] = ((BEST_VALIDATION, "validation"), ("test", "test"))
+    measured = {prefix: evaluate(scorer, data, split) for prefix, split in parts}
+    tracker.log_table(run_id, group_table(measured["test"].per_user, data, "test"), GROUPS)
+    tracker.log_table(run_id, _users(measured["test"], data), USERS)
+    return {f"{prefix}/{key}": value for prefix, part in measured.items() for key, value in part.figures().items()}
+
+
+def promotion_values(tracker: Tracker, run: ModelRun) -> Values:
+    """The promotion metric of each test user, from the ranks that were kept."""
+    users = tracker.read_table(run.run_id, USERS)
+    return Ranks(users[FULL_RANK].to_numpy(), users[SAMPLED_RANK].to_numpy()).values()[PROMOTION_METRIC]
+
+
+def finish(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float]) -> ModelRun:
+    """Log the metrics and mark the run as complete: from now on it is not done again."""
+    tracker.log_metrics(run_id, metrics)
+    tracker.finish(run_id)
+    return ModelRun(name, run_id, metrics)
+
+
+def _users(measured: Evaluation, data: PreparedData) -> pd.DataFrame:
+    pairs = data.test.pairs
+    return pd.DataFrame(
+        {
+            USER_ID: data.user_ids[pairs.users],
+            ITEM_ID: data.item_ids[pairs.items],
+            FULL_RANK: measured.ranks.full,
+            SAMPLED_RANK: measured.ranks.sampled,
+        }
+    )
