@@ -62,9 +62,10 @@ def stronger_baseline(name: str, model: Values, baselines: Mapping[str, Values])
     best = max(baselines, key=lambda baseline: baselines[baseline].mean(), default=None)
     if best is None or baselines[best].mean() <= model.mean():
         return ""
+    difference = paired_difference(baselines[best], model)
     return (
         f"The baseline {best} is better than {name}: NDCG@10 {baselines[best].mean():.4f} against {model.mean():.4f} "
-        f"(difference {signed(paired_difference(baselines[best], model))})."
+        f"(difference {signed(difference)}{'; it may be chance' if difference.low <= 0 else ''})."
     )
 
 
