@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ncf.data.prepared import PreparedData
-from ncf.evaluation.lists import top_lists
+from ncf.evaluation.lists import TopLists, list_items
 from ncf.evaluation.metrics import CUTOFFS, Values, mean_with_interval
 from ncf.evaluation.ranking import HoldoutRanker, Ranks, Scorer, SplitName
 
@@ -52,8 +53,27 @@ def evaluate(
         device: where the scorer's tensors are.
     """
     ranker = HoldoutRanker(data, split, device)
-    lists = top_lists(scorer, ranker, data, max(cutoffs))
+    ranks, lists = _ranks_and_lists(scorer, ranker, data, max(cutoffs))
     novelty = {f"full/novelty_at_{k}": lists.novelty(k) for k in cutoffs}
     coverage = {f"full/coverage_at_{k}": lists.coverage(k) for k in cutoffs}
-    ranks = ranker.rank_all(scorer)
     return Evaluation(ranks.every(cutoffs) | novelty, coverage, ranks)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Scores of some users, worked out once: scoring costs more than all that is read off the scores."""
+
+    scores: Tensor
+
+    def score_all(self, users: Tensor) -> Tensor:
+        return self.scores
+
+
+def _ranks_and_lists(scorer: Scorer, ranker: HoldoutRanker, data: PreparedData, k: int) -> tuple[Ranks, TopLists]:
+    parts = []
+    with torch.inference_mode():
+        for rows in ranker:
+            scored = _Scored(scorer.score_all(ranker.users[rows]))
+            parts.append((*ranker.rank(scored, rows), list_items(scored, ranker, rows, k)))
+    full, sampled, items = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+    return Ranks(full, sampled), TopLists(items, data.item_counts)

@@ -79,11 +79,12 @@ class TopLists:
 def top_lists(scorer: Scorer, ranker: HoldoutRanker, data: PreparedData, k: int = max(CUTOFFS)) -> TopLists:
     """The first k items of each evaluated user, of all that compete in the full ranking, the held-out one too."""
     with torch.inference_mode():
-        parts = [_lists(scorer, ranker, rows, k) for rows in ranker]
+        parts = [list_items(scorer, ranker, rows, k) for rows in ranker]
     return TopLists(torch.cat(parts).cpu().numpy(), data.item_counts)
 
 
-def _lists(scorer: Scorer, ranker: HoldoutRanker, rows: slice, k: int) -> Tensor:
+def list_items(scorer: Scorer, ranker: HoldoutRanker, rows: slice, k: int) -> Tensor:
+    """The lists of some of the ranker's rows: int64[B, k]."""
     users = ranker.users[rows]
     scores = scorer.score_all(users)
     nothing = torch.tensor(-torch.inf, device=scores.device, dtype=scores.dtype)

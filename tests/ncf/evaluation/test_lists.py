@@ -1,4 +1,5 @@
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -129,3 +130,33 @@ def test_evaluate_gives_every_key_with_its_interval(literal: PreparedData) -> No
     assert figures.keys() == keys | {f"{key}_ci95" for key in keys} | {"full/coverage_at_1", "full/coverage_at_10"}
     assert figures["full/mrr_at_10"] == pytest.approx((1 + 1 / 3) / 2)  # ranks 1 and 3
     assert figures["full/hr_at_1"] == 0.5
+
+
+@dataclass
+class Counting:
+    """Scores all alike, and counts the users it was asked about."""
+
+    num_items: int
+    asked: int = 0
+
+    def score_all(self, users: torch.Tensor) -> torch.Tensor:
+        self.asked += len(users)
+        return torch.zeros(len(users), self.num_items)
+
+
+def test_evaluate_scores_each_user_once(rng: np.random.Generator) -> None:
+    data = random_data(rng, num_users=60, num_items=40)
+    scorer = Counting(40)
+    evaluate(scorer, data, "test")
+    assert scorer.asked == len(data.test)
+
+
+def test_evaluate_is_ranks_and_lists_together(rng: np.random.Generator) -> None:
+    data = random_data(rng, num_users=60, num_items=40)
+    scorer = FixedScores(torch.as_tensor(rng.integers(0, 9, size=(60, 40)), dtype=torch.float32))
+    evaluation, ranker = evaluate(scorer, data, "test"), HoldoutRanker(data, "test")
+    ranks, lists = ranker.rank_all(scorer), top_lists(scorer, ranker, data)
+    assert evaluation.ranks.full.tolist() == ranks.full.tolist()
+    assert evaluation.per_user["sampled/map_at_5"].tolist() == ranks.every()["sampled/map_at_5"].tolist()
+    assert evaluation.per_user["full/novelty_at_20"].tolist() == lists.novelty(20).tolist()
+    assert evaluation.of_all["full/coverage_at_5"] == lists.coverage(5)
