@@ -15,10 +15,9 @@ from flows import registry
 from flows.tracking import Tracker
 from ncf.data.sources import CACHE_VARIABLE
 from ncf.serving.recommender import Recommender
-from tests.e2e.processes import QUICK, environment, python_module, running, wait_until
+from tests.e2e.processes import QUICK, RUNS, environment, python_module, running, wait_until
 
 KILLS = 12
-NAMES = {"popularity", "gmf", "mlp", "neumf", "neumf-pretrained"}
 
 
 @pytest.mark.slow
@@ -41,8 +40,8 @@ def test_killed_again_and_again_the_retraining_ends_whole(workspace: Path) -> No
     client = MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
     found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id])
     nested = [run for run in found if "mlflow.parentRunId" in run.data.tags]
-    assert {run.info.run_name for run in nested} == NAMES and len(nested) == len(NAMES)
-    assert len(found) == len(NAMES) + 1
+    assert {run.info.run_name for run in nested} == RUNS and len(nested) == len(RUNS)
+    assert len(found) == len(RUNS) + 1
     assert {run.info.status for run in found} == {"FINISHED"}
     assert len(client.search_model_versions("name = 'ncf-ml-100k'")) == 1
     champion = registry.champion(Tracker("ml-100k"), "ncf-ml-100k")
