@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
+from mlflow.exceptions import MlflowException
 from prefect.client.orchestration import get_client
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
@@ -26,6 +27,8 @@ from ncf.errors import ConfigError, NCFError
 
 S = TypeVar("S", bound=Settings)
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+GO_ON = "nothing finished was lost, and the same command goes on"
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -46,14 +49,12 @@ def run_from_command_line(
             show(flow(settings), console)
     except NCFError as error:
         return fail(str(error), EXIT_FAILED)
+    except MlflowException as error:
+        return fail(f"MLflow failed: {error.message[:500]}; {GO_ON} once it works again", EXIT_FAILED)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in UNWRITABLE:
             raise
-        return fail(
-            f"can't write {error.filename or ''}: {error.strerror}; nothing finished was lost. "
-            "Make room and run the same command again",
-            EXIT_FAILED,
-        )
+        return fail(f"can't write {error.filename or 'a file'}: {error.strerror}; make room, and {GO_ON}", EXIT_FAILED)
     except (KeyboardInterrupt, SystemExit):
         return fail("interrupted; finished models are kept. The same command goes on from there", EXIT_INTERRUPTED)
     return 0
@@ -124,7 +125,9 @@ class _ToldAlready(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         interrupted = "by Python system exit call" in record.getMessage()
-        return not (interrupted or isinstance(error, (NCFError, KeyboardInterrupt, SystemExit)))
+        unwritable = isinstance(error, OSError) and error.errno in UNWRITABLE
+        told = isinstance(error, (NCFError, MlflowException, KeyboardInterrupt, SystemExit))
+        return not (interrupted or unwritable or told)
 
 
 def quieten() -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Run
 from prefect import flow
@@ -65,7 +65,6 @@ def conclude(
     winner = best_of(models)
     version = register_challenger(tracker, settings, winner, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
-    path = write_recommendations(tracker, settings, data)
     return Report(
         dataset=settings.dataset,
         fingerprint=data.fingerprint,
@@ -77,8 +76,7 @@ def conclude(
         reason=decision.reason,
         baseline=compare_with_baselines(tracker, winner, baselines),
         champion=registry.champion_version(tracker, settings.model_name),
-        recommendations=str(path) if path else None,
-        sample=sample(path) if path else [],
+        **recommended(tracker, settings, data),
     )
 
 
@@ -101,13 +99,16 @@ def open_run(
 
 
 def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data: PreparedData) -> Report:
-    """The report of a retraining that need not be repeated; its recommendations are written again if they are gone."""
+    """The report of a retraining that need not be repeated, with the present champion's recommendations."""
     report = Report.model_validate(tracker.read_json(earlier.info.run_id, REPORT))
-    if report.recommendations and not Path(report.recommendations).exists():
-        path = write_recommendations(tracker, settings, data)
-        report = report.model_copy(update={"recommendations": str(path) if path else None})
     get_run_logger().info("nothing has changed since MLflow run %s: not training again", earlier.info.run_id)
-    return report.model_copy(update={"trained": False})
+    return report.model_copy(update={"trained": False, **recommended(tracker, settings, data)})
+
+
+def recommended(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> dict[str, Any]:
+    """Write the recommendations; returns the report's fields about them."""
+    path = write_recommendations(tracker, settings, data)
+    return {"recommendations": str(path) if path else None, "sample": sample(path) if path else []}
 
 
 def publish(report: Report) -> None:

@@ -42,7 +42,7 @@ def operations(bench: Bench) -> list[Row]:
     """The operations that take most, by torch's profiler."""
     answer = bench.ours("operations", bench.sizes.log, **NEUMF_8, threads=1, batch_size=OPERATIONS_BATCH)
     note = (
-        f"self time of operations in fit() for one epoch on {bench.sizes.log} with 500 users validated, before and "
+        f"self time of operations in fit() for one epoch on {bench.sizes.log} with 50 users validated, before and "
         "after, as share of all that torch.profiler saw"
     )
     return [

@@ -15,7 +15,7 @@ from ncf.models.build import Model, build_model
 from ncf.training.fit import fit
 from ncf.training.module import NCFModule
 
-FEW_USERS = 500  # validated where validation is not what is measured; fit() validates after each epoch
+FEW_USERS = 50  # validated where validation is not what is measured; fit() validates after each epoch
 HIT_RATE = "validation/sampled/hr_at_10"
 
 

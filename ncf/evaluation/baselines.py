@@ -13,7 +13,7 @@ from ncf.errors import ConfigError
 from ncf.evaluation.lists import top_items
 from ncf.evaluation.ranking import MAX_SCORES
 
-GET_IMPLICIT = "pip install 'ncf-mlops[als]'"
+GET_IMPLICIT = ".venv/bin/pip install -c constraints.txt -e '.[als]'"
 
 
 class Popularity:

@@ -1,9 +1,9 @@
 """Keeps the weights of the best epoch, in memory and in every checkpoint."""
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -15,15 +15,25 @@ class BestWeights(pl.Callback):
 
     They are part of the checkpoint, so that one file is all that a resumed training needs.
 
-    Args:
-        score: validation NDCG@10 of the initial weights.
-        weights: the initial weights, copied.
+    Attributes:
+        score: the best validation NDCG@10.
+        epoch: the epoch that had it, from 1; 0 for the initial weights.
+        weights: a copy on the CPU.
     """
 
-    def __init__(self, score: float, weights: dict[str, Tensor]) -> None:
-        self.score = score
+    def __init__(self) -> None:
+        self.score = -math.inf
         self.epoch = 0
-        self.weights = _copy(weights)
+        self.weights: dict[str, Tensor] = {}
+
+    @override
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, NCFModule)
+        if not self.weights:  # a resumed training has them from its checkpoint
+            model = pl_module.model.eval()
+            self.score = pl_module.ranker.rank_all(model).summary()["full/ndcg_at_10"].value
+            self.weights = _copy(model.state_dict())
+            model.train()
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -44,8 +54,3 @@ class BestWeights(pl.Callback):
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().to("cpu", copy=True) for name, value in weights.items()}
-
-
-def restore(model: torch.nn.Module, best: BestWeights) -> None:
-    """Give a model the best weights."""
-    model.load_state_dict(best.weights)

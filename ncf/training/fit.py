@@ -19,7 +19,7 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.models.build import Model
 from ncf.training.batches import TrainingBatches
-from ncf.training.best import BestWeights, restore
+from ncf.training.best import BestWeights
 from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
 from ncf.training.module import MONITOR, NCFModule
 from ncf.training.progress import ProgressBar
@@ -80,21 +80,18 @@ def fit(
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with _quiet(), _threads(hardware.threads), own_state:
-        trainer = _trainer(config, hardware, loggers, [ProgressBar(title), *callbacks], checkpoint_folder)
+        best = BestWeights()
+        trainer = _trainer(config, hardware, loggers, [best, ProgressBar(title), *callbacks], checkpoint_folder)
         device = trainer.strategy.root_device
         batches = TrainingBatches(data, config.batch_size, config.num_negatives, seed, device)
         ranker = HoldoutRanker(data, "validation", device)
-        before = ranker.rank_all(model.to(device).eval()).summary()["full/ndcg_at_10"].value
-        best = BestWeights(before, model.state_dict())
-        trainer.callbacks.insert(0, best)  # type: ignore[attr-defined]
         identity = identify(model, data, config, seed)
-        # Lightning keeps the mode it finds, and ranking has left it in evaluation
-        module = NCFModule(model.train(), batches, ranker, config, seed, identity)
+        module = NCFModule(model.train(), batches, ranker, config, seed, identity)  # Lightning keeps the mode it finds
         resumed = newest_checkpoint(checkpoint_folder, identity) if checkpoint_folder else None
         if resumed is not None and (epochs := stopped_after(resumed)) is not None:
             trainer.fit_loop.max_epochs = epochs  # nothing is left to do but to read the result
         trainer.fit(module, batches, ranker, ckpt_path=resumed, weights_only=True)
-        restore(model, best)
+        model.load_state_dict(best.weights)
     return Training(
         model=model.cpu().eval(),
         epochs=trainer.current_epoch,

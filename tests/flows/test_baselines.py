@@ -39,7 +39,7 @@ def test_without_the_extra_the_row_is_left_out_and_the_log_says_how_to_get_it(
     monkeypatch.setattr("flows.baselines.get_run_logger", lambda: logging.getLogger("test"))
     with caplog.at_level(logging.INFO):
         assert chosen_baselines(settings()) == ["popularity", "item-knn"]
-        assert caplog.text.count("pip install 'ncf-mlops[als]'") == 1
+        assert caplog.text.count("pip install -c constraints.txt -e '.[als]'") == 1
         chosen_baselines(settings(ials={"enabled": False}))
         assert caplog.text.count("pip install") == 1, "nobody asked for it"
 

@@ -1,11 +1,15 @@
+import errno
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from mlflow.exceptions import MlflowException
+from prefect import flow
 
 from flows.cli import one_at_a_time, run_from_command_line
 from flows.preflight import check_before_work
+from flows.report import Report
 from flows.retrain import retrain
 from flows.settings import RetrainSettings
 from flows.store import TrackingError
@@ -45,6 +49,25 @@ def test_an_error_is_one_line_and_an_exit_code(
     shown = capsys.readouterr().err
     assert shown.startswith("error: the MLflow server")
     assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MlflowException("the database is locked"), "MLflow failed: the database is locked"),
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "can't write /data/x: No space left on device"),
+    ],
+)
+def test_a_failure_on_the_way_says_that_the_same_command_goes_on(
+    workspace: Path, prefect_server: None, error: Exception, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @flow(name="failing")
+    def failing(settings: RetrainSettings) -> Report:
+        raise error
+
+    assert run_from_command_line(failing, RetrainSettings, []) == 1
+    shown = capsys.readouterr().err
+    assert words in shown and "the same command goes on" in shown
 
 
 def test_two_retrainings_of_a_data_set_do_not_run_at_once(workspace: Path) -> None:

@@ -161,11 +161,19 @@ def test_the_registered_model_answers_known_and_unknown_users(first: Report, mon
 
 def test_nothing_is_trained_again_when_nothing_changed(first: Report) -> None:
     Path(str(first.recommendations)).unlink()
-    again = retrain(quick(top_k=5))
+    again = retrain(quick())
     assert not again.trained
     assert again.rows == first.rows
     assert [run.info.run_id for run in runs()] == [first.run_id]
     assert Path(str(again.recommendations)).exists()
+
+
+def test_another_length_of_the_lists_is_written_without_training(first: Report) -> None:
+    again = retrain(quick(top_k=3))
+    assert not again.trained
+    assert set(pd.read_csv(str(again.recommendations)).groupby("user_id").size()) == {3}
+    retrain(quick())
+    assert set(pd.read_csv(str(again.recommendations)).groupby("user_id").size()) == {10}
 
 
 def test_another_seed_trains_and_is_set_against_the_champion(first: Report) -> None:

@@ -62,5 +62,5 @@ def test_it_is_known_to_be_there() -> None:
 
 def test_a_package_that_can_not_be_imported_is_named(board: PreparedData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)  # Python's own way to forbid an import
-    with pytest.raises(ConfigError, match=r"needs the package implicit.*pip install .ncf-mlops\[als\]"):
+    with pytest.raises(ConfigError, match=r"needs the package implicit.*pip install -c constraints.txt -e .\.\[als\]"):
         ials(board)
