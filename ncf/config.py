@@ -1,5 +1,6 @@
 """Typed, frozen settings. Unknown keys are refused; every field says its unit and why its default."""
 
+import os
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -178,6 +179,14 @@ class PretrainedRecipe(Settings):
     training: FineTuning = FineTuning()
 
 
+SAMPLES_PER_THREAD = 8_192  # where two threads begin to be faster: row "best" of benchmarks/results/speed.md
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class HardwareConfig(Settings):
     """Where to compute. No setting here changes what a model learns, beyond rounding."""
 
@@ -187,6 +196,27 @@ class HardwareConfig(Settings):
     precision: Literal["float32", "bf16-mixed"] = Field(
         default="float32", description="bf16-mixed is for GPUs: it halves what is read and written, and rounds more"
     )
-    threads: int = Field(
-        default=1, ge=1, le=1024, description="CPU threads; 1, since two are slower than one at these sizes"
+    devices: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="GPUs that train together, or CPU processes; each has a part of every step",
     )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description=f"CPU threads per process; empty: one for every {SAMPLES_PER_THREAD:,} samples of a batch, as far "
+        "as there are cores, since on smaller work threads wait for each other longer than they compute",
+    )
+    compile: bool = Field(
+        default=False,
+        description="compile the training step (torch.compile): needs a C++ compiler and the first epoch waits for it",
+    )
+
+    def threads_for(self, batch_size: int) -> int:
+        """CPU threads of one process for a training with batches of so many samples."""
+        if self.threads is not None:
+            return self.threads
+        cores = available_cores() // (self.devices if self.accelerator == "cpu" else 1)
+        return max(1, min(cores, batch_size // self.devices // SAMPLES_PER_THREAD))

@@ -29,8 +29,7 @@ def profile(bench: Bench) -> list[Row]:
         answer = bench.ours("profile", **NEUMF_8, threads=1, batch_size=batch)
         note = (
             f"share of the second epoch of fit() on {bench.sizes.log}, validation left out; timed around the calls "
-            "themselves, which costs a little; Lightning: its loop with steps that do nothing, and its wrappers around "
-            "backward and optimizer"
+            "themselves, which costs a little; Lightning: its loop with steps that do nothing"
         )
         for part, words in PARTS.items():
             share = 100 * answer["parts"][part] / answer["seconds"]

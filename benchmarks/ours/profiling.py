@@ -8,15 +8,13 @@ from unittest.mock import patch
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.core.optimizer import LightningOptimizer
-from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from typing_extensions import override
 
 from benchmarks.datasets import Shape, load
 from benchmarks.ours.training import EpochTimer, train_epochs, with_few_validated
 from ncf.data.prepared import PreparedData
-from ncf.training.batches import TrainingBatches
+from ncf.training.batches import Step, TrainingBatches
 from ncf.training.module import NCFModule
 
 TOP_OPERATIONS = 12
@@ -26,7 +24,7 @@ class Clock(pl.Callback):
     """Seconds by part, of the second epoch alone: the first one warms up."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(("sampling", "forward", "backward", "optimizer", "wrappers"), 0.0)
+        self.seconds = dict.fromkeys(("sampling", "forward", "backward", "optimizer"), 0.0)
         self.training = False
 
     @override
@@ -49,7 +47,7 @@ class Clock(pl.Callback):
 def profile(job: dict[str, Any]) -> dict[str, Any]:
     """Seconds of one epoch by part; "rest" is what is left over.
 
-    "lightning" is its loop with steps that do nothing, and what it wraps around each backward pass and optimizer step.
+    "lightning" is its loop with steps that do nothing.
     """
     data = with_few_validated(load(Shape(**job["shape"]), num_candidates=1))
     clock, timer, idle = Clock(), EpochTimer(), EpochTimer()
@@ -57,8 +55,7 @@ def profile(job: dict[str, Any]) -> dict[str, Any]:
         train_epochs(job, data, 2, [clock, timer])
     alone = _seconds_of_loop(job, data, idle)
     parts = dict(clock.seconds)
-    around_steps = parts.pop("wrappers") - parts["backward"] - parts["optimizer"]
-    parts["lightning"] = max(0.0, alone - parts["sampling"]) + max(0.0, around_steps)
+    parts["lightning"] = max(0.0, alone - parts["sampling"])
     total = timer.seconds[1]
     parts["rest"] = max(0.0, total - sum(parts.values()))
     return {"parts": parts, "seconds": total, "samples": timer.samples}
@@ -81,14 +78,10 @@ def _timed(clock: Clock) -> Iterator[None]:
     inside = {
         (torch.autograd, "backward"): "backward",
         (torch.optim.Optimizer, "zero_grad"): "optimizer",
-        (pl.LightningModule, "manual_backward"): "wrappers",
-        (LightningOptimizer, "step"): "wrappers",
-        (LightningOptimizer, "zero_grad"): "wrappers",
     }
     with ExitStack() as stack:
         for (owner, name), part in inside.items():
-            if hasattr(owner, name):
-                stack.enter_context(patch.object(owner, name, _timed_function(clock, part, getattr(owner, name))))
+            stack.enter_context(patch.object(owner, name, _timed_function(clock, part, getattr(owner, name))))
         stack.enter_context(patch.object(TrainingBatches, "__iter__", _timed_iterator(clock, TrainingBatches.__iter__)))
         stack.enter_context(patch.object(torch.nn.Module, "__call__", _timed_call(clock, torch.nn.Module.__call__)))
         stack.enter_context(_timed_optimizer(clock))
@@ -104,7 +97,7 @@ def _timed_function(clock: Clock, part: str, function: Callable[..., Any]) -> Ca
 
 
 def _timed_iterator(clock: Clock, iterate: Callable[..., Any]) -> Callable[..., Any]:
-    def timed(batches: TrainingBatches) -> Iterator[tuple[Tensor, Tensor]]:
+    def timed(batches: TrainingBatches) -> Iterator[list[Step]]:
         source = iterate(batches)
         while True:
             with clock.part("sampling"):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ncf.data.splitmix import counters_of, random_below, random_bits
 from ncf.data.unseen import UnseenItems
 
 
@@ -18,21 +19,21 @@ class NegativeSampler:
     def __init__(self, unseen: UnseenItems) -> None:
         self.unseen = unseen
 
-    def sample(self, users: Tensor, num_negatives: int, generator: torch.Generator) -> Tensor:
+    def sample(self, users: Tensor, num_negatives: int, seed: int, rows: Tensor) -> Tensor:
         """Draw items independently and uniformly from each user's unseen items (with replacement).
 
         Args:
             users: int64[B], each with at least one unseen item.
             num_negatives: draws per user.
-            generator: source of the randomness, on the index's device.
+            seed: 0 to 2^63 - 1; with the same seed a row gets the same items, in any batch and on any device.
+            rows: int64[B], the number of each draw; equal numbers get equal items.
 
         Returns:
             int64[B, num_negatives].
         """
-        users = users[:, None].expand(-1, num_negatives)
-        # float64 keeps the draw uniform for any catalogue: 53 bits against at most 31 of items
-        uniform = torch.rand(users.shape, dtype=torch.float64, device=users.device, generator=generator)
-        return self.unseen.select(users, (uniform * self.unseen.num_unseen[users]).long())
+        bits = random_bits(seed, counters_of(rows, num_negatives))
+        below = random_below(bits, self.unseen.num_unseen[users][:, None])
+        return self.unseen.select(users[:, None].expand_as(below), below)
 
 
 def draw_candidates(unseen: UnseenItems, users: Tensor, num_candidates: int, generator: torch.Generator) -> Tensor:

@@ -81,6 +81,12 @@ class HoldoutRanker:
         """The holdout's rows in parts small enough to score at once."""
         return (slice(start, start + self.rows_at_once) for start in range(0, len(self.users), self.rows_at_once))
 
+    def parts(self, rank: int, world_size: int) -> list[slice]:
+        """The rows of one of several processes, in parts small enough to score at once; one part at least."""
+        start, stop = (len(self.users) * number // world_size for number in (rank, rank + 1))
+        starts = range(start, max(stop, start + 1), self.rows_at_once)
+        return [slice(first, min(first + self.rows_at_once, stop)) for first in starts]
+
     def rank(self, scorer: Scorer, rows: slice) -> tuple[Tensor, Tensor]:
         """Ranks of some rows: (full int64[B], sampled int64[B]).
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ncf.models import initial
+from ncf.models.dropout import Dropout
 
 
 class MLP(nn.Module):
@@ -45,7 +46,7 @@ class MLP(nn.Module):
         self.tower = nn.ModuleList(
             initial.hidden_layer(width_in, width_out, generator) for width_in, width_out in pairwise(layers)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.head = nn.Parameter(initial.head(layers[-1], fan_in or layers[-1], generator))
         self.bias = nn.Parameter(torch.zeros(()))
 

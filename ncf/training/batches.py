@@ -1,35 +1,44 @@
 """An epoch as slices of ready tensors: shuffled positives, each with its own negatives, no Python per sample."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ncf.data.prepared import PreparedData
 from ncf.data.sampler import NegativeSampler
+from ncf.data.splitmix import derived_seed
 from ncf.data.unseen import UnseenItems
 from ncf.errors import DataError
 
 STEPS_PER_CALL = 16  # optimizer steps in one Lightning step, whose own cost is about 1 ms
-SHUFFLE_STREAM, INITIAL_STREAM, DROPOUT_STREAM = 1, 2, 3
+SHUFFLE_STREAM, NEGATIVES_STREAM, DROPOUT_STREAM = 1, 2, 3
 
 
-def derived_seed(seed: int, *stream: int) -> int:
-    """A seed for one purpose: different streams of one seed, or of neighbouring seeds, do not overlap."""
-    mixed = seed & (2**64 - 1)
-    for number in stream:  # splitmix64's finaliser
-        mixed = (mixed + 0x9E3779B97F4A7C15 * (number + 1)) & (2**64 - 1)
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
-        mixed ^= mixed >> 31
-    return mixed & (2**63 - 1)
+class Step(NamedTuple):
+    """One process's part of one optimizer step.
+
+    Attributes:
+        users: int64[B].
+        items: int64[B, 1 + num_negatives]; column 0 is the positive.
+        labels: float32[B, 1 + num_negatives]; 1 in column 0, else 0.
+        counted: how many of the rows count: all, or none where there are fewer rows than processes.
+        weight: what the mean over these rows weighs in the mean over the processes; 1 where their parts are equal.
+    """
+
+    users: Tensor
+    items: Tensor
+    labels: Tensor
+    counted: int
+    weight: float
 
 
 class TrainingBatches:
-    """Iterable over one epoch. Everything it yields is a function of (seed, epoch) alone.
+    """Iterable over one epoch. What it yields is a function of (seed, epoch) alone, on any device.
 
-    Yields pairs (users int64[P], items int64[P, 1 + num_negatives]); column 0 of the items is the positive. P holds
-    several optimizer steps; the training module cuts it by `positives_per_step`.
+    Yields lists of at most `STEPS_PER_CALL` steps. With several processes every one has a part of each step: together
+    they see what one alone would.
 
     Args:
         data: the prepared data set.
@@ -37,13 +46,22 @@ class TrainingBatches:
         num_negatives: negatives per positive.
         seed: seed of shuffling and sampling.
         device: where the tensors are to lie.
+        rank, world_size: which process this is, of how many.
 
     Raises:
         DataError: no positive can have a negative, since every user has every item.
     """
 
     def __init__(
-        self, data: PreparedData, batch_size: int, num_negatives: int, seed: int, device: torch.device | str = "cpu"
+        self,
+        data: PreparedData,
+        batch_size: int,
+        num_negatives: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+        *,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         unseen = UnseenItems.of(data.train, data.num_users, data.num_items, device)
         users = torch.as_tensor(data.train.users, device=device)
@@ -62,19 +80,49 @@ class TrainingBatches:
         self.positives_per_step = max(1, batch_size // (1 + num_negatives))
         self.seed = seed
         self.epoch = 0
+        self.rank, self.world_size = rank, world_size
+        self._labels = torch.zeros(self._part(self.positives_per_step).stop, 1 + num_negatives, device=device)
+        self._labels[:, 0] = 1
 
     @property
     def num_samples(self) -> int:
-        """Positives and negatives of one epoch."""
+        """Positives and negatives of one epoch, of all processes."""
         return len(self.users) * (1 + self.num_negatives)
 
     def __len__(self) -> int:
         return -(-len(self.users) // (self.positives_per_step * STEPS_PER_CALL))
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        generator = torch.Generator(self.users.device).manual_seed(derived_seed(self.seed, SHUFFLE_STREAM, self.epoch))
-        order = torch.randperm(len(self.users), device=self.users.device, generator=generator)
-        for rows in order.split(self.positives_per_step * STEPS_PER_CALL):
-            users = self.users[rows]
-            negatives = self.sampler.sample(users, self.num_negatives, generator)
-            yield users, torch.cat([self.items[rows, None], negatives], dim=1)
+    def __iter__(self) -> Iterator[list[Step]]:
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, SHUFFLE_STREAM, self.epoch))
+        order = torch.randperm(len(self.users), generator=generator)  # on the CPU, for the same order on every device
+        for rows in order.to(self.users.device).split(self.positives_per_step * STEPS_PER_CALL):
+            yield self._steps(rows)
+
+    def _steps(self, rows: Tensor) -> list[Step]:
+        """Steps of these positives: sampled at once, then cut."""
+        wholes = rows.split(self.positives_per_step)
+        parts = [whole[self._part(len(whole))] for whole in wholes]
+        users, items = self._sample(torch.cat(parts) if self.world_size > 1 else rows)
+        sizes = [len(part) for part in parts]
+        pieces = zip(users.split(sizes), items.split(sizes), wholes, strict=True)
+        return [self._step(users, items, len(whole)) for users, items, whole in pieces]
+
+    def _step(self, users: Tensor, items: Tensor, size: int) -> Step:
+        start, stop = self._bounds(size)
+        counted = stop - start
+        return Step(users, items, self._labels[: len(users)], counted, counted * self.world_size / size)
+
+    def _part(self, size: int) -> slice:
+        """This process's rows of a step; one that does not count where there are too few for all."""
+        start, stop = self._bounds(size)
+        return slice(start, max(stop, start + 1))
+
+    def _bounds(self, size: int) -> tuple[int, int]:
+        return size * self.rank // self.world_size, size * (self.rank + 1) // self.world_size
+
+    def _sample(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Users int64[P] and items int64[P, 1 + num_negatives] of the positives in these rows."""
+        users = self.users[rows]
+        seed = derived_seed(self.seed, NEGATIVES_STREAM, self.epoch)
+        negatives = self.sampler.sample(users, self.num_negatives, seed, rows)
+        return users, torch.cat([self.items[rows, None], negatives], dim=1)

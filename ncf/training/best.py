@@ -1,9 +1,11 @@
 """Keeps the weights of the best epoch, in memory and in every checkpoint."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -15,16 +17,22 @@ class BestWeights(pl.Callback):
 
     They are part of the checkpoint, so that one file is all that a resumed training needs.
 
+    Args:
+        handover: a file for the result, where other processes than this one train; `recover` reads it.
+
     Attributes:
         score: the best validation NDCG@10.
         epoch: the epoch that had it, from 1; 0 for the initial weights.
         weights: a copy on the CPU.
+        epochs: epochs run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, handover: Path | None = None) -> None:
         self.score = -math.inf
         self.epoch = 0
         self.weights: dict[str, Tensor] = {}
+        self.epochs = 0
+        self.handover = handover
 
     @override
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -42,6 +50,19 @@ class BestWeights(pl.Callback):
         if score > self.score:
             self.score, self.epoch = score, trainer.current_epoch + 1
             self.weights = _copy(pl_module.model.state_dict())
+
+    @override
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.epochs = trainer.current_epoch
+        if self.handover is not None and trainer.is_global_zero:
+            torch.save({**self.state_dict(), "epochs": self.epochs}, self.handover)
+
+    def recover(self) -> None:
+        """Take over what the training processes found."""
+        if self.handover is not None:
+            found = torch.load(self.handover, weights_only=True)
+            self.load_state_dict(found)
+            self.epochs = found["epochs"]
 
     @override
     def state_dict(self) -> dict[str, Any]:

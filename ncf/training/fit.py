@@ -1,28 +1,33 @@
 """The one way to train a model."""
 
 import logging
+import os
+import shutil
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ncf.config import HardwareConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
-from ncf.evaluation.ranking import HoldoutRanker
+from ncf.errors import ConfigError, ModelError
 from ncf.models.build import Model
-from ncf.training.batches import TrainingBatches
 from ncf.training.best import BestWeights
 from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
 from ncf.training.module import MONITOR, NCFModule
 from ncf.training.progress import ProgressBar
+
+COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 @dataclass(frozen=True)
@@ -77,24 +82,24 @@ def fit(
         ModelError: the checkpoint is of other data or settings, or a score became NaN.
     """
     hardware = hardware or HardwareConfig()
+    require_compiler(hardware)
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-    with _quiet(), _threads(hardware.threads), own_state:
-        best = BestWeights()
+    with _quiet(), _same_threads_after(), own_state, TemporaryDirectory() as scratch:
+        best = BestWeights(Path(scratch) / "best.ckpt" if hardware.devices > 1 else None)
         trainer = _trainer(config, hardware, loggers, [best, ProgressBar(title), *callbacks], checkpoint_folder)
-        device = trainer.strategy.root_device
-        batches = TrainingBatches(data, config.batch_size, config.num_negatives, seed, device)
-        ranker = HoldoutRanker(data, "validation", device)
         identity = identify(model, data, config, seed)
-        module = NCFModule(model.train(), batches, ranker, config, seed, identity)  # Lightning keeps the mode it finds
+        module = NCFModule(model.train(), data, config, hardware, seed, identity)  # Lightning keeps the mode it finds
         resumed = newest_checkpoint(checkpoint_folder, identity) if checkpoint_folder else None
         if resumed is not None and (epochs := stopped_after(resumed)) is not None:
             trainer.fit_loop.max_epochs = epochs  # nothing is left to do but to read the result
-        trainer.fit(module, batches, ranker, ckpt_path=resumed, weights_only=True)
+        with _plain_errors():
+            trainer.fit(module, ckpt_path=resumed, weights_only=True)
+        best.recover()
         model.load_state_dict(best.weights)
     return Training(
         model=model.cpu().eval(),
-        epochs=trainer.current_epoch,
+        epochs=best.epochs,
         best_epoch=best.epoch,
         best_validation=best.score,
         seconds=time.perf_counter() - started,
@@ -117,7 +122,9 @@ def _trainer(
     own = [EarlyStopping(MONITOR, mode="max", patience=config.patience)]
     return pl.Trainer(
         accelerator=hardware.accelerator,
-        devices=1,
+        devices=hardware.devices,
+        strategy="ddp_spawn" if hardware.devices > 1 else "auto",  # not "ddp", which would run the whole command again
+        use_distributed_sampler=False,  # the batches are parts already
         precision="32-true" if hardware.precision == "float32" else hardware.precision,
         max_epochs=config.max_epochs,
         logger=list(loggers),
@@ -129,10 +136,33 @@ def _trainer(
     )
 
 
+def require_compiler(hardware: HardwareConfig) -> None:
+    """Refuse to compile where nothing can.
+
+    Raises:
+        ConfigError: there is no C++ compiler.
+    """
+    if hardware.compile and not any(shutil.which(name) for name in (os.environ.get("CXX", ""), *COMPILERS)):
+        raise ConfigError(
+            "compile needs a C++ compiler, and none was found",
+            got=" ".join(COMPILERS),
+            allowed="one of these on the PATH, or named by CXX",
+            do="install one (Debian: apt-get install g++), or train with compile off",
+        )
+
+
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
+def _plain_errors() -> Iterator[None]:
+    """An error in one of several processes arrives as a text with a trace; its last line says what was wrong."""
+    try:
+        yield
+    except ProcessRaisedException as error:
+        raise ModelError("a training process failed", got=str(error).strip().splitlines()[-1]) from error
+
+
+@contextmanager
+def _same_threads_after() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(number)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a training minimises: functions of the logits [B, 1 + N], whose column 0 is the positive."""
+"""What a training minimises: functions of logits and labels [B, 1 + N], whose column 0 is the positive."""
 
 from collections.abc import Callable
 
@@ -6,25 +6,19 @@ import torch
 from torch import Tensor, nn
 
 
-def bce(logits: Tensor) -> Tensor:
+def bce(logits: Tensor, labels: Tensor) -> Tensor:
     """Binary cross entropy, label 1 for the positive and 0 for the negatives, mean over all (paper, eq. 7)."""
-    return nn.functional.binary_cross_entropy_with_logits(logits, _labels(logits))
+    return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
 
-def mse(logits: Tensor) -> Tensor:
+def mse(logits: Tensor, labels: Tensor) -> Tensor:
     """Squared difference of the probability and the label, mean over all (paper, eq. 5, with equal weights)."""
-    return nn.functional.mse_loss(torch.sigmoid(logits), _labels(logits))
+    return nn.functional.mse_loss(torch.sigmoid(logits), labels.to(logits.dtype))
 
 
-def bpr(logits: Tensor) -> Tensor:
-    """-log sigmoid(positive - negative), mean over the negatives (Rendle et al., BPR, UAI 2009)."""
+def bpr(logits: Tensor, labels: Tensor) -> Tensor:
+    """-log sigmoid(positive - negative), mean over the negatives (Rendle et al., BPR, UAI 2009); needs no labels."""
     return nn.functional.softplus(logits[:, 1:] - logits[:, :1]).mean()
 
 
-LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"bce": bce, "mse": mse, "bpr": bpr}
-
-
-def _labels(logits: Tensor) -> Tensor:
-    labels = torch.zeros_like(logits)
-    labels[:, 0] = 1
-    return labels
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bce": bce, "mse": mse, "bpr": bpr}

@@ -1,17 +1,21 @@
 """The LightningModule: what one step, one validation and one optimizer are."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from ncf.config import TrainingConfig
+from ncf.config import HardwareConfig, TrainingConfig
+from ncf.data.prepared import PreparedData
+from ncf.data.splitmix import derived_seed
 from ncf.evaluation.ranking import HoldoutRanker, Ranks
 from ncf.models.build import Model
-from ncf.training.batches import DROPOUT_STREAM, TrainingBatches, derived_seed
+from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
 from ncf.training.losses import LOSSES
 
@@ -27,32 +31,71 @@ class NCFModule(pl.LightningModule):
 
     Args:
         model: returns logits [B, C] for users [B] and items [B, C].
-        batches: the epoch's positives and negatives; its device must be the model's.
-        ranker: the validation holdout.
+        data: the prepared data set; its batches and its validation holdout are laid on the model's device.
         config: optimizer, learning rate, L2.
-        seed: seed of dropout.
+        hardware: threads, and whether to compile.
+        seed: seed of shuffling, sampling and dropout.
         identity: what a checkpoint of this training belongs to.
+
+    Attributes:
+        batches: the epoch's positives and negatives, this process's part; there from the setup on.
+        ranker: the validation holdout; there from the setup on.
+        epoch_loss: mean loss of the epoch over all processes; complete when the validation begins.
     """
+
+    batches: TrainingBatches
+    ranker: HoldoutRanker
+    epoch_loss: float
 
     def __init__(
         self,
         model: Model,
-        batches: TrainingBatches,
-        ranker: HoldoutRanker,
+        data: PreparedData,
         config: TrainingConfig,
+        hardware: HardwareConfig,
         seed: int,
         identity: dict[str, Any],
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model = model
-        self.batches = batches
-        self.ranker = ranker
+        self.data = data
         self.config = config
+        self.hardware = hardware
         self.seed = seed
         self.identity = identity
-        self._loss = torch.zeros(())
         self._ranks: list[tuple[Tensor, Tensor]] = []
+
+    @override
+    def setup(self, stage: str) -> None:
+        torch.set_num_threads(self.hardware.threads_for(self.config.batch_size))  # each process has its own number
+        config, device = self.config, self.trainer.strategy.root_device
+        self.batches = TrainingBatches(
+            self.data,
+            config.batch_size,
+            config.num_negatives,
+            self.seed,
+            device,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+        self.ranker = HoldoutRanker(self.data, "validation", device)
+        self._loss_of: Callable[[Step], Tensor] = self._step_loss
+        if self.hardware.compile:
+            self._loss_of = torch.compile(self._step_loss, dynamic=True)
+
+    @override
+    def train_dataloader(self) -> TrainingBatches:
+        return self.batches
+
+    @override
+    def val_dataloader(self) -> DataLoader[slice]:
+        parts: Any = self.ranker.parts(self.trainer.global_rank, self.trainer.world_size)
+        return DataLoader(parts, batch_size=None)
+
+    @override
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch  # it was made there
 
     @override
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -69,23 +112,31 @@ class NCFModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.batches.epoch = self.current_epoch
         self._loss = torch.zeros((), device=self.device)
-        torch.manual_seed(derived_seed(self.seed, DROPOUT_STREAM, self.current_epoch))  # nn.Dropout knows no other
+        seed = derived_seed(self.seed, DROPOUT_STREAM, self.current_epoch, self.trainer.global_rank)
+        torch.manual_seed(seed)  # the models' dropout knows no other generator
 
     @override
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_index: int) -> None:
-        optimizer: Any = self.optimizers()
-        size = self.batches.positives_per_step
+    def training_step(self, steps: list[Step], batch_index: int) -> None:
+        wrapped: Any = self.optimizers()
+        optimizer = wrapped.optimizer
         self._set_learning_rate(optimizer, batch_index / len(self.batches))
-        for users, items in zip(batch[0].split(size), batch[1].split(size), strict=True):
-            loss = self._step_loss(users, items)
+        for place, step in enumerate(steps, start=1):
+            loss = self._loss_of(step)
             optimizer.zero_grad()
-            self.manual_backward(loss)
+            self._backward(loss * step.weight if step.weight != 1 else loss)
             if self.config.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
-            optimizer.step()
-            self._loss += loss.detach() * len(users)
+            # Lightning's wrapper counts steps for the checkpoints, which come after the last one of a call
+            (wrapped if place == len(steps) else optimizer).step()
+            self._loss += loss.detach() * step.counted
 
-    def _set_learning_rate(self, optimizer: Any, epoch_share: float) -> None:
+    def _backward(self, loss: Tensor) -> None:
+        if self.trainer.world_size > 1:
+            self.manual_backward(loss)  # which averages the gradients over the processes
+        else:
+            loss.backward()  # the same for one process, without Lightning's cost a call
+
+    def _set_learning_rate(self, optimizer: torch.optim.Optimizer, epoch_share: float) -> None:
         """A function of the place in the training alone, so that a resumed training needs no scheduler's state."""
         if self.config.schedule != "constant":
             done = (self.current_epoch + epoch_share) / self.config.max_epochs
@@ -93,15 +144,20 @@ class NCFModule(pl.LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * left
 
-    def _step_loss(self, users: Tensor, items: Tensor) -> Tensor:
-        loss = LOSSES[self.config.loss](self.model(users, items))
+    def _step_loss(self, step: Step) -> Tensor:
+        loss = LOSSES[self.config.loss](self.model(step.users, step.items), step.labels)
         if self.config.embedding_l2 > 0:
-            loss = loss + self.config.embedding_l2 * self.model.squared_norm(users, items)
+            loss = loss + self.config.embedding_l2 * self.model.squared_norm(step.users, step.items)
         return loss
 
     @override
     def on_train_epoch_end(self) -> None:
         self._log({TRAIN_LOSS: self.epoch_loss})
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        [total] = self._summed([self._loss.item()])
+        self.epoch_loss = total / len(self.batches.users)
 
     @override
     def validation_step(self, rows: slice, batch_index: int) -> None:
@@ -111,16 +167,22 @@ class NCFModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*self._ranks, strict=True))
         self._ranks.clear()
-        self._log({f"validation/{key}": float(value.mean()) for key, value in Ranks(full, sampled).values().items()})
+        values = Ranks(full, sampled).values()
+        sums = self._summed([float(value.sum()) for value in values.values()])
+        means = {f"validation/{key}": total / len(self.ranker.users) for key, total in zip(values, sums, strict=True)}
+        self._log(means)
+
+    def _summed(self, values: list[float]) -> list[float]:
+        """The sums over the processes."""
+        if self.trainer.world_size == 1:
+            return values
+        mine = torch.tensor(values, dtype=torch.float64, device=self.device)
+        total: Tensor = self.trainer.strategy.reduce(mine, reduce_op="sum")
+        return total.tolist()
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[IDENTITY] = self.identity
-
-    @property
-    def epoch_loss(self) -> float:
-        """Mean loss of the epoch, which is complete when the validation begins."""
-        return float(self._loss / len(self.batches.users))
 
     def _log(self, metrics: dict[str, float]) -> None:
         """Log by epoch, counted from 1, where Lightning would count optimizer steps."""

@@ -4,10 +4,10 @@ import sys
 from typing import NoReturn
 
 import pytorch_lightning as pl
-from torch import Tensor
 from tqdm import tqdm
 from typing_extensions import override
 
+from ncf.training.batches import Step
 from ncf.training.module import MONITOR, NCFModule
 
 
@@ -25,6 +25,8 @@ class ProgressBar(pl.Callback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, NCFModule)
+        if not trainer.is_global_zero:
+            return
         epochs = trainer.max_epochs or 0
         self.bar = tqdm(
             desc=self.title,
@@ -43,11 +45,11 @@ class ProgressBar(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: object,
-        batch: tuple[Tensor, Tensor],
+        batch: list[Step],
         batch_idx: int,
     ) -> None:
         if self.bar is not None:
-            self.bar.update(batch[1].numel())
+            self.bar.update(sum(step.items.numel() for step in batch) * trainer.world_size)
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -38,7 +38,7 @@ def incomplete_sets(draw: st.DrawFn) -> Seen:
 def test_a_negative_is_never_a_positive_and_always_in_range(case: Seen, seed: int) -> None:
     num_items, seen = case
     users = torch.arange(len(seen)).repeat(3)
-    drawn = NegativeSampler(index(num_items, seen)).sample(users, 4, seeded(seed))
+    drawn = NegativeSampler(index(num_items, seen)).sample(users, 4, seed, torch.arange(len(users)))
     assert drawn.shape == (len(users), 4)
     assert drawn.dtype == torch.int64
     for user, row in zip(users.tolist(), drawn.tolist(), strict=True):
@@ -47,7 +47,8 @@ def test_a_negative_is_never_a_positive_and_always_in_range(case: Seen, seed: in
 
 def test_negatives_are_uniform_over_the_unseen_items() -> None:
     seen = [{0, 3, 4, 9}, set(), set(range(9))]
-    drawn = NegativeSampler(index(10, seen)).sample(torch.arange(3).repeat(2500), 4, seeded(1)).view(2500, 3, 4)
+    users, rows = torch.arange(3).repeat(2500), torch.arange(7500)
+    drawn = NegativeSampler(index(10, seen)).sample(users, 4, 1, rows).view(2500, 3, 4)
     for user, items in enumerate(seen):
         counts = Counter(drawn[:, user].flatten().tolist())
         unseen = sorted(set(range(10)) - items)
@@ -57,19 +58,21 @@ def test_negatives_are_uniform_over_the_unseen_items() -> None:
 
 
 def test_the_negatives_of_one_row_are_independent() -> None:
-    drawn = NegativeSampler(index(4, [{0}])).sample(torch.zeros(9000, dtype=torch.int64), 2, seeded(2))
+    drawn = NegativeSampler(index(4, [{0}])).sample(torch.zeros(9000, dtype=torch.int64), 2, 2, torch.arange(9000))
     counts = Counter(map(tuple, drawn.tolist()))
     assert len(counts) == 9
     assert chisquare(list(counts.values())).pvalue > LEAST_LIKELY
 
 
-def test_negatives_follow_from_the_seed_alone() -> None:
-    sampler, users = NegativeSampler(index(50, [{1}, {2}])), torch.tensor([0, 1] * 20)
+def test_negatives_follow_from_seed_and_row_alone() -> None:
+    sampler, users, rows = NegativeSampler(index(50, [{1}, {2}])), torch.tensor([0, 1] * 20), torch.arange(40)
     torch.manual_seed(1)
-    first = sampler.sample(users, 5, seeded(7))
+    first = sampler.sample(users, 5, 7, rows)
     torch.manual_seed(2)
-    assert torch.equal(first, sampler.sample(users, 5, seeded(7)))
-    assert not torch.equal(first, sampler.sample(users, 5, seeded(8)))
+    assert torch.equal(first, sampler.sample(users, 5, 7, rows))
+    assert torch.equal(first[[30, 3]], sampler.sample(users[[30, 3]], 5, 7, rows[[30, 3]]))  # in any batch
+    assert not torch.equal(first, sampler.sample(users, 5, 8, rows))
+    assert not torch.equal(first, sampler.sample(users, 5, 7, rows + 40))
 
 
 @settings(deadline=None, database=None, max_examples=200, derandomize=True)

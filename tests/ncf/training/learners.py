@@ -62,10 +62,16 @@ class Recorder(pl.Callback):
         self.optimizer_steps = 0
 
     @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.optimizers[0].register_step_post_hook(self._count)
+
+    def _count(self, *_: object) -> None:
+        self.optimizer_steps += 1
+
+    @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.validations.append(float(trainer.callback_metrics[MONITOR]))
         self.states.append({name: value.clone() for name, value in pl_module.state_dict().items()})
-        self.optimizer_steps = trainer.global_step
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import DataError
-from ncf.training.batches import TrainingBatches, derived_seed
+from ncf.training.batches import Step, TrainingBatches
 from tests.ncf.known import pair_rows, pairs
 
 
@@ -14,12 +14,18 @@ def epoch(data: PreparedData, number: int = 0, seed: int = 0, batch_size: int = 
     """One epoch as rows (user, positive, negatives...)."""
     batches = TrainingBatches(data, batch_size, negatives, seed)
     batches.epoch = number
-    parts = list(batches)
-    assert len(parts) == len(batches)
-    for users, items in parts:
-        assert items.shape == (len(users), 1 + negatives)
-        assert users.dtype == items.dtype == torch.int64
-    return torch.cat([torch.cat([users[:, None], items], dim=1) for users, items in parts])
+    calls = list(batches)
+    assert len(calls) == len(batches)
+    for step in (steps := [step for call in calls for step in call]):
+        assert step.items.shape == step.labels.shape == (len(step.users), 1 + negatives)
+        assert step.users.dtype == step.items.dtype == torch.int64
+        assert step.labels.tolist() == [[1.0] + [0.0] * negatives] * len(step.users)
+        assert (step.counted, step.weight) == (len(step.users), 1.0)
+    return as_rows(steps)
+
+
+def as_rows(steps: list[Step]) -> Tensor:
+    return torch.cat([torch.cat([step.users[:, None], step.items], dim=1) for step in steps])
 
 
 @pytest.mark.parametrize("batch_size", [2, 20, 64, 10_000])
@@ -66,8 +72,8 @@ def test_content_follows_from_seed_and_epoch_alone(board: PreparedData) -> None:
 
 def test_the_same_batches_can_be_iterated_again(board: PreparedData) -> None:
     batches = TrainingBatches(board, 100, 4, seed=0)
-    first, again = ([items for _users, items in batches] for _ in range(2))
-    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    first, again = (as_rows([step for call in batches for step in call]) for _ in range(2))
+    assert torch.equal(first, again)
 
 
 def test_a_user_who_has_every_item_is_left_out(literal: PreparedData) -> None:
@@ -100,16 +106,28 @@ def test_a_step_has_batch_size_samples_at_most_but_one_positive_at_least(
     assert TrainingBatches(board, batch_size, negatives, seed=0).positives_per_step == expected
 
 
-def test_seeds_of_different_purposes_do_not_meet() -> None:
-    derived = [derived_seed(seed, stream, n) for seed in range(-3, 30) for stream in (1, 2, 3) for n in range(30)]
-    assert len(set(derived)) == len(derived)
-    assert all(0 <= seed < 2**63 for seed in derived)
-    assert derived_seed(0, 1) != derived_seed(0, 1, 0)
-    assert derived_seed(0, 1, 2) != derived_seed(0, 2, 1)
+@pytest.mark.parametrize("world_size", [2, 3, 5])
+@pytest.mark.parametrize("batch_size", [20, 64, 10_000])
+def test_processes_together_see_what_one_alone_would(world_size: int, batch_size: int, board: PreparedData) -> None:
+    alone = [step for call in TrainingBatches(board, batch_size, 4, seed=3) for step in call]
+    shares = [
+        [
+            step
+            for call in TrainingBatches(board, batch_size, 4, seed=3, rank=rank, world_size=world_size)
+            for step in call
+        ]
+        for rank in range(world_size)
+    ]
+    assert all(len(steps) == len(alone) for steps in shares)  # nobody waits for a step that another does not make
+    for whole, parts in zip(alone, zip(*shares, strict=True), strict=True):
+        counted = [part._replace(users=part.users[: part.counted], items=part.items[: part.counted]) for part in parts]
+        assert torch.equal(as_rows([whole]), as_rows(counted))
+        assert all(len(part.users) >= 1 for part in parts)
+        assert [part.weight for part in parts] == [part.counted * world_size / len(whole.users) for part in parts]
 
 
-def test_derived_seeds_have_no_favourite_bits() -> None:
-    derived = [derived_seed(seed, 1, n) for seed in range(50) for n in range(50)]
-    for bit in range(63):
-        share = sum(seed >> bit & 1 for seed in derived) / len(derived)
-        assert 0.45 < share < 0.55, bit
+def test_processes_draw_different_negatives(board: PreparedData) -> None:
+    first, second = (
+        next(iter(TrainingBatches(board, 64, 4, seed=3, rank=rank, world_size=2)))[0].items[:, 1:] for rank in (0, 1)
+    )
+    assert first.tolist() != second.tolist()

@@ -129,7 +129,7 @@ def test_training_stops_when_the_validation_no_longer_rises(kind: str, board: Pr
 def test_training_on_never_makes_a_good_model_worse(kind: str, board: PreparedData) -> None:
     good = fit(start(kind, board), board, LEARN, seed=0).model
     before, weights = validation_ndcg(good, board), state(good)
-    ruinous = TrainingConfig(learning_rate=5.0, batch_size=256, max_epochs=3)
+    ruinous = TrainingConfig(learning_rate=50.0, batch_size=256, max_epochs=3)
     recorder = Recorder()
     training = fit(good, board, ruinous, seed=1, callbacks=[recorder])
     assert max(recorder.validations) < before  # it was ruinous

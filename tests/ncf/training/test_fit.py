@@ -34,8 +34,9 @@ def strong_start(kind: str, data: PreparedData) -> Model:
 
 
 def first_epoch(data: PreparedData, config: TrainingConfig, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    users, items = zip(*TrainingBatches(data, config.batch_size, config.num_negatives, seed), strict=True)
-    return torch.cat(users), torch.cat(items)
+    batches = TrainingBatches(data, config.batch_size, config.num_negatives, seed)
+    steps = [step for call in batches for step in call]
+    return torch.cat([step.users for step in steps]), torch.cat([step.items for step in steps])
 
 
 def plain_loss(model: Model, users: torch.Tensor, items: torch.Tensor, l2: float) -> torch.Tensor:

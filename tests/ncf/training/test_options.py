@@ -16,6 +16,7 @@ from ncf.training.losses import LOSSES
 from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, start
 
 LOGITS = [[2.0, -1.0, 0.5], [-0.3, 0.0, 1.2]]
+LABELS = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
 
 
 def sigmoid(x: float) -> float:
@@ -37,13 +38,13 @@ def by_hand(loss: str) -> float:
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_a_loss_has_its_value_and_its_gradient(loss: str) -> None:
     logits = torch.tensor(LOGITS, dtype=torch.float64, requires_grad=True)
-    assert LOSSES[loss](logits).item() == pytest.approx(by_hand(loss), abs=1e-12)
-    assert torch.autograd.gradcheck(LOSSES[loss], (logits,))
+    assert LOSSES[loss](logits, LABELS).item() == pytest.approx(by_hand(loss), abs=1e-12)
+    assert torch.autograd.gradcheck(LOSSES[loss], (logits, LABELS))
 
 
 def test_the_gradient_of_cross_entropy_is_probability_minus_label() -> None:
     logits = torch.tensor(LOGITS, dtype=torch.float64, requires_grad=True)
-    LOSSES["bce"](logits).backward()
+    LOSSES["bce"](logits, LABELS).backward()
     expected = [[(sigmoid(x) - (column == 0)) / 6 for column, x in enumerate(row)] for row in LOGITS]
     assert logits.grad is not None
     np.testing.assert_allclose(logits.grad.numpy(), expected, rtol=1e-12)

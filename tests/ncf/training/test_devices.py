@@ -1,0 +1,82 @@
+"""Several processes, a compiled step, thread counts: how it is computed does not change what is learned."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from ncf.config import HardwareConfig
+from ncf.data.prepared import PreparedData
+from ncf.errors import ConfigError, ModelError
+from ncf.training.fit import Training, fit
+from tests.ncf.training.learners import BRIEF, GMF_KIND, NEUMF_KIND, start
+
+TWO_PROCESSES = HardwareConfig(accelerator="cpu", devices=2, threads=1)
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+
+
+def assert_close(ours: Training, theirs: Training) -> None:
+    """Equal but for the order of additions."""
+    assert (ours.epochs, ours.best_epoch) == (theirs.epochs, theirs.best_epoch)
+    assert ours.best_validation == pytest.approx(theirs.best_validation, abs=1e-3)
+    expected = theirs.model.state_dict()
+    for name, value in ours.model.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4)
+
+
+def test_two_processes_learn_what_one_learns(board: PreparedData, tmp_path: Path) -> None:
+    """Through gloo, with parts of unequal size in every step, and checkpoints that go on where they were."""
+    one = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2)
+    two = fit(
+        start(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=TWO_PROCESSES, checkpoint_folder=tmp_path / "kept"
+    )
+    assert_close(two, one)
+    kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert kept == ["epoch=000001.ckpt", "epoch=000002.ckpt"]
+    again = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2, checkpoint_folder=tmp_path / "kept")
+    assert_close(again, one)
+
+
+def test_an_error_in_one_of_several_processes_is_told_in_words(board: PreparedData) -> None:
+    model = start(GMF_KIND, board)
+    with torch.no_grad():
+        model.get_parameter("bias").fill_(torch.nan)
+    with pytest.raises(ModelError, match=r"a training process failed.*not numbers.*smaller learning rate"):
+        fit(model, board, BRIEF, seed=0, hardware=TWO_PROCESSES)
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_a_compiled_step_learns_what_a_plain_one_learns(board: PreparedData) -> None:
+    plain = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2)
+    compiled = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=HardwareConfig(compile=True))
+    assert_close(compiled, plain)
+
+
+def test_compile_without_a_compiler_is_refused_before_any_work(
+    board: PreparedData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler.*what to do: install one"):
+        fit(start(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
+
+
+@pytest.mark.parametrize(
+    ("hardware", "cores", "batch_size", "expected"),
+    [
+        (HardwareConfig(), 8, 256, 1),
+        (HardwareConfig(), 8, 16_383, 1),
+        (HardwareConfig(), 8, 16_384, 2),
+        (HardwareConfig(), 2, 10**6, 2),
+        (HardwareConfig(threads=3), 2, 256, 3),
+        (HardwareConfig(accelerator="cpu", devices=2), 8, 65_536, 4),
+        (HardwareConfig(accelerator="cpu", devices=4), 2, 10**6, 1),
+    ],
+)
+def test_threads_follow_from_the_cores_and_the_batch(
+    hardware: HardwareConfig, cores: int, batch_size: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ncf.config.available_cores", lambda: cores)
+    assert hardware.threads_for(batch_size) == expected
