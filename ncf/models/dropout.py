@@ -24,5 +24,5 @@ def _mask(values: Tensor, levels: int) -> Tensor:
     """1 / (share kept) where a number stays, else 0; of the values' shape and dtype."""
     bits = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)
     numbers = bits.view(torch.int16)[: values.numel()].view(values.shape)
-    kept = (numbers.to(torch.float32) - (levels - LEVELS // 2 - 1)).clamp_(0, 1)  # of whole numbers: 0 or 1
+    kept = numbers.to(torch.float32).sub_(levels - LEVELS // 2 - 1).clamp_(0, 1)  # of whole numbers: 0 or 1
     return kept.mul_(LEVELS / (LEVELS - levels)).to(values.dtype)

@@ -40,9 +40,8 @@ class GMF(nn.Module):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
-        user_side = self.user_embedding(users) * self.head  # [B, D]
-        item_side = self.item_embedding(items)  # [B, C, D]
-        return torch.bmm(item_side, user_side[:, :, None])[:, :, 0] + self.bias
+        phi = self.user_embedding(users)[:, None] * self.item_embedding(items)  # [B, C, D]
+        return phi @ self.head + self.bias
 
     def score_all(self, users: Tensor) -> Tensor:
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""

