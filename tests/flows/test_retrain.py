@@ -222,3 +222,5 @@ def test_an_untrained_model_does_not_become_champion(
     assert [row.name for row in report.rows] == ["popularity", *NEURAL]
     assert not report.promoted and report.champion is None and report.recommendations is None
     assert "not better than popularity" in report.verdict()
+    files = Tracker("ml-100k").client.list_artifacts(report.rows[1].run_id)
+    assert "learning_curves.png" in {file.path for file in files}, "its epoch 0 alone"
