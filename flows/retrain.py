@@ -14,6 +14,7 @@ from flows import registry
 from flows.baselines import measure_baselines
 from flows.cli import run_from_command_line
 from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger
+from flows.curves import keep_comparison
 from flows.preflight import check_before_work
 from flows.prepare import load, sample_candidates, split
 from flows.recommend import sample, write_recommendations
@@ -44,7 +45,9 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
         mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
         neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
-        report = conclude(tracker, run_id, settings, data, baselines, [gmf, mlp, neumf, pretrained])
+        models = [gmf, mlp, neumf, pretrained]
+        report = conclude(tracker, run_id, settings, data, baselines, models)
+        keep_comparison(tracker, run_id, models, baselines)
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown())

@@ -1,7 +1,7 @@
 """MLflow: where runs are kept, found again and continued. Only this module and registry.py write to it."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,6 +10,7 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus
@@ -144,6 +145,15 @@ class Tracker:
         now = int(datetime.now(UTC).timestamp() * 1000)
         self.client.log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()])
 
+    def series(self, run_id: str, keys: Iterable[str]) -> dict[str, dict[int, float]]:
+        """What was logged by step, under each key that has anything.
+
+        A resumed training logs the epochs since its checkpoint again: of a repeated step the last value counts.
+        """
+        histories = {key: self.client.get_metric_history(run_id, key) for key in keys}
+        in_time = {key: sorted(history, key=lambda point: point.timestamp) for key, history in histories.items()}
+        return {key: {point.step: point.value for point in points} for key, points in in_time.items() if points}
+
     def log_data(self, run_id: str, data: PreparedData) -> None:
         """Log the train pairs as an MLflow data set input; only its schema and profile are stored, not its rows."""
         frame = pd.DataFrame({"user": data.train.users, "item": data.train.items})
@@ -167,6 +177,10 @@ class Tracker:
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
         """Upload a table as the artifact `name`, a CSV file, which MLflow's UI shows."""
         self.client.log_text(run_id, table.to_csv(index=False), name)
+
+    def log_picture(self, run_id: str, picture: Figure, name: str) -> None:
+        """Upload a figure as the artifact `name`, which MLflow's UI shows."""
+        self.client.log_figure(run_id, picture, name)
 
     def read_table(self, run_id: str, name: str) -> pd.DataFrame:
         """Download a table.

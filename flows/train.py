@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
 from flows import registry
+from flows.curves import keep_curves
 from flows.measure import BEST_EPOCH, EPOCHS, SECONDS, finish, measure
 from flows.registry import BUNDLE
 from flows.settings import RetrainSettings, flatten
@@ -140,6 +141,7 @@ def _keep(
     with tempfile.TemporaryDirectory() as scratch:
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
         tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    keep_curves(tracker, ModelRun(name, run_id, metrics))
     finished = finish(tracker, run_id, name, metrics)
     shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
     return finished

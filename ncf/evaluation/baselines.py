@@ -71,7 +71,7 @@ class IALS:
             raise ConfigError(
                 "iALS needs the package implicit, which can't be imported",
                 got=str(error),
-                do=f"{GET_IMPLICIT}, or go without it: --baselines.ials.enabled false",
+                do=f"{GET_IMPLICIT}, or go without it: --no-baselines.ials.enabled",
             ) from error
         with threadpool_limits(1, "blas"):  # implicit runs threads of its own, which BLAS's would only hinder
             model = AlternatingLeastSquares(

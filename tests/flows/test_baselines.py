@@ -8,9 +8,11 @@ from prefect.logging import disable_run_logger
 
 from flows.baselines import chosen_baselines
 from flows.baselines import measure_baseline as task
+from flows.cli import parse
 from flows.settings import RetrainSettings
 from flows.tracking import Tracker
-from ncf.evaluation.baselines import can_ials
+from ncf.errors import ConfigError
+from ncf.evaluation.baselines import IALS, can_ials
 from tests.ncf.known import checkerboard
 
 needs_implicit = pytest.mark.skipif(not can_ials(), reason="the extra als is not installed")
@@ -42,6 +44,14 @@ def test_without_the_extra_the_row_is_left_out_and_the_log_says_how_to_get_it(
         assert caplog.text.count("pip install -c constraints.txt -e '.[als]'") == 1
         chosen_baselines(settings(ials={"enabled": False}))
         assert caplog.text.count("pip install") == 1, "nobody asked for it"
+
+
+def test_the_option_that_the_error_names_leaves_ials_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
+    with pytest.raises(ConfigError) as refused:
+        IALS(checkerboard(), factors=4, regularization=0.1, alpha=1.0, iterations=1, seed=0)
+    option = str(refused.value).partition("go without it: ")[2].split()
+    assert not parse(RetrainSettings, option).baselines.ials.enabled
 
 
 @pytest.mark.parametrize("name", ["popularity", "item-knn", pytest.param("ials", marks=needs_implicit)])

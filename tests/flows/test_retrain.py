@@ -102,6 +102,16 @@ def test_means_by_group_and_ranks_by_user_are_files_of_every_run(first: Report) 
         assert (users["sampled_rank"] <= 5).mean() == pytest.approx(row.metrics["test/sampled/hr_at_5"])
 
 
+def test_learning_curves_are_a_picture_in_the_retraining_and_in_each_model(first: Report) -> None:
+    tracker = Tracker("ml-100k")
+    for run in [*runs(), *runs(first.run_id)]:
+        files = {file.path for file in tracker.client.list_artifacts(run.info.run_id)}
+        assert ("learning_curves.png" in files) is (run.info.run_name not in BASELINES)
+        if "learning_curves.png" in files:
+            path = Path(tracker.client.download_artifacts(run.info.run_id, "learning_curves.png"))
+            assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
+
+
 def test_the_verdict_names_a_baseline_exactly_if_it_is_better(first: Report) -> None:
     ndcg = {row.name: row.metrics["test/full/ndcg_at_10"] for row in first.rows}
     best = max(BASELINES[1:], key=lambda name: ndcg[name])
@@ -212,3 +222,5 @@ def test_an_untrained_model_does_not_become_champion(
     assert [row.name for row in report.rows] == ["popularity", *NEURAL]
     assert not report.promoted and report.champion is None and report.recommendations is None
     assert "not better than popularity" in report.verdict()
+    files = Tracker("ml-100k").client.list_artifacts(report.rows[1].run_id)
+    assert "learning_curves.png" in {file.path for file in files}, "its epoch 0 alone"

@@ -1,0 +1,86 @@
+"""The learning curves of a retraining: read back from MLflow, which has them whole, and kept there as pictures."""
+
+from collections.abc import Mapping, Sequence
+
+from flows.measure import BEST_EPOCH, BEST_VALIDATION
+from flows.pictures import Curve, Panel, Points, draw_comparison, draw_training
+from flows.tracking import ModelRun, Tracker
+from ncf.training.module import MONITOR, TRAIN_LOSS
+
+CURVES = "learning_curves.png"
+BY_EPOCH = "validation"
+PROTOCOLS = {"full": "full ranking", "sampled": "sampled candidates"}
+METRICS = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
+
+
+def keep_curves(tracker: Tracker, run: ModelRun, monitored: str = MONITOR) -> None:
+    """Draw the loss and the validation of one model by epoch, as a file of its run.
+
+    Args:
+        tracker: where the model is kept.
+        run: the model, with its final metrics.
+        monitored: the key that chose the best epoch.
+    """
+    keys = [TRAIN_LOSS, *(f"{BY_EPOCH}/{protocol}/{metric}" for protocol in PROTOCOLS for metric in METRICS)]
+    series = _series(tracker, run, keys)
+    best = _best_epoch(run)
+    panels = [Panel("Training", "loss", _curves(series, {TRAIN_LOSS: "loss"}, best))]
+    for protocol, words in PROTOCOLS.items():
+        names = {f"{BY_EPOCH}/{protocol}/{metric}": name for metric, name in METRICS.items()}
+        panels.append(Panel(f"Validation, {words}", "mean over users", _curves(series, names, best)))
+    title = f"{run.name}: learning curves, ★ epoch {best} is the best ({describe(monitored)})"
+    tracker.log_picture(run.run_id, draw_training(title, panels), CURVES)
+
+
+def keep_comparison(
+    tracker: Tracker,
+    parent_id: str,
+    models: Sequence[ModelRun],
+    baselines: Sequence[ModelRun],
+    monitored: str = MONITOR,
+) -> None:
+    """Draw the monitored validation of all models by epoch, beside the baselines, as a file of the retraining.
+
+    Args:
+        tracker: where the models are kept.
+        parent_id: the retraining.
+        models: those with epochs.
+        baselines: those without.
+        monitored: the key that chose the best epochs.
+    """
+    curves = [
+        Curve(model.name, points, _best_epoch(model))
+        for model in models
+        for points in _series(tracker, model, [monitored]).values()
+    ]
+    levels = {baseline.name: baseline.metrics[_final(monitored)] for baseline in baselines}
+    title = f"{tracker.dataset}: validation by epoch, ★ is each model's best"
+    tracker.log_picture(parent_id, draw_comparison(title, describe(monitored), curves, levels), CURVES)
+
+
+def describe(key: str) -> str:
+    """A key in words: "validation/full/ndcg_at_10" is "NDCG@10, full ranking"."""
+    protocol, metric = key.split("/")[-2:]
+    return f"{METRICS[metric]}, {PROTOCOLS[protocol]}"
+
+
+def _series(tracker: Tracker, run: ModelRun, keys: Sequence[str]) -> dict[str, dict[int, float]]:
+    """The series that were logged; they begin at epoch 0 if the initial weights were the best."""
+    series = tracker.series(run.run_id, keys)
+    if _best_epoch(run) > 0:
+        return series
+    initial = {key: run.metrics[_final(key)] for key in keys if key.startswith(f"{BY_EPOCH}/")}
+    return series | {key: {0: value} | series.get(key, {}) for key, value in initial.items()}
+
+
+def _curves(series: Mapping[str, Points], names: Mapping[str, str], best: int) -> list[Curve]:
+    return [Curve(name, series[key], best) for key, name in names.items() if key in series]
+
+
+def _best_epoch(run: ModelRun) -> int:
+    return int(run.metrics[BEST_EPOCH])
+
+
+def _final(key: str) -> str:
+    """Where the weights that were kept have what a series has by epoch."""
+    return f"{BEST_VALIDATION}/{key.removeprefix(f'{BY_EPOCH}/')}"

@@ -1,0 +1,99 @@
+"""Learning curves as figures, from plain numbers: nothing here knows MLflow, or draws on a shared canvas."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+Points = Mapping[int, float]
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)  # Okabe and Ito's: told apart by the colour-blind too
+DASHES = ("-", "--", "-.", ":")  # and in black and white
+GREY, PALE = "#555555", "#DDDDDD"
+TITLE, LABEL, SMALL, DPI = 14, 12, 11, 110
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What was measured after each epoch.
+
+    Attributes:
+        name: the legend's word for it.
+        points: the value by epoch.
+        best: the epoch whose weights were kept.
+    """
+
+    name: str
+    points: Points
+    best: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves that share their axes."""
+
+    title: str
+    label: str
+    curves: Sequence[Curve]
+
+
+def draw_training(title: str, panels: Sequence[Panel]) -> Figure:
+    """The curves of one model, the panels under each other; a panel without a curve is left out."""
+    shown = [panel for panel in panels if panel.curves]
+    figure = _figure(title, height=1 + 2.6 * len(shown))
+    for number, panel in enumerate(shown, start=1):
+        axes = figure.add_subplot(len(shown), 1, number, sharex=figure.axes[0] if figure.axes else None)
+        axes.set_title(panel.title, fontsize=LABEL, loc="left")
+        _fill(axes, panel.curves, panel.label)
+        axes.axvline(panel.curves[0].best, color=GREY, linestyle=":", linewidth=1.2, zorder=1)
+    for axes in figure.axes:
+        axes.label_outer()
+    figure.align_ylabels()
+    return figure
+
+
+def draw_comparison(title: str, label: str, curves: Sequence[Curve], levels: Mapping[str, float]) -> Figure:
+    """The same figure of several models, and as horizontal lines what has no epochs.
+
+    Args:
+        title: stands above.
+        label: what is measured.
+        curves: one a model.
+        levels: values by name.
+    """
+    figure = _figure(title, height=5.5)
+    axes = figure.add_subplot()
+    for (name, level), dashes in zip(levels.items(), DASHES[1:] * len(levels), strict=False):
+        axes.axhline(level, color=GREY, linestyle=dashes, linewidth=1.5, label=name, zorder=1)
+    _fill(axes, curves, label)
+    return figure
+
+
+def _figure(title: str, height: float) -> Figure:
+    figure = Figure(figsize=(9, height), dpi=DPI, layout="constrained")
+    figure.suptitle(title, fontsize=TITLE)
+    return figure
+
+
+def _fill(axes: Axes, curves: Sequence[Curve], label: str) -> None:
+    for number, curve in enumerate(curves):
+        _draw(axes, curve, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)])
+    axes.set_xlabel("epoch", fontsize=LABEL)
+    axes.set_ylabel(label, fontsize=LABEL)
+    axes.tick_params(labelsize=SMALL)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    axes.grid(color=PALE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=SMALL, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+
+def _draw(axes: Axes, curve: Curve, colour: str, dashes: str) -> None:
+    epochs = sorted(curve.points)
+    values = [curve.points[epoch] for epoch in epochs]
+    axes.plot(epochs, values, dashes, color=colour, marker=".", linewidth=1.8, label=curve.name)
+    if curve.best in curve.points:
+        axes.plot(curve.best, curve.points[curve.best], "*", color=colour, markersize=15, markeredgecolor="white")
