@@ -43,7 +43,7 @@ def run_from_command_line(
         return fail(str(error), EXIT_USAGE)
     quieten()
     try:
-        check_before_work()  # here too, so that the user need not wait for Prefect's server to be told
+        check_before_work(settings.hardware)  # here too, so that the user need not wait for Prefect's server to be told
         with one_at_a_time(settings.dataset):
             start_prefect()
             show(flow(settings), console)

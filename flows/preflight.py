@@ -4,20 +4,23 @@ import shutil
 from pathlib import Path
 
 from flows.store import check_tracking, sqlite_folder, tracking_uri
+from ncf.config import HardwareConfig
 from ncf.data.sources import CACHE_VARIABLE, cache_dir
 from ncf.errors import ConfigError
 from ncf.files import new_file
+from ncf.training.hardware import check_hardware
 
 NEEDED_BYTES = 200_000_000  # a retraining of ML-100K writes about a tenth of this; a database must never run full
 
 
-def check_before_work() -> None:
+def check_before_work(hardware: HardwareConfig) -> None:
     """Refuse to start what could not end.
 
     Raises:
-        ConfigError: a folder can't be written, or its disk is nearly full.
+        ConfigError: the hardware asked for is not there, a folder can't be written, or its disk is nearly full.
         TrackingError: MLflow does not answer.
     """
+    check_hardware(hardware)
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
     check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
     store = sqlite_folder(tracking_uri())

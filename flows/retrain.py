@@ -31,7 +31,7 @@ REPORT = "report.json"
 @flow(name="retrain", flow_run_name="retrain {settings.dataset}, seed {settings.seed}")
 def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B008 (frozen, and Prefect shows it)
     """Train the four models, compare them, register the best, promote it if it is better, and recommend."""
-    check_before_work()
+    check_before_work(settings.hardware)
     ratings = load(settings)
     data = sample_candidates(settings, ratings, split(settings, ratings))
     tracker = Tracker(settings.dataset)

@@ -1,8 +1,6 @@
 """The one way to train a model."""
 
 import logging
-import os
-import shutil
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,18 +14,15 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
-from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ncf.config import HardwareConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
-from ncf.errors import ConfigError, ModelError
 from ncf.models.build import Model
 from ncf.training.best import BestWeights
 from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
+from ncf.training.hardware import check_hardware, errors_of_processes, same_threads_after
 from ncf.training.module import MONITOR, NCFModule
 from ncf.training.progress import ProgressBar
-
-COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 @dataclass(frozen=True)
@@ -79,13 +74,14 @@ def fit(
             gone on with, and ends (on one CPU thread) with bitwise the weights of one that was never interrupted.
 
     Raises:
+        ConfigError: the hardware asked for is not there.
         ModelError: the checkpoint is of other data or settings, or a score became NaN.
     """
     hardware = hardware or HardwareConfig()
-    require_compiler(hardware)
+    check_hardware(hardware)
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-    with _quiet(), _same_threads_after(), own_state, TemporaryDirectory() as scratch:
+    with _quiet(), same_threads_after(), own_state, TemporaryDirectory() as scratch:
         best = BestWeights(Path(scratch) / "best.ckpt" if hardware.devices > 1 else None)
         trainer = _trainer(config, hardware, loggers, [best, ProgressBar(title), *callbacks], checkpoint_folder)
         identity = identify(model, data, config, seed)
@@ -93,7 +89,7 @@ def fit(
         resumed = newest_checkpoint(checkpoint_folder, identity) if checkpoint_folder else None
         if resumed is not None and (epochs := stopped_after(resumed)) is not None:
             trainer.fit_loop.max_epochs = epochs  # nothing is left to do but to read the result
-        with _plain_errors():
+        with errors_of_processes():
             trainer.fit(module, ckpt_path=resumed, weights_only=True)
         best.recover()
         model.load_state_dict(best.weights)
@@ -134,39 +130,6 @@ def _trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-def require_compiler(hardware: HardwareConfig) -> None:
-    """Refuse to compile where nothing can.
-
-    Raises:
-        ConfigError: there is no C++ compiler.
-    """
-    if hardware.compile and not any(shutil.which(name) for name in (os.environ.get("CXX", ""), *COMPILERS)):
-        raise ConfigError(
-            "compile needs a C++ compiler, and none was found",
-            got=" ".join(COMPILERS),
-            allowed="one of these on the PATH, or named by CXX",
-            do="install one (Debian: apt-get install g++), or train with compile off",
-        )
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """An error in one of several processes arrives as a text with a trace; its last line says what was wrong."""
-    try:
-        yield
-    except ProcessRaisedException as error:
-        raise ModelError("a training process failed", got=str(error).strip().splitlines()[-1]) from error
-
-
-@contextmanager
-def _same_threads_after() -> Iterator[None]:
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

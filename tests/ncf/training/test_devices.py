@@ -10,6 +10,7 @@ from ncf.config import HardwareConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
 from ncf.training.fit import Training, fit
+from ncf.training.hardware import check_hardware
 from tests.ncf.training.learners import BRIEF, GMF_KIND, NEUMF_KIND, start
 
 TWO_PROCESSES = HardwareConfig(accelerator="cpu", devices=2, threads=1)
@@ -61,6 +62,22 @@ def test_compile_without_a_compiler_is_refused_before_any_work(
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler.*what to do: install one"):
         fit(start(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_an_accelerator_that_is_not_there_is_refused_before_any_work(board: PreparedData) -> None:
+    with pytest.raises(ConfigError, match=r"does not have the accelerator.*'gpu'; allowed: cpu, auto.*what to do"):
+        fit(start(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(accelerator="gpu"))
+
+
+def test_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    check_hardware(HardwareConfig(accelerator="gpu", devices=2))
+    check_hardware(HardwareConfig(accelerator="cpu", devices=4))
+    for accelerator in ("gpu", "auto"):
+        with pytest.raises(ConfigError, match=r"fewer devices than asked for: 3; allowed: 1 to 2"):
+            check_hardware(HardwareConfig(accelerator=accelerator, devices=3))
 
 
 @pytest.mark.parametrize(

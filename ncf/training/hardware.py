@@ -1,0 +1,73 @@
+"""Is what a training is to run on there? And what its processes and threads leave behind."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from ncf.config import HardwareConfig
+from ncf.errors import ConfigError, ModelError
+
+COMPILERS = ("c++", "g++", "clang++", "cl")
+
+
+def check_hardware(hardware: HardwareConfig) -> None:
+    """Refuse what this machine does not have.
+
+    Raises:
+        ConfigError: there is no such accelerator, there are fewer devices, or there is no compiler.
+    """
+    there = {"cpu": True, "auto": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[hardware.accelerator]:
+        raise ConfigError(
+            "this machine (or this build of torch) does not have the accelerator asked for",
+            got=hardware.accelerator,
+            allowed=", ".join(name for name, found in there.items() if found),
+            do="leave hardware.accelerator at auto, or install the driver and a torch build for it",
+        )
+    most = _most_devices(hardware.accelerator)
+    if hardware.devices > most:
+        raise ConfigError(
+            "there are fewer devices than asked for",
+            got=hardware.devices,
+            allowed=f"1 to {most}",
+            do="lower hardware.devices, or make more visible (CUDA_VISIBLE_DEVICES)",
+        )
+    if hardware.compile and not any(shutil.which(name) for name in (os.environ.get("CXX", ""), *COMPILERS)):
+        raise ConfigError(
+            "compile needs a C++ compiler, and none was found",
+            got=" ".join(COMPILERS),
+            allowed="one of these on the PATH, or named by CXX",
+            do="install one (Debian: apt-get install g++), or train with compile off",
+        )
+
+
+def _most_devices(accelerator: str) -> int:
+    """GPUs there are; CPU processes may be any number."""
+    if accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.device_count()
+    if accelerator != "cpu" and torch.backends.mps.is_available():
+        return 1
+    return 1024
+
+
+@contextmanager
+def errors_of_processes() -> Iterator[None]:
+    """An error in one of several processes arrives as a text with a trace; its last line says what was wrong."""
+    try:
+        yield
+    except ProcessRaisedException as error:
+        raise ModelError("a training process failed", got=str(error).strip().splitlines()[-1]) from error
+
+
+@contextmanager
+def same_threads_after() -> Iterator[None]:
+    """Put torch's number of threads back."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
