@@ -190,3 +190,10 @@ class HardwareConfig(Settings):
     threads: int = Field(
         default=1, ge=1, le=1024, description="CPU threads; 1, since two are slower than one at these sizes"
     )
+    scoring_memory_mb: int = Field(
+        default=16,
+        ge=1,
+        le=1_000_000,
+        description="MB that the scores of one block of users may take in evaluation and recommendation, at the least "
+        "one user's; a few times as much is held at once; 16 stay in a CPU's cache, a GPU wants more",
+    )
