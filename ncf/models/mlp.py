@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ncf.models import initial
 
-TILE = 2**20  # hidden units of a layer that score_all holds at once: 4 MB, which stay in a CPU's cache
+TILE = 2**19  # hidden units of a layer that score_all holds at once: 2 MB, which stay in a CPU's cache
 
 
 class MLP(nn.Module):
