@@ -52,7 +52,7 @@ def measure_baseline(
     started = time.perf_counter()
     scorer = fit(data)
     seconds = time.perf_counter() - started
-    metrics = measure(tracker, run_id, scorer, data) | {EPOCHS: float(epochs), SECONDS: seconds}
+    metrics = measure(tracker, run_id, scorer, data, settings.hardware) | {EPOCHS: float(epochs), SECONDS: seconds}
     return finish(tracker, run_id, name, metrics)
 
 
@@ -62,7 +62,8 @@ def _recipe(name: str, settings: RetrainSettings) -> tuple[Callable[[PreparedDat
     match name:
         case "item-knn":
             about = knn.model_dump(exclude={"enabled"})
-            return lambda data: ItemKNN(data, **about), about, 0
+            memory_mb = settings.hardware.scoring_memory_mb
+            return lambda data: ItemKNN(data, **about, memory_mb=memory_mb), about, 0
         case "ials":
             about = ials.model_dump(exclude={"enabled"}) | {"seed": settings.seed}
             return lambda data: IALS(data, **about), about, ials.iterations

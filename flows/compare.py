@@ -65,10 +65,11 @@ def decide_promotion(
     decision = registry.earlier_decision(tracker, name, version)
     if decision is None:
         present = registry.champion(tracker, name)
+        ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
         decision = decide(
-            _per_user(load_model(tracker, model), data),
-            _per_user(Popularity(data), data),
-            _per_user(ServedScorer(present.bundle, data), data) if present else None,
+            _per_user(load_model(tracker, model), ranker),
+            _per_user(Popularity(data), ranker),
+            _per_user(ServedScorer(present.bundle, data), ranker) if present else None,
         )
     registry.apply(tracker, name, version, decision)
     get_run_logger().info(
@@ -83,5 +84,5 @@ def compare_with_baselines(tracker: Tracker, winner: ModelRun, baselines: Sequen
     return stronger_baseline(winner.name, promotion_values(tracker, winner), theirs)
 
 
-def _per_user(scorer: Scorer, data: PreparedData) -> Values:
-    return HoldoutRanker(data, "test").rank_all(scorer).values()[PROMOTION_METRIC]
+def _per_user(scorer: Scorer, ranker: HoldoutRanker) -> Values:
+    return ranker.rank_all(scorer).values()[PROMOTION_METRIC]

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from flows.tracking import ModelRun, Tracker
+from ncf.config import HardwareConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, USER_ID
 from ncf.evaluation.comparison import PROMOTION_METRIC
@@ -17,13 +18,15 @@ GROUPS, USERS = "groups.csv", "users.csv"
 FULL_RANK, SAMPLED_RANK = "full_rank", "sampled_rank"
 
 
-def measure(tracker: Tracker, run_id: str, scorer: Scorer, data: PreparedData) -> dict[str, float]:
+def measure(
+    tracker: Tracker, run_id: str, scorer: Scorer, data: PreparedData, hardware: HardwareConfig
+) -> dict[str, float]:
     """Every metric on both holdouts; the test's means by group and ranks by user become files of the run.
 
     The validation has a prefix of its own, since "validation/" is the series over the epochs.
     """
     parts: tuple[tuple[str, SplitName], ...] = ((BEST_VALIDATION, "validation"), ("test", "test"))
-    measured = {prefix: evaluate(scorer, data, split) for prefix, split in parts}
+    measured = {prefix: evaluate(scorer, data, split, memory_mb=hardware.scoring_memory_mb) for prefix, split in parts}
     tracker.log_table(run_id, group_table(measured["test"].per_user, data, "test"), GROUPS)
     tracker.log_table(run_id, _users(measured["test"], data), USERS)
     return {f"{prefix}/{key}": value for prefix, part in measured.items() for key, value in part.figures().items()}

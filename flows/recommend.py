@@ -29,7 +29,8 @@ def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: Pre
     if champion is None:
         return None
     k = min(settings.top_k, len(champion.bundle.item_ids))
-    frame = Recommender(champion.bundle).recommend(list(data.user_ids), k)
+    recommender = Recommender(champion.bundle, memory_mb=settings.hardware.scoring_memory_mb)
+    frame = recommender.recommend(list(data.user_ids), k)
     titles = pd.Series(champion.bundle.titles, index=pd.Index(champion.bundle.item_ids))
     frame = frame.assign(title=frame[ITEM_ID].map(titles), model_version=champion.version)
     path = Path.cwd() / "recommendations" / f"{settings.dataset}.csv"

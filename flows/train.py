@@ -55,7 +55,7 @@ def train_model(
     if done is not None:
         get_run_logger().info("%s is already trained", name)
         return done
-    recipe: Any = getattr(settings, name.replace("-", "_"))
+    recipe = _recipe(settings, name)
     model, config = _initial_model(tracker, settings, recipe, data, pretrained)
     run_id = tracker.resume_model(parent_id, name, lambda run_id: checkpoint_folder(run_id).exists())
     get_run_logger().info("training %s" if run_id is None else "training %s, from its last checkpoint", name)
@@ -75,7 +75,7 @@ def train_model(
         "%s: %d epochs in %.0f s, the best was epoch %d with validation NDCG@10 %.4f",
         *(name, training.epochs, training.seconds, training.best_epoch, training.best_validation),
     )
-    return _keep(tracker, run_id, name, recipe, config, data, training)
+    return _keep(tracker, run_id, name, settings, config, data, training)
 
 
 def checkpoint_folder(run_id: str) -> Path:
@@ -126,17 +126,18 @@ def _keep(
     tracker: Tracker,
     run_id: str,
     name: str,
-    recipe: Settings,
+    settings: RetrainSettings,
     config: ModelConfig,
     data: PreparedData,
     training: Training,
 ) -> ModelRun:
     """Measure a trained model and put it into MLflow; only then its checkpoints go."""
-    metrics = measure(tracker, run_id, training.model, data) | {
+    metrics = measure(tracker, run_id, training.model, data, settings.hardware) | {
         EPOCHS: float(training.epochs),
         BEST_EPOCH: float(training.best_epoch),
         SECONDS: training.seconds,
     }
+    recipe = _recipe(settings, name)
     about = {"name": name, "settings": recipe.model_dump(mode="json"), "metrics": metrics}
     with tempfile.TemporaryDirectory() as scratch:
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
@@ -145,6 +146,10 @@ def _keep(
     finished = finish(tracker, run_id, name, metrics)
     shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
     return finished
+
+
+def _recipe(settings: RetrainSettings, name: str) -> Any:
+    return getattr(settings, name.replace("-", "_"))
 
 
 def _model_settings(settings: RetrainSettings, recipe: Settings, config: ModelConfig) -> dict[str, Any]:

@@ -213,6 +213,13 @@ class HardwareConfig(Settings):
         default=False,
         description="compile the training step (torch.compile): needs a C++ compiler and the first epoch waits for it",
     )
+    scoring_memory_mb: int = Field(
+        default=16,
+        ge=1,
+        le=1_000_000,
+        description="MB that the scores of one block of users may take in evaluation and recommendation, at the least "
+        "one user's; a few times as much is held at once; 16 stay in a CPU's cache, a GPU wants more",
+    )
 
     def threads_for(self, batch_size: int) -> int:
         """CPU threads of one process for a training with batches of so many samples."""

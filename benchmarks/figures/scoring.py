@@ -11,14 +11,14 @@ SETTINGS = {**NEUMF_8, "batch_size": 2_048}
 
 def candidates(bench: Bench) -> list[Row]:
     """Ranking each user's held-out item among 99 drawn ones, against RecBole's uni99."""
-    ours = bench.ours("evaluate", **SETTINGS, threads=1, repeats=bench.sizes.repeats)
+    ours = bench.ours("evaluate", **SETTINGS, protocol="sampled", threads=1, repeats=bench.sizes.repeats)
     peer = bench.peer("evaluate", **SETTINGS, threads=1, repeats=bench.sizes.repeats)
     seconds = ours["draw_seconds"] + ours["rank_seconds"]
     note = (
         f"{ours['users']} users of {bench.sizes.log}, median of {bench.sizes.repeats}. Ours: drawing the candidates "
         f"({ours['draw_seconds']:.2f} s), then HoldoutRanker from prepared data to mean HR and NDCG "
-        f"({ours['rank_seconds']:.2f} s), which ranks among the whole catalogue in the same pass. RecBole: "
-        "Trainer.evaluate, which draws and ranks"
+        f"({ours['rank_seconds']:.2f} s), by the sampled protocol alone. RecBole: Trainer.evaluate, which draws and "
+        "ranks"
     )
     rates = ours["users"] / seconds, peer["users"] / median(peer["seconds"])
     figure = "evaluation, 1 + 99 candidates a user, NeuMF-8"
@@ -28,14 +28,15 @@ def candidates(bench: Bench) -> list[Row]:
 def full_ranking(bench: Bench) -> list[Row]:
     """Ranking each user's held-out item among all items."""
     answers = {
-        n: bench.ours("evaluate", **SETTINGS, threads=n, repeats=bench.sizes.repeats) for n in bench.thread_choices
+        n: bench.ours("evaluate", **SETTINGS, protocol="full", threads=n, repeats=bench.sizes.repeats)
+        for n in bench.thread_choices
     }
     seconds = {threads: answer["rank_seconds"] for threads, answer in answers.items()}
     best = min(seconds, key=lambda threads: seconds[threads])
     tried = ", ".join(f"{value:.2f} s with {threads}" for threads, value in seconds.items())
     note = (
-        f"HoldoutRanker from prepared data to mean HR and NDCG, {bench.sizes.log}, median of {bench.sizes.repeats}; "
-        f"best number of threads ({tried})"
+        f"HoldoutRanker from prepared data to mean HR and NDCG of both protocols, {bench.sizes.log}, median of "
+        f"{bench.sizes.repeats}; best number of threads ({tried})"
     )
     figure = "full ranking, every user over every item, NeuMF-8"
     return [Row("full", figure, "s", seconds[best], None, "<= 2", best, None, note, bench.measured)]

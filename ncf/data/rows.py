@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,25 +15,46 @@ class PairRows:
     """Items of each user, one user after the other: a sparse row matrix.
 
     Attributes:
-        offsets, counts: int64[num_users], where a user's items begin and how many they are.
-        items: int64[number of pairs].
+        counts: int64[num_users], how many items a user has.
+        offsets: int64[num_users], where they begin.
+        items: int32[number of pairs]; half the memory of int64.
     """
 
-    offsets: Tensor
     counts: Tensor
+    offsets: Tensor
     items: Tensor
 
     @classmethod
+    def of_counts(cls, counts: Tensor, items: Tensor) -> Self:
+        """From the number of items of each user, int64[num_users], and the items in that order, int32."""
+        return cls(counts, counts.cumsum(0) - counts, items)
+
+    @classmethod
     def of(cls, parts: Sequence[Pairs], num_users: int, device: torch.device | str = "cpu") -> Self:
-        """Group the pairs of several splits."""
-        users = torch.as_tensor(np.concatenate([part.users for part in parts]), device=device)
-        items = torch.as_tensor(np.concatenate([part.items for part in parts]), device=device)
-        counts = torch.bincount(users, minlength=num_users)
-        return cls(counts.cumsum(0) - counts, counts, items[torch.argsort(users, stable=True)])
+        """Group the pairs of several splits; a user's items are in the order of the splits, then of their pairs."""
+        tensors = [_by_user(part, device) for part in parts]
+        counted = [torch.bincount(users, minlength=num_users) for users, _ in tensors]
+        counts = torch.stack(counted).sum(dim=0)
+        items = torch.empty(sum(len(part) for part in parts), dtype=torch.int32, device=device)
+        free = counts.cumsum(0) - counts
+        for (users, its), own in zip(tensors, counted, strict=True):
+            place = (free - (own.cumsum(0) - own))[users]
+            items[place.add_(torch.arange(len(users), device=device))] = its.int()
+            free = free + own
+        return cls.of_counts(counts, items)
 
     def of_users(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """Every pair of these users, int64[B], as (position in `users`, item), int64[number of pairs] each."""
         counts = self.counts[users]
         row = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)
         within = torch.arange(len(row), device=users.device) - (counts.cumsum(0) - counts)[row]
-        return row, self.items[self.offsets[users][row] + within]
+        return row, self.items[self.offsets[users][row] + within].long()
+
+
+def _by_user(part: Pairs, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Users and items, int64, users ascending; a split is so already, and sorting 20 million takes seconds."""
+    users, items = (torch.as_tensor(index, device=device) for index in (part.users, part.items))
+    if (users[1:] >= users[:-1]).all():
+        return users, items
+    order = torch.argsort(users, stable=True)
+    return users[order], items[order]

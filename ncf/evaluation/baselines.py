@@ -11,7 +11,7 @@ from torch import Tensor
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.evaluation.lists import top_items
-from ncf.evaluation.ranking import MAX_SCORES
+from ncf.evaluation.ranking import SCORING_MEMORY_MB, users_at_once
 
 GET_IMPLICIT = ".venv/bin/pip install -c constraints.txt -e '.[als]'"
 
@@ -24,7 +24,7 @@ class Popularity:
 
     def score_all(self, users: Tensor) -> Tensor:
         """Users int64[B] -> float[B, num_items]."""
-        return self.scores.to(users.device).expand(len(users), -1)
+        return self.scores.to(users.device).repeat(len(users), 1)
 
 
 class ItemKNN:
@@ -34,11 +34,14 @@ class ItemKNN:
         data: the prepared data set.
         neighbours: nearest items kept for each item.
         shrinkage: see `nearest_items`.
+        memory_mb: MB that the similarities worked out at once may take.
     """
 
-    def __init__(self, data: PreparedData, *, neighbours: int, shrinkage: float) -> None:
+    def __init__(
+        self, data: PreparedData, *, neighbours: int, shrinkage: float, memory_mb: int = SCORING_MEMORY_MB
+    ) -> None:
         self.seen = train_matrix(data)
-        self.nearest = nearest_items(self.seen, neighbours, shrinkage).T.tocsr()
+        self.nearest = nearest_items(self.seen, neighbours, shrinkage, memory_mb).T.tocsr()
 
     def score_all(self, users: Tensor) -> Tensor:
         """Users int64[B] -> float[B, num_items]."""
@@ -104,7 +107,7 @@ def train_matrix(data: PreparedData) -> Any:
     return matrix
 
 
-def nearest_items(seen: Any, neighbours: int, shrinkage: float) -> Any:
+def nearest_items(seen: Any, neighbours: int, shrinkage: float, memory_mb: int = SCORING_MEMORY_MB) -> Any:
     """Cosine similarity of each item with its nearest ones, by the users they have in common.
 
     similarity(i, j) = common(i, j) / (sqrt(users(i) * users(j)) + shrinkage): with few users in common two items are
@@ -114,6 +117,7 @@ def nearest_items(seen: Any, neighbours: int, shrinkage: float) -> Any:
         seen: sparse 0/1 [num_users, num_items].
         neighbours: kept for each item, of equal ones the first of the catalogue; an item is not its own neighbour.
         shrinkage: 0 for the plain cosine.
+        memory_mb: MB that the similarities worked out at once may take.
 
     Returns:
         Sparse float32[num_items, num_items]; row i has the similarities of i's neighbours.
@@ -121,7 +125,7 @@ def nearest_items(seen: Any, neighbours: int, shrinkage: float) -> Any:
     num_items = seen.shape[1]
     by_item, lengths = seen.T.tocsr(), np.sqrt(np.asarray(seen.sum(axis=0), dtype=np.float32).ravel())
     parts = []
-    for start in range(0, num_items, rows_at_once := max(1, MAX_SCORES // num_items)):
+    for start in range(0, num_items, rows_at_once := users_at_once(memory_mb, num_items)):
         items = np.arange(start, min(start + rows_at_once, num_items))
         common = (by_item[items] @ seen).toarray()
         similar = common / np.maximum(np.outer(lengths[items], lengths) + np.float32(shrinkage), 1e-12)

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from ncf.data.prepared import PreparedData
-from ncf.evaluation.lists import TopLists, list_items
+from ncf.evaluation.lists import TopLists, top_items
 from ncf.evaluation.metrics import CUTOFFS, Values, mean_with_interval
-from ncf.evaluation.ranking import HoldoutRanker, Ranks, Scorer, SplitName
+from ncf.evaluation.ranking import SCORING_MEMORY_MB, HoldoutRanker, Ranks, Scorer, SplitName
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ def evaluate(
     *,
     cutoffs: Sequence[int] = CUTOFFS,
     device: torch.device | str = "cpu",
+    memory_mb: int = SCORING_MEMORY_MB,
 ) -> Evaluation:
     """Rank the holdout by both protocols, and look at the lists of the full one.
 
@@ -51,29 +51,21 @@ def evaluate(
         split: which holdout.
         cutoffs: lengths of list.
         device: where the scorer's tensors are.
+        memory_mb: MB that the scores of one block of users may take.
     """
-    ranker = HoldoutRanker(data, split, device)
+    ranker = HoldoutRanker(data, split, device, memory_mb=memory_mb)
     ranks, lists = _ranks_and_lists(scorer, ranker, data, max(cutoffs))
     novelty = {f"full/novelty_at_{k}": lists.novelty(k) for k in cutoffs}
     coverage = {f"full/coverage_at_{k}": lists.coverage(k) for k in cutoffs}
     return Evaluation(ranks.every(cutoffs) | novelty, coverage, ranks)
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """Scores of some users, worked out once: scoring costs more than all that is read off the scores."""
-
-    scores: Tensor
-
-    def score_all(self, users: Tensor) -> Tensor:
-        return self.scores
-
-
 def _ranks_and_lists(scorer: Scorer, ranker: HoldoutRanker, data: PreparedData, k: int) -> tuple[Ranks, TopLists]:
+    """Both from the same scores: to work them out costs more than all that is read off them."""
     parts = []
     with torch.inference_mode():
         for rows in ranker:
-            scored = _Scored(scorer.score_all(ranker.users[rows]))
-            parts.append((*ranker.rank(scored, rows), list_items(scored, ranker, rows, k)))
+            scores = scorer.score_all(ranker.users[rows])
+            parts.append((*ranker.rank_scored(scores, rows), top_items(scores, k)))
     full, sampled, items = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
     return Ranks(full, sampled), TopLists(items, data.item_counts)

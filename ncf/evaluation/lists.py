@@ -26,17 +26,26 @@ def top_items(scores: Tensor, k: int) -> Tensor:
     Raises:
         ModelError: a score is NaN.
     """
-    if torch.isnan(scores).any():
-        raise unusable_scores()
     k = min(k, scores.shape[1])
-    last = scores.topk(k, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
-    above, tied = scores > last, scores == last  # topk itself takes any of the tied, in any order
-    room = k - above.sum(dim=1, keepdim=True)
-    taken = above | (tied & (tied.cumsum(dim=1) <= room))
-    items = taken.nonzero()[:, 1].view(len(scores), k)
+    best = scores.topk(min(k + 1, scores.shape[1]), dim=1)  # one more, to see whether the last place is contested
+    if torch.isnan(best.values[:, 0]).any():  # NaN sorts first
+        raise unusable_scores()
+    items, last = best.indices[:, :k], best.values[:, k - 1 : k]
+    # topk takes any of the tied, in any order; which of those at -inf it takes does not matter
+    contested = ((best.values[:, k:] == last) & ~last.isneginf()).any(dim=1)
+    items[contested] = _first_of_tied(scores[contested], last[contested], k)
+    items = items.sort(dim=1).values
     values = scores.gather(1, items)
     order = values.sort(dim=1, descending=True, stable=True).indices
     return items.masked_fill(values.isneginf(), -1).gather(1, order)
+
+
+def _first_of_tied(scores: Tensor, last: Tensor, k: int) -> Tensor:
+    """The best k of each row, [B, k], of those equal to the k-th value, `last` [B, 1], the first of the catalogue."""
+    above, tied = scores > last, scores == last
+    room = k - above.sum(dim=1, keepdim=True)
+    taken = above | (tied & (tied.cumsum(dim=1) <= room))
+    return taken.nonzero()[:, 1].view(len(scores), k)
 
 
 @dataclass(frozen=True)
@@ -87,5 +96,5 @@ def list_items(scorer: Scorer, ranker: HoldoutRanker, rows: slice, k: int) -> Te
     """The lists of some of the ranker's rows: int64[B, k]."""
     users = ranker.users[rows]
     scores = scorer.score_all(users)
-    nothing = torch.tensor(-torch.inf, device=scores.device, dtype=scores.dtype)
-    return top_items(scores.index_put(ranker.excluded.of_users(users), nothing), k)
+    scores[ranker.excluded.of_users(users)] = -torch.inf
+    return top_items(scores, k)

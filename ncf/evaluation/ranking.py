@@ -7,23 +7,41 @@ from typing import Literal, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from ncf.config import HardwareConfig
 from ncf.data.interactions import Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.rows import PairRows
-from ncf.evaluation.metrics import CUTOFFS, METRICS, Mean, Values, mean_with_interval, rank_of
+from ncf.evaluation.metrics import CUTOFFS, METRICS, Mean, Values, mean_with_interval, rank_of, unusable_scores
 
 SplitName: TypeAlias = Literal["validation", "test"]
 
 CUTOFF = 10
-MAX_SCORES = 4_000_000  # scores held at once: 16 MB, and for an MLP a few times that in hidden units
+SCORING_MEMORY_MB = HardwareConfig().scoring_memory_mb  # where no setting is at hand
+PAIRS_AT_ONCE = 2**16  # of users and candidates, so that a model's hidden units stay in a CPU's cache
 
 
 class Scorer(Protocol):
-    """Anything that can score the whole catalogue for some users."""
+    """Anything that can score the whole catalogue for some users.
+
+    A scorer that can be called as the models are, with users int64[B] and items int64[B, C] for float[B, C], is asked
+    for no more than the candidates when they are ranked alone.
+    """
 
     def score_all(self, users: Tensor) -> Tensor:
-        """Users int64[B] -> float[B, num_items]; higher is better."""
+        """Users int64[B] -> float[B, num_items], a tensor that the caller may overwrite; higher is better."""
         ...
+
+
+def users_at_once(memory_mb: int, num_items: int) -> int:
+    """How many users' scores, float32[num_items] each, fit into so many MB; at least one's."""
+    return max(1, memory_mb * 1_000_000 // (4 * num_items))
+
+
+def metric_values(
+    protocol: str, ranks: Indices, cutoffs: Sequence[int] = CUTOFFS, metrics: Sequence[str] = tuple(METRICS)
+) -> dict[str, Values]:
+    """Per-user values of several metrics at several cut-offs, under their keys, such as "full/ndcg_at_10"."""
+    return {f"{protocol}/{metric}_at_{k}": METRICS[metric](ranks, k) for metric in metrics for k in cutoffs}
 
 
 @dataclass(frozen=True)
@@ -44,12 +62,8 @@ class Ranks:
 
     def every(self, cutoffs: Sequence[int] = CUTOFFS, metrics: Sequence[str] = tuple(METRICS)) -> dict[str, Values]:
         """Per-user values of several metrics at several cut-offs, under their keys."""
-        return {
-            f"{protocol}/{metric}_at_{k}": METRICS[metric](ranks, k)
-            for protocol, ranks in (("full", self.full), ("sampled", self.sampled))
-            for metric in metrics
-            for k in cutoffs
-        }
+        full = metric_values("full", self.full, cutoffs, metrics)
+        return full | metric_values("sampled", self.sampled, cutoffs, metrics)
 
     def summary(self, k: int = CUTOFF) -> dict[str, Mean]:
         """Mean and interval over the users under the same keys."""
@@ -59,26 +73,35 @@ class Ranks:
 class HoldoutRanker:
     """Ranks held-out items under any scorer; the data lies on one device, ready for many evaluations.
 
+    Iterating gives the holdout's rows in parts, as slices, whose scores fit into the memory that is allowed.
+
     Args:
         data: the prepared data set.
         split: which holdout.
         device: where the scorer's tensors are.
+        memory_mb: MB that the scores of one part may take.
     """
 
-    def __init__(self, data: PreparedData, split: SplitName, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        data: PreparedData,
+        split: SplitName,
+        device: torch.device | str = "cpu",
+        *,
+        memory_mb: int = SCORING_MEMORY_MB,
+    ) -> None:
         holdout = data.validation if split == "validation" else data.test
         known = [data.train] if split == "validation" else [data.train, data.validation.pairs]
         self.users = torch.as_tensor(holdout.pairs.users, device=device)
         self.items = torch.as_tensor(holdout.pairs.items, device=device)
         self.candidates = torch.as_tensor(holdout.candidates, device=device)
         self.excluded = PairRows.of(known, data.num_users, device)
-        self.rows_at_once = max(1, MAX_SCORES // data.num_items)
+        self.rows_at_once = users_at_once(memory_mb, data.num_items)
 
     def __len__(self) -> int:
         return -(-len(self.users) // self.rows_at_once)
 
     def __iter__(self) -> Iterator[slice]:
-        """The holdout's rows in parts small enough to score at once."""
         return (slice(start, start + self.rows_at_once) for start in range(0, len(self.users), self.rows_at_once))
 
     def parts(self, rank: int, world_size: int) -> list[slice]:
@@ -88,25 +111,63 @@ class HoldoutRanker:
         return [slice(first, min(first + self.rows_at_once, stop)) for first in starts]
 
     def rank(self, scorer: Scorer, rows: slice) -> tuple[Tensor, Tensor]:
-        """Ranks of some rows: (full int64[B], sampled int64[B]).
+        """Ranks of some rows by both protocols: (full int64[B], sampled int64[B]).
 
         Raises:
-            ModelError: a score is NaN.
+            ModelError: a score is NaN, or a held-out item's is -inf.
         """
-        users, items, candidates = self.users[rows], self.items[rows], self.candidates[rows]
-        scores = scorer.score_all(users)
-        target = scores.gather(1, items[:, None])[:, 0]
-        # a candidate equal to the held-out item would compete with itself
-        absent = (candidates < 0) | (candidates == items[:, None])
-        beside = scores.gather(1, candidates.clamp(min=0)).masked_fill(absent, -torch.inf)
-        row, column = self.excluded.of_users(users)
-        others = scores.index_put((row, column), torch.tensor(-torch.inf, device=scores.device, dtype=scores.dtype))
-        others.scatter_(1, items[:, None], -torch.inf)
-        return rank_of(target, others), rank_of(target, beside)
+        return self.rank_scored(scorer.score_all(self.users[rows]), rows)
+
+    def rank_scored(self, scores: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        """The same from the rows' scores, float[B, num_items], in which what does not compete is -inf afterwards.
+
+        The held-out item keeps its score.
+        """
+        items, candidates = self.items[rows, None], self.candidates[rows]
+        target = scores.gather(1, items)
+        sampled = self._among_candidates(target, scores.gather(1, candidates.clamp(min=0)), rows)
+        scores[self.excluded.of_users(self.users[rows])] = -torch.inf
+        if scores.amax(dim=1).isnan().any() or target.isneginf().any():
+            raise unusable_scores()
+        itself = scores.gather(1, items) >= target  # no, if the item is among those that do not compete
+        full = 1 + (scores >= target).sum(dim=1, dtype=torch.int32) - itself[:, 0].int()
+        return full.long(), sampled
+
+    def rank_candidates(self, scorer: Scorer, rows: slice) -> Tensor:
+        """Ranks of some rows by the sampled protocol alone: int64[B]. A model scores nothing but the candidates.
+
+        Raises:
+            ModelError: a score is NaN, or a held-out item's is -inf.
+        """
+        items = torch.cat([self.items[rows, None], self.candidates[rows].clamp(min=0)], dim=1)
+        scores = _scores_of(scorer, self.users[rows], items)
+        return self._among_candidates(scores[:, :1], scores[:, 1:], rows)
 
     def rank_all(self, scorer: Scorer) -> Ranks:
-        """Ranks of the whole holdout."""
+        """Ranks of the whole holdout by both protocols."""
         with torch.inference_mode():
             parts = [self.rank(scorer, rows) for rows in self]
         full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
         return Ranks(full, sampled)
+
+    def rank_all_candidates(self, scorer: Scorer) -> Indices:
+        """Ranks of the whole holdout by the sampled protocol alone: what `rank_all` has as `sampled`."""
+        with torch.inference_mode():
+            ranks: Indices = torch.cat([self.rank_candidates(scorer, rows) for rows in self]).cpu().numpy()
+        return ranks
+
+    def _among_candidates(self, target: Tensor, beside: Tensor, rows: slice) -> Tensor:
+        """Scores of the held-out items [B, 1] and of their candidates [B, C] -> ranks [B]."""
+        candidates = self.candidates[rows]
+        # a candidate equal to the held-out item would compete with itself
+        absent = (candidates < 0) | (candidates == self.items[rows, None])
+        return rank_of(target[:, 0], beside.masked_fill(absent, -torch.inf))
+
+
+def _scores_of(scorer: Scorer, users: Tensor, items: Tensor) -> Tensor:
+    """Scores of a few items for each user: users int64[B], items int64[B, C] -> float[B, C]."""
+    if not callable(scorer):
+        return scorer.score_all(users).gather(1, items)
+    size = max(1, PAIRS_AT_ONCE // items.shape[1])
+    parts = zip(torch.split(users, size), torch.split(items, size), strict=True)
+    return torch.cat([scorer(*part) for part in parts])

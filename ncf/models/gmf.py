@@ -45,7 +45,7 @@ class GMF(nn.Module):
 
     def score_all(self, users: Tensor) -> Tensor:
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""
-        return (self.user_embedding(users) * self.head) @ self.item_embedding.weight.T + self.bias
+        return ((self.user_embedding(users) * self.head) @ self.item_embedding.weight.T).add_(self.bias)
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
         """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""

@@ -78,7 +78,7 @@ class NeuMF(nn.Module):
 
     def score_all(self, users: Tensor) -> Tensor:
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""
-        return self.gmf.score_all(users) + self.mlp.score_all(users)
+        return self.gmf.score_all(users).add_(self.mlp.score_all(users))
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
         """Sum of the halves' mean squared embedding lengths: users [B], items [B, C] -> scalar."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from safetensors import SafetensorError
@@ -15,12 +16,13 @@ from ncf.config import ModelConfig
 from ncf.data.interactions import Ids, Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
-from ncf.data.split import Pairs
+from ncf.data.rows import PairRows
 from ncf.errors import ModelError
 from ncf.files import new_folder, read_json, write_json
 from ncf.models.build import Model, build_model
 
-FORMAT = 1
+FORMAT = 2
+COUNT, SEEN, ITEM = "count", "seen", "item"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Bundle:
         config: the model's shape.
         user_ids, item_ids: outside ids; position = index.
         titles: str[num_items], empty where unknown.
-        seen: every known (user, item) pair, of all splits; these are not recommended.
+        seen: every known item of each user, of all splits; these are not recommended.
         item_counts: int64[num_items], train interactions: the popularity that unknown users are answered with.
         about: facts for the reader, such as the data's name and fingerprint; JSON values.
     """
@@ -42,7 +44,7 @@ class Bundle:
     user_ids: Ids
     item_ids: Ids
     titles: NDArray[Any]
-    seen: Pairs
+    seen: PairRows
     item_counts: Indices
     about: dict[str, Any]
 
@@ -50,7 +52,8 @@ class Bundle:
     def of(cls, model: Model, config: ModelConfig, data: PreparedData, **about: Any) -> "Bundle":
         """Bundle a model with the data it was trained on."""
         facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
-        return cls(model, config, data.user_ids, data.item_ids, data.titles, data.everything, data.item_counts, facts)
+        seen = PairRows.of([data.train, data.validation.pairs, data.test.pairs], data.num_users)
+        return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, data.item_counts, facts)
 
     def save(self, folder: Path) -> None:
         """Write the bundle, whole or not at all."""
@@ -59,10 +62,11 @@ class Bundle:
                 {name: value.contiguous() for name, value in self.model.state_dict().items()},
                 new / "weights.safetensors",
             )
-            pd.DataFrame({USER_ID: self.user_ids}).to_parquet(new / "users.parquet")
-            items = {ITEM_ID: self.item_ids, TITLE: self.titles, "count": self.item_counts}
+            users = {USER_ID: self.user_ids, SEEN: self.seen.counts.numpy()}
+            pd.DataFrame(users).to_parquet(new / "users.parquet")
+            items = {ITEM_ID: self.item_ids, TITLE: self.titles, COUNT: self.item_counts}
             pd.DataFrame(items).to_parquet(new / "items.parquet")
-            pd.DataFrame({"user": self.seen.users, "item": self.seen.items}).to_parquet(new / "seen.parquet")
+            pd.DataFrame({ITEM: self.seen.items.numpy()}).to_parquet(new / "seen.parquet")  # one user after the other
             write_json(
                 new / "bundle.json",
                 {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about},
@@ -85,26 +89,37 @@ class Bundle:
                     do="train again, or use the version of ncf that wrote it",
                 )
             config: ModelConfig = TypeAdapter(ModelConfig).validate_python(header["model"])
-            user_ids = pd.read_parquet(folder / "users.parquet")[USER_ID].to_numpy()
+            users = pd.read_parquet(folder / "users.parquet")
             items = pd.read_parquet(folder / "items.parquet")
-            seen = pd.read_parquet(folder / "seen.parquet")
-            model = build_model(config, len(user_ids), len(items), seed=0)
+            seen = _seen(users[SEEN].to_numpy(np.int64, copy=True), folder / "seen.parquet", len(items))
+            model = build_model(config, len(users), len(items), seed=0)
             model.load_state_dict(load_file(folder / "weights.safetensors"))
-            pairs = Pairs(seen["user"].to_numpy(np.int64, copy=True), seen["item"].to_numpy(np.int64, copy=True))
-            for indices, size in ((pairs.users, len(user_ids)), (pairs.items, len(items))):
-                if len(indices) and not 0 <= indices.min() <= indices.max() < size:
-                    raise ValueError(f"a seen pair has the index {indices.min()} or {indices.max()}, of {size}")
             return cls(
                 model.eval(),
                 config,
-                user_ids,
+                users[USER_ID].to_numpy(),
                 items[ITEM_ID].to_numpy(),
                 items[TITLE].to_numpy(dtype=object),
-                pairs,
-                items["count"].to_numpy(np.int64, copy=True),
+                seen,
+                items[COUNT].to_numpy(np.int64, copy=True),
                 header["about"],
             )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"{folder} is not a usable bundle", got=str(error), do="restore it from a backup or train again"
             ) from error
+
+
+def _seen(counts: Indices, file: Path, num_items: int) -> PairRows:
+    """Read the users' items.
+
+    Raises:
+        ValueError: they do not fit the counts or the catalogue.
+    """
+    items = pd.read_parquet(file)[ITEM].to_numpy(np.int32, copy=True)
+    if (counts < 0).any() or counts.sum() != len(items):
+        told = f"the users have {counts.sum()}, the least of them {counts.min()}"
+        raise ValueError(f"{file.name} has {len(items)} items; {told}")
+    if len(items) and not 0 <= items.min() <= items.max() < num_items:
+        raise ValueError(f"a seen item is {items.min()} or {items.max()}, of {num_items}")
+    return PairRows.of_counts(torch.from_numpy(counts), torch.from_numpy(items))

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, USER_ID
-from ncf.data.rows import PairRows
 from ncf.errors import ConfigError
-from ncf.evaluation.ranking import MAX_SCORES
+from ncf.evaluation.lists import top_items
+from ncf.evaluation.ranking import SCORING_MEMORY_MB, users_at_once
 from ncf.serving.bundle import Bundle
 
 RANK, SCORE, SOURCE = "rank", "score", "source"
@@ -25,23 +26,24 @@ class Recommender:
 
     Args:
         bundle: weights, ids, seen items and popularity.
+        memory_mb: MB that the scores of one block of users may take.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, memory_mb: int = SCORING_MEMORY_MB) -> None:
         self.bundle = bundle
+        self.rows_at_once = users_at_once(memory_mb, len(bundle.item_ids))
         self._users = pd.Index(bundle.user_ids)
         self._items = pd.Index(bundle.item_ids)
-        self._seen = PairRows.of([bundle.seen], len(bundle.user_ids))
         self._popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
 
     @classmethod
-    def load(cls, folder: Path) -> "Recommender":
+    def load(cls, folder: Path, *, memory_mb: int = SCORING_MEMORY_MB) -> "Recommender":
         """Read the bundle in a folder.
 
         Raises:
             ModelError: the bundle is damaged.
         """
-        return cls(Bundle.load(folder))
+        return cls(Bundle.load(folder), memory_mb=memory_mb)
 
     def recommend(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
         """Best items for each user, leaving out what the user has seen.
@@ -57,35 +59,44 @@ class Recommender:
 
         Raises:
             ConfigError: k is not between 1 and the number of items.
+            ModelError: a score is NaN.
         """
         num_items = len(self.bundle.item_ids)
         if not 1 <= k <= num_items:
             raise ConfigError("k is out of range", got=k, allowed=f"1 to {num_items}, the number of items")
         ids = pd.Index(user_ids) if len(user_ids) else self._users[:0]
-        rows_at_once = max(1, MAX_SCORES // num_items)
-        parts = [self._top(ids[start : start + rows_at_once], k) for start in range(0, len(ids), rows_at_once)]
-        return pd.concat(parts, ignore_index=True) if parts else self._top(ids, k)
-
-    def _top(self, ids: "pd.Index[Any]", k: int) -> pd.DataFrame:
         users = torch.as_tensor(self._users.get_indexer(ids))
-        known = users >= 0
-        scores = self._popularity.expand(len(users), -1).clone()
-        with torch.inference_mode():
-            scores[known] = self.bundle.model.score_all(users[known])
-        row, column = self._seen.of_users(users[known])
-        scores[torch.nonzero(known)[:, 0][row], column] = -torch.inf
-        order = torch.sort(scores, dim=1, descending=True, stable=True).indices[:, :k]
-        top = scores.gather(1, order)
-        user, place = (index.numpy() for index in torch.nonzero(~torch.isneginf(top), as_tuple=True))
+        items, scores = self._best(users, k)
+        user, place = np.nonzero(items >= 0)
         return pd.DataFrame(
             {
                 USER_ID: ids[user],
-                ITEM_ID: self._items[order.numpy()[user, place]],
+                ITEM_ID: self._items[items[user, place]],
                 RANK: (place + 1).astype(np.int64),
-                SCORE: top.numpy()[user, place],
-                SOURCE: np.where(known.numpy()[user], FROM_MODEL, FROM_POPULARITY),
+                SCORE: scores[user, place],
+                SOURCE: np.where(users.numpy()[user] >= 0, FROM_MODEL, FROM_POPULARITY),
             }
         )
+
+    def _best(self, users: Tensor, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Items, -1 where a user has fewer, and their scores, [B, k], of users int64[B], -1 for an unknown one."""
+        items = torch.empty(len(users), k, dtype=torch.int32)
+        scores = torch.empty(len(users), k)
+        with torch.inference_mode():
+            for start in range(0, len(users), self.rows_at_once):
+                rows = slice(start, start + self.rows_at_once)
+                offered = self._offered(users[rows])
+                best = top_items(offered, k)
+                items[rows], scores[rows] = best, offered.gather(1, best.clamp(min=0))
+        return items.numpy(), scores.numpy()
+
+    def _offered(self, users: Tensor) -> Tensor:
+        """Scores of all items, [B, num_items]; -inf marks what the user has seen."""
+        own = users.clamp(min=0)
+        scores = self.bundle.model.score_all(own)
+        scores[self.bundle.seen.of_users(own)] = -torch.inf
+        scores[users < 0] = self._popularity
+        return scores
 
 
 class ServedScorer:
@@ -107,8 +118,7 @@ class ServedScorer:
     def score_all(self, users: Tensor) -> Tensor:
         """Users int64[B], indices of the newer data -> float[B, its number of items]."""
         own = self.users[users]
-        known = own >= 0
-        scores = self.popularity.expand(len(users), -1).clone()
-        scores[known] = self.model.score_all(own[known])
+        scores = self.model.score_all(own.clamp(min=0))
+        scores[own < 0] = self.popularity
         last = scores.amin(dim=1, keepdim=True) - 1
         return torch.cat([scores, last], dim=1)[:, self.items]  # an unknown item's index, -1, is the last column

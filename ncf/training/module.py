@@ -79,7 +79,7 @@ class NCFModule(pl.LightningModule):
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
         )
-        self.ranker = HoldoutRanker(self.data, "validation", device)
+        self.ranker = HoldoutRanker(self.data, "validation", device, memory_mb=self.hardware.scoring_memory_mb)
         self._loss_of: Callable[[Step], Tensor] = self._step_loss
         if self.hardware.compile:
             self._loss_of = torch.compile(self._step_loss, dynamic=True)

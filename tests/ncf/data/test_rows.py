@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from ncf.data.rows import PairRows
@@ -23,8 +24,22 @@ def test_users_without_pairs_and_users_named_twice() -> None:
     assert looked_up(rows, []) == []
 
 
-def test_random_pairs_against_a_loop(rng: np.random.Generator) -> None:
+def test_from_counts() -> None:
+    rows = PairRows.of_counts(torch.tensor([1, 0, 2]), torch.tensor([4, 9, 3], dtype=torch.int32))
+    assert looked_up(rows, [2, 1, 0]) == [(0, 9), (0, 3), (2, 4)]
+
+
+def test_items_take_four_bytes_each_and_are_looked_up_as_indices() -> None:
+    rows = PairRows.of([pairs([(1, 5), (3, 2)])], num_users=5)
+    assert rows.items.dtype == torch.int32
+    assert [index.dtype for index in rows.of_users(torch.tensor([1]))] == [torch.int64, torch.int64]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_random_pairs_against_a_loop(ordered: bool, rng: np.random.Generator) -> None:
     table = [(int(user), int(item)) for user, item in rng.integers(0, 9, size=(60, 2))]
+    if ordered:
+        table = sorted(table[:20]) + sorted(table[20:])
     rows = PairRows.of([pairs(table[:20]), pairs(table[20:])], num_users=9)
     wanted = rng.integers(0, 9, size=15).tolist()
     expected = [(place, item) for place, user in enumerate(wanted) for owner, item in table if owner == user]

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from ncf.data.prepared import PreparedData
-from ncf.evaluation import baselines
 from ncf.evaluation.baselines import ItemKNN, Popularity, nearest_items, train_matrix
-from ncf.evaluation.ranking import HoldoutRanker
+from ncf.evaluation.ranking import HoldoutRanker, users_at_once
 from tests.ncf.known import literal_data, pairs, random_data
 
 
@@ -78,11 +77,11 @@ def test_scores_against_naive_loops(neighbours: int, shrinkage: float, rng: np.r
     assert scores.numpy() == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_size_of_the_parts_does_not_matter(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = random_data(rng, num_users=60, num_items=40)
-    whole = nearest_items(train_matrix(data), neighbours=5, shrinkage=1.0).toarray()
-    monkeypatch.setattr(baselines, "MAX_SCORES", 40 * 7)
-    assert (nearest_items(train_matrix(data), neighbours=5, shrinkage=1.0).toarray() == whole).all()
+def test_the_memory_allowed_does_not_matter(rng: np.random.Generator) -> None:
+    seen = train_matrix(random_data(rng, num_users=20, num_items=600))
+    whole, parts = (nearest_items(seen, 5, 1.0, memory_mb).toarray() for memory_mb in (100, 1))
+    assert users_at_once(1, 600) < 600
+    assert (parts == whole).all()
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 10.0])

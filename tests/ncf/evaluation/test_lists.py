@@ -27,6 +27,11 @@ INF = math.inf
         ([-INF, 1.0, -INF], 2, [1, -1]),
         ([-INF, -INF], 2, [-1, -1]),
         ([INF, 1.0, INF], 2, [0, 2]),
+        ([3.0, 2.0, 5.0, 3.0, 3.0], 2, [2, 0]),  # a tie at the end of the list
+        ([3.0, 3.0, 5.0, 3.0, 3.0], 5, [2, 0, 1, 3, 4]),  # and one that the list holds whole
+        ([-INF, 2.0, -INF, 2.0, 2.0], 2, [1, 3]),
+        ([-INF, 2.0, -INF, 2.0, -INF], 4, [1, 3, -1, -1]),  # fewer than k
+        ([INF, INF, INF, -INF], 2, [0, 1]),
     ],
 )
 def test_top_items(scores: list[float], k: int, items: list[int]) -> None:
@@ -36,6 +41,19 @@ def test_top_items(scores: list[float], k: int, items: list[int]) -> None:
 def test_a_score_that_is_nan_is_an_error() -> None:
     with pytest.raises(ModelError, match="not numbers.*finite scores"):
         top_items(torch.tensor([[0.0, float("nan")]]), 1)
+
+
+def test_top_items_of_rows_with_and_without_a_tie_at_the_end() -> None:
+    scores = torch.tensor([[1.0, 2.0, 3.0, 2.0], [1.0, 2.0, 3.0, 4.0], [-INF] * 4, [0.0] * 4])
+    assert top_items(scores, 2).tolist() == [[2, 1], [3, 2], [-1, -1], [0, 1]]
+
+
+def test_top_items_of_a_tie_on_a_row_of_a_whole_catalogue() -> None:
+    scores = torch.zeros(3, 5_000)
+    scores[1] = torch.arange(5_000)
+    scores[2, 4_000:] = 1.0
+    expected = [list(range(20)), list(range(4_999, 4_979, -1)), list(range(4_000, 4_020))]
+    assert top_items(scores, 20).tolist() == expected
 
 
 @pytest.mark.parametrize("levels", [2, 5, 10**6])  # many ties, and none
@@ -160,3 +178,13 @@ def test_evaluate_is_ranks_and_lists_together(rng: np.random.Generator) -> None:
     assert evaluation.per_user["sampled/map_at_5"].tolist() == ranks.every()["sampled/map_at_5"].tolist()
     assert evaluation.per_user["full/novelty_at_20"].tolist() == lists.novelty(20).tolist()
     assert evaluation.of_all["full/coverage_at_5"] == lists.coverage(5)
+
+
+def test_the_memory_allowed_does_not_matter(rng: np.random.Generator) -> None:
+    data = random_data(rng, num_users=40, num_items=9_000)
+    scorer = FixedScores(torch.as_tensor(rng.integers(0, 900, size=(40, 9_000)), dtype=torch.float32))
+    small, large = (evaluate(scorer, data, "test", memory_mb=memory_mb) for memory_mb in (1, 100))
+    assert len(HoldoutRanker(data, "test", memory_mb=1)) == 2
+    assert small.ranks.full.tolist() == large.ranks.full.tolist()
+    assert small.ranks.sampled.tolist() == large.ranks.sampled.tolist()
+    assert small.figures() == large.figures()

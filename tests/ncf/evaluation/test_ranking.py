@@ -1,12 +1,18 @@
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
+from ncf.evaluation import ranking
 from ncf.evaluation.baselines import Popularity
-from ncf.evaluation.ranking import HoldoutRanker, Ranks, SplitName
-from tests.ncf.known import FixedScores, fixed, literal_data, pair_rows, random_data
+from ncf.evaluation.ranking import HoldoutRanker, Ranks, SplitName, users_at_once
+from ncf.models.build import build_model
+from tests.ncf.known import FixedScores, fixed, literal_data, pair_rows, pairs, random_data
 
 both_parts = pytest.mark.parametrize("part", ["validation", "test"])
 
@@ -119,6 +125,84 @@ def test_a_score_that_is_nan_is_an_error() -> None:
     broken[1][5] = float("nan")
     with pytest.raises(ModelError, match="not numbers"):
         HoldoutRanker(literal_data(), "test").rank_all(fixed(broken))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_a_held_out_item_without_a_score_is_an_error(value: float) -> None:
+    data, broken = literal_data(), [list(row) for row in SCORES]
+    broken[1][data.test.pairs.items[1]] = value
+    ranker = HoldoutRanker(data, "test")
+    for rank in (ranker.rank_all, ranker.rank_all_candidates):
+        with pytest.raises(ModelError, match="not numbers"):
+            rank(fixed(broken))
+
+
+def test_items_at_minus_infinity_do_not_compete() -> None:
+    scores = [[float("-inf")] * 6, [float("-inf")] * 6, [0.0] * 6]
+    scores[0][3] = scores[1][4] = -5.0  # the test items
+    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed(scores))
+    assert ranks.full.tolist() == ranks.sampled.tolist() == [1, 1]
+
+
+def test_equal_scores_give_the_last_rank() -> None:
+    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed([[0.0] * 6] * 3))
+    assert ranks.full.tolist() == [3, 3]  # three items each are not in train, nor held out for the validation
+    assert ranks.sampled.tolist() == [3, 2]
+
+
+@both_parts
+def test_a_held_out_item_that_is_also_in_train_competes_with_the_others(part: SplitName) -> None:
+    data = literal_data()
+    data = replace(data, train=pairs([*pair_rows(data.train), (0, 2), (0, 3)]))
+    # user 0 has 0 to 3 in train; the item held out, 2 or 3, scores 5.0 or 4.0 against 6.0 and 5.0
+    assert HoldoutRanker(data, part).rank_all(fixed(SCORES)).full.tolist()[0] == 3
+
+
+@dataclass(frozen=True)
+class FixedPairs(FixedScores):
+    """Scores pairs as a model does, and refuses to score the whole catalogue."""
+
+    def __call__(self, users: Tensor, items: Tensor) -> Tensor:
+        return self.scores[users[:, None], items]
+
+    def score_all(self, users: Tensor) -> Tensor:
+        raise AssertionError("the candidates are enough")
+
+
+@both_parts
+@pytest.mark.parametrize("levels", [3, 10**6])
+@pytest.mark.parametrize("pairs_at_once", [1, 8 * 7, 2**16])  # one user at a time, seven, all
+def test_the_sampled_protocol_alone(
+    part: SplitName, levels: int, pairs_at_once: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "PAIRS_AT_ONCE", pairs_at_once)
+    data = random_data(rng, num_users=60, num_items=40)
+    scores = torch.as_tensor(rng.integers(0, levels, size=(60, 40)), dtype=torch.float32)
+    ranker = HoldoutRanker(data, part)
+    expected = naive_ranks(data, part, scores.numpy())[1]
+    assert ranker.rank_all_candidates(FixedPairs(scores)).tolist() == expected
+    assert ranker.rank_all_candidates(FixedScores(scores)).tolist() == expected  # has score_all only
+    assert ranker.rank_candidates(FixedPairs(scores), slice(3, 9)).tolist() == expected[3:9]
+
+
+@pytest.mark.parametrize("config", [GMFConfig(), MLPConfig(), NeuMFConfig()], ids=lambda config: config.kind)
+def test_a_model_gives_its_candidates_the_ranks_it_gives_them_in_the_catalogue(
+    config: ModelConfig, rng: np.random.Generator, generator: torch.Generator
+) -> None:
+    data = random_data(rng, num_users=60, num_items=40)
+    model = build_model(config, 60, 40, seed=0).eval()
+    with torch.no_grad():  # scores far enough apart that rounding can't change their order
+        for parameter in model.parameters():
+            parameter.normal_(generator=generator)
+    ranker = HoldoutRanker(data, "test")
+    alone = ranker.rank_all_candidates(model)
+    assert alone.tolist() == ranker.rank_all(model).sampled.tolist()
+    assert len(set(alone.tolist())) > 4
+
+
+@pytest.mark.parametrize(("memory_mb", "num_items", "users"), [(1, 1_000, 250), (16, 3_706, 1_079), (1, 10**6, 1)])
+def test_users_whose_scores_fit_into_the_memory(memory_mb: int, num_items: int, users: int) -> None:
+    assert users_at_once(memory_mb, num_items) == users
 
 
 def test_values_and_summary_have_the_metric_keys() -> None:

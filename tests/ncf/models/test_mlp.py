@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
+from ncf.models import mlp as module
 from ncf.models.mlp import MLP
 
 
@@ -45,6 +47,45 @@ def test_logits_of_a_tower_of_three_layers(rng: np.random.Generator, generator: 
     users, items = rng.integers(0, 5, 40), rng.integers(0, 7, (40, 3))
     found = model(torch.as_tensor(users), torch.as_tensor(items))
     np.testing.assert_allclose(found.detach().numpy(), numpy_logits(model, users, items), rtol=1e-4, atol=1e-5)
+
+
+def scrambled_mlp(generator: torch.Generator, layers: tuple[int, ...] = (6, 5, 4, 3)) -> MLP:
+    model = MLP(9, 11, layers, generator=generator)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(generator=generator)
+    return model
+
+
+@pytest.mark.parametrize("layers", [(6, 5, 4, 3), (4, 3)])
+@pytest.mark.parametrize("tile", [1, 5 * 4, 5 * 11, 5 * 11 * 2, 2**20])  # parts of a row, one row, two, all rows
+def test_the_whole_catalogue_against_the_formula(
+    layers: tuple[int, ...], tile: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TILE", tile)
+    model = scrambled_mlp(generator, layers)
+    users = np.array([3, 0, 8, 3, 5])
+    with torch.inference_mode():
+        found = model.score_all(torch.as_tensor(users))
+        assert model.score_all(torch.empty(0, dtype=torch.int64)).shape == (0, 11)
+    np.testing.assert_allclose(
+        found, numpy_logits(model, users, np.arange(11)[None].repeat(5, 0)), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("tile", [5 * 4, 2**20])
+def test_the_whole_catalogue_has_the_gradients_of_the_pairs(
+    tile: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TILE", tile)
+    model, users = scrambled_mlp(generator), torch.tensor([3, 0, 8])
+    weights = torch.randn(3, 11, generator=generator)
+    gradients = [
+        torch.autograd.grad((logits * weights).sum(), list(model.parameters()))
+        for logits in (model.score_all(users), model(users, torch.arange(11).repeat(3, 1)))
+    ]
+    for found, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_dropout_acts_in_training_only(generator: torch.Generator) -> None:

@@ -44,5 +44,10 @@ def scrambled_model(config: ModelConfig, data: PreparedData, seed: int = 0) -> M
     return model.eval()
 
 
+def seen_pairs(bundle: Bundle) -> list[tuple[int, int]]:
+    users, items = bundle.seen.of_users(torch.arange(len(bundle.user_ids)))
+    return list(zip(users.tolist(), items.tolist(), strict=True))
+
+
 def bundle_of(data: PreparedData, config: ModelConfig = CONFIGS[0], seed: int = 0, **about: Any) -> Bundle:
     return Bundle.of(scrambled_model(config, data, seed), config, data, **about)

@@ -16,8 +16,8 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.ncf.known import literal_data, pair_rows
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, scrambled_model, some_data, with_text_ids
+from tests.ncf.known import literal_data, pair_rows, seen_by_user
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, scrambled_model, seen_pairs, some_data, with_text_ids
 
 FILES = ["bundle.json", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
 every_model = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
@@ -64,7 +64,7 @@ def test_ids_titles_seen_items_and_counts_come_back(data: PreparedData, tmp_path
         assert type(found.tolist()[0]) is type(expected.tolist()[0])
     assert loaded.titles.tolist() == data.titles.tolist()
     parts = (data.train, data.validation.pairs, data.test.pairs)
-    assert sorted(pair_rows(loaded.seen)) == sorted(pair for part in parts for pair in pair_rows(part))
+    assert sorted(seen_pairs(loaded)) == sorted(pair for part in parts for pair in pair_rows(part))
     assert loaded.item_counts.tolist() == [int((data.train.items == item).sum()) for item in range(data.num_items)]
     assert loaded.item_counts.dtype == np.int64
 
@@ -147,18 +147,36 @@ def test_a_file_of_other_sizes_is_refused(saved: Path, name: str, tmp_path: Path
         Bundle.load(saved)
 
 
-@pytest.mark.parametrize(("column", "value"), [("user", 25), ("user", -1), ("item", 18), ("item", -1)])
-def test_seen_pairs_outside_the_catalogue_are_refused(saved: Path, column: str, value: int) -> None:
+@pytest.mark.parametrize("value", [18, -1])
+def test_seen_items_outside_the_catalogue_are_refused(saved: Path, value: int) -> None:
     seen = pd.read_parquet(saved / "seen.parquet")
-    seen.loc[0, column] = value
+    seen.loc[0, "item"] = value
     seen.to_parquet(saved / "seen.parquet")
-    with pytest.raises(ModelError, match="is not a usable bundle"):
+    with pytest.raises(ModelError, match=f"is not a usable bundle.*a seen item is .*{value}.*, of 18"):
         Bundle.load(saved)
+
+
+@pytest.mark.parametrize("change", [(1, 0), (0, -1), (-100, 100)], ids=str)
+def test_numbers_of_seen_items_that_do_not_fit_are_refused(saved: Path, change: tuple[int, int]) -> None:
+    users = pd.read_parquet(saved / "users.parquet")
+    users.loc[:1, "seen"] += change
+    users.to_parquet(saved / "users.parquet")
+    with pytest.raises(ModelError, match="is not a usable bundle: .*seen.parquet has 225 items; the users have"):
+        Bundle.load(saved)
+
+
+def test_seen_items_are_kept_in_four_bytes_one_user_after_the_other(saved: Path) -> None:
+    seen = pd.read_parquet(saved / "seen.parquet")
+    assert seen.dtypes.to_dict() == {"item": np.int32}
+    data = some_data()
+    first = int(pd.read_parquet(saved / "users.parquet")["seen"][0])
+    assert sorted(seen["item"][:first]) == sorted(seen_by_user(data)[0])
+    assert Bundle.load(saved).seen.items.dtype == torch.int32
 
 
 def test_another_format_is_refused_with_its_number(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 99})
-    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 1"):
+    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 2"):
         Bundle.load(saved)
 
 
@@ -183,7 +201,8 @@ def test_an_unknown_kind_of_model_is_refused(saved: Path) -> None:
         Bundle.load(saved)
 
 
-COLUMNS = [("users", "user_id"), ("items", "item_id"), ("items", "title"), ("items", "count"), ("seen", "item")]
+TABLES = {"users": ["user_id", "seen"], "items": ["item_id", "title", "count"], "seen": ["item"]}
+COLUMNS = [(name, column) for name, columns in TABLES.items() for column in columns]
 
 
 @pytest.mark.parametrize(("name", "column"), COLUMNS)

@@ -11,13 +11,13 @@ import torch
 
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
-from ncf.errors import ConfigError
+from ncf.data.rows import PairRows
+from ncf.errors import ConfigError, ModelError
 from ncf.models.gmf import GMF
-from ncf.serving import recommender as module
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.ncf.known import literal_data, pair_rows, pairs, seen_by_user
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
+from tests.ncf.known import Rows, literal_data, pairs, random_data, seen_by_user
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, seen_pairs, some_data, with_text_ids
 
 COLUMNS = ["user_id", "item_id", "rank", "score", "source"]
 Row = tuple[Any, Any, int, Any, str]
@@ -26,7 +26,7 @@ Row = tuple[Any, Any, int, Any, str]
 def naive(bundle: Bundle, user_ids: Sequence[Any], k: int) -> list[Row]:
     """Item by item: everything unseen, sorted by score, then by place in the catalogue."""
     known = {user: index for index, user in enumerate(bundle.user_ids.tolist())}
-    seen = set(pair_rows(bundle.seen))
+    seen = set(seen_pairs(bundle))
     rows: list[Row] = []
     for user in user_ids:
         index = known.get(user)
@@ -41,6 +41,10 @@ def naive(bundle: Bundle, user_ids: Sequence[Any], k: int) -> list[Row]:
             for rank, item in enumerate(best, start=1)
         ]
     return rows
+
+
+def seen_rows(rows: Rows) -> PairRows:
+    return PairRows.of([pairs(rows)], num_users=3)
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
@@ -119,14 +123,14 @@ def test_an_id_of_another_type_is_an_unknown_user(stranger: object) -> None:
 
 
 def test_a_user_with_few_unseen_items_gets_fewer_rows() -> None:
-    bundle = replace(bundle_of(literal_data()), seen=pairs([(0, item) for item in (0, 1, 2, 4, 5)] + [(2, 3)]))
+    bundle = replace(bundle_of(literal_data()), seen=seen_rows([(0, item) for item in (0, 1, 2, 4, 5)] + [(2, 3)]))
     frame = Recommender(bundle).recommend([10, 20, 30], 4)
     assert Counter(frame["user_id"]) == {10: 1, 20: 4, 30: 4}
     assert rows_of(frame)[0][:3] == (10, 3, 1)
 
 
 def test_a_user_who_has_seen_everything_gets_no_row() -> None:
-    bundle = replace(bundle_of(literal_data()), seen=pairs([(0, item) for item in range(6)]))
+    bundle = replace(bundle_of(literal_data()), seen=seen_rows([(0, item) for item in range(6)]))
     assert Recommender(bundle).recommend([10, 20], 2)["user_id"].tolist() == [20, 20]
     assert Recommender(bundle).recommend([10], 2).empty
 
@@ -136,6 +140,31 @@ def test_equal_scores_are_in_the_order_of_the_catalogue() -> None:
     with torch.no_grad():
         bundle.model.get_parameter("head").zero_()
     assert Recommender(bundle).recommend([30], 4)["item_id"].tolist() == [1, 2, 4, 5]
+
+
+def test_of_equals_at_the_end_of_the_list_the_first_of_the_catalogue_is_taken() -> None:
+    bundle = bundle_of(literal_data())
+    assert isinstance(bundle.model, GMF)
+    with torch.no_grad():  # every user scores 1, 2, 2, 3, 2, 3
+        bundle.model.head.zero_()
+        bundle.model.head[0] = 1.0
+        bundle.model.bias.zero_()
+        bundle.model.user_embedding.weight.fill_(1.0)
+        bundle.model.item_embedding.weight[:, 0] = torch.tensor([1.0, 2.0, 2.0, 3.0, 2.0, 3.0])
+    recommender = Recommender(replace(bundle, seen=seen_rows([(0, 1)])))
+    assert recommender.recommend([10], 3)["item_id"].tolist() == [3, 5, 2]  # has seen 1
+    assert recommender.recommend([20], 3)["item_id"].tolist() == [3, 5, 1]
+    assert recommender.recommend([20], 4)["item_id"].tolist() == [3, 5, 1, 2]
+    assert recommender.recommend([20], 1)["item_id"].tolist() == [3]
+
+
+def test_a_score_that_is_nan_is_an_error() -> None:
+    bundle = bundle_of(literal_data())
+    with torch.no_grad():
+        bundle.model.get_parameter("bias").fill_(float("nan"))
+    with pytest.raises(ModelError, match="not numbers"):
+        Recommender(bundle).recommend([10], 2)
+    assert Recommender(bundle).recommend([99], 1)["source"].tolist() == ["popularity"]
 
 
 @pytest.mark.parametrize("k", [0, -1, 19])
@@ -173,12 +202,22 @@ def test_users_may_come_in_any_sequence(form: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("users_at_once", [1, 2, 7])
-def test_the_size_of_the_parts_does_not_matter(users_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_the_parts_does_not_matter(users_at_once: int) -> None:
     recommender = Recommender(bundle_of(some_data()))
     users = [243, 7, 3, 8, 13, 23, 33, 43]
     whole = recommender.recommend(users, 3)
-    monkeypatch.setattr(module, "MAX_SCORES", users_at_once * 18)
+    recommender.rows_at_once = users_at_once
     pd.testing.assert_frame_equal(recommender.recommend(users, 3), whole, rtol=1e-5)
+
+
+def test_the_memory_allowed_does_not_matter(rng: np.random.Generator) -> None:
+    bundle = bundle_of(random_data(rng, num_users=40, num_items=9_000))
+    users = bundle.user_ids.tolist()
+    small, large = (Recommender(bundle, memory_mb=memory_mb) for memory_mb in (1, 100))
+    assert small.rows_at_once == 27
+    assert large.rows_at_once > 40
+    found, expected = small.recommend(users, 20), large.recommend(users, 20)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
 
 
 def test_a_loaded_bundle_recommends_the_same(tmp_path: Path) -> None:
