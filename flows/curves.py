@@ -5,21 +5,23 @@ from collections.abc import Mapping, Sequence
 from flows.measure import BEST_EPOCH, BEST_VALIDATION
 from flows.pictures import Curve, Panel, Points, draw_comparison, draw_training
 from flows.tracking import ModelRun, Tracker
-from ncf.training.module import MONITOR, TRAIN_LOSS
+from ncf.config import TrainingConfig
+from ncf.training.module import TRAIN_LOSS, monitored
 
 CURVES = "learning_curves.png"
+BY_DEFAULT = monitored(TrainingConfig())
 BY_EPOCH = "validation"
 PROTOCOLS = {"full": "full ranking", "sampled": "sampled candidates"}
 METRICS = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
 
 
-def keep_curves(tracker: Tracker, run: ModelRun, monitored: str = MONITOR) -> None:
+def keep_curves(tracker: Tracker, run: ModelRun, key: str = BY_DEFAULT) -> None:
     """Draw the loss and the validation of one model by epoch, as a file of its run.
 
     Args:
         tracker: where the model is kept.
         run: the model, with its final metrics.
-        monitored: the key that chose the best epoch.
+        key: the metric that chose the best epoch.
     """
     keys = [TRAIN_LOSS, *(f"{BY_EPOCH}/{protocol}/{metric}" for protocol in PROTOCOLS for metric in METRICS)]
     series = _series(tracker, run, keys)
@@ -28,7 +30,7 @@ def keep_curves(tracker: Tracker, run: ModelRun, monitored: str = MONITOR) -> No
     for protocol, words in PROTOCOLS.items():
         names = {f"{BY_EPOCH}/{protocol}/{metric}": name for metric, name in METRICS.items()}
         panels.append(Panel(f"Validation, {words}", "mean over users", _curves(series, names, best)))
-    title = f"{run.name}: learning curves, ★ epoch {best} is the best ({describe(monitored)})"
+    title = f"{run.name}: learning curves, ★ epoch {best} is the best ({describe(key)})"
     tracker.log_picture(run.run_id, draw_training(title, panels), CURVES)
 
 
@@ -37,7 +39,7 @@ def keep_comparison(
     parent_id: str,
     models: Sequence[ModelRun],
     baselines: Sequence[ModelRun],
-    monitored: str = MONITOR,
+    key: str = BY_DEFAULT,
 ) -> None:
     """Draw the monitored validation of all models by epoch, beside the baselines, as a file of the retraining.
 
@@ -46,16 +48,22 @@ def keep_comparison(
         parent_id: the retraining.
         models: those with epochs.
         baselines: those without.
-        monitored: the key that chose the best epochs.
+        key: the metric that chose the best epochs.
     """
     curves = [
         Curve(model.name, points, _best_epoch(model))
         for model in models
-        for points in _series(tracker, model, [monitored]).values()
+        for points in _series(tracker, model, [key]).values()
     ]
-    levels = {baseline.name: baseline.metrics[_final(monitored)] for baseline in baselines}
+    levels = {baseline.name: baseline.metrics[_final(key)] for baseline in baselines}
     title = f"{tracker.dataset}: validation by epoch, ★ is each model's best"
-    tracker.log_picture(parent_id, draw_comparison(title, describe(monitored), curves, levels), CURVES)
+    tracker.log_picture(parent_id, draw_comparison(title, describe(key), curves, levels), CURVES)
+
+
+def common_metric(configs: Sequence[TrainingConfig]) -> str:
+    """A key that each of these trainings logs: full ranking where all are validated by it; else the sampled one."""
+    protocols = {config.validate_by for config in configs}
+    return monitored(TrainingConfig(validate_by="full" if protocols == {"full"} else "sampled"))
 
 
 def describe(key: str) -> str:

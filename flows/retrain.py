@@ -14,7 +14,7 @@ from flows import registry
 from flows.baselines import measure_baselines
 from flows.cli import run_from_command_line
 from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger
-from flows.curves import keep_comparison
+from flows.curves import common_metric, keep_comparison
 from flows.preflight import check_before_work
 from flows.prepare import load, sample_candidates, split
 from flows.recommend import sample, write_recommendations
@@ -47,7 +47,7 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
         models = [gmf, mlp, neumf, pretrained]
         report = conclude(tracker, run_id, settings, data, baselines, models)
-        keep_comparison(tracker, run_id, models, baselines)
+        keep_comparison(tracker, run_id, models, baselines, common_metric(settings.trainings()))
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown())

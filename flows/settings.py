@@ -15,6 +15,7 @@ from ncf.config import (
     NeuMFRecipe,
     PretrainedRecipe,
     Settings,
+    TrainingConfig,
 )
 
 NOT_LEARNED = frozenset({"force", "hardware", "top_k"})  # changing these gives the same models and figures
@@ -91,6 +92,10 @@ class RetrainSettings(Settings):
     def model_name(self) -> str:
         """Name of the registered model."""
         return f"ncf-{self.dataset}"
+
+    def trainings(self) -> list[TrainingConfig]:
+        """How each of the models is trained."""
+        return [recipe.training for recipe in (self.gmf, self.mlp, self.neumf, self.neumf_pretrained)]
 
     def learned(self) -> dict[str, Any]:
         """The settings that decide what the models and baselines become, as JSON values."""

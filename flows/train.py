@@ -27,6 +27,7 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
 from ncf.training.fit import Training, fit
+from ncf.training.module import monitored
 from ncf.training.warm_start import carry_over
 
 GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
@@ -142,7 +143,7 @@ def _keep(
     with tempfile.TemporaryDirectory() as scratch:
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
         tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
-    keep_curves(tracker, ModelRun(name, run_id, metrics))
+    keep_curves(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
     finished = finish(tracker, run_id, name, metrics)
     shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
     return finished

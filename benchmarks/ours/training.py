@@ -93,10 +93,11 @@ def train_epochs(job: dict[str, Any], data: PreparedData, epochs: int, callbacks
         batch_size=job["batch_size"],
         num_negatives=job["num_negatives"],
         embedding_l2=job.get("embedding_l2", 0.0),
+        validate_by=job.get("validate_by", "full"),
         max_epochs=epochs,
         patience=epochs + 1,
     )
-    hardware = HardwareConfig(accelerator="cpu", threads=job["threads"])
+    hardware = HardwareConfig(accelerator="cpu", threads=job["threads"], compile=job.get("compile", False))
     fit(build(job, data), data, config, seed=0, hardware=hardware, callbacks=callbacks)
 
 

@@ -12,7 +12,7 @@ from ncf.data.splitmix import derived_seed
 from ncf.data.unseen import UnseenItems
 from ncf.errors import DataError
 
-STEPS_PER_CALL = 16  # optimizer steps in one Lightning step, whose own cost is about 1 ms
+SAMPLES_PER_CALL = 2**17  # in one Lightning step, whose own cost is about 1 ms: some hundred small optimizer steps
 SHUFFLE_STREAM, NEGATIVES_STREAM, DROPOUT_STREAM = 1, 2, 3
 
 
@@ -37,8 +37,8 @@ class Step(NamedTuple):
 class TrainingBatches:
     """Iterable over one epoch. What it yields is a function of (seed, epoch) alone, on any device.
 
-    Yields lists of at most `STEPS_PER_CALL` steps. With several processes every one has a part of each step: together
-    they see what one alone would.
+    Yields lists of steps, of about `SAMPLES_PER_CALL` samples. With several processes every one has a part of each
+    step: together they see what one alone would.
 
     Args:
         data: the prepared data set.
@@ -78,6 +78,7 @@ class TrainingBatches:
         self.sampler = NegativeSampler(unseen)
         self.num_negatives = num_negatives
         self.positives_per_step = max(1, batch_size // (1 + num_negatives))
+        self.positives_per_call = max(1, SAMPLES_PER_CALL // batch_size) * self.positives_per_step
         self.seed = seed
         self.epoch = 0
         self.rank, self.world_size = rank, world_size
@@ -90,12 +91,12 @@ class TrainingBatches:
         return len(self.users) * (1 + self.num_negatives)
 
     def __len__(self) -> int:
-        return -(-len(self.users) // (self.positives_per_step * STEPS_PER_CALL))
+        return -(-len(self.users) // self.positives_per_call)
 
     def __iter__(self) -> Iterator[list[Step]]:
         generator = torch.Generator().manual_seed(derived_seed(self.seed, SHUFFLE_STREAM, self.epoch))
         order = torch.randperm(len(self.users), generator=generator)  # on the CPU, for the same order on every device
-        for rows in order.to(self.users.device).split(self.positives_per_step * STEPS_PER_CALL):
+        for rows in order.to(self.users.device).split(self.positives_per_call):
             yield self._steps(rows)
 
     def _steps(self, rows: Tensor) -> list[Step]:

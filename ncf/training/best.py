@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from ncf.training.module import MONITOR, NCFModule
+from ncf.training.module import NCFModule, monitored
 
 
 class BestWeights(pl.Callback):
@@ -39,14 +39,14 @@ class BestWeights(pl.Callback):
         assert isinstance(pl_module, NCFModule)
         if not self.weights:  # a resumed training has them from its checkpoint
             model = pl_module.model.eval()
-            self.score = pl_module.ranker.rank_all(model).summary()["full/ndcg_at_10"].value
+            self.score = pl_module.validate()
             self.weights = _copy(model.state_dict())
             model.train()
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, NCFModule)
-        score = float(trainer.callback_metrics[MONITOR])
+        score = float(trainer.callback_metrics[monitored(pl_module.config)])
         if score > self.score:
             self.score, self.epoch = score, trainer.current_epoch + 1
             self.weights = _copy(pl_module.model.state_dict())

@@ -1,10 +1,7 @@
 """The one way to train a model."""
 
-import logging
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +17,9 @@ from ncf.data.prepared import PreparedData
 from ncf.models.build import Model
 from ncf.training.best import BestWeights
 from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
-from ncf.training.hardware import check_hardware, errors_of_processes, same_threads_after
-from ncf.training.module import MONITOR, NCFModule
+from ncf.training.hardware import check_hardware, same_threads_after
+from ncf.training.module import NCFModule, monitored
+from ncf.training.processes import Spawned, errors_of_processes, quiet
 from ncf.training.progress import ProgressBar
 
 
@@ -33,7 +31,7 @@ class Training:
         model: on the CPU, in evaluation mode, with the weights of the best epoch.
         epochs: epochs run.
         best_epoch: the epoch with the best validation NDCG@10, from 1; 0 if the initial weights were best.
-        best_validation: its validation NDCG@10, full ranking.
+        best_validation: its validation NDCG@10, by the protocol of the settings.
         seconds: wall time, sampling and validation included.
     """
 
@@ -56,7 +54,7 @@ def fit(
     callbacks: Sequence[pl.Callback] = (),
     checkpoint_folder: Path | None = None,
 ) -> Training:
-    """Train a model until the validation NDCG@10 (full ranking) no longer rises, and restore the best epoch.
+    """Train a model until the validation NDCG@10 no longer rises, and restore the best epoch.
 
     The initial weights are validated too and count as epoch 0, so that training on from a good model never makes it
     worse. The model given is the one trained.
@@ -81,7 +79,7 @@ def fit(
     check_hardware(hardware)
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-    with _quiet(), same_threads_after(), own_state, TemporaryDirectory() as scratch:
+    with quiet(), same_threads_after(), own_state, TemporaryDirectory() as scratch:
         best = BestWeights(Path(scratch) / "best.ckpt" if hardware.devices > 1 else None)
         trainer = _trainer(config, hardware, loggers, [best, ProgressBar(title), *callbacks], checkpoint_folder)
         identity = identify(model, data, config, seed)
@@ -115,11 +113,11 @@ def _trainer(
     callbacks: Sequence[pl.Callback],
     checkpoint_folder: Path | None,
 ) -> pl.Trainer:
-    own = [EarlyStopping(MONITOR, mode="max", patience=config.patience)]
+    own = [EarlyStopping(monitored(config), mode="max", patience=config.patience)]
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
-        strategy="ddp_spawn" if hardware.devices > 1 else "auto",  # not "ddp", which would run the whole command again
+        strategy=Spawned() if hardware.devices > 1 else "auto",
         use_distributed_sampler=False,  # the batches are parts already
         precision="32-true" if hardware.precision == "float32" else hardware.precision,
         max_epochs=config.max_epochs,
@@ -130,18 +128,3 @@ def _trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's notes on devices, loaders and folders from the user, who can do nothing about them."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning.*")
-            warnings.filterwarnings("ignore", message=".*_pytree.*")
-            yield
-    finally:
-        logger.setLevel(level)

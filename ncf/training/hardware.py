@@ -1,4 +1,4 @@
-"""Is what a training is to run on there? And what its processes and threads leave behind."""
+"""Is what a training is to run on there?"""
 
 import os
 import shutil
@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch.multiprocessing.spawn import ProcessRaisedException
 
 from ncf.config import HardwareConfig
-from ncf.errors import ConfigError, ModelError
+from ncf.errors import ConfigError
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
@@ -52,15 +51,6 @@ def _most_devices(accelerator: str) -> int:
     if accelerator != "cpu" and torch.backends.mps.is_available():
         return 1
     return 1024
-
-
-@contextmanager
-def errors_of_processes() -> Iterator[None]:
-    """An error in one of several processes arrives as a text with a trace; its last line says what was wrong."""
-    try:
-        yield
-    except ProcessRaisedException as error:
-        raise ModelError("a training process failed", got=str(error).strip().splitlines()[-1]) from error
 
 
 @contextmanager

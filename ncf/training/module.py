@@ -13,14 +13,20 @@ from typing_extensions import override
 from ncf.config import HardwareConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.splitmix import derived_seed
-from ncf.evaluation.ranking import HoldoutRanker, Ranks
+from ncf.evaluation.metrics import Values
+from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
 from ncf.models.build import Model
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
 from ncf.training.losses import LOSSES
 
-MONITOR = "validation/full/ndcg_at_10"
 TRAIN_LOSS = "train/loss"
+STEERING = ("hr", "ndcg")  # the metrics of each epoch
+
+
+def monitored(config: TrainingConfig) -> str:
+    """Key of the metric that picks the best epoch."""
+    return f"validation/{config.validate_by}/ndcg_at_{CUTOFF}"
 
 
 class NCFModule(pl.LightningModule):
@@ -64,7 +70,7 @@ class NCFModule(pl.LightningModule):
         self.hardware = hardware
         self.seed = seed
         self.identity = identity
-        self._ranks: list[tuple[Tensor, Tensor]] = []
+        self._ranks: list[dict[str, Tensor]] = []
 
     @override
     def setup(self, stage: str) -> None:
@@ -161,16 +167,28 @@ class NCFModule(pl.LightningModule):
 
     @override
     def validation_step(self, rows: slice, batch_index: int) -> None:
-        self._ranks.append(self.ranker.rank(self.model, rows))
+        self._ranks.append(self._rank(rows))
 
     @override
     def on_validation_epoch_end(self) -> None:
-        full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*self._ranks, strict=True))
+        values = _values(self._ranks)
         self._ranks.clear()
-        values = Ranks(full, sampled).values()
         sums = self._summed([float(value.sum()) for value in values.values()])
         means = {f"validation/{key}": total / len(self.ranker.users) for key, total in zip(values, sums, strict=True)}
         self._log(means)
+
+    def validate(self) -> float:
+        """What `monitored` names, of the model as it is."""
+        with torch.inference_mode():
+            values = _values([self._rank(rows) for rows in self.ranker])
+        return float(values[monitored(self.config).removeprefix("validation/")].mean())
+
+    def _rank(self, rows: slice) -> dict[str, Tensor]:
+        """Ranks int64[B] of some rows of the holdout, by protocol."""
+        if self.config.validate_by == "sampled":
+            return {"sampled": self.ranker.rank_candidates(self.model, rows)}
+        full, sampled = self.ranker.rank(self.model, rows)
+        return {"full": full, "sampled": sampled}
 
     def _summed(self, values: list[float]) -> list[float]:
         """The sums over the processes."""
@@ -187,3 +205,12 @@ class NCFModule(pl.LightningModule):
     def _log(self, metrics: dict[str, float]) -> None:
         """Log by epoch, counted from 1, where Lightning would count optimizer steps."""
         self.log_dict({**metrics, "step": float(self.current_epoch + 1)})
+
+
+def _values(parts: list[dict[str, Tensor]]) -> dict[str, Values]:
+    """Per-user values of the steering metrics under their keys, from ranks in parts."""
+    values: dict[str, Values] = {}
+    for protocol in parts[0]:
+        ranks = torch.cat([part[protocol] for part in parts]).cpu().numpy()
+        values |= metric_values(protocol, ranks, (CUTOFF,), STEERING)
+    return values

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from ncf.training.batches import Step
-from ncf.training.module import MONITOR, NCFModule
+from ncf.training.module import NCFModule, monitored
 
 
 class ProgressBar(pl.Callback):
@@ -55,7 +55,7 @@ class ProgressBar(pl.Callback):
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, NCFModule)
         if self.bar is not None:
-            ndcg = float(trainer.callback_metrics[MONITOR])
+            ndcg = float(trainer.callback_metrics[monitored(pl_module.config)])
             self.bar.set_postfix_str(
                 f"epoch {trainer.current_epoch + 1}, loss {pl_module.epoch_loss:.3f}, NDCG {ndcg:.4f}"
             )

@@ -14,7 +14,7 @@ from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
-from ncf.training.module import MONITOR, TRAIN_LOSS
+from ncf.training.module import TRAIN_LOSS, NCFModule, monitored
 
 GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 KINDS = (GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED)
@@ -70,7 +70,8 @@ class Recorder(pl.Callback):
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.validations.append(float(trainer.callback_metrics[MONITOR]))
+        assert isinstance(pl_module, NCFModule)
+        self.validations.append(float(trainer.callback_metrics[monitored(pl_module.config)]))
         self.states.append({name: value.clone() for name, value in pl_module.state_dict().items()})
 
     @override

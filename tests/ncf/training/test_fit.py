@@ -15,6 +15,7 @@ from typing_extensions import override
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
+from ncf.evaluation.ranking import HoldoutRanker
 from ncf.models.build import Model
 from ncf.training.batches import TrainingBatches
 from ncf.training.fit import fit
@@ -148,6 +149,29 @@ def test_loggers_receive_loss_and_validation_of_each_epoch(board: PreparedData, 
     losses = log["train/loss"].dropna()
     assert losses.iloc[0] == pytest.approx(math.log(2), abs=0.1)  # small weights know nothing
     assert losses.iloc[-1] < losses.iloc[0]
+
+
+@pytest.mark.parametrize("kind", [GMF_KIND, MLP_KIND, NEUMF_KIND])
+def test_validation_by_candidates_alone_steers_as_it_is_reported(
+    kind: str, board: PreparedData, tmp_path: Path
+) -> None:
+    config = BRIEF.model_copy(update={"validate_by": "sampled"})
+    logger, recorder = CSVLogger(tmp_path, name="", version=""), Recorder()
+    training = fit(start(kind, board), board, config, seed=0, loggers=[logger], callbacks=[recorder])
+    log = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
+    assert [name for name in log if name.startswith("validation/")] == [f"validation/{name}" for name in VALIDATION[2:]]
+    assert training.best_validation == max(recorder.validations)
+    values = HoldoutRanker(board, "validation").rank_all(training.model).values()
+    assert training.best_validation == pytest.approx(values["sampled/ndcg_at_10"].mean(), abs=1e-6)
+
+
+def test_the_protocol_of_the_validation_does_not_change_the_steps(board: PreparedData) -> None:
+    recorders = [Recorder(), Recorder()]
+    for recorder, protocol in zip(recorders, ("full", "sampled"), strict=True):
+        config = BRIEF.model_copy(update={"validate_by": protocol})
+        fit(start(GMF_KIND, board), board, config, seed=0, callbacks=[recorder])
+    for one, other in zip(*(recorder.states for recorder in recorders), strict=True):
+        assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def test_every_logger_receives_the_same(board: PreparedData, tmp_path: Path) -> None:
