@@ -92,9 +92,9 @@ class MLP(nn.Module):
         first, *others = self.tower
         weight_user, weight_item = first.get_parameter("weight").chunk(2, dim=1)
         user_half = nn.functional.linear(user_rows, weight_user, first.get_parameter("bias"))  # [B, 1, H]
-        hidden = self.dropout(torch.relu(user_half + nn.functional.linear(item_rows, weight_item)))  # [B, C, H]
+        hidden = self.dropout((user_half + nn.functional.linear(item_rows, weight_item)).relu_())  # [B, C, H]
         for layer in others:
-            hidden = self.dropout(torch.relu(layer(hidden)))
+            hidden = self.dropout(layer(hidden).relu_())
         return hidden @ self.head + self.bias
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
