@@ -24,6 +24,7 @@ from flows.tracking import COMPLETE, ModelRun, Tracker
 from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from ncf import __version__
 from ncf.data.prepared import PreparedData
+from ncf.threads import torch_threads
 
 REPORT = "report.json"
 
@@ -32,6 +33,12 @@ REPORT = "report.json"
 def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B008 (frozen, and Prefect shows it)
     """Train the four models, compare them, register the best, promote it if it is better, and recommend."""
     check_before_work(settings.hardware)
+    with torch_threads(settings.hardware.scoring_threads):
+        return run(settings)
+
+
+def run(settings: RetrainSettings) -> Report:
+    """The retraining itself; what is finished already is not done again."""
     ratings = load(settings)
     data = sample_candidates(settings, ratings, split(settings, ratings))
     tracker = Tracker(settings.dataset)

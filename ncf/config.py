@@ -89,7 +89,7 @@ def require_even_input(layers: tuple[int, ...]) -> None:
         raise ValueError(f"the first layer must be even (half user, half item embedding), got {layers[0]}")
 
 
-L2_MEANING = "weight of the squared length of the embeddings in a batch, averaged over its samples"
+L2_MEANING = "weight of the embeddings' squared length, as l2_over counts it"
 
 
 class TrainingConfig(Settings):
@@ -118,6 +118,11 @@ class TrainingConfig(Settings):
         default=4, ge=1, le=100, description="negatives drawn anew each epoch per positive; the paper's best are 3 to 6"
     )
     embedding_l2: float = Field(default=0.0, ge=0.0, description=L2_MEANING)
+    l2_over: Literal["samples", "tables"] = Field(
+        default="samples",
+        description="samples: the embeddings in a batch, averaged over its samples, so that rare users and items are "
+        "held back less; tables: all embeddings at every step, as the authors' code has it",
+    )
     validate_by: Literal["full", "sampled"] = Field(
         default="full",
         description="protocol of the validation after each epoch, whose NDCG@10 picks the best one; sampled ranks the "
@@ -212,7 +217,8 @@ class HardwareConfig(Settings):
         ge=1,
         le=1024,
         description=f"CPU threads per process; empty: one for every {SAMPLES_PER_THREAD:,} samples of a batch, as far "
-        "as there are cores, since on smaller work threads wait for each other longer than they compute",
+        "as there are cores, since on smaller work threads wait for each other longer than they compute; "
+        "evaluation and recommendation then take one",
     )
     compile: bool = Field(
         default=False,
@@ -230,5 +236,9 @@ class HardwareConfig(Settings):
         """CPU threads of one process for a training with batches of so many samples."""
         if self.threads is not None:
             return self.threads
-        cores = available_cores() // (self.devices if self.accelerator == "cpu" else 1)
-        return max(1, min(cores, batch_size // self.devices // SAMPLES_PER_THREAD))
+        return max(1, min(available_cores() // self.devices, batch_size // self.devices // SAMPLES_PER_THREAD))
+
+    @property
+    def scoring_threads(self) -> int:
+        """CPU threads of evaluation and recommendation."""
+        return self.threads or 1

@@ -1,9 +1,10 @@
 """Where an epoch's time goes, and what the machine could do at best."""
 
 from itertools import pairwise
+from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.figures.training import NEUMF_8
+from benchmarks.figures.training import NEUMF_8, RECBOLE_DEFAULT, SAMPLES
 from benchmarks.table import Row
 
 BATCHES = (256, 16_384)
@@ -18,7 +19,7 @@ PARTS = {
 OPERATIONS_BATCH = 16_384
 LIMITS_NOTE = (
     "best of 7 tries; the share: the products of NeuMF-8's forward and backward pass, counted as 3 x forward, over the "
-    "seconds of an epoch"
+    "seconds of an epoch; the products alone: what could be reached at most if all else cost nothing"
 )
 
 
@@ -65,9 +66,13 @@ def limits(bench: Bench) -> list[Row]:
             rows.append(known(bench, "limits", figure, unit, value, threads, None, LIMITS_NOTE))
     for batch in BATCHES:
         answer = bench.ours("train", **NEUMF_8, threads=1, batch_size=batch, warm_up=1, epochs=1, validate=False)
-        reached = flops_per_sample() * answer["samples"] / answer["seconds"][0] / 1e9
+        reached = flops_per_sample(NEUMF_8) * answer["samples"] / answer["seconds"][0] / 1e9
         figure = f"NeuMF-8 training: {reached:.2g} GFLOP/s of products, share of the limit"
         rows.append(known(bench, "limits", figure, "%", 100 * reached / rates[1], 1, batch, LIMITS_NOTE))
+    bound = rates[1] * 1e9 / flops_per_sample(RECBOLE_DEFAULT) / 1000
+    figure = "RecBole's default NeuMF: its products alone, at that rate"
+    batch = RECBOLE_DEFAULT["batch_size"]
+    rows.append(known(bench, "limits", figure, SAMPLES, bound, 1, batch, LIMITS_NOTE))
     return rows
 
 
@@ -78,9 +83,12 @@ def known(
     return Row(row, figure, unit, ours, None, "", threads, batch, note, bench.measured)
 
 
-def flops_per_sample() -> int:
-    """Multiplications and additions of one sample's products, forward and backward, without sharing the user half."""
-    layers: list[int] = NEUMF_8["layers"]
-    products = sum(width_in * width_out for width_in, width_out in pairwise(layers))
-    gmf: int = 2 * NEUMF_8["embedding_dim"]
-    return 3 * 2 * (products + layers[-1] + gmf)
+def flops_per_sample(model: dict[str, Any]) -> float:
+    """Multiplications and additions of one sample's products, forward and backward.
+
+    The user's half of the first layer is shared by a positive and its negatives.
+    """
+    layers: list[int] = model["layers"]
+    half = layers[0] // 2 * layers[1]
+    tower = half / (1 + model["num_negatives"]) + half + sum(a * b for a, b in pairwise(layers[1:])) + layers[-1]
+    return float(3 * 2 * (tower + 2 * model["embedding_dim"]))

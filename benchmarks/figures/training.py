@@ -118,7 +118,7 @@ def memory(bench: Bench) -> list[Row]:
 
 def growth(bench: Bench) -> list[Row]:
     """Cost of a sample on a log of ML-20M's shape against one of ML-1M's shape."""
-    settings = {**NEUMF_8, "batch_size": 16_384, "threads": 1, "validate": False}
+    settings = {**NEUMF_8, "batch_size": 65_536, "threads": 1, "validate": False}
     small = bench.ours("train", bench.sizes.made_up, **settings, warm_up=1, epochs=bench.sizes.epochs)
     large = bench.ours("train", bench.sizes.larger, **settings, warm_up=0, epochs=1)
     rates = [samples_per_second(answer) for answer in (small, large)]

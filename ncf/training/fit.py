@@ -15,9 +15,10 @@ from pytorch_lightning.loggers import Logger
 from ncf.config import HardwareConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.models.build import Model
+from ncf.threads import torch_threads
 from ncf.training.best import BestWeights
 from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
-from ncf.training.hardware import check_hardware, same_threads_after
+from ncf.training.hardware import check_hardware
 from ncf.training.module import NCFModule, monitored
 from ncf.training.processes import Spawned, errors_of_processes, quiet
 from ncf.training.progress import ProgressBar
@@ -79,7 +80,7 @@ def fit(
     check_hardware(hardware)
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-    with quiet(), same_threads_after(), own_state, TemporaryDirectory() as scratch:
+    with quiet(), torch_threads(hardware.threads_for(config.batch_size)), own_state, TemporaryDirectory() as scratch:
         best = BestWeights(Path(scratch) / "best.ckpt" if hardware.devices > 1 else None)
         trainer = _trainer(config, hardware, loggers, [best, ProgressBar(title), *callbacks], checkpoint_folder)
         identity = identify(model, data, config, seed)

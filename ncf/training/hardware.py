@@ -2,8 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 
@@ -51,13 +49,3 @@ def _most_devices(accelerator: str) -> int:
     if accelerator != "cpu" and torch.backends.mps.is_available():
         return 1
     return 1024
-
-
-@contextmanager
-def same_threads_after() -> Iterator[None]:
-    """Put torch's number of threads back."""
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -153,8 +153,13 @@ class NCFModule(pl.LightningModule):
     def _step_loss(self, step: Step) -> Tensor:
         loss = LOSSES[self.config.loss](self.model(step.users, step.items), step.labels)
         if self.config.embedding_l2 > 0:
-            loss = loss + self.config.embedding_l2 * self.model.squared_norm(step.users, step.items)
+            loss = loss + self.config.embedding_l2 * self._l2(step)
         return loss
+
+    def _l2(self, step: Step) -> Tensor:
+        if self.config.l2_over == "tables":
+            return self.model.table_norm()
+        return self.model.squared_norm(step.users, step.items)
 
     @override
     def on_train_epoch_end(self) -> None:

@@ -129,6 +129,31 @@ def test_l2_keeps_embeddings_short(board: PreparedData) -> None:
     assert lengths[0] > 1.1 * lengths[1] > 1.1**2 * lengths[2]
 
 
+def keras_loss(model: Model, users: torch.Tensor, items: torch.Tensor, l2: float) -> torch.Tensor:
+    """The authors' objective: mean cross entropy + l2 * sum(square(table)) of each embedding table, at every batch."""
+    loss = plain_loss(model, users, items, 0.0)
+    for name, value in model.named_parameters():
+        if "embedding" in name:
+            loss = loss + l2 * (value**2).sum()
+    return loss
+
+
+@pytest.mark.parametrize("kind", [GMF_KIND, MLP_KIND, NEUMF_KIND])
+def test_l2_over_tables_is_that_of_the_papers_code(kind: str, board: PreparedData) -> None:
+    whole = TrainingConfig(
+        optimizer="sgd", learning_rate=0.25, batch_size=100_000, max_epochs=1, embedding_l2=0.01, l2_over="tables"
+    )
+    model, recorder = strong_start(kind, board), Recorder()
+    names, values = zip(*model.named_parameters(), strict=True)
+    expected_loss = keras_loss(model, *first_epoch(board, whole, seed=4), 0.01)
+    gradients = torch.autograd.grad(expected_loss, values)
+    expected = dict(zip(names, (v.detach() - 0.25 * g for v, g in zip(values, gradients, strict=True)), strict=True))
+    fit(model, board, whole, seed=4, callbacks=[recorder])
+    assert recorder.losses == [pytest.approx(expected_loss.item(), rel=1e-4)]
+    for name, value in expected.items():
+        torch.testing.assert_close(recorder.states[0][f"model.{name}"], value, rtol=1e-4, atol=1e-5)
+
+
 def test_max_epochs_is_the_most(board: PreparedData) -> None:
     config = BRIEF.model_copy(update={"max_epochs": 4, "patience": 100})
     assert fit(start(GMF_KIND, board), board, config, seed=0).epochs == 4
