@@ -51,7 +51,3 @@ class GMF(nn.Module):
         """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""
         user_rows, item_rows = self.user_embedding(users), self.item_embedding(items)
         return user_rows.square().sum(dim=-1).mean() + item_rows.square().sum(dim=-1).mean()
-
-    def table_norm(self) -> Tensor:
-        """Sum over both tables of the squared embeddings: the L2 of the authors' code (Keras' `l2` on Embedding)."""
-        return self.user_embedding.weight.square().sum() + self.item_embedding.weight.square().sum()

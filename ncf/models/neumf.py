@@ -83,7 +83,3 @@ class NeuMF(nn.Module):
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
         """Sum of the halves' mean squared embedding lengths: users [B], items [B, C] -> scalar."""
         return self.gmf.squared_norm(users, items) + self.mlp.squared_norm(users, items)
-
-    def table_norm(self) -> Tensor:
-        """Sum of the halves' squared embeddings."""
-        return self.gmf.table_norm() + self.mlp.table_norm()

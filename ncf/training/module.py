@@ -16,6 +16,7 @@ from ncf.data.splitmix import derived_seed
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
 from ncf.models.build import Model
+from ncf.models.table import Table
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
 from ncf.training.losses import LOSSES
@@ -157,8 +158,10 @@ class NCFModule(pl.LightningModule):
         return loss
 
     def _l2(self, step: Step) -> Tensor:
+        """The embeddings' squared length; over tables it is that of the authors' code (Keras' `l2` on Embedding)."""
         if self.config.l2_over == "tables":
-            return self.model.table_norm()
+            tables = [module.weight for module in self.model.modules() if isinstance(module, Table)]
+            return torch.stack([table.square().sum() for table in tables]).sum()
         return self.model.squared_norm(step.users, step.items)
 
     @override
