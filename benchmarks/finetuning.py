@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ncf.config import FineTuning, GMFRecipe, MLPRecipe
+from ncf.data.config import FilterConfig
+from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
-from ncf.data.sources import load_ratings
+from ncf.data.sources.config import MovieLensSource
+from ncf.data.sources.load import load_ratings
 from ncf.data.split import leave_one_out
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.files import write_json
@@ -37,7 +40,9 @@ CHOICES = [
 
 def main() -> None:
     """Train, print and write benchmarks/results/finetuning.{md,json}."""
-    data = prepare("ml-100k", leave_one_out(to_interactions(load_ratings("ml-100k"))))
+    data = prepare(
+        "ml-100k", leave_one_out(to_interactions(filter_ratings(load_ratings(MovieLensSource()), FilterConfig())))
+    )
     runs = [run for seed in SEEDS for run in run_seed(data, seed)]
     write_json(RESULTS / "finetuning.json", runs)
     (RESULTS / "finetuning.md").write_text(as_markdown(runs), encoding="utf-8")

@@ -22,7 +22,7 @@ from flows.preflight import check_before_work
 from flows.report import Report
 from flows.settings import RetrainSettings, flatten
 from ncf.config import Settings
-from ncf.data.sources import cache_dir
+from ncf.data.sources.cache import cache_dir
 from ncf.errors import ConfigError, NCFError
 
 S = TypeVar("S", bound=Settings)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flows.store import check_tracking, sqlite_folder, tracking_uri
 from ncf.config import HardwareConfig
-from ncf.data.sources import CACHE_VARIABLE, cache_dir
+from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
 from ncf.errors import ConfigError
 from ncf.files import new_file
 from ncf.training.hardware import check_hardware

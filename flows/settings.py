@@ -3,12 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ncf.config import (
-    DataConfig,
     GMFRecipe,
     HardwareConfig,
     MLPRecipe,
@@ -17,8 +16,12 @@ from ncf.config import (
     Settings,
     TrainingConfig,
 )
+from ncf.data.config import DataConfig, EngineConfig
+from ncf.data.sources.config import MOVIELENS, MovieLensSource, SourceConfig
 
-NOT_LEARNED = frozenset({"force", "hardware", "top_k"})  # changing these gives the same models and figures
+NOT_LEARNED = frozenset(
+    {"engine", "force", "hardware", "source", "top_k"}
+)  # changing these gives the same models and figures
 
 
 class ItemKNNSettings(Settings):
@@ -71,7 +74,14 @@ class BaselineSettings(Settings):
 class RetrainSettings(Settings):
     """Train GMF, MLP and NeuMF on a data set, compare them with the champion, register and promote the best."""
 
-    dataset: Literal["ml-100k"] = Field(default="ml-100k", description="data set, by name")
+    dataset: str = Field(
+        default="ml-100k",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="the data set's name: that of the experiment, the registered model (ncf-NAME) and the files",
+    )
+    source: SourceConfig | None = Field(
+        default=None, description="where the log lies; empty: the MovieLens data set that `dataset` names"
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of initial values, shuffling, negatives and dropout")
     force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")
     warm_start: bool = Field(
@@ -81,12 +91,27 @@ class RetrainSettings(Settings):
     )
     top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
     data: DataConfig = DataConfig()
+    engine: EngineConfig = EngineConfig()
     gmf: GMFRecipe = GMFRecipe()
     mlp: MLPRecipe = MLPRecipe()
     neumf: NeuMFRecipe = NeuMFRecipe()
     neumf_pretrained: PretrainedRecipe = PretrainedRecipe()
     baselines: BaselineSettings = BaselineSettings()
     hardware: HardwareConfig = HardwareConfig()
+
+    @model_validator(mode="after")
+    def _source_is_known(self) -> Self:
+        if self.source is None and self.dataset not in MOVIELENS:
+            raise ValueError(
+                f"the data set {self.dataset!r} needs a source, such as source.path; only {', '.join(MOVIELENS)} "
+                "are known by name"
+            )
+        return self
+
+    @property
+    def log_source(self) -> SourceConfig:
+        """Where the log lies."""
+        return self.source or MovieLensSource.model_validate({"name": self.dataset})
 
     @property
     def model_name(self) -> str:

@@ -19,7 +19,7 @@ from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
 from ncf.config import ModelConfig, NeuMFConfig, Settings
 from ncf.data.prepared import PreparedData
-from ncf.data.sources import cache_dir
+from ncf.data.sources.cache import cache_dir
 from ncf.errors import ModelError
 from ncf.models.build import Model, build_model
 from ncf.models.gmf import GMF

@@ -14,28 +14,6 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class DataConfig(Settings):
-    """How an interaction log becomes a prepared data set."""
-
-    max_users: int | None = Field(
-        default=None,
-        ge=2,
-        description="keep only the users with the smallest ids, for a quick trial; empty keeps all",
-    )
-    num_candidates: int = Field(
-        default=99,
-        ge=1,
-        le=10_000,
-        description="unseen items ranked beside each held-out item in the sampled protocol; 99 as in the paper",
-    )
-    candidate_seed: int = Field(
-        default=0,
-        ge=0,
-        lt=2**63,
-        description="seed of those candidates; apart from the training seed, so that runs stay comparable",
-    )
-
-
 class GMFConfig(Settings):
     """Shape of GMF (paper, eq. 7-9)."""
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ncf.data.sources import CACHE_VARIABLE, cache_dir, load_ratings
+from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
+from ncf.data.sources.config import MovieLensSource
+from ncf.data.sources.load import load_ratings
 
 os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}
 torch.set_num_threads(1)
@@ -17,7 +19,7 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="session")
 def movielens() -> Path:
     """The user's own cache with MovieLens-100K in it, downloaded if it is not there yet."""
-    load_ratings("ml-100k")
+    load_ratings(MovieLensSource())
     return cache_dir()
 
 

@@ -1,4 +1,4 @@
-"""From outside ids to dense indices: implicit feedback, one interaction a rated pair."""
+"""From outside ids to dense indices: one interaction a rated pair, with its label."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ncf.data.config import FeedbackConfig
 from ncf.data.ratings import ITEM_ID, TIMESTAMP, USER_ID, Ratings
+from ncf.data.tally import NOTHING_READ, Tally
 
 Ids: TypeAlias = NDArray[Any]
 Indices: TypeAlias = NDArray[np.int64]
@@ -21,30 +23,44 @@ class Interactions:
         user_ids: [num_users], sorted; position = index.
         item_ids: [num_items], sorted; position = index.
         users, items: int64[N] indices, sorted by user, then by time, then by place in the log.
+        times: int64[N] microseconds since the epoch; None for a log without times.
+        labels: float32[N] in [0, 1], for explicit feedback; None where every label is 1.
+        parts: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
+        candidates: int64[M, 2] user and item, for a source with its own candidates of the test holdout; else None.
+        tally: what became of the rows so far.
     """
 
     user_ids: Ids
     item_ids: Ids
     users: Indices
     items: Indices
+    times: Indices | None = None
+    labels: NDArray[np.float32] | None = None
+    parts: NDArray[np.int8] | None = None
+    candidates: Indices | None = None
+    tally: Tally = NOTHING_READ
 
 
-def to_interactions(ratings: Ratings, max_users: int | None = None) -> Interactions:
-    """Take every rating as an interaction (label 1); of a repeated pair the newest is kept.
+def to_interactions(ratings: Ratings, feedback: FeedbackConfig = FeedbackConfig()) -> Interactions:  # noqa: B008
+    """Number users and items, and label every pair.
 
     Args:
-        ratings: the raw log; equal times of one user are ordered by their place in it.
-        max_users: keep only this many users, those with the smallest ids; None keeps all.
+        ratings: filtered, so that no pair is repeated; equal times of one user are ordered by their place in it.
+        feedback: what a rating means.
     """
     frame = ratings.frame
-    if max_users is not None:
-        kept = np.sort(frame[USER_ID].unique())[:max_users]
-        frame = frame[frame[USER_ID].isin(kept)]
-    frame = frame.sort_values(TIMESTAMP, kind="stable").drop_duplicates([USER_ID, ITEM_ID], keep="last")
     user_ids, users = _index(frame[USER_ID])
     item_ids, items = _index(frame[ITEM_ID])
-    order = np.argsort(users, kind="stable")
-    return Interactions(user_ids, item_ids, users[order], items[order])
+    times = frame[TIMESTAMP].to_numpy()
+    order = np.lexsort((times, users))
+    return Interactions(
+        user_ids,
+        item_ids,
+        users[order],
+        items[order],
+        times=times[order] if ratings.has_times else None,
+        tally=ratings.tally,
+    )
 
 
 def _index(ids: "pd.Series[Any]") -> tuple[Ids, Indices]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ncf.data.interactions import Ids, Indices
 from ncf.data.sampler import draw_candidates
-from ncf.data.split import Pairs, Split
+from ncf.data.split import Pairs, Split, joined, no_pairs
 from ncf.data.unseen import UnseenItems
 
 
@@ -42,6 +42,8 @@ class PreparedData:
         validation: picks the epoch and the settings.
         test: read once per finished model, for the report.
         titles: str[num_items], empty where unknown; not part of the fingerprint, since models do not see them.
+        labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
+        other: observed, but in no split: neither learned nor evaluated, nor offered as unseen.
     """
 
     name: str
@@ -51,6 +53,8 @@ class PreparedData:
     validation: Holdout
     test: Holdout
     titles: NDArray[Any] = field(repr=False)
+    labels: NDArray[np.float32] | None = None
+    other: Pairs = field(default_factory=no_pairs)
 
     @property
     def num_users(self) -> int:
@@ -69,9 +73,8 @@ class PreparedData:
 
     @cached_property
     def everything(self) -> Pairs:
-        """All pairs of all splits: what serving calls seen."""
-        parts = (self.train, self.validation.pairs, self.test.pairs)
-        return Pairs(np.concatenate([p.users for p in parts]), np.concatenate([p.items for p in parts]))
+        """All observed pairs: what serving calls seen."""
+        return joined((self.train, self.validation.pairs, self.test.pairs, self.other))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -83,6 +86,8 @@ class PreparedData:
             *(self.train.users, self.train.items),
             *(self.validation.pairs.users, self.validation.pairs.items, self.validation.candidates),
             *(self.test.pairs.users, self.test.pairs.items, self.test.candidates),
+            *(() if self.labels is None else (self.labels,)),
+            *((self.other.users, self.other.items) if len(self.other) else ()),
         ):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -110,8 +115,7 @@ def prepare(
         candidate_seed: the same seed and split give the same candidates on any machine.
     """
     generator = torch.Generator().manual_seed(candidate_seed)
-    parts = (split.train, split.validation, split.test)
-    everything = Pairs(np.concatenate([p.users for p in parts]), np.concatenate([p.items for p in parts]))
+    everything = joined((split.train, split.validation, split.test, split.other))
     unseen = UnseenItems.of(everything, len(split.user_ids), len(split.item_ids))
 
     def holdout(pairs: Pairs) -> Holdout:
@@ -126,4 +130,6 @@ def prepare(
         holdout(split.validation),
         holdout(split.test),
         np.full(len(split.item_ids), "", dtype=object) if titles is None else titles,
+        split.labels,
+        split.other,
     )

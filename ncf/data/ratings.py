@@ -1,38 +1,66 @@
 """The raw log: who rated what, how, and when; checked once, at birth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from ncf.data.sources.config import TimeUnit
+from ncf.data.tally import NOTHING_READ, Tally
+from ncf.data.times import to_microseconds
 from ncf.errors import DataError
 
 USER_ID, ITEM_ID, RATING, TIMESTAMP, TITLE = "user_id", "item_id", "rating", "timestamp", "title"
 COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
+TRAIN, VALIDATION, TEST = 0, 1, 2  # parts of a split that a source brings
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """Explicit ratings as they came, in the order of the file.
+    """Explicit ratings as they came, in the order of the log.
 
     Attributes:
-        frame: columns user_id and item_id (integers or strings), rating (float64), timestamp (int64, seconds since
-            the epoch); one row a rating.
+        frame: columns user_id and item_id (integers, strings or UUIDs), rating (float64), timestamp (int64,
+            microseconds since the epoch, 0 where the log has no times); one row a rating.
         titles: item_id -> title (str), for the items that have one; may be empty.
+        has_times: whether the log has times at all.
+        parts: int8[rows]: TRAIN, VALIDATION or TEST, if the source brings its own split; else None.
+        candidates: columns user_id, item_id, if the source brings the test holdout's candidates; else None.
+        tally: what was read.
     """
 
     frame: pd.DataFrame
     titles: "pd.Series[str]"
+    has_times: bool = True
+    parts: NDArray[np.int8] | None = None
+    candidates: pd.DataFrame | None = None
+    tally: Tally = NOTHING_READ
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, titles: "pd.Series[str] | None" = None) -> Self:
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        titles: "pd.Series[str] | None" = None,
+        *,
+        time_unit: TimeUnit = "auto",
+        parts: NDArray[np.int8] | None = None,
+        candidates: pd.DataFrame | None = None,
+    ) -> Self:
         """Check and copy a frame. The caller's frame is left as it is.
+
+        Args:
+            frame: user_id and item_id; rating (1 if there is none) and timestamp if known. Other columns are ignored.
+            titles: item_id -> title.
+            time_unit: of the timestamps; auto tells by the values.
+            parts: see the class.
+            candidates: see the class.
 
         Raises:
             DataError: a column is missing, or has a value that is empty, not a number, or out of range.
         """
-        missing = [column for column in COLUMNS if column not in frame.columns]
+        missing = [column for column in (USER_ID, ITEM_ID) if column not in frame.columns]
         if missing:
             raise DataError(
                 f"ratings lack the column {missing[0]}",
@@ -42,15 +70,23 @@ class Ratings:
             )
         if frame.empty:
             raise DataError("the ratings have no rows", do="check that the file is the right one")
-        checked = frame.loc[:, list(COLUMNS)].reset_index(drop=True)
+        checked = frame.loc[:, [column for column in COLUMNS if column in frame.columns]].reset_index(drop=True)
         for column in (USER_ID, ITEM_ID):
             _refuse_first(checked, column, checked[column].isna() | (checked[column] == ""), "an id must not be empty")
             checked[column] = _of_one_type(checked, column)
-        checked[RATING] = _numbers(checked, RATING).astype(np.float64)
-        times = _numbers(checked, TIMESTAMP)
-        _refuse_first(checked, TIMESTAMP, times.abs() >= 2**63, "it must fit in 64 bits")
-        checked[TIMESTAMP] = times.astype(np.int64)
-        return cls(checked, pd.Series(dtype=str) if titles is None else titles.copy())
+        checked[RATING] = _numbers(checked, RATING).astype(np.float64) if RATING in checked else 1.0
+        has_times = TIMESTAMP in checked
+        tally = Tally(rows_read=len(checked))
+        if has_times:
+            times = _numbers(checked, TIMESTAMP)
+            _refuse_first(checked, TIMESTAMP, times.abs() >= 2**63, "it must fit in 64 bits")
+            since_epoch = to_microseconds(times, time_unit)
+            tally = replace(tally, first_time=int(since_epoch.min()), last_time=int(since_epoch.max()))
+            checked[TIMESTAMP] = since_epoch
+        else:
+            checked[TIMESTAMP] = 0
+        titles = pd.Series(dtype=str) if titles is None else titles.copy()
+        return cls(checked[list(COLUMNS)], titles, has_times, parts, candidates, tally)
 
 
 def _of_one_type(frame: pd.DataFrame, column: str) -> "pd.Series[Any]":

@@ -12,7 +12,7 @@ from ncf.data.split import Pairs
 from ncf.errors import DataError
 from ncf.files import new_folder, read_json, write_json
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_prepared(data: PreparedData, folder: Path) -> None:
@@ -20,7 +20,9 @@ def save_prepared(data: PreparedData, folder: Path) -> None:
     with new_folder(folder) as new:
         pd.DataFrame({USER_ID: data.user_ids}).to_parquet(new / "users.parquet")
         pd.DataFrame({ITEM_ID: data.item_ids, TITLE: data.titles}).to_parquet(new / "items.parquet")
-        _pairs_frame(data.train).to_parquet(new / "train.parquet")
+        train = _pairs_frame(data.train)
+        (train if data.labels is None else train.assign(label=data.labels)).to_parquet(new / "train.parquet")
+        _pairs_frame(data.other).to_parquet(new / "other.parquet")
         for name, holdout in (("validation", data.validation), ("test", data.test)):
             frame = _pairs_frame(holdout.pairs).assign(candidates=list(holdout.candidates))
             frame.to_parquet(new / f"{name}.parquet")
@@ -53,14 +55,17 @@ def load_prepared(folder: Path) -> PreparedData:
         if about["format"] != FORMAT:
             raise DataError(f"{folder} has another format", got=about["format"], allowed=str(FORMAT), do=again)
         items = pd.read_parquet(folder / "items.parquet")
+        train = pd.read_parquet(folder / "train.parquet")
         data = PreparedData(
             about["name"],
             pd.read_parquet(folder / "users.parquet")[USER_ID].to_numpy(),
             items[ITEM_ID].to_numpy(),
-            _pairs(pd.read_parquet(folder / "train.parquet")),
+            _pairs(train),
             _holdout(pd.read_parquet(folder / "validation.parquet")),
             _holdout(pd.read_parquet(folder / "test.parquet")),
             items[TITLE].to_numpy(dtype=object),
+            train["label"].to_numpy(np.float32, copy=True) if "label" in train else None,
+            _pairs(pd.read_parquet(folder / "other.parquet")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors
         raise DataError(f"{folder} is not a readable prepared data set", got=str(error), do=again) from error

@@ -91,7 +91,7 @@ class HoldoutRanker:
         memory_mb: int = SCORING_MEMORY_MB,
     ) -> None:
         holdout = data.validation if split == "validation" else data.test
-        known = [data.train] if split == "validation" else [data.train, data.validation.pairs]
+        known = [data.train, data.other] if split == "validation" else [data.train, data.other, data.validation.pairs]
         self.users = torch.as_tensor(holdout.pairs.users, device=device)
         self.items = torch.as_tensor(holdout.pairs.items, device=device)
         self.candidates = torch.as_tensor(holdout.candidates, device=device)

@@ -52,7 +52,7 @@ class Bundle:
     def of(cls, model: Model, config: ModelConfig, data: PreparedData, **about: Any) -> "Bundle":
         """Bundle a model with the data it was trained on."""
         facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
-        seen = PairRows.of([data.train, data.validation.pairs, data.test.pairs], data.num_users)
+        seen = PairRows.of([data.train, data.validation.pairs, data.test.pairs, data.other], data.num_users)
         return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, data.item_counts, facts)
 
     def save(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from flows import registry
 from flows.tracking import Tracker
-from ncf.data.sources import CACHE_VARIABLE
+from ncf.data.sources.cache import CACHE_VARIABLE
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import QUICK, RUNS, environment, python_module, running, wait_until
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from ncf.data.sources import CACHE_VARIABLE
+from ncf.data.sources.cache import CACHE_VARIABLE
 from tests.e2e.processes import REPOSITORY, RUNS, answers, environment, free_port, python_module, running, wait_until
 
 QUICK = (
-    'settings={"data": {"max_users": 500}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
+    'settings={"data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
     ' "mlp": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
     ' "neumf": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
     ' "neumf_pretrained": {"training": {"max_epochs": 1}}}'

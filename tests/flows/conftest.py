@@ -20,7 +20,7 @@ def prefect_server() -> Iterator[None]:
 def quick(**changes: Any) -> RetrainSettings:
     """MovieLens-100K cut to 500 users, and eight epochs a model."""
     values: dict[str, Any] = {
-        "data": {"max_users": 500},
+        "data": {"filters": {"max_users": 500}},
         "gmf": {"model": {"embedding_dim": 16}, "training": SHORT},
         "mlp": {"model": {"layers": [16, 8]}, "training": SHORT},
         "neumf": {"model": {"embedding_dim": 16, "layers": [16, 8]}, "training": SHORT},

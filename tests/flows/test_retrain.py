@@ -15,8 +15,11 @@ from flows.report import Report
 from flows.retrain import retrain
 from flows.store import tracking_uri
 from flows.tracking import Tracker
+from ncf.data.config import FilterConfig
+from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
-from ncf.data.sources import load_ratings
+from ncf.data.sources.config import MovieLensSource
+from ncf.data.sources.load import load_ratings
 from ncf.evaluation.baselines import can_ials
 from tests.flows.conftest import quick
 
@@ -149,7 +152,7 @@ def test_recommendations_are_ten_unseen_items_a_user_with_titles(first: Report) 
     assert frame.groupby("user_id")["rank"].apply(list).map(lambda ranks: ranks == list(range(1, 11))).all()
     assert frame["user_id"].nunique() == 500
     assert frame["title"].notna().all()
-    seen = to_interactions(load_ratings("ml-100k"), max_users=500)
+    seen = to_interactions(filter_ratings(load_ratings(MovieLensSource()), FilterConfig(max_users=500)))
     pairs = set(zip(seen.user_ids[seen.users], seen.item_ids[seen.items], strict=True))
     assert not pairs & set(zip(frame["user_id"], frame["item_id"], strict=True))
     assert len(first.sample) == 3

@@ -4,7 +4,6 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from ncf.config import (
-    DataConfig,
     FineTuning,
     GMFConfig,
     GMFRecipe,
@@ -21,9 +20,14 @@ from ncf.config import (
     Settings,
     TrainingConfig,
 )
+from ncf.data.config import DataConfig, EngineConfig, FeedbackConfig, FilterConfig, SplitConfig
 
 ALL: list[type[Settings]] = [
     DataConfig,
+    EngineConfig,
+    FeedbackConfig,
+    FilterConfig,
+    SplitConfig,
     GMFConfig,
     MLPConfig,
     NeuMFConfig,
@@ -92,7 +96,7 @@ def test_layers_come_from_json_lists(kind: type[Settings]) -> None:
 
 
 OUT_OF_RANGE: list[tuple[type[Settings], str, Any]] = [
-    (DataConfig, "max_users", 1),
+    (FilterConfig, "max_users", 1),
     (DataConfig, "num_candidates", 0),
     (DataConfig, "num_candidates", 10_001),
     (DataConfig, "candidate_seed", -1),

@@ -44,35 +44,8 @@ def test_equal_times_keep_the_order_of_the_file() -> None:
     assert by_id(to_interactions(ratings(rows))) == expected
 
 
-def test_of_a_repeated_pair_the_newest_is_kept() -> None:
-    found = to_interactions(ratings([(1, 5, 90), (1, 6, 50), (1, 5, 10), (1, 7, 70)]))
-    assert by_id(found) == [(1, 6), (1, 7), (1, 5)]
-
-
-def test_of_a_pair_repeated_at_one_time_the_later_row_is_kept() -> None:
-    found = to_interactions(ratings([(1, 5, 10), (1, 6, 10), (1, 5, 10)]))
-    assert by_id(found) == [(1, 6), (1, 5)]
-
-
-def test_the_same_item_of_two_users_is_no_repetition() -> None:
-    assert len(to_interactions(ratings([(1, 5, 10), (2, 5, 10)])).users) == 2
-
-
-def test_max_users_keeps_the_smallest_ids_and_only_their_items() -> None:
-    found = to_interactions(ratings([(100, 1, 1), (9, 2, 2), (20, 3, 3), (9, 1, 4)]), max_users=2)
-    assert found.user_ids.tolist() == [9, 20]
-    assert found.item_ids.tolist() == [1, 2, 3]
-    assert by_id(found) == [(9, 2), (9, 1), (20, 3)]
-    assert to_interactions(ratings([(100, 1, 1), (9, 2, 2)]), max_users=1).item_ids.tolist() == [2]
-
-
-def test_max_users_above_the_number_of_users_keeps_all() -> None:
-    rows: list[Row] = [(3, 1, 1), (1, 2, 2)]
-    assert by_id(to_interactions(ratings(rows), max_users=50)) == by_id(to_interactions(ratings(rows)))
-
-
 def test_the_log_is_left_as_it_is() -> None:
     log = ratings([(2, 5, 90), (1, 6, 50), (2, 5, 10)])
     before = log.frame.copy(deep=True)
-    to_interactions(log, max_users=2)
+    to_interactions(log)
     pd.testing.assert_frame_equal(log.frame, before)

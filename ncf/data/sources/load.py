@@ -1,0 +1,26 @@
+"""One way to load a log, wherever it lies."""
+
+from pathlib import Path
+
+from ncf.data.ratings import Ratings
+from ncf.data.sources.cache import cache_dir
+from ncf.data.sources.config import MovieLensSource, SourceConfig
+from ncf.data.sources.movielens import load_movielens
+from ncf.errors import ConfigError
+
+
+def load_ratings(source: SourceConfig, cache: Path | None = None) -> Ratings:
+    """Read and check a log.
+
+    Args:
+        source: where it lies.
+        cache: folder for downloads; `cache_dir()` if None.
+
+    Raises:
+        DataError: it is not there, or not what it should be.
+    """
+    match source:
+        case MovieLensSource():
+            return load_movielens(source, cache or cache_dir())
+        case _:
+            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens")
