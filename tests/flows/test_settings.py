@@ -21,7 +21,7 @@ def test_options_change_one_setting_and_keep_the_others() -> None:
 
 
 def test_options_and_prefect_parameters_give_the_same_settings() -> None:
-    from_options = parse(RetrainSettings, ["--mlp.model.layers", "32,16", "--data.max-users", "10"])
+    from_options = parse(RetrainSettings, ["--mlp.model.layers", "32,16", "--data.filters.max-users", "10"])
     from_json = RetrainSettings.model_validate(
         {"mlp": {"model": {"layers": [32, 16]}}, "data": {"filters": {"max_users": 10}}}
     )
