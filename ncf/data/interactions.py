@@ -50,7 +50,7 @@ def to_interactions(ratings: Ratings, feedback: FeedbackConfig = FeedbackConfig(
     """
     frame = ratings.frame
     user_ids, users = _index(frame[USER_ID])
-    item_ids, items = _index(frame[ITEM_ID])
+    item_ids, items, candidates = _items_and_candidates(frame[ITEM_ID], user_ids, ratings.candidates)
     times = frame[TIMESTAMP].to_numpy()
     order = np.lexsort((times, users))
     return Interactions(
@@ -59,8 +59,22 @@ def to_interactions(ratings: Ratings, feedback: FeedbackConfig = FeedbackConfig(
         users[order],
         items[order],
         times=times[order] if ratings.has_times else None,
+        parts=None if ratings.parts is None else ratings.parts[order],
+        candidates=candidates,
         tally=ratings.tally,
     )
+
+
+def _items_and_candidates(
+    ids: "pd.Series[Any]", user_ids: Ids, offered: pd.DataFrame | None
+) -> tuple[Ids, Indices, Indices | None]:
+    """Item ids, items, and the candidates of the users that are left; what is only a candidate is an item too."""
+    if offered is None:
+        return *_index(ids), None
+    users = pd.Index(user_ids).get_indexer(pd.Index(offered[USER_ID]))
+    offered, users = offered[users >= 0], users[users >= 0]
+    item_ids, items = _index(pd.concat([ids, offered[ITEM_ID]], ignore_index=True))
+    return item_ids, items[: len(ids)], np.stack([users, items[len(ids) :]], axis=1).astype(np.int64)
 
 
 def _index(ids: "pd.Series[Any]") -> tuple[Ids, Indices]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from ncf.data.ratings import Ratings
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.config import MovieLensSource, SourceConfig
+from ncf.data.sources.config import MovieLensSource, PaperSource, SourceConfig
 from ncf.data.sources.movielens import load_movielens
+from ncf.data.sources.paper import load_paper
 from ncf.errors import ConfigError
 
 
@@ -22,5 +23,7 @@ def load_ratings(source: SourceConfig, cache: Path | None = None) -> Ratings:
     match source:
         case MovieLensSource():
             return load_movielens(source, cache or cache_dir())
+        case PaperSource():
+            return load_paper(source)
         case _:
-            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens")
+            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens, paper")
