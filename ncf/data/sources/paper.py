@@ -68,19 +68,21 @@ def _rows(file: Path) -> pd.DataFrame:
         raise DataError(f"{file} can't be read", got=str(error), allowed=allowed, do="fetch it again") from error
     if frame.shape[1] != len(COLUMNS):
         raise DataError(f"{file} has another number of columns", got=frame.shape[1], allowed=allowed, do="mend it")
-    for place in frame.columns:
-        numbers = pd.to_numeric(frame[place], errors="coerce")
-        bad = numbers.isna() | ((numbers % 1 != 0) if place < 2 else False)
+    frame = frame.set_axis(list(COLUMNS), axis=1)
+    for column in COLUMNS:
+        numbers = pd.to_numeric(frame[column], errors="coerce")
+        is_id = column in (USER_ID, ITEM_ID)
+        bad = numbers.isna() | ((numbers % 1 != 0) if is_id else False)
         if bad.any():
             line = int(np.flatnonzero(bad)[0])
             raise DataError(
-                f"line {line + 1} of {file} has an unusable value",
-                got=frame[place].iloc[line],
+                f"line {line + 1} of {file} has an unusable {column}",
+                got=frame[column].iloc[line],
                 allowed=f"{allowed}; user and item are integers",
                 do=f"mend or remove the {int(bad.sum())} such lines",
             )
-        frame[place] = numbers.astype(np.int64) if place < 2 else numbers
-    return frame.set_axis(list(COLUMNS), axis=1)
+        frame[column] = numbers.astype(np.int64) if is_id else numbers
+    return frame
 
 
 def _check_test(train: pd.DataFrame, test: pd.DataFrame, file: Path) -> None:

@@ -21,10 +21,10 @@ def as_given(interactions: Interactions) -> Split:
     Raises:
         DataError: train or test is empty, a held-out user has nothing in train, or candidates are missing for one.
     """
-    users, parts = interactions.users, interactions.parts
-    assert parts is not None, "the interactions have no split of their own"
-    tally = interactions.tally
-    train, test, tally = parts == TRAIN, *_one_each(interactions, TEST, "test", tally)
+    parts = interactions.parts
+    assert parts is not None, "the log brings no split of its own"
+    train = parts == TRAIN
+    test, tally = _one_each(interactions, parts == TEST, "test", interactions.tally)
     for name, rows in (("train", train), ("test", test)):
         if not rows.any():
             raise DataError(
@@ -32,22 +32,30 @@ def as_given(interactions: Interactions) -> Split:
                 allowed="at least one in train and one in test",
                 do="check the files of the split, and whether the filters leave anything of it",
             )
-    if (parts == VALIDATION).any():
-        validation, tally = _one_each(interactions, VALIDATION, "validation", tally)
-    else:
-        counts = np.bincount(users[train], minlength=len(interactions.user_ids))
-        validation = last_of_each_user(users, train & (counts[users] > 1))
+    validation, tally = _one_each(interactions, parts == VALIDATION, "validation", tally)
+    if not validation.any():
+        validation, tally = _newest_of_train(interactions, train, tally)
         train = train & ~validation
-        newest = "newest" if interactions.times is not None else "last"
-        tally = tally.note(f"the log's split has no validation: it is each user's {newest} interaction of train")
     for name, rows in (("validation", validation), ("test", test)):
         _refuse_strangers(interactions, train, rows, name)
     candidates, tally = _candidates(interactions, test, tally)
     return divided(interactions, train, validation, test, tally=tally, candidates=candidates)
 
 
-def _one_each(interactions: Interactions, part: int, name: str, tally: Tally) -> tuple[Mask, Tally]:
-    rows: Mask = interactions.parts == part
+def _newest_of_train(interactions: Interactions, train: Mask, tally: Tally) -> tuple[Mask, Tally]:
+    counts = np.bincount(interactions.users[train], minlength=len(interactions.user_ids))
+    rows = last_of_each_user(interactions.users, train & (counts[interactions.users] > 1))
+    if not rows.any():
+        raise DataError(
+            "the log's own split has no validation, and no user can spare a row of train for it",
+            allowed="two train rows for one user or more",
+            do="bring a validation split too, or a longer log",
+        )
+    newest = "last" if interactions.times is None else "newest"
+    return rows, tally.note(f"the log's split has no validation: it is each user's {newest} interaction of train")
+
+
+def _one_each(interactions: Interactions, rows: Mask, name: str, tally: Tally) -> tuple[Mask, Tally]:
     first = first_of_each_user(interactions.users, rows)
     more = int(rows.sum() - first.sum())
     if more:

@@ -24,11 +24,13 @@ def divided(
     tally: Tally | None = None,
     candidates: Indices | None = None,
 ) -> Split:
-    """The split with these rows, bool[N] each; a row in none of them goes to `other`.
+    """The split with these rows; a row in none of them goes to `other`.
 
     Args:
         interactions: what is divided.
-        train, validation, test: no row in two of them.
+        train: bool[N].
+        validation: bool[N], one row a user, as the test.
+        test: bool[N]; no row may be in two of the three.
         tally: the interactions' own if None.
         candidates: of the test holdout, in its order.
     """

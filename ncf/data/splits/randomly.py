@@ -7,8 +7,8 @@ import torch
 
 from ncf.data.interactions import Indices, Interactions
 from ncf.data.split import Split
-from ncf.data.splits.masks import Mask, divided, with_enough
 from ncf.data.splitmix import derived_seed, random_bits
+from ncf.data.splits.masks import Mask, divided, with_enough
 
 PURPOSE = 0x5B1177  # keeps these random numbers apart from those of other uses of the same seed
 

@@ -1,9 +1,8 @@
 """Two moments divide the log: what a model would have known, and what came then."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 
 from ncf.data.config import SplitConfig
 from ncf.data.interactions import Indices, Interactions
@@ -11,6 +10,8 @@ from ncf.data.split import Split
 from ncf.data.splits.masks import Mask, divided, first_of_each_user
 from ncf.data.tally import Tally
 from ncf.errors import DataError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def temporal(interactions: Interactions, config: SplitConfig) -> Split:
@@ -30,29 +31,32 @@ def temporal(interactions: Interactions, config: SplitConfig) -> Split:
             allowed="a log with times",
             do="name the log's time column, or take the split leave-one-out or random",
         )
-    middle, late = times >= _microseconds(config.validation_from), times >= _microseconds(config.test_from)
+    moments = _microseconds(config.validation_from), _microseconds(config.test_from)
+    middle, late = times >= moments[0], times >= moments[1]
     train = ~middle
     known: Mask = np.bincount(users[train], minlength=len(interactions.user_ids))[users] > 0
     validation = first_of_each_user(users, middle & ~late & known)
     test = first_of_each_user(users, late & known)
     for name, rows in (("train", train), ("validation", validation), ("test", test)):
         if not rows.any():
-            raise _nothing_in(name, times, config)
+            raise _nothing_in(name, times, moments)
     tally = _noted(interactions, train, validation, test, middle & ~late & ~known, late & ~known)
     return divided(interactions, train, validation, test, tally=tally)
 
 
 def _microseconds(time: datetime) -> int:
-    return pd.Timestamp(time).as_unit("us").value
+    return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def _nothing_in(name: str, times: Indices, config: SplitConfig) -> DataError:
-    first, last = (np.datetime64(int(time), "us") for time in (times.min(), times.max()))
+def _nothing_in(name: str, times: Indices, moments: tuple[int, int]) -> DataError:
+    first, last, *chosen = (
+        f"{np.datetime64(int(time), 'us').astype('datetime64[s]')}Z" for time in (times.min(), times.max(), *moments)
+    )
     what = "the temporal split leaves nothing to train on" if name == "train" else f"nobody is in the {name} holdout"
     return DataError(
         f"{what}; validation_from and test_from are",
-        got=f"{config.validation_from:%Y-%m-%dT%H:%M:%SZ}, {config.test_from:%Y-%m-%dT%H:%M:%SZ}",
-        allowed=f"times within the log, {first}Z to {last}Z, with users who are there before and after",
+        got=" and ".join(chosen),
+        allowed=f"times within the log, {first} to {last}, with users who are there before and after",
         do="move validation_from and test_from",
     )
 
