@@ -32,7 +32,7 @@ def test_options_and_prefect_parameters_give_the_same_settings() -> None:
     ("args", "words"),
     [
         (["--gmf.training.learning-rate", "-1"], ["--gmf.training.learning-rate", "-1", "greater than 0"]),
-        (["--dataset", "netflix"], ["--dataset", "netflix", "ml-100k"]),
+        (["--dataset", "netflix"], ["netflix", "source.path", "ml-100k"]),
         (["--seed", "many"], ["--seed", "many", "integer"]),
         (["--mlp.model.layers", "31,16"], ["--mlp.model", "even", "31"]),
         (["--neumf-pretrained.alpha", "1.5"], ["--neumf-pretrained.alpha", "1.5", "less than or equal to 1"]),
