@@ -21,7 +21,7 @@ def split_interactions(interactions: Interactions, config: SplitConfig = SplitCo
         DataError: nothing would be left to train on or to evaluate, or the log has no times for a temporal split.
     """
     if interactions.parts is not None:
-        return as_given(interactions)
+        return as_given(_noted(interactions, config))
     if config.kind == "temporal":
         return temporal(interactions, config)
     if config.kind == "random":
@@ -30,3 +30,11 @@ def split_interactions(interactions: Interactions, config: SplitConfig = SplitCo
         note = f"the log has no times: the split is random, with seed {config.seed}, instead of leave-one-out"
         return randomly(replace(interactions, tally=interactions.tally.note(note)), config.seed)
     return leave_one_out(interactions)
+
+
+def _noted(interactions: Interactions, config: SplitConfig) -> Interactions:
+    """With a note if another split was asked for than the log's own."""
+    if config.kind == "leave-one-out":  # nobody asked: it is the default
+        return interactions
+    note = f"the log brings its own split, which is kept; no {config.kind} one is made"
+    return replace(interactions, tally=interactions.tally.note(note))

@@ -25,7 +25,7 @@ PARTS = [TRAIN, TRAIN, VALIDATION, TEST, TRAIN, VALIDATION, TRAIN]
 
 
 def test_the_parts_are_taken_as_they_are() -> None:
-    split = split_interactions(log(LOG, PARTS), SplitConfig(kind="random"))
+    split = split_interactions(log(LOG, PARTS), SplitConfig())
     assert parts(split) == {
         "train": ["ann b", "ann a", "bob a", "cyd a"],
         "validation": ["ann c", "bob b"],
@@ -33,6 +33,12 @@ def test_the_parts_are_taken_as_they_are() -> None:
         "other": [],
     }
     assert split.tally.notes == ()
+
+
+def test_another_split_that_was_asked_for_is_not_made_and_that_is_noted() -> None:
+    split = split_interactions(log(LOG, PARTS), SplitConfig(kind="random"))
+    assert parts(split) == parts(split_interactions(log(LOG, PARTS), SplitConfig()))
+    assert split.tally.notes == ("the log brings its own split, which is kept; no random one is made",)
 
 
 def test_without_validation_the_newest_of_train_that_leaves_one() -> None:
