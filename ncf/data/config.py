@@ -76,10 +76,12 @@ class SplitConfig(Settings):
         default="leave-one-out",
         description="leave-one-out: each user's newest interaction is the test, the one before it the validation; "
         "temporal: each user's first interaction in either of two spans of time, trained on what was before them; "
-        "random: any two of each user's, for a log without times (taken by itself there, and said). A source that "
-        "brings its own split keeps it",
+        "random: any two of each user's, for a log without times (taken by itself there, and said). The first and the "
+        "last need 3 interactions of a user. A source that brings its own split keeps it",
     )
-    validation_from: Time | None = Field(default=None, description="temporal: train before, validate from here on")
+    validation_from: Time | None = Field(
+        default=None, description="temporal: train before, validate from here on, up to test_from"
+    )
     test_from: Time | None = Field(default=None, description="temporal: test from here on")
     seed: int = Field(default=0, ge=0, lt=2**63, description="random: seed of what is held out")
 

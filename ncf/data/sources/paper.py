@@ -170,4 +170,4 @@ def _titles(file: Path) -> "pd.Series[str]":
         frame = pd.read_csv(file, sep="\t", quoting=3, usecols=["item", TITLE], dtype={"item": "int64", TITLE: "str"})
     except UNREADABLE as error:
         raise DataError(f"{file} has no readable titles", got=str(error), allowed=allowed, do="mend it") from error
-    return frame.set_index("item")[TITLE].rename_axis(ITEM_ID)
+    return frame.drop_duplicates("item").set_index("item")[TITLE].rename_axis(ITEM_ID)

@@ -62,7 +62,9 @@ def test_a_row_of_fewer_candidates_is_padded(tmp_path: Path) -> None:
 
 
 def test_titles_come_with_the_number_of_the_item(tmp_path: Path) -> None:
-    (tmp_path / "t.tsv").write_text('item\tmovie_id\ttitle\n9\t77\tÉlisa "x"\n0\t78\tAlien\n', encoding="utf-8")
+    (tmp_path / "t.tsv").write_text(
+        'item\tmovie_id\ttitle\n9\t77\tÉlisa "x"\n0\t78\tAlien\n0\t79\tAgain\n', encoding="utf-8"
+    )
     source = write(tmp_path).model_copy(update={"titles_path": str(tmp_path / "t.tsv")})
     data, _ = prepare_ratings("x", load_ratings(source), DataConfig())
     assert data.titles.tolist() == ["Alien", "", "", "", "", "", 'Élisa "x"']
