@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.coded import CodedLog
+from ncf.data.coded import CodedLog, Mask
 from ncf.data.config import FeedbackConfig
+from ncf.data.ratings import TRAIN
 from ncf.errors import DataError
 
 
@@ -32,12 +33,23 @@ def refuse_outside_scale(log: CodedLog, feedback: FeedbackConfig) -> None:
 def counted(log: CodedLog, feedback: FeedbackConfig) -> CodedLog:
     """The rows that count as interactions: those of at least the threshold, if there is one.
 
+    In a split of the source's own a user may lose all of train by it, and then is not evaluated either.
+
     Raises:
         DataError: none is left.
     """
     if feedback.threshold is None:
         return log
-    return log.keep(log.ratings >= feedback.threshold, f"rating below {feedback.threshold:g}")
+    kept = log.keep(log.ratings >= feedback.threshold, f"rating below {feedback.threshold:g}")
+    lost = _learned_users(log) & ~_learned_users(kept)
+    return kept.keep(~lost[kept.users], "held out of users with nothing left in train")
+
+
+def _learned_users(log: CodedLog) -> Mask:
+    """Which users have a row to learn from: bool[len(user_ids)]."""
+    users = log.users if log.parts is None else log.users[log.parts == TRAIN]
+    learned: Mask = np.bincount(users, minlength=len(log.user_ids)) > 0
+    return learned
 
 
 def labels_of(ratings: NDArray[np.float64], feedback: FeedbackConfig) -> NDArray[np.float32] | None:

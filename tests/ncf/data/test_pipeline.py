@@ -18,14 +18,14 @@ START = 1_700_000_000
 
 Log = list[tuple[int, str, int, int]]  # user, item, rating, seconds; every time once
 pair = st.tuples(st.integers(0, 4), st.sampled_from("abcdef"), st.integers(1, 5))
-logs: st.SearchStrategy[Log] = st.lists(pair, min_size=1, max_size=60).map(
+logs: st.SearchStrategy[Log] = st.lists(pair, min_size=20, max_size=60).map(
     lambda rows: [(*row, START + 10 * place) for place, row in enumerate(rows)]
 )
 feedbacks = st.sampled_from([{}, {"threshold": 2}, {"kind": "explicit", "scale": (1, 400)}])
 choices = st.fixed_dictionaries(
     {
         "repeated": st.sampled_from(["last", "first", "sum"]),
-        "min_per_user": st.integers(1, 3),
+        "min_per_user": st.integers(1, 4),
         "min_per_item": st.integers(1, 3),
         "max_users": st.sampled_from([None, 2, 3]),
     }
