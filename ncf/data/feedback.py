@@ -41,15 +41,17 @@ def counted(log: CodedLog, feedback: FeedbackConfig) -> CodedLog:
     if feedback.threshold is None:
         return log
     kept = log.keep(log.ratings >= feedback.threshold, f"rating below {feedback.threshold:g}")
-    lost = _learned_users(log) & ~_learned_users(kept)
+    if log.parts is None or kept.parts is None:
+        return kept
+    lost = _trained_users(log, log.parts) & ~_trained_users(kept, kept.parts)
     return kept.keep(~lost[kept.users], "held out of users with nothing left in train")
 
 
-def _learned_users(log: CodedLog) -> Mask:
-    """Which users have a row to learn from: bool[len(user_ids)]."""
-    users = log.users if log.parts is None else log.users[log.parts == TRAIN]
-    learned: Mask = np.bincount(users, minlength=len(log.user_ids)) > 0
-    return learned
+def _trained_users(log: CodedLog, parts: NDArray[np.int8]) -> Mask:
+    """Which users have a row in train: bool[len(user_ids)]."""
+    trained = np.zeros(len(log.user_ids), dtype=bool)
+    trained[log.users[parts == TRAIN]] = True
+    return trained
 
 
 def labels_of(ratings: NDArray[np.float64], feedback: FeedbackConfig) -> NDArray[np.float32] | None:
