@@ -26,7 +26,9 @@ class FeedbackConfig(Settings):
         "unobserved pair has label 0 in both",
     )
     threshold: float | None = Field(
-        default=None, description="implicit: only ratings of at least this much count; empty: every row counts"
+        default=None,
+        description="implicit: only ratings of at least this much count, of a repeated pair the one that stays or the "
+        "sum; empty: every row counts",
     )
     scale: tuple[float, float] | None = Field(
         default=None,
@@ -45,7 +47,10 @@ class FeedbackConfig(Settings):
 
 
 class FilterConfig(Settings):
-    """Which rows are left out, in this order."""
+    """Which rows are left out, in this order; each stage sees what the one before has left.
+
+    A source that brings its own split takes `repeated` (within a part) and `max_users` alone.
+    """
 
     as_of: Time | None = Field(default=None, description="the log as it was then: only rows before this time")
     repeated: Literal["last", "first", "sum"] = Field(

@@ -41,7 +41,7 @@ class PreparedData:
         name: the data set's name, such as "ml-100k".
         user_ids, item_ids: outside ids; position = index.
         train: pairs sorted by user, then time.
-        validation: picks the epoch and the settings.
+        validation: picks the epoch and the settings; an observed pair counts, however it was rated.
         test: read once per finished model, for the report.
         titles: str[num_items], empty where unknown; not part of the fingerprint, since models do not see them.
         labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
