@@ -1,5 +1,7 @@
 """Credentials from Prefect's Secret blocks: handed to the library, and kept out of settings, runs and logs."""
 
+from typing import cast
+
 from prefect.blocks.system import Secret
 
 from ncf.data.sources.config import SourceConfig, SQLSource
@@ -19,7 +21,7 @@ def database_url(source: SourceConfig) -> str | None:
         f'database").save("{source.secret_block}", overwrite=True)\''
     )
     try:
-        url = Secret.load(source.secret_block).get()
+        url = cast("Secret[str]", Secret.load(source.secret_block)).get()
     except ValueError:
         url = None
     if isinstance(url, str) and url:

@@ -39,7 +39,7 @@ def check_public_url(text: object) -> None:
         raise ConfigError(
             "the setting url must not have a password: settings are shown and logged",
             allowed=f"a URL without one, such as {EXAMPLE}",
-            do="put the whole URL into $NCF_DATABASE_URL (setting url_variable) or a Prefect Secret block (secret_block)",
+            do="put the whole URL into $NCF_DATABASE_URL (url_variable) or a Prefect Secret block (secret_block)",
         )
 
 
@@ -165,13 +165,12 @@ def place(url: URL) -> str:
     """Where a database is, in words; neither user nor password."""
     port = f":{url.port}" if url.port else ""
     host = f" at {url.host}{port}" if url.host else ""
-    return f"the {url.get_backend_name()} database {url.database or ''}{host}"
+    return f"the database {url.database or ''}{host} ({url.get_backend_name()})"
 
 
 def _secrets(url: URL) -> list[str]:
-    values = [
-        (key, value) for key, given in url.query.items() for value in ([given] if isinstance(given, str) else given)
-    ]
+    given = {key: [value] if isinstance(value, str) else value for key, value in url.query.items()}
+    values = [(key, value) for key, several in given.items() for value in several]
     found = [value for key, value in values if SECRET_KEY.search(key)]
     found += [part for _, value in values for part in SECRET_PART.findall(value)]
     return [secret for secret in (str(url.password or ""), *found) if secret]
@@ -185,5 +184,5 @@ def _refuse_missing_file(url: URL) -> None:
         raise DataError(
             "there is no SQLite database",
             got=str(Path(name).absolute()),
-            do="check the path; absolute ones have four /",
+            do="check the path; sqlite:////var/log.db is absolute, sqlite:///log.db relative",
         )

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 
 import sqlparse
-from sqlalchemy import Connection, CursorResult, Inspector, column, inspect, select, table
+from sqlalchemy import ColumnClause, Connection, CursorResult, Inspector, column, inspect, select, table
 from sqlalchemy.exc import NoSuchTableError, SAWarning
 from sqlparse.sql import Token
 from sqlparse.tokens import Comment, Keyword, Whitespace
@@ -29,25 +29,22 @@ def check_select(query: str) -> None:
     words = statements[0] if statements else []
     first = next((word for word in words if word.value != "("), None)
     writing = [word for word in words if word.ttype in Keyword and word.normalized.split()[0] in WRITING]
+    do = "read with SELECT, or WITH ... SELECT"
     if len(statements) != 1:
-        got: object = f"{len(statements)} statements"
+        got = f"{len(statements)} statements"
     elif first is None or first.normalized not in FIRST:
         got = first.value if first else ""
     elif writing:
-        got = writing[0].value
+        got, do = writing[0].value, "leave it out; if it is the name of a column, put it in quotes"
     else:
         return
-    raise ConfigError(
-        "query must be one SELECT",
-        got=got,
-        allowed="a SELECT that only reads",
-        do="put a column of that name in quotes",
-    )
+    raise ConfigError("query must be one SELECT that only reads", got=got, do=do)
 
 
 def _words(statement: Token) -> list[Token]:
     """The tokens that mean something, without the ; at the end."""
-    tokens = [token for token in statement.flatten() if token.ttype not in Whitespace and token.ttype not in Comment]
+    flat = statement.flatten()  # type: ignore[no-untyped-call]
+    tokens = [token for token in flat if token.ttype not in Whitespace and token.ttype not in Comment]
     while tokens and tokens[-1].value == ";":
         tokens.pop()
     return tokens
@@ -71,7 +68,7 @@ def ask(connection: Connection, source: SQLSource) -> tuple[CursorResult[tuple[o
     schema, _, name = (source.table or "").rpartition(".")
     found = _columns_of(connection, name, schema or None)
     wanted = places(found, source.columns, f"the table {source.table}")
-    chosen = [column(found[place]) for place in wanted.values()]
+    chosen: list[ColumnClause[object]] = [column(found[place]) for place in wanted.values()]
     statement = select(*chosen).select_from(table(name, *chosen, schema=schema or None))
     return streaming.execute(statement), {ours: place for place, ours in enumerate(wanted)}
 
@@ -109,11 +106,8 @@ def _columns_of(connection: Connection, name: str, schema: str | None) -> list[s
     except NoSuchTableError:
         pass
     known = _tables(inspector, schema)
-    place = (
-        f"in the schema {schema}" if schema else f"in the default schema {inspector.default_schema_name or ''}".strip()
-    )
     raise DataError(
-        f"there is no table {place}",
+        f"there is no such table in the schema {schema or inspector.default_schema_name or 'main'}",
         got=name,
         allowed=_listed(known) if known else f"there are none; schemas: {_listed(inspector.get_schema_names())}",
         do=_nearest(name, known, "name another, with its schema: schema.table"),
