@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ncf.data.ratings import Ratings
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.config import MovieLensSource, SourceConfig
+from ncf.data.sources.config import FileSource, MovieLensSource, SourceConfig
+from ncf.data.sources.files import load_files
 from ncf.data.sources.movielens import load_movielens
 from ncf.errors import ConfigError
 
@@ -22,5 +23,7 @@ def load_ratings(source: SourceConfig, cache: Path | None = None) -> Ratings:
     match source:
         case MovieLensSource():
             return load_movielens(source, cache or cache_dir())
+        case FileSource():
+            return load_files(source)
         case _:
-            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens")
+            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens, files")
