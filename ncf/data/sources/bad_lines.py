@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -17,6 +18,7 @@ Kind: TypeAlias = Literal["id", "integer", "number", "text"]
 
 SHOWN = 10
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+BAD_BYTE = re.compile("[\udc80-\udcff]")  # what Python makes of it
 INTEGER = re.compile(r"\s*-?[0-9]+\s*")
 
 
@@ -36,7 +38,8 @@ class _Findings:
 
     wrong_lines: int = 0
     shown: list[str] = field(default_factory=list)
-    values: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
+    first: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    values: Counter[str] = field(default_factory=Counter)
 
 
 def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> DataError | None:
@@ -51,7 +54,8 @@ def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> Dat
                 continue
             for role, column in columns.items():
                 if allowed := _fault(cells[column.place], column):
-                    found.values.setdefault(role, []).append((line, cells[column.place], allowed))
+                    found.first.setdefault(role, (line, cells[column.place], allowed))
+                    found.values[role] += 1
     return _wrong_lines(file, dialect, found) if found.wrong_lines else _wrong_value(file, dialect, columns, found)
 
 
@@ -68,17 +72,20 @@ def _wrong_lines(file: File, dialect: Dialect, found: _Findings) -> DataError:
 def _wrong_value(file: File, dialect: Dialect, columns: dict[str, TextColumn], found: _Findings) -> DataError | None:
     if not found.values:
         return None
-    role, faults = min(found.values.items(), key=lambda item: item[1][0][0])
-    line, value, allowed = faults[0]
+    role = min(found.first, key=lambda role: found.first[role])
+    (line, value, allowed), faults = found.first[role], found.values[role]
     bad = _bad_bytes(value)
+    do = f"mend or remove {f'the {faults:,} such lines' if faults > 1 else 'the line'}"
+    if bad:
+        do = "set encoding to what the file is in, such as latin-1 or cp1252"
+    elif line == 1 and faults == 1:
+        do += "; if it names the columns, set header to true"
     name = f"column {columns[role].name}" if dialect.header else f"column at place {columns[role].place}"
     return DataError(
         f"{file}, line {line} has an unusable {role} ({name})",
         got=value.encode(errors="surrogateescape") if bad else value,
         allowed=f"text in {dialect.encoding}" if bad else allowed,
-        do="set encoding to what the file is in, such as latin-1 or cp1252"
-        if bad
-        else f"mend or remove {f'the {len(faults):,} such lines' if len(faults) > 1 else 'the line'}",
+        do=do,
     )
 
 
@@ -97,7 +104,7 @@ def _fault(value: str, column: TextColumn) -> str:
 
 
 def _bad_bytes(value: str) -> bool:
-    return any("\udc80" <= letter <= "\udcff" for letter in value)
+    return not value.isascii() and BAD_BYTE.search(value) is not None
 
 
 def line_of(file: File, dialect: Dialect, row: int) -> int:

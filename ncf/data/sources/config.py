@@ -82,7 +82,7 @@ class FileSource(Settings):
     @classmethod
     def _known(cls, encoding: str) -> str:
         try:
-            b"a".decode(encoding)
+            "a".encode(encoding)
         except LookupError as error:
             raise ValueError(
                 f"unknown encoding {encoding!r}; Python knows utf-8, latin-1, cp1252, utf-16..."

@@ -117,6 +117,9 @@ def find_dialect(
     _check_separator(start, found, first, fits)
     if header is None:
         header = fits([name_of(cell) for cell in first])
+    if header and "\ufffd" in "".join(first):
+        do = "set encoding to what the file is in, such as latin-1 or cp1252"
+        raise DataError(f"{start.file}, line {line} is not in {encoding}", got=first, do=do)
     names = tuple(name_of(cell) for cell in first) if header else tuple(str(place) for place in range(len(first)))
     return Dialect(
         found, encoding, quoting, header, names, _lines_before_rows(start, found, quoting, line) if header else 0

@@ -44,6 +44,8 @@ class Feed(io.RawIOBase):
             read = self._stream.read(size if size > 0 else BLOCK_BYTES)
             self._ended = not read
             block = read if self._decoder is None else self._decoder.decode(read, final=not read).encode()
+            if b"\0" in block:
+                raise ValueError("it is no text further on: it has zero bytes")
             if block := self._replaced(block):
                 self.quotes += block.count(b'"')
                 return block

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import fsspec
 import pyarrow as pa
+from fsspec.registry import known_implementations
 
 from ncf.errors import DataError
 
@@ -119,7 +120,7 @@ def _system(location: str) -> tuple[Any, str]:
         return system, str(path)
     except ImportError as error:
         scheme = location.split("://")[0]
-        known = fsspec.registry.known_implementations.get(scheme, {})
+        known = known_implementations.get(scheme, {})
         raise DataError(
             f"{location} needs a driver that is not installed",
             got=str(known.get("err") or error),

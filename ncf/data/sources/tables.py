@@ -78,12 +78,7 @@ def _id(values: Any, where: str) -> Any:
         return pa.array([str(value) for value in values.to_pylist()], pa.string())
     if not _is_text(values.type):
         raise DataError(f"{where} has ids of an unusable type", got=str(values.type), allowed="integers or text")
-    text = values.cast(pa.string())
-    if pc.any(pc.equal(text, "")).as_py():
-        raise DataError(
-            f"{where} has an empty id", got="", allowed="an id must not be empty", do="mend or remove the row"
-        )
-    return text
+    return values.cast(pa.string())
 
 
 def _number(values: Any, where: str) -> Any:

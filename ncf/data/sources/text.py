@@ -83,6 +83,10 @@ def _explained(
     file: File, dialect: Dialect, columns: dict[str, TextColumn], error: ValueError
 ) -> DataError | NotAllIntegersError:
     known = explain(file, dialect, columns)
-    if known is None and any(column.kind == "integer" for column in columns.values()):
+    if (
+        known is None
+        and isinstance(error, pa.ArrowInvalid)
+        and any(column.kind == "integer" for column in columns.values())
+    ):
         return NotAllIntegersError()
     return known or DataError(f"{file} can't be read", got=str(error)[:300], do="check the separator and the quotes")
