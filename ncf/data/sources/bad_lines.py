@@ -17,6 +17,7 @@ from ncf.errors import DataError
 Kind: TypeAlias = Literal["id", "integer", "number", "text"]
 
 SHOWN = 10
+MOST = 100_000  # faults that are counted; a wrong setting would take minutes
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 BAD_BYTE = re.compile("[\udc80-\udcff]")  # what Python makes of it
 INTEGER = re.compile(r"\s*-?[0-9]+\s*")
@@ -41,12 +42,26 @@ class _Findings:
     first: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     values: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def total(self) -> int:
+        """Faults of all kinds."""
+        return self.wrong_lines + self.values.total()
 
-def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> DataError | None:
-    """What is wrong with a file that Arrow refused; None if it is nothing that can be told here."""
+
+def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn], good: int = 0) -> DataError | None:
+    """What is wrong with a file that Arrow refused; None if it is nothing that can be told here.
+
+    Args:
+        file: the file.
+        dialect: how it is written.
+        columns: role -> the wanted columns.
+        good: rows that Arrow has read before.
+    """
     found = _Findings()
     with text_lines(file, dialect.encoding) as lines:
-        for line, cells in _rows(lines, dialect):
+        for line, cells in _rows(lines, dialect, good):
+            if found.total >= MOST:
+                break
             if len(cells) != len(dialect.names):
                 found.wrong_lines += 1
                 if found.wrong_lines <= SHOWN:
@@ -59,10 +74,14 @@ def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> Dat
     return _wrong_lines(file, dialect, found) if found.wrong_lines else _wrong_value(file, dialect, columns, found)
 
 
+def _number(faults: int) -> str:
+    return f"{faults:,}{' or more' if faults >= MOST else ''}"
+
+
 def _wrong_lines(file: File, dialect: Dialect, found: _Findings) -> DataError:
     more = ", ..." if found.wrong_lines > SHOWN else ""
     return DataError(
-        f"{file}: {found.wrong_lines:,} lines have too many or too few columns",
+        f"{file}: {_number(found.wrong_lines)} lines have too many or too few columns",
         got=", ".join(found.shown) + more,
         allowed=f"{len(dialect.names)} columns divided by {dialect.separator!r}, as in the first line",
         do="mend or remove these lines; a field with a separator in it needs double quotes",
@@ -75,7 +94,7 @@ def _wrong_value(file: File, dialect: Dialect, columns: dict[str, TextColumn], f
     role = min(found.first, key=lambda role: found.first[role])
     (line, value, allowed), faults = found.first[role], found.values[role]
     bad = _bad_bytes(value)
-    do = f"mend or remove {f'the {faults:,} such lines' if faults > 1 else 'the line'}"
+    do = f"mend or remove {f'the {_number(faults)} such lines' if faults > 1 else 'the line'}"
     if bad:
         do = "set encoding to what the file is in, such as latin-1 or cp1252"
     elif line == 1 and faults == 1:
@@ -110,7 +129,7 @@ def _bad_bytes(value: str) -> bool:
 def line_of(file: File, dialect: Dialect, row: int) -> int:
     """The line, from 1, where a row begins, from 0."""
     with text_lines(file, dialect.encoding) as lines:
-        return next(line for place, (line, _) in enumerate(_rows(lines, dialect)) if place == row)
+        return next(_rows(lines, dialect, row))[0]
 
 
 def refuse_open_quote(file: File, dialect: Dialect) -> None:
@@ -135,7 +154,6 @@ def refuse_open_quote(file: File, dialect: Dialect) -> None:
             raise DataError(f"{file}, line {begin} opens a double quote that is never closed", do=do) from error
 
 
-def _rows(lines: Iterable[str], dialect: Dialect) -> Iterator[Record]:
-    """Without the header."""
-    rows = split_lines(lines, dialect.separator, quoting=dialect.quoting)
-    return (row for row in rows if row[0] > dialect.skip)
+def _rows(lines: Iterable[str], dialect: Dialect, after: int) -> Iterator[Record]:
+    """Without the header and so many rows after it."""
+    return split_lines(lines, dialect.separator, quoting=dialect.quoting, after=after + dialect.header)

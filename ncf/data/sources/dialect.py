@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -69,20 +70,35 @@ def read_start(file: File, encoding: str) -> Start:
     return Start(file, start, whole)
 
 
-def split_lines(lines: Iterable[str], separator: str, *, quoting: bool) -> Iterator[Record]:
-    """Line number, from 1, where a row begins, and its cells; blank lines are passed over, as Arrow does."""
-    if len(separator) > 1 or not quoting:
-        for number, line in enumerate(lines, 1):
-            if text := line.rstrip("\r\n"):
-                yield number, text.split(separator)
-        return
+def split_lines(lines: Iterable[str], separator: str, *, quoting: bool, after: int = 0) -> Iterator[Record]:
+    """Line number, from 1, where a row begins, and its cells; blank lines are passed over, as Arrow does.
+
+    Args:
+        lines: with their ends.
+        separator: of columns.
+        quoting: whether a field may stand in double quotes.
+        after: rows to pass over first, faster than others.
+    """
+    number = rows = 0
+    lines = iter(lines)
+    for line in lines:
+        number = begin = number + 1
+        if quoting and '"' in line:
+            cells, read = _quoted_row(itertools.chain([line], lines), separator, begin)
+            number += read - 1
+        elif not (text := line.rstrip("\r\n")):
+            continue
+        else:
+            cells = text.split(separator) if rows >= after else []
+        rows += 1
+        if rows > after:
+            yield begin, cells
+
+
+def _quoted_row(lines: Iterable[str], separator: str, begin: int) -> tuple[list[str], int]:
     reader = csv.reader(lines, delimiter=separator)
-    begin = 1
     try:
-        for cells in reader:
-            if cells:
-                yield begin, cells
-            begin = reader.line_num + 1
+        return next(reader), reader.line_num
     except csv.Error as error:
         raise ValueError(f"line {begin}: {error}; is a double quote open there?") from error
 
@@ -142,7 +158,7 @@ def _sniffed(start: Start, fits: Callable[[list[str]], bool]) -> str:
     """The separator whose first line names the wanted columns, or that divides most lines alike, into most columns."""
 
     def merit(separator: str) -> tuple[bool, float, int]:
-        records = start.records(separator, quoting=True)
+        records = start.records(separator, quoting=len(separator) == 1)
         counts = Counter(len(cells) for _, cells in records)
         columns = len(records[0][1])
         if columns < 2:

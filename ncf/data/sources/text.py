@@ -32,13 +32,15 @@ def read_blocks(file: File, dialect: Dialect, columns: dict[str, TextColumn]) ->
         NotAllIntegersError: nothing is wrong, but that a column of integers has other numbers, too.
     """
     feed = None
+    good = 0
     with reading(file), file.open() as stream:
         try:
             feed = Feed(stream, dialect.encoding, dialect.separator)
             for batch in _open(feed, dialect, columns):
                 yield _wanted(batch, columns)
+                good += len(batch)
         except ValueError as error:  # Arrow's errors about the content, and those of the encoding
-            raise _explained(file, dialect, columns, error) from error
+            raise _explained(file, dialect, columns, good, error) from error
     if dialect.quoting and feed.quotes % 2:
         refuse_open_quote(file, dialect)
 
@@ -80,9 +82,9 @@ def _wanted(batch: Any, columns: dict[str, TextColumn]) -> dict[str, Any]:
 
 
 def _explained(
-    file: File, dialect: Dialect, columns: dict[str, TextColumn], error: ValueError
+    file: File, dialect: Dialect, columns: dict[str, TextColumn], good: int, error: ValueError
 ) -> DataError | NotAllIntegersError:
-    known = explain(file, dialect, columns)
+    known = explain(file, dialect, columns, good)
     if (
         known is None
         and isinstance(error, pa.ArrowInvalid)
