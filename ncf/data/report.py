@@ -71,6 +71,16 @@ class DataReport(BaseModel):
             *(("note", text) for text in self.notes),
         ]
 
+    def text(self) -> str:
+        """The table for a terminal or a log."""
+        width = max(len(what) for what, _ in self.rows())
+        return "\n".join(f"  {what:<{width}}  {value}" for what, value in self.rows())
+
+    def markdown(self) -> str:
+        """The table for an artifact."""
+        lines = [f"| {what} | {value} |" for what, value in self.rows()]
+        return "\n".join(["| | |", "| --- | --- |", *lines]) + "\n"
+
 
 def _time(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else datetime.fromtimestamp(microseconds / 1e6, UTC)

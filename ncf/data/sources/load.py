@@ -4,9 +4,10 @@ from pathlib import Path
 
 from ncf.data.ratings import Ratings
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.config import FileSource, MovieLensSource, SourceConfig
+from ncf.data.sources.config import FileSource, MovieLensSource, PaperSource, SourceConfig
 from ncf.data.sources.files import load_files
 from ncf.data.sources.movielens import load_movielens
+from ncf.data.sources.paper import load_paper
 from ncf.errors import ConfigError
 
 
@@ -25,5 +26,9 @@ def load_ratings(source: SourceConfig, cache: Path | None = None) -> Ratings:
             return load_movielens(source, cache or cache_dir())
         case FileSource():
             return load_files(source)
+        case PaperSource():
+            return load_paper(source)
         case _:
-            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens, files")
+            raise ConfigError(
+                "this kind of source can't be read yet", got=source.kind, allowed="movielens, files, paper"
+            )

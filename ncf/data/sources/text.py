@@ -31,11 +31,10 @@ def read_blocks(file: File, dialect: Dialect, columns: dict[str, TextColumn]) ->
         DataError: a line has too many or too few columns, or a value is empty or not of its kind; with its line.
         NotAllIntegersError: nothing is wrong, but that a column of integers has other numbers, too.
     """
-    feed = None
     good = 0
     with reading(file), file.open() as stream:
+        feed = Feed(stream, dialect.encoding, dialect.separator)
         try:
-            feed = Feed(stream, dialect.encoding, dialect.separator)
             for batch in _open(feed, dialect, columns):
                 yield _wanted(batch, columns)
                 good += len(batch)
