@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install retrain mlflow test test-slow check format clean
+.PHONY: help install prepare retrain mlflow test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ install: .venv/.installed ## make .venv with everything (the other tasks do this
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="--dataset shop --source.path plays.csv"
+	@$(BIN)/python -m flows.prepare $(ARGS)
 
 retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
 	@$(BIN)/python -m flows.retrain $(ARGS)

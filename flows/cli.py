@@ -19,13 +19,14 @@ from rich.console import Console
 from typing_extensions import override
 
 from flows.preflight import check_before_work
-from flows.report import Report
-from flows.settings import RetrainSettings, flatten
+from flows.settings import DataSettings, flatten
 from ncf.config import Settings
 from ncf.data.sources.cache import cache_dir
 from ncf.errors import ConfigError, NCFError
 
+R = TypeVar("R")
 S = TypeVar("S", bound=Settings)
+D = TypeVar("D", bound=DataSettings)
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 GO_ON = "nothing finished was lost, and the same command goes on"
@@ -33,7 +34,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def run_from_command_line(
-    flow: Callable[[Any], Report], settings_type: type[RetrainSettings], args: Sequence[str]
+    flow: Callable[[Any], R], settings_type: type[D], args: Sequence[str], show: Callable[[R, Console], None]
 ) -> int:
     """Read the settings, run the flow and show what it found. Returns the exit code."""
     console = Console(stderr=False)
@@ -43,7 +44,7 @@ def run_from_command_line(
         return fail(str(error), EXIT_USAGE)
     quieten()
     try:
-        check_before_work(settings.hardware)  # here too, so that the user need not wait for Prefect's server to be told
+        check_before_work(settings)  # here too, so that the user need not wait for Prefect's server to be told
         with one_at_a_time(settings.dataset):
             start_prefect()
             show(flow(settings), console)
@@ -90,7 +91,7 @@ def _unknown_option(message: str, settings_type: type[Settings]) -> str:
 
 @contextmanager
 def one_at_a_time(dataset: str) -> Iterator[None]:
-    """Hold this machine's lock for a data set's retraining; it is free again when the process ends, however.
+    """Hold this machine's lock for a data set; it is free again when the process ends, however.
 
     Raises:
         ConfigError: another process holds it.
@@ -102,7 +103,7 @@ def one_at_a_time(dataset: str) -> Iterator[None]:
             yield
     except Timeout as error:
         raise ConfigError(
-            f"another retraining of {dataset} is running on this machine", do="wait for it, or stop it"
+            f"another run for {dataset} is going on, on this machine", do="wait for it, or stop it"
         ) from error
 
 
@@ -136,26 +137,6 @@ def quieten() -> None:
     logging.getLogger("ncf").setLevel(logging.INFO)  # where data comes from, and its licence
     for handler in logging.getLogger().handlers:
         handler.addFilter(_ToldAlready())
-
-
-def show(report: Report, console: Console) -> None:
-    """The table, the verdict, some recommendations, and what to do next."""
-    if not report.trained:
-        console.print("\nNothing has changed since the last retraining, so nothing was trained. The result was:")
-    console.print(report.table())
-    console.print(report.verdict(), highlight=False)
-    if report.recommendations:
-        console.print(f"\nRecommendations for every user: {report.recommendations}", highlight=False, soft_wrap=True)
-        for line in report.sample:
-            console.print(f"  {line}", highlight=False, markup=False, overflow="ellipsis", no_wrap=True)
-    console.print(
-        "\nLook at the runs:        make mlflow\n"
-        'Try another seed:        make retrain ARGS="--seed 1"\n'
-        'Try a wider GMF:         make retrain ARGS="--gmf.model.embedding-dim 64"\n'
-        'See every setting:       make retrain ARGS="--help"',
-        highlight=False,
-        markup=False,
-    )
 
 
 def fail(message: str, code: int) -> int:

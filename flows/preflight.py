@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
+from flows.settings import DataSettings, RetrainSettings
 from flows.store import check_tracking, sqlite_folder, tracking_uri
-from ncf.config import HardwareConfig
 from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
 from ncf.errors import ConfigError
 from ncf.files import new_file
@@ -13,15 +13,21 @@ from ncf.training.hardware import check_hardware
 NEEDED_BYTES = 200_000_000  # a retraining of ML-100K writes about a tenth of this; a database must never run full
 
 
-def check_before_work(hardware: HardwareConfig) -> None:
+def check_before_work(settings: DataSettings) -> None:
     """Refuse to start what could not end.
 
     Raises:
         ConfigError: the hardware asked for is not there, a folder can't be written, or its disk is nearly full.
         TrackingError: MLflow does not answer.
     """
-    check_hardware(hardware)
+    if isinstance(settings, RetrainSettings):
+        check_training(settings)
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
+
+
+def check_training(settings: RetrainSettings) -> None:
+    """What a retraining needs beside its data."""
+    check_hardware(settings.hardware)
     check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
     store = sqlite_folder(tracking_uri())
     if store is not None:

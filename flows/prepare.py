@@ -1,13 +1,18 @@
-"""Tasks: from a data set's name to a prepared data set on disk."""
+"""Flow: from a log to a prepared data set, checked. `python -m flows.prepare --help`."""
 
+import sys
 from pathlib import Path
 
-from prefect import task
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+from rich.console import Console
 
+from flows.cli import run_from_command_line
+from flows.preflight import check_before_work
 from flows.retries import is_passing
-from flows.settings import RetrainSettings, content_key
+from flows.settings import DataSettings, content_key
 from ncf.data.pipeline import prepare_ratings
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import Ratings
@@ -15,6 +20,14 @@ from ncf.data.report import DataReport
 from ncf.data.sources.cache import cache_dir
 from ncf.data.sources.load import load_ratings
 from ncf.data.storage import load_prepared, save_prepared
+
+
+@flow(name="prepare", flow_run_name="prepare {settings.dataset}")
+def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B008 (frozen, and Prefect shows it)
+    """Read and check a log, and say what is in it; a retraining does the same first."""
+    check_before_work(settings)
+    _data, report = prepare_data(settings, load(settings))
+    return report
 
 
 @task(
@@ -25,26 +38,39 @@ from ncf.data.storage import load_prepared, save_prepared
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )
-def load(settings: RetrainSettings) -> Ratings:
-    """Fetch the data set, from the cache if it is there, and check it."""
+def load(settings: DataSettings) -> Ratings:
+    """Fetch the log, from the cache if it is there, and check it."""
     ratings = load_ratings(settings.log_source)
     get_run_logger().info("%s: %s ratings, checked", settings.dataset, f"{len(ratings.frame):,}")
     return ratings
 
 
 @task(name="prepare data", task_run_name="prepare data", cache_policy=NO_CACHE)
-def prepare_data(settings: RetrainSettings, ratings: Ratings) -> tuple[PreparedData, DataReport]:
-    """Filter, split, draw the candidates, and store the prepared data set."""
+def prepare_data(settings: DataSettings, ratings: Ratings) -> tuple[PreparedData, DataReport]:
+    """Filter, split, draw the candidates, store the prepared data set, and report."""
     data, report = prepare_ratings(settings.dataset, ratings, settings.data)
-    for what, value in report.rows():
-        get_run_logger().info("%s: %s", what, value)
     folder = prepared_folder(settings)
     save_prepared(data, folder)
-    get_run_logger().info("prepared data set %s in %s", data.fingerprint[:12], folder)
+    get_run_logger().info("%s, prepared (%s):\n%s", settings.dataset, data.fingerprint[:12], report.text())
+    create_markdown_artifact(report.markdown(), key=f"{settings.dataset}-data", description="rows read, dropped, kept")
     return load_prepared(folder), report
 
 
-def prepared_folder(settings: RetrainSettings) -> Path:
+def prepared_folder(settings: DataSettings) -> Path:
     """Where the prepared data of these settings lie, in the cache."""
     key = content_key(settings.data.model_dump(mode="json"), settings.log_source.model_dump(mode="json"))
     return cache_dir() / "prepared" / f"{settings.dataset}-{key}"
+
+
+def show(report: DataReport, console: Console) -> None:
+    """What to do next; the report itself was logged."""
+    console.print(
+        "\nTrain on it:             make retrain, with the same ARGS\n"
+        'See every setting:       make prepare ARGS="--help"',
+        highlight=False,
+        markup=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_from_command_line(prepare, DataSettings, sys.argv[1:], show))

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from flows.measure import EPOCHS, SECONDS
@@ -93,6 +94,25 @@ class Report(BaseModel):
             f"**{self.verdict()}**\n\n{table}\n\nTest holdout; ± is the 95 % interval of the mean over users. "
             f"The best model is chosen on the validation holdout. MLflow run `{self.run_id}`, "
             f"data `{self.fingerprint[:12]}`.\n"
+        )
+
+    def show(self, console: Console) -> None:
+        """The table, the verdict, some recommendations, and what to do next."""
+        if not self.trained:
+            console.print("\nNothing has changed since the last retraining, so nothing was trained. The result was:")
+        console.print(self.table())
+        console.print(self.verdict(), highlight=False)
+        if self.recommendations:
+            console.print(f"\nRecommendations for every user: {self.recommendations}", highlight=False, soft_wrap=True)
+            for line in self.sample:
+                console.print(f"  {line}", highlight=False, markup=False, overflow="ellipsis", no_wrap=True)
+        console.print(
+            "\nLook at the runs:        make mlflow\n"
+            'Try another seed:        make retrain ARGS="--seed 1"\n'
+            'Try a wider GMF:         make retrain ARGS="--gmf.model.embedding-dim 64"\n'
+            'See every setting:       make retrain ARGS="--help"',
+            highlight=False,
+            markup=False,
         )
 
 

@@ -26,26 +26,27 @@ from ncf import __version__
 from ncf.data.prepared import PreparedData
 from ncf.threads import torch_threads
 
-REPORT = "report.json"
+REPORT, DATA_REPORT = "report.json", "data_report.md"
 
 
 @flow(name="retrain", flow_run_name="retrain {settings.dataset}, seed {settings.seed}")
 def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B008 (frozen, and Prefect shows it)
     """Train the four models, compare them, register the best, promote it if it is better, and recommend."""
-    check_before_work(settings.hardware)
+    check_before_work(settings)
     with torch_threads(settings.hardware.scoring_threads):
         return run(settings)
 
 
 def run(settings: RetrainSettings) -> Report:
     """The retraining itself; what is finished already is not done again."""
-    data, _about = prepare_data(settings, load(settings))
+    data, about = prepare_data(settings, load(settings))
     tracker = Tracker(settings.dataset)
     key = content_key(settings.learned(), data.fingerprint, __version__)
     earlier = tracker.newest_retraining(key)
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
         return report_again(tracker, earlier, settings, data)
     with open_run(tracker, key, earlier, settings, data) as run_id:
+        tracker.log_text(run_id, about.markdown(), DATA_REPORT)
         baselines = measure_baselines(tracker, run_id, settings, data)
         gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
         mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
@@ -99,7 +100,7 @@ def open_run(
         tracker.resume_retraining(run_id)
         get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
     else:
-        run_id = tracker.start_retraining(key, flatten(settings.learned()), data)
+        run_id = tracker.start_retraining(key, flatten(settings.shown()), data)
     try:
         yield run_id
     except BaseException as error:
@@ -127,4 +128,4 @@ def publish(report: Report) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_from_command_line(retrain, RetrainSettings, sys.argv[1:]))
+    sys.exit(run_from_command_line(retrain, RetrainSettings, sys.argv[1:], Report.show))

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ncf.config import (
     GMFRecipe,
@@ -71,8 +71,8 @@ class BaselineSettings(Settings):
     ials: IALSSettings = IALSSettings()
 
 
-class RetrainSettings(Settings):
-    """Train GMF, MLP and NeuMF on a data set, compare them with the champion, register and promote the best."""
+class DataSettings(Settings):
+    """Read a log, check it, and make the prepared data set that models are trained on."""
 
     dataset: str = Field(
         default="ml-100k",
@@ -80,8 +80,30 @@ class RetrainSettings(Settings):
         description="the data set's name: that of the experiment, the registered model (ncf-NAME) and the files",
     )
     source: SourceConfig | None = Field(
-        default=None, description="where the log lies; empty: the MovieLens data set that `dataset` names"
+        default=None,
+        validate_default=True,
+        description="where the log lies; empty: the MovieLens data set that `dataset` names",
     )
+    data: DataConfig = DataConfig()
+    engine: EngineConfig = EngineConfig()
+
+    @field_validator("source", mode="after")
+    @classmethod
+    def _known_by_name(cls, source: SourceConfig | None, info: ValidationInfo) -> SourceConfig | None:
+        dataset = info.data.get("dataset")  # None if it was refused itself
+        if source is None and dataset is not None and dataset not in MOVIELENS:
+            raise ValueError(f"{dataset!r} needs a source, such as source.path; by name: {', '.join(MOVIELENS)}")
+        return source
+
+    @property
+    def log_source(self) -> SourceConfig:
+        """Where the log lies."""
+        return self.source or MovieLensSource.model_validate({"name": self.dataset})
+
+
+class RetrainSettings(DataSettings):
+    """Train GMF, MLP and NeuMF on a data set, compare them with the champion, register and promote the best."""
+
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of initial values, shuffling, negatives and dropout")
     force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")
     warm_start: bool = Field(
@@ -90,28 +112,12 @@ class RetrainSettings(Settings):
         "cheaper on a log that has grown",
     )
     top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
-    data: DataConfig = DataConfig()
-    engine: EngineConfig = EngineConfig()
     gmf: GMFRecipe = GMFRecipe()
     mlp: MLPRecipe = MLPRecipe()
     neumf: NeuMFRecipe = NeuMFRecipe()
     neumf_pretrained: PretrainedRecipe = PretrainedRecipe()
     baselines: BaselineSettings = BaselineSettings()
     hardware: HardwareConfig = HardwareConfig()
-
-    @model_validator(mode="after")
-    def _source_is_known(self) -> Self:
-        if self.source is None and self.dataset not in MOVIELENS:
-            raise ValueError(
-                f"the data set {self.dataset!r} needs a source, such as source.path; only {', '.join(MOVIELENS)} "
-                "are known by name"
-            )
-        return self
-
-    @property
-    def log_source(self) -> SourceConfig:
-        """Where the log lies."""
-        return self.source or MovieLensSource.model_validate({"name": self.dataset})
 
     @property
     def model_name(self) -> str:
@@ -121,6 +127,10 @@ class RetrainSettings(Settings):
     def trainings(self) -> list[TrainingConfig]:
         """How each of the models is trained."""
         return [recipe.training for recipe in (self.gmf, self.mlp, self.neumf, self.neumf_pretrained)]
+
+    def shown(self) -> dict[str, Any]:
+        """What a run says of itself: what is learned, and from which source."""
+        return {"source": self.log_source.model_dump(mode="json"), **self.learned()}
 
     def learned(self) -> dict[str, Any]:
         """The settings that decide what the models and baselines become, as JSON values."""

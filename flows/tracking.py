@@ -174,9 +174,13 @@ class Tracker:
             write_json(Path(scratch) / name, value)
             self.client.log_artifact(run_id, str(Path(scratch) / name))
 
+    def log_text(self, run_id: str, text: str, name: str) -> None:
+        """Upload a text as the artifact `name`."""
+        self.client.log_text(run_id, text, name)
+
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
         """Upload a table as the artifact `name`, a CSV file, which MLflow's UI shows."""
-        self.client.log_text(run_id, table.to_csv(index=False), name)
+        self.log_text(run_id, table.to_csv(index=False), name)
 
     def log_picture(self, run_id: str, picture: Figure, name: str) -> None:
         """Upload a figure as the artifact `name`, which MLflow's UI shows."""

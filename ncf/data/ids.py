@@ -1,63 +1,121 @@
-"""Outside ids in one of three forms: int64 (or a smaller integer), text, uuid.UUID."""
+"""How ids are kept: integers, text and UUIDs, each given back with the type it had."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
+from numpy.typing import NDArray
 
-LARGEST_FLOAT = 2.0**53  # beyond it a float no longer holds every whole number
-LARGEST = 2**63 - 1
+from ncf.data.interactions import Ids
+from ncf.errors import ConfigError, DataError
+
+IdKind: TypeAlias = Literal["int", "str", "uuid"]
+KINDS: tuple[IdKind, ...] = get_args(IdKind)
+PARSERS: dict[IdKind, Callable[[str], int | str | UUID]] = {"int": int, "str": str, "uuid": UUID}
+WORDS: dict[IdKind, str] = {"int": "an integer", "str": "text", "uuid": f"a UUID such as {UUID(int=7)}"}
 
 
-def as_ids(ids: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Ids in a form the rest of the house takes; integers that came as floats become integers again.
+def kind_of(ids: Ids) -> IdKind:
+    """Which kind these ids are; no ids at all are text unless their dtype says integers.
 
-    What can't be an id is left as it came, for `are_ids` to find. Integer and text columns are not copied.
+    Raises:
+        DataError: they are of another type, or of several.
     """
-    if isinstance(ids.dtype, pd.CategoricalDtype):
-        values = ids.cat.categories.dtype
-        ids = ids.astype(object if ids.hasnans and not types.is_string_dtype(values) else values)
-    if ids.dtype == object:
-        ids = ids.infer_objects()
-    if isinstance(ids.dtype, pd.ArrowDtype | pd.StringDtype) and types.is_string_dtype(ids.dtype):
-        return ids.astype("str")
-    if types.is_float_dtype(ids.dtype) and not ids.hasnans and bool(_whole(ids).all()):
-        return ids.astype("int64")
-    if types.is_integer_dtype(ids.dtype) and not ids.hasnans and bool((ids <= LARGEST).all()):
-        return ids if isinstance(ids.dtype, np.dtype) and ids.dtype != np.uint64 else ids.astype("int64")
+    if np.issubdtype(ids.dtype, np.integer):
+        return "int"
+    if pd.api.types.infer_dtype(ids, skipna=False) in ("string", "empty"):
+        return "str"
+    others = [value for value in ids if not isinstance(value, UUID)]
+    if not others:
+        return "uuid"
+    raise DataError(
+        f"ids of type {type(others[0]).__name__} can't be kept",
+        got=others[0],
+        allowed="integers of up to 64 bits, or text, or UUIDs, one type for all",
+        do="convert the column of ids in the log",
+    )
+
+
+def sort_ids(ids: Ids) -> Ids:
+    """Integers and UUIDs by their number, text by its code points."""
+    return np.sort(ids)
+
+
+def id_bytes(ids: Ids) -> NDArray[Any]:
+    """What a fingerprint sees of ids: an array whose dtype, shape and bytes differ wherever ids or their kind do."""
+    match kind_of(ids):
+        case "int":
+            return ids.astype("<i8")
+        case "uuid":
+            return np.frombuffer(b"".join(value.bytes for value in ids), dtype="V16")
+        case "str":
+            encoded = [str(value).encode() for value in ids]
+            text = b"".join(len(value).to_bytes(4, "little") + value for value in encoded)
+            return np.frombuffer(text, dtype=np.uint8)
+
+
+def encode_ids(ids: Ids) -> Ids:
+    """Ids as a column of a Parquet file: UUIDs as their 16 bytes, others as they are."""
+    return np.array([value.bytes for value in ids], dtype=object) if kind_of(ids) == "uuid" else ids
+
+
+def decode_ids(column: "pd.Series[Any]", kind: object) -> Ids:
+    """The ids that `encode_ids` made a column of.
+
+    Args:
+        column: as pandas reads it.
+        kind: `kind_of` the ids when they were written.
+
+    Raises:
+        ValueError: the column has other values, or the kind is unknown.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of ids {kind!r}, not one of {', '.join(KINDS)}")
+    ids = column.to_numpy(copy=True)
+    if kind == "uuid":
+        ids = np.array([UUID(bytes=value) for value in ids], dtype=object)
+    elif kind == "str":
+        ids = ids.astype(object)
+    if len(ids) and _kind_or_none(ids) != kind:
+        raise ValueError(f"the column {column.name} has no ids of kind {kind}, but {column.dtype}")
     return ids
 
 
-def are_ids(ids: "pd.Series[Any]") -> "pd.Series[bool] | bool":
-    """bool[rows], or True for all: whether a value is an id of the kind of the first one; empty values pass."""
-    if types.is_integer_dtype(ids.dtype):
-        return True if ids.dtype != np.uint64 else ids <= LARGEST
-    if isinstance(ids.dtype, pd.StringDtype):
-        return True
-    if types.is_float_dtype(ids.dtype):
-        return _whole(ids) | ids.isna()
-    if ids.dtype != object:
-        return pd.Series(False, index=ids.index)
-    kinds, known = ids.map(type), ids.notna()
-    first = kinds[known].iloc[0] if known.any() else None
-    alike = kinds == first if first is not None and issubclass(first, UUID | str | int) else known & False
-    too_large = ids.map(lambda value: isinstance(value, int) and abs(value) > LARGEST)
-    return (alike & ~too_large) | ~known
+def parse_id(text: str, kind: IdKind) -> int | str | UUID:
+    """One id as a user types it, such as "7" -> 7.
+
+    Raises:
+        ConfigError: it is no id of this kind.
+    """
+    try:
+        return PARSERS[kind](text)
+    except ValueError as error:
+        raise ConfigError("this is no id of the data set", got=text, allowed=WORDS[kind]) from error
 
 
-def are_not_empty(ids: "pd.Series[Any]") -> "pd.Series[bool] | bool":
-    """bool[rows], or True for all: whether there is an id, and not only white space."""
-    if isinstance(ids.dtype, np.dtype) and types.is_integer_dtype(ids.dtype):
-        return True
-    empty = ids.isna()
-    if isinstance(ids.dtype, pd.StringDtype):
-        empty |= (ids == "") | ids.str.isspace().astype(bool)
-    elif ids.dtype == object:
-        empty |= ids.map(lambda value: isinstance(value, str) and not value.strip())
-    return ~empty
+def from_json(values: list[Any], kind: IdKind) -> list[Any]:
+    """Ids that came through JSON, which writes UUIDs as text; what is no UUID stays as it is, an unknown id."""
+    return [_uuid_or_same(value) for value in values] if kind == "uuid" else values
 
 
-def _whole(numbers: "pd.Series[float]") -> "pd.Series[bool]":
-    return ((numbers == np.floor(numbers)) & (numbers.abs() < LARGEST_FLOAT)).fillna(False).astype(bool)
+def to_json(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """A column of ids with UUIDs as text, for JSON; others as they are."""
+    if column.dtype != object:
+        return column
+    return column.map(lambda value: str(value) if isinstance(value, UUID) else value)
+
+
+def _uuid_or_same(value: Any) -> Any:
+    try:
+        return UUID(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _kind_or_none(ids: Ids) -> IdKind | None:
+    try:
+        return kind_of(ids)
+    except DataError:
+        return None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ncf.data.ids import id_bytes
 from ncf.data.interactions import Ids, Indices
 from ncf.data.sampler import draw_candidates
 from ncf.data.split import Pairs, Split, joined, no_pairs
@@ -81,8 +82,8 @@ class PreparedData:
         """SHA-256 (hexadecimal) of ids, pairs and candidates: the same content gives the same value anywhere."""
         digest = hashlib.sha256()
         for array in (
-            _id_bytes(self.user_ids),
-            _id_bytes(self.item_ids),
+            id_bytes(self.user_ids),
+            id_bytes(self.item_ids),
             *(self.train.users, self.train.items),
             *(self.validation.pairs.users, self.validation.pairs.items, self.validation.candidates),
             *(self.test.pairs.users, self.test.pairs.items, self.test.candidates),
@@ -92,14 +93,6 @@ class PreparedData:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
-
-
-def _id_bytes(ids: Ids) -> NDArray[Any]:
-    if np.issubdtype(ids.dtype, np.integer):
-        return ids.astype("<i8")
-    encoded = [str(value).encode() for value in ids]
-    text = b"".join(len(value).to_bytes(4, "little") + value for value in encoded)
-    return np.frombuffer(text, dtype=np.uint8)
 
 
 def prepare(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from ncf.data.faults import Fault, Locate, row_number
-from ncf.data.ids import as_ids
+from ncf.data.id_columns import as_ids
 from ncf.data.sources.config import TimeUnit
 from ncf.data.tally import NOTHING_READ, Tally
 from ncf.data.times import read_times
@@ -72,11 +72,12 @@ class Ratings:
             raise DataError("parts must name one part a row", got=len(parts), allowed=f"{len(raw)} parts")
         checked, faults = _converted(raw, time_unit)
         check_frame(checked, raw, faults, locate)
+        offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
         tally = _tally(checked[TIMESTAMP], has_times)
         titles = pd.Series(dtype=str) if titles is None else titles.copy()
         titles = titles[titles.notna() & ~titles.index.duplicated()]
-        return cls(checked, titles, has_times, parts, candidates, tally)
+        return cls(checked, titles, has_times, parts, offered, tally)
 
 
 def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -112,12 +113,28 @@ def _converted(raw: pd.DataFrame, time_unit: TimeUnit) -> tuple[pd.DataFrame, li
     return pd.DataFrame(columns, index=raw.index, copy=False), faults
 
 
+def _offered(candidates: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:
+    """The candidates with ids of the same kind as the log's."""
+    columns = {column: as_ids(candidates[column].reset_index(drop=True)) for column in (USER_ID, ITEM_ID)}
+    for column, ids in columns.items():
+        if len(ids) and types.is_integer_dtype(ids.dtype) != types.is_integer_dtype(checked[column].dtype):
+            raise DataError(
+                f"the candidates have {column}s of another type than the log",
+                got=str(ids.dtype),
+                allowed=str(checked[column].dtype),
+                do="write both in the same way",
+            )
+    return pd.DataFrame(columns, copy=False)
+
+
 def _numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
+    if values.dtype == np.float64:
+        return values
     if values.dtype == object:
         values = values.infer_objects()  # datetimes would pass for numbers
     kind = values.cat.categories.dtype if isinstance(values.dtype, pd.CategoricalDtype) else values.dtype
     number = types.is_numeric_dtype(kind) and not types.is_complex_dtype(kind)
-    if not (number or types.is_string_dtype(kind) or kind == object):
+    if not (number or types.is_string_dtype(kind) or types.is_object_dtype(kind)):
         return pd.Series(np.nan, index=values.index, dtype="float64")
     return pd.to_numeric(values, errors="coerce").astype("float64")
 

@@ -26,7 +26,7 @@ class DataReport(BaseModel):
         cold_items: items in the holdouts that nobody has in train.
         users_evaluated: users with a validation or a test item.
         train_only_users: users in train with neither.
-        users_with_every_item: users with nothing left to recommend; evaluated ones have no candidates.
+        users_with_every_item: users with nothing left to recommend.
         notes: what was decided for the user.
     """
 
@@ -57,6 +57,7 @@ class DataReport(BaseModel):
         evaluated |= _marked(data.num_users, test.users)
         held_out = _marked(data.num_items, validation.items) | _marked(data.num_items, test.items)
         complete = np.bincount(everything.users, minlength=data.num_users) >= data.num_items
+        alone = [holdout.pairs.users[(holdout.candidates < 0).all(axis=1)] for holdout in (data.validation, data.test)]
         return cls(
             rows_read=tally.rows_read,
             dropped=dict(tally.dropped),
@@ -75,7 +76,7 @@ class DataReport(BaseModel):
             users_evaluated=int(evaluated.sum()),
             train_only_users=int((learned & ~evaluated).sum()),
             users_with_every_item=int(complete.sum()),
-            notes=[*tally.notes, *_on_candidates(int((complete & evaluated).sum()))],
+            notes=[*tally.notes, *_on_candidates(len(np.unique(np.concatenate(alone))))],
         )
 
     def rows(self) -> list[tuple[str, str]]:
@@ -99,15 +100,20 @@ class DataReport(BaseModel):
             *(("note", text) for text in self.notes),
         ]
 
+    def text(self) -> str:
+        """The table for a terminal or a log."""
+        width = max(len(what) for what, _ in self.rows())
+        return "\n".join(f"  {what:<{width}}  {value}" for what, value in self.rows())
+
     def markdown(self) -> str:
-        """The same rows as a Markdown table."""
+        """The table for an artifact."""
         lines = (f"| {_cell(what)} | {_cell(value)} |" for what, value in self.rows())
-        return "\n".join(["| data | value |", "| --- | --- |", *lines, ""])
+        return "\n".join(["| | |", "| --- | --- |", *lines, ""])
 
     def _span(self) -> str:
         if self.first_time is None or self.last_time is None:
             return "unknown"
-        return f"{self.first_time.isoformat(' ', 'seconds')[:-6]} to {self.last_time.isoformat(' ', 'seconds')[:-6]} UTC"
+        return f"{self.first_time:%Y-%m-%d %H:%M:%S} to {self.last_time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _marked(size: int, indices: Indices) -> NDArray[np.bool_]:
@@ -116,12 +122,11 @@ def _marked(size: int, indices: Indices) -> NDArray[np.bool_]:
     return mask
 
 
-def _on_candidates(users: int) -> list[str]:
-    if not users:
+def _on_candidates(alone: int) -> list[str]:
+    if not alone:
         return []
-    return [
-        f"{users:,} evaluated users have every item: their held-out item has nothing to be ranked with, and comes first"
-    ]
+    words = "evaluated users without an unseen item to rank with theirs, which so comes first in the sampled protocol"
+    return [f"{words}: {alone:,}"]
 
 
 def _time(microseconds: int | None) -> datetime | None:

@@ -11,12 +11,13 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaError, SchemaErrors
 
 from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
-from ncf.data.ids import are_ids, are_not_empty
-from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID, Ratings
+from ncf.data.id_columns import are_ids, are_not_empty
+from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.times import IN_RANGE
 from ncf.data.units import LAST_SECOND
 from ncf.errors import DataError
 
+LAST_MICROSECOND = LAST_SECOND * 10**6 + 999_999
 ID_CHECKS = (
     (are_not_empty, "an id must not be empty"),
     (are_ids, "whole numbers below 2**63, text, or UUIDs: one of these in the whole column"),
@@ -33,7 +34,7 @@ def _check(function: Any, error: str) -> pa.Check:
 
 
 def _finite(numbers: "pd.Series[float]") -> "pd.Series[bool]":
-    return pd.Series(np.isfinite(numbers.to_numpy()), index=numbers.index)
+    return numbers.abs().lt(np.inf)
 
 
 CHECKED = pa.DataFrameSchema(
@@ -42,7 +43,7 @@ CHECKED = pa.DataFrameSchema(
         ITEM_ID: _id_column(),
         RATING: pa.Column("float64", _check(_finite, "it must be a finite number"), nullable=True),
         TIMESTAMP: pa.Column(
-            "int64", _check(lambda times: (times >= 0) & (times // 10**6 <= LAST_SECOND), IN_RANGE), nullable=True
+            "int64", _check(lambda times: times.between(0, LAST_MICROSECOND), IN_RANGE), nullable=True
         ),
     },
     strict=True,
@@ -65,24 +66,6 @@ def check_frame(
         DataError: with every column's first unusable row.
     """
     refuse([*_failures(CHECKED, frame, raw), *faults], locate)
-
-
-def check_scale(ratings: Ratings, scale: tuple[float, float], locate: Locate = row_number) -> None:
-    """Refuse ratings outside the declared scale.
-
-    Args:
-        ratings: checked.
-        scale: lowest and highest possible rating.
-        locate: words for a row.
-
-    Raises:
-        DataError: a rating is below or above.
-    """
-    low, high = scale
-    within = _check(lambda found: found.between(low, high), f"the declared scale, from {low:g} to {high:g}")
-    frame = ratings.frame[[RATING]]
-    faults = _failures(pa.DataFrameSchema({RATING: pa.Column("float64", within)}), frame, frame)
-    refuse(faults, locate)
 
 
 def _failures(schema: pa.DataFrameSchema, frame: pd.DataFrame, raw: pd.DataFrame) -> list[Fault]:

@@ -9,7 +9,7 @@ from pandas.api import types
 
 from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
 from ncf.data.sources.config import TimeUnit
-from ncf.data.units import Unit, YYYYMMDD, are_dates, mixed_units, scaled, unit_of
+from ncf.data.units import YYYYMMDD, Unit, are_dates, mixed_units, scaled, unit_of
 
 Microseconds: TypeAlias = NDArray[np.int64]
 Read: TypeAlias = tuple[Microseconds, list[Fault]]
@@ -97,9 +97,7 @@ def _from_numbers(numbers: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit |
     return _checked(values, missing, raw, unit, NUMBER_OR_ISO)
 
 
-def _checked(
-    values: NDArray[Any], missing: NDArray[np.bool_], raw: "pd.Series[Any]", unit: Unit, allowed: str
-) -> Read:
+def _checked(values: NDArray[Any], missing: NDArray[np.bool_], raw: "pd.Series[Any]", unit: Unit, allowed: str) -> Read:
     since_epoch, outside = scaled(values, unit)
     faults = fault_in(raw, missing, allowed)
     if faults:

@@ -71,7 +71,7 @@ def scaled(values: NDArray[Any], unit: Unit) -> tuple[NDArray[np.int64], NDArray
 
 
 def _kind(values: Any) -> NDArray[np.intp]:
-    return np.searchsorted(BOUNDS, values, side="right")
+    return np.asarray(np.searchsorted(BOUNDS, values, side="right"), dtype=np.intp)
 
 
 def _telling(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -1,25 +1,8 @@
 """Logs that are right row by row, and yet nothing can be learned from."""
 
 from ncf.data.interactions import Interactions
-from ncf.data.ratings import ITEM_ID, USER_ID, Ratings
+from ncf.data.ratings import ITEM_ID, USER_ID
 from ncf.errors import DataError
-
-
-def refuse_nothing_left(kept: Ratings) -> None:
-    """Refuse a log whose every row was filtered away.
-
-    Raises:
-        DataError: with the rows each filter took.
-    """
-    if not kept.frame.empty:
-        return
-    taken = ", ".join(f"{reason} {rows:,}" for reason, rows in kept.tally.dropped)
-    raise DataError(
-        f"the filters left none of {kept.tally.rows_read:,} rows; they took",
-        got=taken or "all",
-        allowed="at least 2 users and 2 items that stay",
-        do="loosen the filter that took the most (data.filters)",
-    )
 
 
 def refuse_unusable(interactions: Interactions) -> None:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf.config import ModelConfig
+from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.interactions import Ids, Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
@@ -21,7 +22,7 @@ from ncf.errors import ModelError
 from ncf.files import new_folder, read_json, write_json
 from ncf.models.build import Model, build_model
 
-FORMAT = 2
+FORMAT = 3
 COUNT, SEEN, ITEM = "count", "seen", "item"
 
 
@@ -62,15 +63,14 @@ class Bundle:
                 {name: value.contiguous() for name, value in self.model.state_dict().items()},
                 new / "weights.safetensors",
             )
-            users = {USER_ID: self.user_ids, SEEN: self.seen.counts.numpy()}
+            users = {USER_ID: encode_ids(self.user_ids), SEEN: self.seen.counts.numpy()}
             pd.DataFrame(users).to_parquet(new / "users.parquet")
-            items = {ITEM_ID: self.item_ids, TITLE: self.titles, COUNT: self.item_counts}
+            items = {ITEM_ID: encode_ids(self.item_ids), TITLE: self.titles, COUNT: self.item_counts}
             pd.DataFrame(items).to_parquet(new / "items.parquet")
             pd.DataFrame({ITEM: self.seen.items.numpy()}).to_parquet(new / "seen.parquet")  # one user after the other
-            write_json(
-                new / "bundle.json",
-                {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about},
-            )
+            kinds = {USER_ID: kind_of(self.user_ids), ITEM_ID: kind_of(self.item_ids)}
+            header = {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about}
+            write_json(new / "bundle.json", header | kinds)
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":
@@ -97,8 +97,8 @@ class Bundle:
             return cls(
                 model.eval(),
                 config,
-                users[USER_ID].to_numpy(),
-                items[ITEM_ID].to_numpy(),
+                decode_ids(users[USER_ID], header[USER_ID]),
+                decode_ids(items[ITEM_ID], header[ITEM_ID]),
                 items[TITLE].to_numpy(dtype=object),
                 seen,
                 items[COUNT].to_numpy(np.int64, copy=True),

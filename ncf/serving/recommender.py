@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ncf.data.ids import from_json, kind_of, to_json
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, USER_ID
 from ncf.errors import ConfigError
@@ -49,7 +50,8 @@ class Recommender:
         """Best items for each user, leaving out what the user has seen.
 
         Args:
-            user_ids: outside ids; one that the model does not know is answered with popular items.
+            user_ids: outside ids, of the type they had in the log (a UUID is a UUID, not its text); one that the
+                model does not know is answered with popular items.
             k: items per user; fewer where a user has fewer unseen.
 
         Returns:
@@ -77,6 +79,12 @@ class Recommender:
                 SOURCE: np.where(users.numpy()[user] >= 0, FROM_MODEL, FROM_POPULARITY),
             }
         )
+
+    def answer(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
+        """The same for ids that come and go as JSON, which has no UUIDs: they are text in both directions."""
+        given = from_json(list(user_ids), kind_of(self.bundle.user_ids))
+        frame = self.recommend(given, k)
+        return frame.assign(**{column: to_json(frame[column]) for column in (USER_ID, ITEM_ID)})
 
     def _best(self, users: Tensor, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Items, -1 where a user has fewer, and their scores, [B, k], of users int64[B], -1 for an unknown one."""

@@ -14,7 +14,6 @@ from flows.report import Report
 from flows.retrain import retrain
 from flows.settings import RetrainSettings
 from flows.store import TrackingError
-from ncf.config import HardwareConfig
 from ncf.errors import ConfigError
 
 
@@ -28,24 +27,24 @@ def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path, monkeypatch: 
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NCF_CACHE_DIR", str(tmp_path / "file" / "cache"))
     with pytest.raises(ConfigError, match=r"file/cache can't be written.*NCF_CACHE_DIR"):
-        check_before_work(HardwareConfig())
+        check_before_work(RetrainSettings())
 
 
 def test_a_full_disk_is_refused_before_any_work(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, 1000))
     with pytest.raises(ConfigError, match="nearly full.*1000"):
-        check_before_work(HardwareConfig())
+        check_before_work(RetrainSettings())
 
 
 def test_a_mlflow_server_that_does_not_answer_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(TrackingError, match="127.0.0.1:9 does not answer.*MLFLOW_TRACKING_URI"):
-        check_before_work(HardwareConfig())
+        check_before_work(RetrainSettings())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_hardware_that_is_not_there_is_one_line(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_from_command_line(retrain, RetrainSettings, ["--hardware.accelerator", "gpu"]) == 1
+    assert run_from_command_line(retrain, RetrainSettings, ["--hardware.accelerator", "gpu"], Report.show) == 1
     shown = capsys.readouterr().err
     assert "does not have the accelerator asked for: 'gpu'; allowed: cpu, auto; what to do: " in shown
     assert shown.count("\n") == 1
@@ -55,7 +54,7 @@ def test_an_error_is_one_line_and_an_exit_code(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert run_from_command_line(retrain, RetrainSettings, []) == 1
+    assert run_from_command_line(retrain, RetrainSettings, [], Report.show) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("error: the MLflow server")
     assert shown.count("\n") == 1
@@ -75,14 +74,14 @@ def test_a_failure_on_the_way_says_that_the_same_command_goes_on(
     def failing(settings: RetrainSettings) -> Report:
         raise error
 
-    assert run_from_command_line(failing, RetrainSettings, []) == 1
+    assert run_from_command_line(failing, RetrainSettings, [], Report.show) == 1
     shown = capsys.readouterr().err
     assert words in shown and "the same command goes on" in shown
 
 
 def test_two_retrainings_of_a_data_set_do_not_run_at_once(workspace: Path) -> None:
     with one_at_a_time("ml-100k"):
-        with pytest.raises(ConfigError, match="another retraining of ml-100k is running"), one_at_a_time("ml-100k"):
+        with pytest.raises(ConfigError, match="another run for ml-100k is going on"), one_at_a_time("ml-100k"):
             pass
         with one_at_a_time("another"):
             pass

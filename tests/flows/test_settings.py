@@ -21,7 +21,7 @@ def test_options_change_one_setting_and_keep_the_others() -> None:
 
 
 def test_options_and_prefect_parameters_give_the_same_settings() -> None:
-    from_options = parse(RetrainSettings, ["--mlp.model.layers", "32,16", "--data.max-users", "10"])
+    from_options = parse(RetrainSettings, ["--mlp.model.layers", "32,16", "--data.filters.max-users", "10"])
     from_json = RetrainSettings.model_validate(
         {"mlp": {"model": {"layers": [32, 16]}}, "data": {"filters": {"max_users": 10}}}
     )
@@ -32,7 +32,7 @@ def test_options_and_prefect_parameters_give_the_same_settings() -> None:
     ("args", "words"),
     [
         (["--gmf.training.learning-rate", "-1"], ["--gmf.training.learning-rate", "-1", "greater than 0"]),
-        (["--dataset", "netflix"], ["--dataset", "netflix", "ml-100k"]),
+        (["--dataset", "netflix"], ["netflix", "source.path", "ml-100k"]),
         (["--seed", "many"], ["--seed", "many", "integer"]),
         (["--mlp.model.layers", "31,16"], ["--mlp.model", "even", "31"]),
         (["--neumf-pretrained.alpha", "1.5"], ["--neumf-pretrained.alpha", "1.5", "less than or equal to 1"]),
