@@ -125,7 +125,7 @@ def _marked(size: int, indices: Indices) -> NDArray[np.bool_]:
 def _on_candidates(alone: int) -> list[str]:
     if not alone:
         return []
-    words = "evaluated users without an unseen item to rank with theirs, which so comes first in the sampled protocol"
+    words = "evaluated users with no unseen item to rank with theirs, which so comes first in the sampled protocol"
     return [f"{words}: {alone:,}"]
 
 

@@ -53,7 +53,7 @@ def test_the_numbers_of_known_data() -> None:
         "users_with_every_item": 1,
         "notes": [
             "split at random",
-            "evaluated users without an unseen item to rank with theirs, which so comes first in the sampled protocol: 1",
+            "evaluated users with no unseen item to rank with theirs, which so comes first in the sampled protocol: 1",
         ],
     }
 

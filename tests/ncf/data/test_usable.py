@@ -60,5 +60,5 @@ def test_a_user_with_every_item_is_fine_and_told() -> None:
     assert np.sort(data.test.candidates).tolist() == [[-1, -1], [-1, 3]]
     assert report.users_with_every_item == 1
     assert report.notes == [
-        "evaluated users without an unseen item to rank with theirs, which so comes first in the sampled protocol: 1"
+        "evaluated users with no unseen item to rank with theirs, which so comes first in the sampled protocol: 1"
     ]
