@@ -63,11 +63,12 @@ def filter_across_users(log: AnyLog, filters: FilterConfig) -> AnyLog:
         there = log.user_counts() > 0
         log = log.keep_users(np.cumsum(there) <= filters.max_users, "beyond max_users")
     if not len(log):
-        reason, rows = log.tally.dropped[-1]
+        *others, (reason, rows) = log.tally.dropped
+        before = "; ".join(f"{rows:,} as {why!r}" for why, rows in others)
         raise DataError(
             f"no interaction is left; the last {rows:,} were left out as",
             got=reason,
-            do="ask for less, or use a longer log",
+            do="ask for less, or use a longer log" + (f" (left out before: {before})" if before else ""),
         )
     return log
 
