@@ -28,7 +28,7 @@ def movielens() -> Path:
 def workspace(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty folder to work in, with a cache of its own that has MovieLens-100K."""
     folder = tmp_path_factory.mktemp("workspace")
-    shutil.copytree(movielens / "ml-100k", folder / "cache" / "ml-100k")
+    shutil.copytree(movielens / "movielens", folder / "cache" / "movielens")
     before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder / "cache"))

@@ -76,7 +76,9 @@ class PaperSource(Settings):
 
     kind: Literal["paper"] = "paper"
     prefix: str = Field(min_length=1, description="path of the three files up to .train.rating, such as Data/ml-1m")
-    titles_path: str | None = Field(default=None, description="a tab-separated file: item number, title; no header")
+    titles_path: str | None = Field(
+        default=None, description="a tab-separated file whose header has the columns item and title"
+    )
 
 
 class SQLSource(Settings):
