@@ -30,7 +30,7 @@ def rated(rows: Sequence[Rated]) -> Ratings:
 
 
 def timeless(rows: Sequence[tuple[int, int]]) -> Ratings:
-    return replace(Ratings.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"])), has_times=False)
+    return Ratings.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
 
 
 def at(second: int) -> str:
