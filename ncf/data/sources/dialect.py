@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ncf.data.sources.feed import open_text_start
-from ncf.data.sources.places import File
+from ncf.data.sources.places import File, reading
 from ncf.errors import DataError
 
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
@@ -189,7 +189,8 @@ def _check_separator(start: Start, separator: str, first: list[str], fits: Calla
 
 
 def _check_content(file: File) -> None:
-    found = file.content()
+    with reading(file):
+        found = file.content()
     if found == file.compression:
         return
     if found is None:

@@ -115,6 +115,7 @@ def _frame(log: _Log) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for role, ids in log.ids.items():
         columns[role] = ids.take()
+        pa.default_memory_pool().release_unused()  # else its blocks stay with the process
         if (row := null_row(columns[role])) is not None:
             raise DataError(
                 f"{log.locate(row)} has an unusable {role}",
@@ -124,6 +125,7 @@ def _frame(log: _Log) -> pd.DataFrame:
             )
     for role in list(log.others):
         columns[role] = _joined(role, log.others.pop(role))
+        pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, copy=False)
 
 
