@@ -1,15 +1,56 @@
 """From a log to a prepared data set and its report."""
 
+import logging
+from pathlib import Path
+
 import pandas as pd
 
-from ncf.data.config import DataConfig
+from ncf.data.coded import CodedLog
+from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
+from ncf.data.sources.cache import cache_dir
+from ncf.data.sources.config import PaperSource, SourceConfig
+from ncf.data.sources.load import load_ratings
 from ncf.data.splits.choose import split_interactions
 from ncf.data.usable import refuse_unusable
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_source(
+    name: str,
+    source: SourceConfig,
+    config: DataConfig,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
+    cache: Path | None = None,
+    database_url: str | None = None,
+) -> tuple[PreparedData, DataReport]:
+    """Read, check, filter, label, number, split, and draw the candidates.
+
+    Args:
+        name: the data set's name.
+        source: where the log lies.
+        config: the choices.
+        engine: what does it; the result is the same.
+        cache: folder for downloads; `cache_dir()` if None.
+        database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
+
+    Raises:
+        ConfigError: the engine can't be had.
+        DataError: the log is not there, is not what it should be, or too little is left of it.
+    """
+    if engine.kind == "pandas" or isinstance(source, PaperSource):
+        if engine.kind == "dask":
+            logger.info("Files in the paper's format are prepared by pandas")
+        return prepare_ratings(name, load_ratings(source, cache, database_url), config)
+    from ncf.data.dask.prepare import filter_by_dask
+
+    kept, titles = filter_by_dask(source, config, engine, cache or cache_dir(), database_url)
+    return prepare_filtered(name, kept, titles, config)
 
 
 def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[PreparedData, DataReport]:
@@ -23,10 +64,16 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
     Raises:
         DataError: too little is left to train on or to evaluate.
     """
-    kept = filter_ratings(ratings, config.filters, config.feedback)
+    return prepare_filtered(name, filter_ratings(ratings, config.filters, config.feedback), ratings.titles, config)
+
+
+def prepare_filtered(
+    name: str, kept: CodedLog, titles: "pd.Series[str]", config: DataConfig
+) -> tuple[PreparedData, DataReport]:
+    """The same from a filtered log and titles by item id."""
     interactions = to_interactions(kept, config.feedback)
     refuse_unusable(interactions)
     split = split_interactions(interactions, config.split)
-    titles = ratings.titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
-    data = prepare(name, split, titles, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
+    words = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
+    data = prepare(name, split, words, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
     return data, DataReport.of(data, split.tally)
