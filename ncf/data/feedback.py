@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.coded import CodedLog
+from ncf.data.coded import CodedLog, Mask
 from ncf.data.config import FeedbackConfig
+from ncf.data.ratings import TRAIN
 from ncf.errors import DataError
 
 
@@ -32,12 +33,25 @@ def refuse_outside_scale(log: CodedLog, feedback: FeedbackConfig) -> None:
 def counted(log: CodedLog, feedback: FeedbackConfig) -> CodedLog:
     """The rows that count as interactions: those of at least the threshold, if there is one.
 
+    In a split of the source's own a user may lose all of train by it, and then is not evaluated either.
+
     Raises:
         DataError: none is left.
     """
     if feedback.threshold is None:
         return log
-    return log.keep(log.ratings >= feedback.threshold, f"rating below {feedback.threshold:g}")
+    kept = log.keep(log.ratings >= feedback.threshold, f"rating below {feedback.threshold:g}")
+    if log.parts is None or kept.parts is None:
+        return kept
+    lost = _trained_users(log, log.parts) & ~_trained_users(kept, kept.parts)
+    return kept.keep(~lost[kept.users], "held out of users with nothing left in train")
+
+
+def _trained_users(log: CodedLog, parts: NDArray[np.int8]) -> Mask:
+    """Which users have a row in train: bool[len(user_ids)]."""
+    trained = np.zeros(len(log.user_ids), dtype=bool)
+    trained[log.users[parts == TRAIN]] = True
+    return trained
 
 
 def labels_of(ratings: NDArray[np.float64], feedback: FeedbackConfig) -> NDArray[np.float32] | None:

@@ -8,7 +8,7 @@ from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
-from ncf.data.split import split_interactions
+from ncf.data.splits.choose import split_interactions
 from ncf.data.usable import refuse_unusable
 
 

@@ -23,7 +23,7 @@ from ncf.files import new_folder, read_json, write_json
 from ncf.models.build import Model, build_model
 
 FORMAT = 3
-COUNT, SEEN, ITEM = "count", "seen", "item"
+COUNT, SEEN, LEARNED, ITEM = "count", "seen", "learned", "item"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Bundle:
         user_ids, item_ids: outside ids; position = index.
         titles: str[num_items], empty where unknown.
         seen: every known item of each user, of all splits; these are not recommended.
+        learned: bool[num_users], whether a user has anything in train; the model knows nothing of the others.
         item_counts: int64[num_items], train interactions: the popularity that unknown users are answered with.
         about: facts for the reader, such as the data's name and fingerprint; JSON values.
     """
@@ -46,6 +47,7 @@ class Bundle:
     item_ids: Ids
     titles: NDArray[Any]
     seen: PairRows
+    learned: NDArray[np.bool_]
     item_counts: Indices
     about: dict[str, Any]
 
@@ -54,7 +56,8 @@ class Bundle:
         """Bundle a model with the data it was trained on."""
         facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
         seen = PairRows.of([data.train, data.validation.pairs, data.test.pairs, data.other], data.num_users)
-        return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, data.item_counts, facts)
+        learned = np.bincount(data.train.users, minlength=data.num_users) > 0
+        return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, learned, data.item_counts, facts)
 
     def save(self, folder: Path) -> None:
         """Write the bundle, whole or not at all."""
@@ -63,7 +66,7 @@ class Bundle:
                 {name: value.contiguous() for name, value in self.model.state_dict().items()},
                 new / "weights.safetensors",
             )
-            users = {USER_ID: encode_ids(self.user_ids), SEEN: self.seen.counts.numpy()}
+            users = {USER_ID: encode_ids(self.user_ids), SEEN: self.seen.counts.numpy(), LEARNED: self.learned}
             pd.DataFrame(users).to_parquet(new / "users.parquet")
             items = {ITEM_ID: encode_ids(self.item_ids), TITLE: self.titles, COUNT: self.item_counts}
             pd.DataFrame(items).to_parquet(new / "items.parquet")
@@ -101,6 +104,7 @@ class Bundle:
                 decode_ids(items[ITEM_ID], header[ITEM_ID]),
                 items[TITLE].to_numpy(dtype=object),
                 seen,
+                users[LEARNED].to_numpy(bool, copy=True),
                 items[COUNT].to_numpy(np.int64, copy=True),
                 header["about"],
             )

@@ -23,7 +23,7 @@ FROM_MODEL, FROM_POPULARITY = "model", "popularity"
 
 
 class Recommender:
-    """Recommends from a bundle. Unknown users get the popular items, marked as such.
+    """Recommends from a bundle. Unknown users get the popular items, marked as such; so do users without a train row.
 
     Args:
         bundle: weights, ids, seen items and popularity.
@@ -76,7 +76,7 @@ class Recommender:
                 ITEM_ID: self._items[items[user, place]],
                 RANK: (place + 1).astype(np.int64),
                 SCORE: scores[user, place],
-                SOURCE: np.where(users.numpy()[user] >= 0, FROM_MODEL, FROM_POPULARITY),
+                SOURCE: np.where(_learned(self.bundle, users).numpy()[user], FROM_MODEL, FROM_POPULARITY),
             }
         )
 
@@ -102,15 +102,21 @@ class Recommender:
         """Scores of all items, [B, num_items]; -inf marks what the user has seen."""
         own = users.clamp(min=0)
         scores = self.bundle.model.score_all(own)
+        scores[~_learned(self.bundle, users)] = self._popularity
         scores[self.bundle.seen.of_users(own)] = -torch.inf
         scores[users < 0] = self._popularity
         return scores
 
 
+def _learned(bundle: Bundle, users: Tensor) -> Tensor:
+    """Whether the model has learned of these users, bool[B]; -1 is an unknown one."""
+    return torch.from_numpy(bundle.learned)[users.clamp(min=0)] & (users >= 0)
+
+
 class ServedScorer:
     """A bundle as a scorer on newer data: it is judged as it would serve it.
 
-    Users it does not know get its popularity; items it does not know come last, all equal.
+    Users it does not know, or has not learned, get its popularity; items it does not know come last, all equal.
 
     Args:
         bundle: the model, trained on other data perhaps.
@@ -119,7 +125,8 @@ class ServedScorer:
 
     def __init__(self, bundle: Bundle, data: PreparedData) -> None:
         self.model = bundle.model
-        self.users = torch.as_tensor(pd.Index(bundle.user_ids).get_indexer(pd.Index(data.user_ids)))
+        users = torch.as_tensor(pd.Index(bundle.user_ids).get_indexer(pd.Index(data.user_ids)))
+        self.users = users.where(_learned(bundle, users), -1)
         self.items = torch.as_tensor(pd.Index(bundle.item_ids).get_indexer(pd.Index(data.item_ids)))
         self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
 

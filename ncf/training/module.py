@@ -31,7 +31,7 @@ def monitored(config: TrainingConfig) -> str:
 
 
 class NCFModule(pl.LightningModule):
-    """Trains a model on positives (label 1) and sampled negatives (label 0).
+    """Trains a model on positives (label 1, or their rating if feedback is explicit) and sampled negatives (label 0).
 
     Optimization is manual: one Lightning step makes several optimizer steps, since Lightning's own cost a step is
     larger than that of a small batch.

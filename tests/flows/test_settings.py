@@ -86,3 +86,13 @@ def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
         RetrainSettings.model_validate(deployment["parameters"]["settings"])
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"settings": {"bogus": 1}}, schema)
+
+
+@pytest.mark.parametrize("model", ["gmf", "mlp", "neumf", "neumf-pretrained"])
+def test_a_loss_without_labels_is_refused_for_explicit_feedback(model: str) -> None:
+    explicit = ["--data.feedback.kind", "explicit", "--data.feedback.scale", "1,5"]
+    loss = [f"--{model}.training.loss"]
+    with pytest.raises(ConfigError, match=f"--{model}: .*the loss bpr takes no notice of the labels.*bce or mse"):
+        parse(RetrainSettings, [*explicit, *loss, "bpr"])
+    parse(RetrainSettings, [*explicit, *loss, "mse"])
+    parse(RetrainSettings, [*loss, "bpr"])

@@ -30,7 +30,7 @@ def rated(rows: Sequence[Rated]) -> Ratings:
 
 
 def timeless(rows: Sequence[tuple[int, int]]) -> Ratings:
-    return replace(Ratings.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"])), has_times=False)
+    return Ratings.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
 
 
 def at(second: int) -> str:
@@ -258,6 +258,14 @@ def test_the_threshold_applies_to_all_parts_of_a_given_split() -> None:
     log = given_split()
     log = replace(log, frame=log.frame.assign(rating=[5.0, 1.0, 5.0, 1.0, 5.0, 1.0]))
     assert with_parts(filtered(log, {"threshold": 4})) == [(1, 5, TRAIN), (1, 7, TEST), (2, 5, TRAIN)]
+
+
+def test_a_user_of_a_given_split_who_loses_all_of_train_by_the_threshold_is_not_evaluated() -> None:
+    log = given_split()
+    log = replace(log, frame=log.frame.assign(rating=[5.0, 1.0, 1.0, 5.0, 5.0, 5.0]))
+    found = filtered(log, {"threshold": 4})
+    assert with_parts(found) == [(1, 5, TRAIN), (1, 7, TEST)]
+    assert found.tally.dropped == (("rating below 4", 2), ("held out of users with nothing left in train", 2))
 
 
 def test_max_users_keeps_the_users_of_a_given_split_in_all_parts() -> None:

@@ -9,7 +9,7 @@ import pytest
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
-from ncf.data.split import leave_one_out
+from ncf.data.splits.leave_one_out import leave_one_out
 from ncf.data.storage import load_prepared, save_prepared
 from ncf.errors import DataError
 from ncf.files import read_json, write_json

@@ -218,7 +218,7 @@ def test_an_unknown_kind_of_model_is_refused(saved: Path) -> None:
         Bundle.load(saved)
 
 
-TABLES = {"users": ["user_id", "seen"], "items": ["item_id", "title", "count"], "seen": ["item"]}
+TABLES = {"users": ["user_id", "seen", "learned"], "items": ["item_id", "title", "count"], "seen": ["item"]}
 COLUMNS = [(name, column) for name, columns in TABLES.items() for column in columns]
 
 
