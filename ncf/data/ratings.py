@@ -50,7 +50,7 @@ class Ratings:
         time_unit: TimeUnit = "auto",
         parts: NDArray[np.int8] | None = None,
         candidates: pd.DataFrame | None = None,
-        locate: Locate = row_number,
+        locate: Locate | None = None,
     ) -> Self:
         """Check a frame and bring it to our types. The caller's frame is left as it is; good columns are shared.
 
@@ -60,7 +60,7 @@ class Ratings:
             time_unit: of the timestamps; auto tells by the values.
             parts: see the class.
             candidates: see the class.
-            locate: turns a position from 0 into words for the user, such as "log.csv, line 7".
+            locate: turns a position from 0 into words for the user, such as "log.csv, line 7"; None: "row 8".
 
         Raises:
             DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.
@@ -71,7 +71,7 @@ class Ratings:
         if parts is not None and len(parts) != len(raw):
             raise DataError("parts must name one part a row", got=len(parts), allowed=f"{len(raw)} parts")
         checked, faults = converted(raw, time_unit)
-        check_frame(checked, raw, faults, locate)
+        check_frame(checked, raw, faults, locate or row_number)
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
         since_epoch = checked[TIMESTAMP]

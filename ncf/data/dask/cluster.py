@@ -60,9 +60,8 @@ class Workers:
                 do="set engine.worker_memory_mb higher, or engine.workers lower",
             ) from None
         except OSError as error:
-            raise DataError(
-                "a worker can't read or write its files", got=str(error), do="make room on the disk"
-            ) from error
+            do = "make room on the disk"
+            raise DataError("a worker can't read or write its files", got=str(error), do=do) from error
         finally:
             self._client.cancel(futures)
             for future in futures:
@@ -112,8 +111,10 @@ def _started(engine: EngineConfig, folder: Path) -> Iterator[Any]:
     }
     workers = dict.fromkeys(range(engine.workers), worker)
     with (
-        SpecCluster(workers=workers, scheduler=scheduler, worker=worker, silence_logs=QUIET) as cluster,
-        Client(cluster, set_as_default=False, timeout=SECONDS) as client,
+        SpecCluster(  # type: ignore[no-untyped-call]
+            workers=workers, scheduler=scheduler, worker=worker, silence_logs=QUIET
+        ) as cluster,
+        Client(cluster, set_as_default=False, timeout=SECONDS) as client,  # type: ignore[no-untyped-call],
     ):
         client.wait_for_workers(engine.workers, timeout=SECONDS)
         yield client
@@ -124,7 +125,7 @@ def _reached(address: str, folder: Path) -> Iterator[Any]:
     from distributed import Client
 
     try:
-        client = Client(address, set_as_default=False, timeout=SECONDS)
+        client = Client(address, set_as_default=False, timeout=SECONDS)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ConfigError(
             "no Dask scheduler answers", got=address, do="check engine.address, such as tcp://10.0.0.7:8786"

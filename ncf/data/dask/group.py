@@ -1,6 +1,7 @@
 """What a worker does with the rows of one group of users; each step reads a file and writes another.
 
-The codes of the users are those of the group, from 0. A step that is done again, since a worker was lost, gives the same.
+The codes of the users are those of the group, from 0. A step that is done again, since a worker was lost, gives the
+same.
 """
 
 from collections.abc import Callable

@@ -78,7 +78,8 @@ def codes_of(ids: Any, path: Path) -> NDArray[np.int32]:
         codes = np.searchsorted(np.load(path, mmap_mode="r"), different.to_numpy())
     else:
         codes = _codes_of_text(different, path)
-    return codes.astype(np.int32)[encoded.indices.to_numpy()]
+    rows: NDArray[np.int32] = codes.astype(np.int32)[encoded.indices.to_numpy()]
+    return rows
 
 
 def _codes_of_text(different: Any, path: Path) -> NDArray[np.int64]:

@@ -119,7 +119,7 @@ def _times(times: "pd.Series[Any]") -> TimesSeen | None:
         return None
     text = not pd.api.types.is_numeric_dtype(times.dtype)
     numbers = pd.to_numeric(times, errors="coerce") if text else times
-    values, missing = finite(numbers)
+    values, _ = finite(numbers)
     known = times.dropna()
     first = known.iloc[0] if len(known) else None
     return TimesSeen(first, text, are_dates(values), _units(values, times))

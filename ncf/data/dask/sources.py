@@ -135,7 +135,7 @@ def _block(frame: pd.DataFrame, unit: TimeUnit, start: int) -> dict[str, Any]:
     untimed = frame.drop(columns=TIMESTAMP, errors="ignore")
     checked, faults = converted(untimed, unit)
     refuse(joined_faults([(start, [*faults_of(checked, untimed), *faults])]))
-    block = {role: _ids(checked[role]) if role in IDS else pa.array(checked[role]) for role in untimed}
+    block = {role: _ids(checked[role]) if role in IDS else pa.array(checked[role]) for role in map(str, untimed)}
     if TIMESTAMP in frame:
         try:
             times = pa.array(frame[TIMESTAMP], from_pandas=True)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ncf.data.ids import kind_of
-from ncf.data.ratings import ITEM_ID, TIMESTAMP, USER_ID, Ratings
+from ncf.data.ratings import TIMESTAMP, Ratings
 from ncf.data.sources.config import SQLSource, TimeUnit
 from ncf.data.sources.database import connect, find_url, guarded, open_engine, place
 from ncf.data.sources.select import ask
@@ -32,11 +31,7 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
         for ours, values in chunk.items():
             chunks.setdefault(ours, []).append(values)
     frame = pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in list(chunks)})
-    ratings = Ratings.from_frame(frame, time_unit=unit)
-    for column in (USER_ID, ITEM_ID):
-        if ratings.frame[column].dtype.kind not in "iu" and ratings.frame[column].dtype != "str":
-            kind_of(ratings.frame[column].to_numpy())
-    return ratings
+    return Ratings.from_frame(frame, time_unit=unit)
 
 
 def read_chunks(
