@@ -83,14 +83,14 @@ def open_workers(engine: EngineConfig, folder: Path) -> Iterator[Workers]:
         import distributed  # noqa: F401
     except ImportError as error:
         raise ConfigError("the engine dask needs the extra dask", got=str(error), do=GET_DASK) from error
-    with _reached(engine.address, folder) if engine.address else _started(engine, folder) as client:
+    with _quiet(), _reached(engine.address, folder) if engine.address else _started(engine, folder) as client:
         yield Workers(client)
 
 
 @contextmanager
 def _started(engine: EngineConfig, folder: Path) -> Iterator[Any]:
     """Processes of `python -m dask`: they load nothing of the program that starts them, and need no main guard."""
-    from distributed import Client, Nanny, Scheduler
+    from distributed import Nanny, Scheduler
     from distributed.deploy.spec import SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
 
@@ -110,22 +110,16 @@ def _started(engine: EngineConfig, folder: Path) -> Iterator[Any]:
         "options": {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }
     workers = dict.fromkeys(range(engine.workers), worker)
-    with (
-        SpecCluster(  # type: ignore[no-untyped-call]
-            workers=workers, scheduler=scheduler, worker=worker, silence_logs=QUIET
-        ) as cluster,
-        Client(cluster, set_as_default=False, timeout=SECONDS) as client,  # type: ignore[no-untyped-call],
-    ):
+    cluster: Any = SpecCluster(workers, scheduler, worker, silence_logs=QUIET)  # type: ignore[no-untyped-call]
+    with cluster, _client(cluster) as client:
         client.wait_for_workers(engine.workers, timeout=SECONDS)
         yield client
 
 
 @contextmanager
 def _reached(address: str, folder: Path) -> Iterator[Any]:
-    from distributed import Client
-
     try:
-        client = Client(address, set_as_default=False, timeout=SECONDS)  # type: ignore[no-untyped-call]
+        client = _client(address)
     except (OSError, ValueError) as error:
         raise ConfigError(
             "no Dask scheduler answers", got=address, do="check engine.address, such as tcp://10.0.0.7:8786"
@@ -137,6 +131,24 @@ def _reached(address: str, folder: Path) -> Iterator[Any]:
             raise ConfigError("the Dask cluster has no workers", got=address, do="start some: dask worker") from error
         _check_folder(client, folder)
         yield client
+
+
+def _client(cluster: Any) -> Any:
+    from distributed import Client
+
+    return Client(cluster, set_as_default=False, timeout=SECONDS)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Dask's own log of what its parts do; what goes wrong comes as an error."""
+    dask = logging.getLogger("distributed")
+    level = dask.level
+    dask.setLevel(QUIET)
+    try:
+        yield
+    finally:
+        dask.setLevel(level)
 
 
 def _check_folder(client: Any, folder: Path) -> None:
