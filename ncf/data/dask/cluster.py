@@ -30,11 +30,13 @@ class Workers:
     """A client of a Dask cluster.
 
     Attributes:
+        address: of its scheduler.
         memory: bytes that the smallest worker may use; None if it has no limit.
     """
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.address: str = client.scheduler.address
         found = client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [worker["memory_limit"] for worker in found if worker["memory_limit"]]
         self.memory: int | None = min(limits, default=None)

@@ -95,7 +95,7 @@ def write_piece(path: Path, block: dict[str, Any], *, typed: bool) -> Piece:
         counted = pa.table({role: found.field("values"), OCCURS: found.field("counts")})
         parquet.write_table(counted, ids_path(path, role), compression="lz4")
     parquet.write_table(pa.table(columns), path, compression="lz4")
-    times = _times(as_series(block[TIMESTAMP])) if TIMESTAMP in block else None
+    times = _times(as_series(pa.chunked_array([block[TIMESTAMP]]))) if TIMESTAMP in block else None
     types = {role: values.type for role, values in block.items() if role not in IDS}
     return Piece(path, len(block[USER_ID]), seen, types, times)
 

@@ -26,6 +26,7 @@ from ncf.data.problems import first_problem
 from ncf.data.ratings import ITEM_ID, TIMESTAMP, USER_ID, tally_of
 from ncf.data.sources.config import FileSource, MovieLensSource, SQLSource
 from ncf.data.tally import Tally
+from ncf.data.times import IN_RANGE
 
 BASE_BYTES = 300 * MEGABYTE  # of a worker, before it has any rows
 ROW_BYTES = 1_000  # that one row takes in a worker at most, ids of text included
@@ -138,7 +139,9 @@ def _code(opened: Opened, workers: Workers, folder: Path, most_rows: int) -> _Co
     same = ([value] * len(pieces) for value in (verdict, paths, groups_file, to))
     coded = list(workers.each("Checking", code_piece, range(len(pieces)), pieces, opened.log.parts(), *same))
     faults = joined_faults(zip(starts, (one.faults for one in coded), strict=True))
-    refuse(faults if verdict.mixed is None else [*faults, verdict.mixed], opened.log.locate)
+    if verdict.mixed is not None:  # in the unit of the others it may be out of range, but that is not what is wrong
+        faults = [*(fault for fault in faults if fault.allowed != IN_RANGE), verdict.mixed]
+    refuse(faults, opened.log.locate)
     shutil.rmtree(folder / "read")
     has_times = _has_times(opened)
     span = min(one.span[0] for one in coded), max(one.span[1] for one in coded)

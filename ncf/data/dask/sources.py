@@ -111,30 +111,40 @@ def read_database(source: SQLSource, folder: Path, most_rows: int, database_url:
     """
     folder.mkdir()
     pieces: list[Piece] = []
-    kinds: dict[str, list[tuple[int, int, str, object]]] = {role: [] for role in IDS}
+    faults: list[tuple[int, list[Fault]]] = []
+    first: pd.DataFrame | None = None
     rows, unit = 0, source.time_unit
     for chunk, unit in read_chunks(source, database_url):
         frame = pd.DataFrame(chunk)
-        block = _block(frame, unit, rows)
-        for role in IDS:
-            kinds[role].append((rows, len(frame), _kind(frame[role].iloc[0]), frame[role].iloc[0]))
-        for slim in slices(block, most_rows):
+        first = frame.dropna(subset=list(IDS)).head(1).astype(object) if first is None or first.empty else first
+        block, found = _block(frame, unit, first)
+        faults.append((rows, found))
+        rows += len(frame)
+        for slim in slices(block, most_rows) if block else ():
             piece = write_piece(folder / f"{len(pieces):06}.parquet", slim, typed=True)
             pieces.append(replace(piece, ids={role: seen._replace(null=None) for role, seen in piece.ids.items()}))
-        rows += len(frame)
-    refuse([fault for role in IDS for fault in _other_kinds(role, kinds[role])])
-    uuids = frozenset(role for role in IDS if kinds[role][0][2] == "UUID")
+    refuse(joined_faults(faults))
+    uuids = frozenset(role for role in IDS if first is not None and isinstance(first[role].iloc[0], UUID))
     no_titles = pd.Series(dtype=str)
     return Opened(Log([Stretch(None, None, TRAIN, pieces)]), unit, False, lambda ids: no_titles, uuids)
 
 
-def _block(frame: pd.DataFrame, unit: TimeUnit, start: int) -> dict[str, Any]:
-    """Arrow arrays of a chunk, of which all but the times is checked."""
+def _block(frame: pd.DataFrame, unit: TimeUnit, first: pd.DataFrame) -> tuple[dict[str, Any], list[Fault]]:
+    """Arrow arrays of a chunk, or what is wrong with it; only the times are left to be checked.
+
+    Args:
+        frame: the chunk.
+        unit: of the times.
+        first: the log's first row with ids, if any; it says what kind the ids are.
+    """
     from ncf.data.schema import faults_of
 
-    untimed = frame.drop(columns=TIMESTAMP, errors="ignore")
+    untimed = pd.concat([first, frame], ignore_index=True).drop(columns=TIMESTAMP, errors="ignore")
     checked, faults = converted(untimed, unit)
-    refuse(joined_faults([(start, [*faults_of(checked, untimed), *faults])]))
+    own = [replace(fault, row=fault.row - len(first)) for fault in [*faults_of(checked, untimed), *faults]]
+    if own:
+        return {}, own
+    checked = checked[len(first) :].reset_index(drop=True)
     block = {role: _ids(checked[role]) if role in IDS else pa.array(checked[role]) for role in map(str, untimed)}
     if TIMESTAMP in frame:
         try:
@@ -142,26 +152,14 @@ def _block(frame: pd.DataFrame, unit: TimeUnit, start: int) -> dict[str, Any]:
         except pa.ArrowException:
             times = None
         if times is None or pa.types.is_null(times.type):
-            refuse(joined_faults([(start, read_times(frame[TIMESTAMP], unit)[1])]))
+            if unusable := read_times(frame[TIMESTAMP], unit)[1]:
+                return {}, unusable
             raise DataError("the times of the log are of several types", do="convert them in the query")
         block[TIMESTAMP] = times.cast(pa.string()) if pa.types.is_large_string(times.type) else times
-    return block
+    return block, []
 
 
 def _ids(ids: "pd.Series[Any]") -> Any:
     if pd.api.types.is_integer_dtype(ids.dtype):
         return pa.array(ids, pa.int64())
     return pa.array([str(value) for value in ids] if isinstance(ids.iloc[0], UUID) else ids, pa.string())
-
-
-def _kind(value: object) -> str:
-    return next(name for name, kind in (("UUID", UUID), ("text", str), ("integer", object)) if isinstance(value, kind))
-
-
-def _other_kinds(role: str, chunks: list[tuple[int, int, str, object]]) -> list[Fault]:
-    """What a look at the whole column would say of chunks with ids of another kind than the first's."""
-    from ncf.data.schema import ID_CHECKS
-
-    other = [chunk for chunk in chunks if chunk[2] != chunks[0][2]]
-    rows = sum(number for _, number, _, _ in other)
-    return [Fault(role, other[0][0], other[0][3], ID_CHECKS[1][1], rows)] if other else []
