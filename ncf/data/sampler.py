@@ -1,8 +1,9 @@
-"""Training negatives: uniform over the items that a user has not in train (paper, section 3.1.1)."""
+"""Training negatives: of the items that a user has not in train, evenly (paper, section 3.1.1) or by popularity."""
 
 import torch
 from torch import Tensor
 
+from ncf.data.popularity import WeightedUnseen
 from ncf.data.splitmix import counters_of, random_below, random_bits
 from ncf.data.unseen import UnseenItems
 
@@ -13,14 +14,14 @@ class NegativeSampler:
     Only train positives are avoided: to avoid the held-out items too would tell the model what they are.
 
     Args:
-        unseen: index over the train pairs.
+        unseen: index over the train pairs; a weighted one draws in proportion to the weights.
     """
 
-    def __init__(self, unseen: UnseenItems) -> None:
+    def __init__(self, unseen: UnseenItems | WeightedUnseen) -> None:
         self.unseen = unseen
 
     def sample(self, users: Tensor, num_negatives: int, seed: int, rows: Tensor) -> Tensor:
-        """Draw items independently and uniformly from each user's unseen items (with replacement).
+        """Draw items independently from each user's unseen items (with replacement).
 
         Args:
             users: int64[B], each with at least one unseen item.
@@ -32,7 +33,7 @@ class NegativeSampler:
             int64[B, num_negatives].
         """
         bits = random_bits(seed, counters_of(rows, num_negatives))
-        below = random_below(bits, self.unseen.num_unseen[users][:, None])
+        below = random_below(bits, self.unseen.limits[users][:, None])
         return self.unseen.select(users[:, None].expand_as(below), below)
 
 

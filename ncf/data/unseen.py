@@ -41,6 +41,11 @@ class UnseenItems:
         below = items - (torch.arange(len(pairs), device=device) - offsets[users])
         return cls(num_items, num_items - counts, offsets, users * (num_items + 1) + below)
 
+    @property
+    def limits(self) -> Tensor:
+        """int64[num_users]: `select` takes the numbers below."""
+        return self.num_unseen
+
     def select(self, users: Tensor, r: Tensor) -> Tensor:
         """Return each user's r-th unseen item.
 
