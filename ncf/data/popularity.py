@@ -1,9 +1,9 @@
 """Unseen items in proportion to their popularity: `UnseenItems` with a weight for each item.
 
-Items lie one after the other on a line, each as long as its weight, a whole number; C_i is the weight of all items below
-i. A user's seen items s_0 < s_1 < ... leave an unseen weight of C_(s_j) - (w_(s_0) + ... + w_(s_(j-1))) below s_j. Point x
-of the user's unseen weight therefore lies at x + (weight of the seen s_j with at most x of unseen weight below them) on
-the line: two binary searches, in whole numbers, with no rejection.
+Items lie one after the other on a line, each as long as its weight, a whole number; C_i is the weight of all items
+below i. A user's seen items s_0 < s_1 < ... leave an unseen weight of C_(s_j) - (w_(s_0) + ... + w_(s_(j-1))) below
+s_j. Point x of the user's unseen weight therefore lies at x + (weight of the seen s_j with at most x of unseen weight
+below them) on the line: two binary searches, in whole numbers, with no rejection.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ def popularity_weights(counts: Indices, beta: float) -> Indices:
     """
     wanted = np.maximum(counts, 1).astype(np.float64) ** beta
     room = LARGEST_TOTAL - len(counts)  # rounding adds at most 1 to an item
-    return np.maximum(np.rint(wanted * (room / wanted.sum())), 1).astype(np.int64)
+    weights: Indices = np.maximum(np.rint(wanted * (room / wanted.sum())), 1).astype(np.int64)
+    return weights
 
 
 @dataclass(frozen=True)
