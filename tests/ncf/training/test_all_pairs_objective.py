@@ -162,7 +162,9 @@ def test_drawn_negatives_give_this_on_average(loss: str, board: PreparedData) ->
     def distance(count: int) -> float:
         means = {name: torch.stack([found[name] for _, found in epochs[:count]]).mean(dim=0) for name in exact}
         squares = [(means[name] - exact[name]).square().sum() for name in exact]
-        return float(torch.stack(squares).sum().sqrt() / torch.stack([g.square().sum() for g in exact.values()]).sum().sqrt())
+        return float(
+            torch.stack(squares).sum().sqrt() / torch.stack([g.square().sum() for g in exact.values()]).sum().sqrt()
+        )
 
     assert np.mean([value for value, _ in epochs]) == pytest.approx(exact_loss, rel=0.002)
     assert distance(64) < 0.03
