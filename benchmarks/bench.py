@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,14 @@ class Bench:
         """Do the same job with RecBole, on the same log."""
         job = {"task": task, "folder": str(self._recbole_log), "dataset": DATASET, **settings}
         return self._run([str(peers_python()), "-m", "benchmarks.peers.recbole_speed"], job)
+
+    def peer_data(self, **settings: Any) -> Answer:
+        """Prepare a log with RecBole."""
+        return self._run([str(peers_python()), "-m", "benchmarks.peers.recbole_data"], dict(settings))
+
+    def remove(self, folder: Path) -> None:
+        """Make room."""
+        shutil.rmtree(folder, ignore_errors=True)
 
     @cached_property
     def measured(self) -> str:

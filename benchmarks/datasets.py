@@ -1,17 +1,19 @@
 """What the speed is measured on: the paper's MovieLens-1M where it is, else a made-up log of its shape."""
 
-import gzip
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.synthetic import synthetic_log
-from ncf.data.interactions import Interactions
+from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
-from ncf.data.split import Pairs, leave_one_out
+from ncf.data.sources.config import PaperSource
+from ncf.data.sources.paper import ENDINGS, load_paper
+from ncf.data.split import Pairs
+from ncf.data.splits.choose import split_interactions
+from ncf.data.splits.leave_one_out import leave_one_out
 
 ROOT = Path(__file__).resolve().parents[1]
 ML_1M_FOLDER = ROOT.parent / "shared" / "data" / "ml-1m"  # the three files of the paper's authors; never committed
@@ -49,25 +51,20 @@ SMALL_LARGER = Shape(2_400, 800, 96_000)
 
 def has_ml_1m() -> bool:
     """Whether the paper's files are there."""
-    return (ML_1M_FOLDER / "ml-1m.train.rating.gz").is_file() and (ML_1M_FOLDER / "ml-1m.test.rating").is_file()
+    return all(any(ML_1M_FOLDER.glob(f"ml-1m{ending}*")) for ending in ENDINGS)
 
 
 def load(shape: Shape, num_candidates: int = 99) -> PreparedData:
-    """Split and prepare the log: the newest interaction is the test, the one before it the validation."""
-    log = ml_1m_log() if shape.is_real else synthetic_log(shape.num_users, shape.num_items, shape.num_interactions)
-    return prepare(str(shape), leave_one_out(log), num_candidates=num_candidates)
+    """Split and prepare the log: the newest interaction is the test, the one before it the validation.
 
-
-def ml_1m_log() -> Interactions:
-    """MovieLens-1M in the paper's split: each user's test item comes last, so that leave-one-out finds it again."""
-    names = ["user", "item", "rating", "time"]
-    with gzip.open(ML_1M_FOLDER / "ml-1m.train.rating.gz", "rt", encoding="utf-8") as file:
-        train = pd.read_csv(file, sep="\t", names=names)
-    test = pd.read_csv(ML_1M_FOLDER / "ml-1m.test.rating", sep="\t", names=names)
-    train, test = train.assign(part=0), test.assign(part=1)
-    log = pd.concat([train, test], ignore_index=True).sort_values(["user", "part", "time"], kind="stable")
-    users, items = log["user"].to_numpy(np.int64), log["item"].to_numpy(np.int64)
-    return Interactions(np.arange(users.max() + 1), np.arange(items.max() + 1), users, items)
+    Candidates are drawn for MovieLens-1M too, so that every log is measured alike.
+    """
+    if shape.is_real:
+        ratings = load_paper(PaperSource(prefix=str(ML_1M_FOLDER / "ml-1m")))
+        split = replace(split_interactions(to_interactions(ratings)), candidates=None)
+    else:
+        split = leave_one_out(synthetic_log(shape.num_users, shape.num_items, shape.num_interactions))
+    return prepare(str(shape), split, num_candidates=num_candidates)
 
 
 def write_recbole(data: PreparedData, folder: Path) -> None:

@@ -16,7 +16,7 @@ from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.sources.config import MovieLensSource
 from ncf.data.sources.load import load_ratings
-from ncf.data.split import leave_one_out
+from ncf.data.splits.leave_one_out import leave_one_out
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.files import write_json
 from ncf.models.build import build_model

@@ -4,17 +4,13 @@ Each figure is measured in processes of their own with their threads set; RecBol
 on first use. Results: benchmarks/results/speed.md and speed.json.
 """
 
-import argparse
-import shutil
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from benchmarks.bench import QUICK, Bench, Sizes
+from benchmarks.bench import Bench
+from benchmarks.command import Benchmark
 from benchmarks.figures import machine, scoring, training
-from benchmarks.table import Row, as_markdown, as_table, merge, read_rows, write_rows
+from benchmarks.table import Row
 
-RESULTS = Path(__file__).parent / "results"
 FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "batch-256": training.small_batch,
     "best": training.best_batch,
@@ -35,41 +31,7 @@ INTRO = (
 )
 
 
-def main() -> None:
-    """Measure, print and write, row by row, so that an interrupted run keeps what it has."""
-    options = parse()
-    bench = Bench(QUICK if options.quick else Sizes())
-    output: Path | None = options.output or (None if options.quick else RESULTS)
-    try:
-        for name in options.only or FIGURES:
-            _say(f"measuring {name}")
-            rows = [row.as_dict() for row in FIGURES[name](bench)]
-            print("\n".join(as_table(rows)), flush=True)  # noqa: T201
-            if output is not None:
-                merged = merge(read_rows(output / "speed.json"), rows, list(FIGURES))
-                write_rows(output, "speed", merged, as_markdown("Speed", INTRO, merged))
-    finally:
-        shutil.rmtree(bench.folder, ignore_errors=True)
-
-
-def parse() -> argparse.Namespace:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument(
-        "--only", action="append", choices=list(FIGURES), metavar="ROW", help=f"one of {', '.join(FIGURES)}; repeatable"
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="reduced sizes, to see that it works; printed only, unless --output is given",
-    )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where the results go (benchmarks/results)")
-    return parser.parse_args()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
-
+BENCHMARK = Benchmark("speed", "Speed", INTRO, "Where the time goes, and the machine's limits", FIGURES)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.run(__doc__)

@@ -84,7 +84,7 @@ def merge(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], order: S
     return sorted(rows, key=lambda row: places.get(row["row"], len(places)))
 
 
-def as_markdown(title: str, intro: str, rows: Sequence[dict[str, Any]]) -> str:
+def as_markdown(title: str, intro: str, rows: Sequence[dict[str, Any]], known_title: str) -> str:
     """The page: the figures that must be something, then those that are only to be known, then the notes."""
     required, known = [r for r in rows if r["must"]], [r for r in rows if not r["must"]]
     measured = sorted({row["measured"] for row in rows})
@@ -92,7 +92,7 @@ def as_markdown(title: str, intro: str, rows: Sequence[dict[str, Any]]) -> str:
     if required:
         lines += ["", *as_table(required)]
     if known:
-        lines += ["", "## Where the time goes, and the machine's limits", "", *as_table(known)]
+        lines += ["", f"## {known_title}", "", *as_table(known)]
     notes = dict.fromkeys((row["row"], row["note"]) for row in rows if row["note"])
     lines += ["", "## What is counted", "", *(f"- `{name}`: {note}" for name, note in notes)]
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from rich.console import Console
 from flows.cli import run_from_command_line
 from flows.preflight import check_before_work
 from flows.retries import is_passing
+from flows.secrets import database_url
 from flows.settings import DataSettings, content_key
 from ncf.data.pipeline import prepare_ratings
 from ncf.data.prepared import PreparedData
@@ -40,7 +41,7 @@ def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B00
 )
 def load(settings: DataSettings) -> Ratings:
     """Fetch the log, from the cache if it is there, and check it."""
-    ratings = load_ratings(settings.log_source)
+    ratings = load_ratings(settings.log_source, database_url=database_url(settings.log_source))
     get_run_logger().info("%s: %s ratings, checked", settings.dataset, f"{len(ratings.frame):,}")
     return ratings
 

@@ -15,6 +15,7 @@ from mlflow.models import infer_signature
 import ncf
 from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
+from ncf.data.ids import to_json
 from ncf.data.ratings import USER_ID
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import Decision
@@ -57,8 +58,8 @@ def _log_pyfunc(tracker: Tracker, model: ModelRun) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         folder = tracker.download(model.run_id, BUNDLE, Path(scratch))
         recommender = Recommender.load(folder)
-        example = pd.DataFrame({USER_ID: recommender.bundle.user_ids[:EXAMPLE_USERS]})
-        answer = recommender.recommend(example[USER_ID].to_list(), EXAMPLE_K)
+        example = pd.DataFrame({USER_ID: to_json(pd.Series(recommender.bundle.user_ids[:EXAMPLE_USERS]))})
+        answer = recommender.answer(example[USER_ID].to_list(), EXAMPLE_K)
         with global_store(tracker.uri), mlflow.start_run(run_id=model.run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",

@@ -22,13 +22,13 @@ class NCFPythonModel(PythonModel):
 
         Args:
             context: MLflow's.
-            model_input: a DataFrame with the column user_id.
+            model_input: a DataFrame with the column user_id; UUIDs as text.
             params: k, the number of items per user; 10 by default.
 
         Returns:
             user_id, item_id, rank, score, source ("popularity" marks an answer to an unknown user).
         """
-        return self.recommender.recommend(model_input["user_id"].to_list(), (params or {}).get("k", 10))
+        return self.recommender.answer(model_input["user_id"].to_list(), (params or {}).get("k", 10))
 
 
 mlflow.models.set_model(NCFPythonModel())

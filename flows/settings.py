@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -18,6 +18,8 @@ from ncf.config import (
 )
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.sources.config import MOVIELENS, MovieLensSource, SourceConfig
+
+Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
 NOT_LEARNED = frozenset(
     {"engine", "force", "hardware", "source", "top_k"}
@@ -118,6 +120,17 @@ class RetrainSettings(DataSettings):
     neumf_pretrained: PretrainedRecipe = PretrainedRecipe()
     baselines: BaselineSettings = BaselineSettings()
     hardware: HardwareConfig = HardwareConfig()
+
+    @field_validator("gmf", "mlp", "neumf", "neumf_pretrained", mode="after")
+    @classmethod
+    def _takes_the_labels(cls, recipe: Recipe, info: ValidationInfo) -> Recipe:
+        data = info.data.get("data")  # None if it was refused itself
+        if data is not None and data.feedback.kind == "explicit" and not recipe.training.takes_labels:
+            raise ValueError(
+                f"the loss {recipe.training.loss} takes no notice of the labels of explicit feedback; for "
+                f"{info.field_name} choose bce or mse, or implicit feedback"
+            )
+        return recipe
 
     @property
     def model_name(self) -> str:

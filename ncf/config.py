@@ -76,7 +76,7 @@ class TrainingConfig(Settings):
     loss: Literal["bce", "mse", "bpr"] = Field(
         default="bce",
         description="bce: the paper's cross entropy; mse: squared error of the probability; bpr: each positive against "
-        "its own negatives",
+        "its own negatives, for implicit feedback alone",
     )
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="adam, as in the paper; adamw decays all weights; sgd is plain (all fused)"
@@ -137,6 +137,11 @@ class TrainingConfig(Settings):
         if self.negatives != "all" and self.unobserved_weight is not None:
             raise ValueError(f"unobserved_weight is for negatives: all, not {self.negatives}")
         return self
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether the loss can tell labels apart, as explicit feedback needs it; bpr knows only observed or not."""
+        return self.loss != "bpr"
 
 
 class GMFTraining(TrainingConfig):

@@ -11,6 +11,7 @@ import torch
 from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
 from ncf.data.sources.config import MovieLensSource
 from ncf.data.sources.load import load_ratings
+from tests.postgres import Postgres, running_postgres
 
 os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}
 torch.set_num_threads(1)
@@ -27,7 +28,7 @@ def movielens() -> Path:
 def workspace(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty folder to work in, with a cache of its own that has MovieLens-100K."""
     folder = tmp_path_factory.mktemp("workspace")
-    shutil.copytree(movielens / "ml-100k", folder / "cache" / "ml-100k")
+    shutil.copytree(movielens / "movielens", folder / "cache" / "movielens")
     before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder / "cache"))
@@ -35,3 +36,10 @@ def workspace(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         os.chdir(folder)
         yield folder
         os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; tests that want one are skipped where it is not installed."""
+    with running_postgres() as server:
+        yield server

@@ -26,7 +26,9 @@ class FeedbackConfig(Settings):
         "unobserved pair has label 0 in both",
     )
     threshold: float | None = Field(
-        default=None, description="implicit: only ratings of at least this much count; empty: every row counts"
+        default=None,
+        description="implicit: only ratings of at least this much count, of a repeated pair the one that stays or the "
+        "sum; empty: every row counts",
     )
     scale: tuple[float, float] | None = Field(
         default=None,
@@ -45,7 +47,10 @@ class FeedbackConfig(Settings):
 
 
 class FilterConfig(Settings):
-    """Which rows are left out, in this order."""
+    """Which rows are left out, in this order; each stage sees what the one before has left.
+
+    A source that brings its own split takes `repeated` (within a part) and `max_users` alone.
+    """
 
     as_of: Time | None = Field(default=None, description="the log as it was then: only rows before this time")
     repeated: Literal["last", "first", "sum"] = Field(
@@ -76,10 +81,12 @@ class SplitConfig(Settings):
         default="leave-one-out",
         description="leave-one-out: each user's newest interaction is the test, the one before it the validation; "
         "temporal: each user's first interaction in either of two spans of time, trained on what was before them; "
-        "random: any two of each user's, for a log without times (taken by itself there, and said). A source that "
-        "brings its own split keeps it",
+        "random: any two of each user's, for a log without times (taken by itself there, and said). The first and the "
+        "last need 3 interactions of a user. A source that brings its own split keeps it",
     )
-    validation_from: Time | None = Field(default=None, description="temporal: train before, validate from here on")
+    validation_from: Time | None = Field(
+        default=None, description="temporal: train before, validate from here on, up to test_from"
+    )
     test_from: Time | None = Field(default=None, description="temporal: test from here on")
     seed: int = Field(default=0, ge=0, lt=2**63, description="random: seed of what is held out")
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from ncf.data.coded import CodedLog
 from ncf.data.config import FeedbackConfig
-from ncf.data.ratings import ITEM_ID, TIMESTAMP, USER_ID, Ratings
+from ncf.data.feedback import labels_of
+from ncf.data.ratings import Ratings
 from ncf.data.tally import NOTHING_READ, Tally
 
 Ids: TypeAlias = NDArray[Any]
@@ -27,6 +28,7 @@ class Interactions:
         labels: float32[N] in [0, 1], for explicit feedback; None where every label is 1.
         parts: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
         candidates: int64[M, 2] user and item, for a source with its own candidates of the test holdout; else None.
+            An item of the candidates is numbered even if nobody has it.
         tally: what became of the rows so far.
     """
 
@@ -41,28 +43,37 @@ class Interactions:
     tally: Tally = NOTHING_READ
 
 
-def to_interactions(ratings: Ratings, feedback: FeedbackConfig = FeedbackConfig()) -> Interactions:  # noqa: B008
-    """Number users and items, and label every pair.
+def to_interactions(
+    log: Ratings | CodedLog,
+    feedback: FeedbackConfig = FeedbackConfig(),  # noqa: B008 (frozen)
+) -> Interactions:
+    """Number the users and items that are left, and label every pair.
 
     Args:
-        ratings: filtered, so that no pair is repeated; equal times of one user are ordered by their place in it.
+        log: filtered, so that no pair is repeated; or a log that needs no filters.
         feedback: what a rating means.
     """
-    frame = ratings.frame
-    user_ids, users = _index(frame[USER_ID])
-    item_ids, items = _index(frame[ITEM_ID])
-    times = frame[TIMESTAMP].to_numpy()
-    order = np.lexsort((times, users))
+    log = CodedLog.of(log) if isinstance(log, Ratings) else log
+    user_ids, user_of = _numbered(log.user_ids, log.user_counts() > 0)
+    candidates = log.candidates
+    occurs = log.item_counts() > 0
+    if candidates is not None:
+        candidates = candidates[user_of[candidates[:, 0]] >= 0]  # those of users who are left
+        occurs[candidates[:, 1]] = True
+    item_ids, item_of = _numbered(log.item_ids, occurs)
     return Interactions(
         user_ids,
         item_ids,
-        users[order],
-        items[order],
-        times=times[order] if ratings.has_times else None,
-        tally=ratings.tally,
+        user_of[log.users],
+        item_of[log.items],
+        log.times if log.has_times else None,
+        labels_of(log.ratings, feedback),
+        log.parts,
+        None if candidates is None else np.stack([user_of[candidates[:, 0]], item_of[candidates[:, 1]]], axis=1),
+        log.tally,
     )
 
 
-def _index(ids: "pd.Series[Any]") -> tuple[Ids, Indices]:
-    indices, unique = pd.factorize(ids, sort=True)
-    return np.asarray(unique), indices.astype(np.int64)
+def _numbered(ids: Ids, there: NDArray[np.bool_]) -> tuple[Ids, Indices]:
+    """The ids that are there, and the index of each code; -1 for those that are not."""
+    return ids[there], np.where(there, np.cumsum(there) - 1, -1)

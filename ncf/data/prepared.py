@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ncf.data.ids import id_bytes
 from ncf.data.interactions import Ids, Indices
 from ncf.data.sampler import draw_candidates
 from ncf.data.split import Pairs, Split, joined, no_pairs
@@ -21,7 +22,8 @@ class Holdout:
 
     Attributes:
         pairs: int64 users and items, one row a user.
-        candidates: int64[len(pairs), num_candidates] items the user has in no split; -1 pads short rows.
+        candidates: int64[len(pairs), num_candidates] items the user has in no split, or those that came with the log;
+            -1 pads short rows.
     """
 
     pairs: Pairs
@@ -39,7 +41,7 @@ class PreparedData:
         name: the data set's name, such as "ml-100k".
         user_ids, item_ids: outside ids; position = index.
         train: pairs sorted by user, then time.
-        validation: picks the epoch and the settings.
+        validation: picks the epoch and the settings; an observed pair counts, however it was rated.
         test: read once per finished model, for the report.
         titles: str[num_items], empty where unknown; not part of the fingerprint, since models do not see them.
         labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
@@ -81,8 +83,8 @@ class PreparedData:
         """SHA-256 (hexadecimal) of ids, pairs and candidates: the same content gives the same value anywhere."""
         digest = hashlib.sha256()
         for array in (
-            _id_bytes(self.user_ids),
-            _id_bytes(self.item_ids),
+            id_bytes(self.user_ids),
+            id_bytes(self.item_ids),
             *(self.train.users, self.train.items),
             *(self.validation.pairs.users, self.validation.pairs.items, self.validation.candidates),
             *(self.test.pairs.users, self.test.pairs.items, self.test.candidates),
@@ -94,31 +96,25 @@ class PreparedData:
         return digest.hexdigest()
 
 
-def _id_bytes(ids: Ids) -> NDArray[Any]:
-    if np.issubdtype(ids.dtype, np.integer):
-        return ids.astype("<i8")
-    encoded = [str(value).encode() for value in ids]
-    text = b"".join(len(value).to_bytes(4, "little") + value for value in encoded)
-    return np.frombuffer(text, dtype=np.uint8)
-
-
 def prepare(
     name: str, split: Split, titles: NDArray[Any] | None = None, *, num_candidates: int = 99, candidate_seed: int = 0
 ) -> PreparedData:
-    """Draw the candidates of both holdouts and put the data set together.
+    """Draw the candidates of the holdouts, except those that came with the split, and put the data set together.
 
     Args:
         name: the data set's name.
         split: indices and ids.
         titles: str[num_items] or None.
-        num_candidates: items ranked beside each held-out one.
+        num_candidates: items ranked beside each held-out one, where they are drawn.
         candidate_seed: the same seed and split give the same candidates on any machine.
     """
     generator = torch.Generator().manual_seed(candidate_seed)
     everything = joined((split.train, split.validation, split.test, split.other))
     unseen = UnseenItems.of(everything, len(split.user_ids), len(split.item_ids))
 
-    def holdout(pairs: Pairs) -> Holdout:
+    def holdout(pairs: Pairs, given: Indices | None = None) -> Holdout:
+        if given is not None:
+            return Holdout(pairs, given)
         drawn = draw_candidates(unseen, torch.as_tensor(pairs.users), num_candidates, generator)
         return Holdout(pairs, drawn.numpy())
 
@@ -128,7 +124,7 @@ def prepare(
         split.item_ids,
         split.train,
         holdout(split.validation),
-        holdout(split.test),
+        holdout(split.test, split.candidates),
         np.full(len(split.item_ids), "", dtype=object) if titles is None else titles,
         split.labels,
         split.other,

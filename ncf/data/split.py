@@ -1,4 +1,4 @@
-"""What is trained on, and what is held out."""
+"""What is trained on, and what is held out: the values. How they are made is in `ncf.data.splits`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.config import SplitConfig
-from ncf.data.interactions import Ids, Indices, Interactions
+from ncf.data.interactions import Ids, Indices
 from ncf.data.tally import NOTHING_READ, Tally
-from ncf.errors import ConfigError, DataError
-
-MIN_INTERACTIONS = 3  # one each for train, validation and test
 
 
 @dataclass(frozen=True)
@@ -58,44 +54,3 @@ class Split:
     labels: NDArray[np.float32] | None = None
     candidates: Indices | None = None
     tally: Tally = NOTHING_READ
-
-
-def split_interactions(interactions: Interactions, config: SplitConfig) -> Split:
-    """Divide the interactions in the way that is asked for."""
-    if config.kind != "leave-one-out":
-        raise ConfigError("this split can't be made yet", got=config.kind, allowed="leave-one-out")
-    return leave_one_out(interactions)
-
-
-def leave_one_out(interactions: Interactions) -> Split:
-    """Hold out each user's newest interaction as test and the one before it as validation.
-
-    Users with fewer than 3 interactions stay in train only.
-
-    Raises:
-        DataError: no user has enough interactions, so that nothing could be evaluated.
-    """
-    users, items = interactions.users, interactions.items
-    counts = np.bincount(users, minlength=len(interactions.user_ids))
-    newest_first = np.cumsum(counts)[users] - 1 - np.arange(len(users))
-    held_out = counts[users] >= MIN_INTERACTIONS
-    test, validation = held_out & (newest_first == 0), held_out & (newest_first == 1)
-    if not test.any():
-        raise DataError(
-            "no user has enough interactions to be evaluated; the largest number is",
-            got=int(counts.max()),
-            allowed=f"at least {MIN_INTERACTIONS} for one user or more",
-            do="use a longer log",
-        )
-
-    def pairs(rows: np.ndarray) -> Pairs:
-        return Pairs(users[rows], items[rows])
-
-    return Split(
-        interactions.user_ids,
-        interactions.item_ids,
-        pairs(~(test | validation)),
-        pairs(validation),
-        pairs(test),
-        tally=interactions.tally,
-    )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
 from ncf.data.split import Pairs
@@ -18,8 +19,8 @@ FORMAT = 2
 def save_prepared(data: PreparedData, folder: Path) -> None:
     """Write a prepared data set; an older one at the same place is replaced only when the new one is whole."""
     with new_folder(folder) as new:
-        pd.DataFrame({USER_ID: data.user_ids}).to_parquet(new / "users.parquet")
-        pd.DataFrame({ITEM_ID: data.item_ids, TITLE: data.titles}).to_parquet(new / "items.parquet")
+        pd.DataFrame({USER_ID: encode_ids(data.user_ids)}).to_parquet(new / "users.parquet")
+        pd.DataFrame({ITEM_ID: encode_ids(data.item_ids), TITLE: data.titles}).to_parquet(new / "items.parquet")
         train = _pairs_frame(data.train)
         (train if data.labels is None else train.assign(label=data.labels)).to_parquet(new / "train.parquet")
         _pairs_frame(data.other).to_parquet(new / "other.parquet")
@@ -32,6 +33,8 @@ def save_prepared(data: PreparedData, folder: Path) -> None:
                 "format": FORMAT,
                 "name": data.name,
                 "fingerprint": data.fingerprint,
+                USER_ID: kind_of(data.user_ids),
+                ITEM_ID: kind_of(data.item_ids),
                 "num_users": data.num_users,
                 "num_items": data.num_items,
                 "num_train": len(data.train),
@@ -58,8 +61,8 @@ def load_prepared(folder: Path) -> PreparedData:
         train = pd.read_parquet(folder / "train.parquet")
         data = PreparedData(
             about["name"],
-            pd.read_parquet(folder / "users.parquet")[USER_ID].to_numpy(),
-            items[ITEM_ID].to_numpy(),
+            decode_ids(pd.read_parquet(folder / "users.parquet")[USER_ID], about[USER_ID]),
+            decode_ids(items[ITEM_ID], about[ITEM_ID]),
             _pairs(train),
             _holdout(pd.read_parquet(folder / "validation.parquet")),
             _holdout(pd.read_parquet(folder / "test.parquet")),

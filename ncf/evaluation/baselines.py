@@ -1,4 +1,7 @@
-"""Recommenders that are not neural, beside which every model is judged: they go through the same evaluation."""
+"""Recommenders that are not neural, beside which every model is judged: they go through the same evaluation.
+
+All of them count observed pairs alone; of explicit feedback they see who met what, not how it was rated.
+"""
 
 from importlib.util import find_spec
 from typing import Any

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf.config import ModelConfig
+from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.interactions import Ids, Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
@@ -21,8 +22,8 @@ from ncf.errors import ModelError
 from ncf.files import new_folder, read_json, write_json
 from ncf.models.build import Model, build_model
 
-FORMAT = 2
-COUNT, SEEN, ITEM = "count", "seen", "item"
+FORMAT = 3
+COUNT, SEEN, LEARNED, ITEM = "count", "seen", "learned", "item"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Bundle:
         user_ids, item_ids: outside ids; position = index.
         titles: str[num_items], empty where unknown.
         seen: every known item of each user, of all splits; these are not recommended.
+        learned: bool[num_users], whether a user has anything in train; the model knows nothing of the others.
         item_counts: int64[num_items], train interactions: the popularity that unknown users are answered with.
         about: facts for the reader, such as the data's name and fingerprint; JSON values.
     """
@@ -45,6 +47,7 @@ class Bundle:
     item_ids: Ids
     titles: NDArray[Any]
     seen: PairRows
+    learned: NDArray[np.bool_]
     item_counts: Indices
     about: dict[str, Any]
 
@@ -53,7 +56,8 @@ class Bundle:
         """Bundle a model with the data it was trained on."""
         facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
         seen = PairRows.of([data.train, data.validation.pairs, data.test.pairs, data.other], data.num_users)
-        return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, data.item_counts, facts)
+        learned = np.bincount(data.train.users, minlength=data.num_users) > 0
+        return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, learned, data.item_counts, facts)
 
     def save(self, folder: Path) -> None:
         """Write the bundle, whole or not at all."""
@@ -62,15 +66,14 @@ class Bundle:
                 {name: value.contiguous() for name, value in self.model.state_dict().items()},
                 new / "weights.safetensors",
             )
-            users = {USER_ID: self.user_ids, SEEN: self.seen.counts.numpy()}
+            users = {USER_ID: encode_ids(self.user_ids), SEEN: self.seen.counts.numpy(), LEARNED: self.learned}
             pd.DataFrame(users).to_parquet(new / "users.parquet")
-            items = {ITEM_ID: self.item_ids, TITLE: self.titles, COUNT: self.item_counts}
+            items = {ITEM_ID: encode_ids(self.item_ids), TITLE: self.titles, COUNT: self.item_counts}
             pd.DataFrame(items).to_parquet(new / "items.parquet")
             pd.DataFrame({ITEM: self.seen.items.numpy()}).to_parquet(new / "seen.parquet")  # one user after the other
-            write_json(
-                new / "bundle.json",
-                {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about},
-            )
+            kinds = {USER_ID: kind_of(self.user_ids), ITEM_ID: kind_of(self.item_ids)}
+            header = {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about}
+            write_json(new / "bundle.json", header | kinds)
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":
@@ -97,10 +100,11 @@ class Bundle:
             return cls(
                 model.eval(),
                 config,
-                users[USER_ID].to_numpy(),
-                items[ITEM_ID].to_numpy(),
+                decode_ids(users[USER_ID], header[USER_ID]),
+                decode_ids(items[ITEM_ID], header[ITEM_ID]),
                 items[TITLE].to_numpy(dtype=object),
                 seen,
+                users[LEARNED].to_numpy(bool, copy=True),
                 items[COUNT].to_numpy(np.int64, copy=True),
                 header["about"],
             )

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ncf.data.ids import from_json, kind_of, to_json
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, USER_ID
 from ncf.errors import ConfigError
@@ -22,7 +23,7 @@ FROM_MODEL, FROM_POPULARITY = "model", "popularity"
 
 
 class Recommender:
-    """Recommends from a bundle. Unknown users get the popular items, marked as such.
+    """Recommends from a bundle. Unknown users get the popular items, marked as such; so do users without a train row.
 
     Args:
         bundle: weights, ids, seen items and popularity.
@@ -49,7 +50,8 @@ class Recommender:
         """Best items for each user, leaving out what the user has seen.
 
         Args:
-            user_ids: outside ids; one that the model does not know is answered with popular items.
+            user_ids: outside ids, of the type they had in the log (a UUID is a UUID, not its text); one that the
+                model does not know is answered with popular items.
             k: items per user; fewer where a user has fewer unseen.
 
         Returns:
@@ -74,9 +76,15 @@ class Recommender:
                 ITEM_ID: self._items[items[user, place]],
                 RANK: (place + 1).astype(np.int64),
                 SCORE: scores[user, place],
-                SOURCE: np.where(users.numpy()[user] >= 0, FROM_MODEL, FROM_POPULARITY),
+                SOURCE: np.where(_learned(self.bundle, users).numpy()[user], FROM_MODEL, FROM_POPULARITY),
             }
         )
+
+    def answer(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
+        """The same for ids that come and go as JSON, which has no UUIDs: they are text in both directions."""
+        given = from_json(list(user_ids), kind_of(self.bundle.user_ids))
+        frame = self.recommend(given, k)
+        return frame.assign(**{column: to_json(frame[column]) for column in (USER_ID, ITEM_ID)})
 
     def _best(self, users: Tensor, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Items, -1 where a user has fewer, and their scores, [B, k], of users int64[B], -1 for an unknown one."""
@@ -94,15 +102,21 @@ class Recommender:
         """Scores of all items, [B, num_items]; -inf marks what the user has seen."""
         own = users.clamp(min=0)
         scores = self.bundle.model.score_all(own)
+        scores[~_learned(self.bundle, users)] = self._popularity
         scores[self.bundle.seen.of_users(own)] = -torch.inf
         scores[users < 0] = self._popularity
         return scores
 
 
+def _learned(bundle: Bundle, users: Tensor) -> Tensor:
+    """Whether the model has learned of these users, bool[B]; -1 is an unknown one."""
+    return torch.from_numpy(bundle.learned)[users.clamp(min=0)] & (users >= 0)
+
+
 class ServedScorer:
     """A bundle as a scorer on newer data: it is judged as it would serve it.
 
-    Users it does not know get its popularity; items it does not know come last, all equal.
+    Users it does not know, or has not learned, get its popularity; items it does not know come last, all equal.
 
     Args:
         bundle: the model, trained on other data perhaps.
@@ -111,7 +125,8 @@ class ServedScorer:
 
     def __init__(self, bundle: Bundle, data: PreparedData) -> None:
         self.model = bundle.model
-        self.users = torch.as_tensor(pd.Index(bundle.user_ids).get_indexer(pd.Index(data.user_ids)))
+        users = torch.as_tensor(pd.Index(bundle.user_ids).get_indexer(pd.Index(data.user_ids)))
+        self.users = users.where(_learned(bundle, users), -1)
         self.items = torch.as_tensor(pd.Index(bundle.item_ids).get_indexer(pd.Index(data.item_ids)))
         self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
 

@@ -1,10 +1,10 @@
 """An epoch as slices of ready tensors: shuffled positives, each with its own negatives, no Python per sample."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ncf.data.popularity import WeightedUnseen, popularity_weights
 from ncf.data.prepared import PreparedData
@@ -23,7 +23,7 @@ class Step(NamedTuple):
     Attributes:
         users: int64[B].
         items: int64[B, 1 + num_negatives]; column 0 is the positive.
-        labels: float32[B, 1 + num_negatives]; 1 in column 0, else 0.
+        labels: float32[B, 1 + num_negatives]; in column 0 the positive's, 1 for implicit feedback; else 0.
         counted: how many of the rows count: all, or none where there are fewer rows than processes.
         weight: what the mean over these rows weighs in the mean over the processes; 1 where their parts are equal.
         last: whether it ends its optimizer step; always so here.
@@ -85,6 +85,7 @@ class TrainingBatches:
         if not possible.any():
             raise no_negatives(data.num_items)
         self.users, self.items = users[possible], items[possible]
+        self.labels = None if data.labels is None else torch.as_tensor(data.labels, device=device)[possible]
         self.sampler = NegativeSampler(unseen)
         self.num_negatives = num_negatives
         self.positives_per_step = max(1, batch_size // (1 + num_negatives))
@@ -92,8 +93,8 @@ class TrainingBatches:
         self.seed = seed
         self.epoch = 0
         self.rank, self.world_size = rank, world_size
-        self._labels = torch.zeros(self._part(self.positives_per_step).stop, 1 + num_negatives, device=device)
-        self._labels[:, 0] = 1
+        most = self._part(self.positives_per_step).stop
+        self._implicit = self._with_negatives(torch.ones(most, device=device))  # the same for every step
 
     @property
     def counted(self) -> int:
@@ -118,15 +119,26 @@ class TrainingBatches:
         """Steps of these positives: sampled at once, then cut."""
         wholes = rows.split(self.positives_per_step)
         parts = [whole[self._part(len(whole))] for whole in wholes]
-        users, items = self._sample(torch.cat(parts) if self.world_size > 1 else rows)
+        mine = torch.cat(parts) if self.world_size > 1 else rows
+        users, items = self._sample(mine)
         sizes = [len(part) for part in parts]
-        pieces = zip(users.split(sizes), items.split(sizes), wholes, strict=True)
-        return [self._step(users, items, len(whole)) for users, items, whole in pieces]
+        pieces = zip(users.split(sizes), items.split(sizes), self._labels(mine, sizes), wholes, strict=True)
+        return [self._step(users, items, labels, len(whole)) for users, items, labels, whole in pieces]
 
-    def _step(self, users: Tensor, items: Tensor, size: int) -> Step:
+    def _step(self, users: Tensor, items: Tensor, labels: Tensor, size: int) -> Step:
         start, stop = bounds(size, self.rank, self.world_size)
         counted = stop - start
-        return Step(users, items, self._labels[: len(users)], counted, counted * self.world_size / size)
+        return Step(users, items, labels, counted, counted * self.world_size / size)
+
+    def _labels(self, rows: Tensor, sizes: list[int]) -> Sequence[Tensor]:
+        """Labels of the positives in these rows and of their negatives, by step."""
+        if self.labels is None:
+            return [self._implicit[:size] for size in sizes]
+        return self._with_negatives(self.labels[rows]).split(sizes)
+
+    def _with_negatives(self, labels: Tensor) -> Tensor:
+        """float32[P] labels of positives -> float32[P, 1 + num_negatives], 0 for the negatives."""
+        return nn.functional.pad(labels[:, None], (0, self.num_negatives))
 
     def _part(self, size: int) -> slice:
         """This process's rows of a step; one that does not count where there are too few for all."""

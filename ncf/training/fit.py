@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import Logger
 
 from ncf.config import HardwareConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
+from ncf.errors import ConfigError
 from ncf.models.build import Model
 from ncf.threads import torch_threads
 from ncf.training.best import BestWeights
@@ -73,11 +74,18 @@ def fit(
             gone on with, and ends (on one CPU thread) with bitwise the weights of one that was never interrupted.
 
     Raises:
-        ConfigError: the hardware asked for is not there.
+        ConfigError: the hardware asked for is not there, or the loss does not go with the labels.
         ModelError: the checkpoint is of other data or settings, or a score became NaN.
     """
     hardware = hardware or HardwareConfig()
     check_hardware(hardware)
+    if data.labels is not None and not config.takes_labels:
+        raise ConfigError(
+            "explicit feedback needs a loss that takes its labels",
+            got=config.loss,
+            allowed="bce, mse",
+            do="choose one of these, or prepare the data with implicit feedback",
+        )
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with quiet(), torch_threads(hardware.threads_for(config.batch_size)), own_state, TemporaryDirectory() as scratch:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def bce(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy, label 1 for the positive and 0 for the negatives, mean over all (paper, eq. 7)."""
+    """Binary cross entropy, mean over all (paper, eq. 7); explicit labels lie between 0 and 1."""
     return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
 

@@ -32,7 +32,7 @@ def monitored(config: TrainingConfig) -> str:
 
 
 class NCFModule(pl.LightningModule):
-    """Trains a model on positives and on sampled or all negatives.
+    """Trains a model on positives (label 1, or their rating if feedback is explicit) and negatives (label 0).
 
     Optimization is manual: one Lightning step makes several optimizer steps, since Lightning's own cost a step is
     larger than that of a small batch.

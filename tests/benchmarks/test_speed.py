@@ -84,7 +84,7 @@ def test_table_line() -> None:
 
 def test_page_parts_what_must_be_from_what_is_only_known() -> None:
     known = replace(ROW, row="limits", must="", peer=None, note="")
-    page = as_markdown("Speed", "intro", [ROW.as_dict(), known.as_dict()])
+    page = as_markdown("Speed", "intro", [ROW.as_dict(), known.as_dict()], "Where the time goes")
     before, after = page.split("## Where the time goes")
     assert "| best |" in before
     assert "| limits |" in after

@@ -88,4 +88,4 @@ def test_without_any_network_the_message_says_what_to_do(tmp_path: Path) -> None
     for words in ("MovieLens 100K could not be downloaded", "GroupLens", "package index", CACHE_VARIABLE):
         assert words in errors[0]
     assert "Traceback" not in result.stderr
-    assert not (tmp_path / "cache" / "ml-100k").exists()
+    assert not (tmp_path / "cache" / "movielens" / "ml-100k").exists()

@@ -32,7 +32,7 @@ def test_options_and_prefect_parameters_give_the_same_settings() -> None:
     ("args", "words"),
     [
         (["--gmf.training.learning-rate", "-1"], ["--gmf.training.learning-rate", "-1", "greater than 0"]),
-        (["--dataset", "netflix"], ["--dataset", "netflix", "ml-100k"]),
+        (["--dataset", "netflix"], ["netflix", "source.path", "ml-100k"]),
         (["--seed", "many"], ["--seed", "many", "integer"]),
         (["--mlp.model.layers", "31,16"], ["--mlp.model", "even", "31"]),
         (["--neumf-pretrained.alpha", "1.5"], ["--neumf-pretrained.alpha", "1.5", "less than or equal to 1"]),
@@ -86,3 +86,13 @@ def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
         RetrainSettings.model_validate(deployment["parameters"]["settings"])
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"settings": {"bogus": 1}}, schema)
+
+
+@pytest.mark.parametrize("model", ["gmf", "mlp", "neumf", "neumf-pretrained"])
+def test_a_loss_without_labels_is_refused_for_explicit_feedback(model: str) -> None:
+    explicit = ["--data.feedback.kind", "explicit", "--data.feedback.scale", "1,5"]
+    loss = [f"--{model}.training.loss"]
+    with pytest.raises(ConfigError, match=f"--{model}: .*the loss bpr takes no notice of the labels.*bce or mse"):
+        parse(RetrainSettings, [*explicit, *loss, "bpr"])
+    parse(RetrainSettings, [*explicit, *loss, "mse"])
+    parse(RetrainSettings, [*loss, "bpr"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 import torch
@@ -29,9 +30,10 @@ def holdout(rows: Rows, candidates: Sequence[Sequence[int]]) -> Holdout:
     return Holdout(pairs(rows), np.asarray(candidates, dtype=np.int64).reshape(len(rows), -1))
 
 
-def literal_data(
-    user_ids: Sequence[int] | Sequence[str] = (10, 20, 30), item_ids: Sequence[int] | Sequence[str] = tuple(range(6))
-) -> PreparedData:
+IdValues = Sequence[int] | Sequence[str] | Sequence[UUID]
+
+
+def literal_data(user_ids: IdValues = (10, 20, 30), item_ids: IdValues = tuple(range(6))) -> PreparedData:
     """Three users and six items; user 2 is in train only, and item 5 in candidates only."""
     return PreparedData(
         "literal",
@@ -44,7 +46,7 @@ def literal_data(
     )
 
 
-def _ids(values: Sequence[int] | Sequence[str]) -> Ids:
+def _ids(values: IdValues) -> Ids:
     return np.asarray(values, dtype=np.int64 if isinstance(values[0], int) else object)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
 
@@ -58,14 +58,36 @@ class FileSource(Settings):
         description=r"of text columns, such as ',' '\t' '::'; empty: found out from the file",
     )
     header: bool | None = Field(
-        default=None, description="whether the first line names the columns; empty: yes unless columns are places"
+        default=None,
+        description="whether the first line names the columns; empty: yes, but if columns are places, only a line with "
+        "usual names, such as user_id",
     )
     encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is no matter")
     columns: Columns = Columns()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")
-    titles_item: ColumnName = Field(default="item_id", description="its column with the item ids")
+    titles_item: ColumnName = Field(
+        default="item_id", description="its column with the item ids; the log's name for it does, too"
+    )
     titles_title: ColumnName = Field(default="title", description="its column with the titles")
+
+    @field_validator("separator")
+    @classmethod
+    def _can_divide(cls, separator: str | None) -> str | None:
+        if separator is not None and any(letter in separator for letter in '"\r\n'):
+            raise ValueError(f"the separator must not have quotes or newlines, got {separator!r}")
+        return None if separator is None else separator.replace(r"\t", "\t")  # as a command line gives it
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "a".encode(encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"unknown encoding {encoding!r}; Python knows utf-8, latin-1, cp1252, utf-16..."
+            ) from error
+        return encoding
 
 
 class PaperSource(Settings):
@@ -76,7 +98,9 @@ class PaperSource(Settings):
 
     kind: Literal["paper"] = "paper"
     prefix: str = Field(min_length=1, description="path of the three files up to .train.rating, such as Data/ml-1m")
-    titles_path: str | None = Field(default=None, description="a tab-separated file: item number, title; no header")
+    titles_path: str | None = Field(
+        default=None, description="a tab-separated file whose header has the columns item and title"
+    )
 
 
 class SQLSource(Settings):
@@ -91,10 +115,25 @@ class SQLSource(Settings):
         default=None, description="name of a Prefect Secret block with the URL, password included"
     )
     table: str | None = Field(default=None, description="a table, optionally with its schema: schema.table")
-    query: str | None = Field(default=None, description="a SELECT instead of a table")
+    query: str | None = Field(default=None, description="one SELECT that only reads, instead of a table")
     columns: Columns = Columns()
     time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
     chunk_rows: int = Field(default=500_000, ge=1, le=100_000_000, description="rows fetched at once")
+
+    @field_validator("url")
+    @classmethod
+    def _url_without_password(cls, url: str | None) -> str | None:
+        _refuse_password(url)
+        return url
+
+    @field_validator("query")
+    @classmethod
+    def _query_only_reads(cls, query: str | None) -> str | None:
+        from ncf.data.sources.select import check_select  # late, since it knows these settings
+
+        if query is not None:
+            check_select(query)
+        return query
 
     @model_validator(mode="after")
     def _table_or_query(self) -> Self:
@@ -103,9 +142,17 @@ class SQLSource(Settings):
         return self
 
 
+def _refuse_password(url: object) -> None:
+    """Raise ConfigError, which pydantic lets through; a ValueError it would print with the URL."""
+    from ncf.data.sources.database import check_public_url  # late, since it knows these settings
+
+    check_public_url(url)
+
+
 def _kind(value: Any) -> str | None:
     """The kind of a source that leaves it out, by the keys that only this kind has."""
     given: dict[str, Any] = value if isinstance(value, dict) else dict(value)
+    _refuse_password(given.get("url"))  # before any message shows what was given
     if "kind" in given:
         return str(given["kind"])
     known = {"path": "files", "prefix": "paper", "table": "sql", "query": "sql", "name": "movielens"}

@@ -4,17 +4,20 @@ from pathlib import Path
 
 from ncf.data.ratings import Ratings
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.config import MovieLensSource, SourceConfig
+from ncf.data.sources.config import FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
+from ncf.data.sources.files import load_files
 from ncf.data.sources.movielens import load_movielens
-from ncf.errors import ConfigError
+from ncf.data.sources.paper import load_paper
+from ncf.data.sources.sql import load_sql
 
 
-def load_ratings(source: SourceConfig, cache: Path | None = None) -> Ratings:
+def load_ratings(source: SourceConfig, cache: Path | None = None, database_url: str | None = None) -> Ratings:
     """Read and check a log.
 
     Args:
         source: where it lies.
         cache: folder for downloads; `cache_dir()` if None.
+        database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
 
     Raises:
         DataError: it is not there, or not what it should be.
@@ -22,5 +25,9 @@ def load_ratings(source: SourceConfig, cache: Path | None = None) -> Ratings:
     match source:
         case MovieLensSource():
             return load_movielens(source, cache or cache_dir())
-        case _:
-            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens")
+        case FileSource():
+            return load_files(source)
+        case PaperSource():
+            return load_paper(source)
+        case SQLSource():
+            return load_sql(source, database_url)

@@ -1,7 +1,11 @@
 from collections.abc import Sequence
+from uuid import UUID
 
+import numpy as np
 import pandas as pd
 
+from ncf.data.config import FilterConfig
+from ncf.data.filters import filter_ratings
 from ncf.data.interactions import Interactions, to_interactions
 from ncf.data.ratings import Ratings
 
@@ -49,3 +53,47 @@ def test_the_log_is_left_as_it_is() -> None:
     before = log.frame.copy(deep=True)
     to_interactions(log)
     pd.testing.assert_frame_equal(log.frame, before)
+
+
+def test_the_order_of_a_dictionary_of_ids_does_not_matter() -> None:
+    frame = ratings([("b", "x", 1), ("a", "x", 2), ("b", "y", 3)]).frame
+    users = pd.Categorical(frame["user_id"], categories=["b", "unused", "a"])
+    found = to_interactions(Ratings.from_frame(frame.assign(user_id=users)))
+    assert found.user_ids.tolist() == ["a", "b"]
+    assert by_id(found) == [("a", "x"), ("b", "x"), ("b", "y")]
+
+
+def test_uuids_are_ids() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    frame = pd.DataFrame({"user_id": [second, first], "item_id": [second, second]})
+    found = to_interactions(Ratings.from_frame(frame))
+    assert (found.user_ids.tolist(), found.item_ids.tolist()) == ([first, second], [second])
+
+
+def test_times_go_with_their_pairs_and_are_none_where_there_are_none() -> None:
+    log = ratings([(2, 7, 30), (1, 8, 10), (2, 9, 20)])
+    found = to_interactions(log)
+    assert found.times is not None
+    assert (found.times // 10**6).tolist() == [10, 20, 30]
+    assert to_interactions(Ratings.from_frame(log.frame.drop(columns="timestamp"))).times is None
+
+
+def test_candidates_are_numbered_even_if_nobody_has_them() -> None:
+    frame = pd.DataFrame({"user_id": [4, 9], "item_id": [30, 10]})
+    candidates = pd.DataFrame({"user_id": [9, 9, 4], "item_id": [30, 20, 10]})
+    found = to_interactions(Ratings.from_frame(frame, candidates=candidates))
+    assert found.item_ids.tolist() == [10, 20, 30]
+    assert found.items.tolist() == [2, 0]
+    assert found.candidates is not None
+    assert found.candidates.dtype == np.int64
+    assert found.candidates.tolist() == [[1, 2], [1, 1], [0, 0]]
+
+
+def test_candidates_of_users_who_are_left_out_go_with_them() -> None:
+    frame = pd.DataFrame({"user_id": [1, 2, 3], "item_id": [30, 30, 30]})
+    candidates = pd.DataFrame({"user_id": [3, 1, 2, 5], "item_id": [10, 20, 40, 50]})
+    kept = filter_ratings(Ratings.from_frame(frame, candidates=candidates), FilterConfig(max_users=2))
+    found = to_interactions(kept)
+    assert found.item_ids.tolist() == [20, 30, 40]
+    assert found.candidates is not None
+    assert found.candidates.tolist() == [[0, 0], [1, 2]]

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -8,14 +9,22 @@ import pytest
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
-from ncf.data.split import leave_one_out
+from ncf.data.splits.leave_one_out import leave_one_out
 from ncf.data.storage import load_prepared, save_prepared
 from ncf.errors import DataError
 from ncf.files import read_json, write_json
-from tests.ncf.known import literal_data, pair_rows
+from tests.ncf.known import literal_data, pair_rows, pairs
 
-FILES = ["data.json", "items.parquet", "test.parquet", "train.parquet", "users.parquet", "validation.parquet"]
-TABLES = [name for name in FILES if name.endswith(".parquet")]
+FILES = [
+    "data.json",
+    "items.parquet",
+    "other.parquet",
+    "test.parquet",
+    "train.parquet",
+    "users.parquet",
+    "validation.parquet",
+]
+TABLES = [name for name in FILES if name.endswith(".parquet") and name != "other.parquet"]  # which is empty
 
 
 @pytest.fixture
@@ -30,6 +39,8 @@ def assert_same(found: PreparedData, expected: PreparedData) -> None:
     assert found.user_ids.tolist() == expected.user_ids.tolist()
     assert found.item_ids.tolist() == expected.item_ids.tolist()
     assert found.user_ids.dtype == expected.user_ids.dtype
+    assert {type(value) for value in found.user_ids.tolist()} == {type(value) for value in expected.user_ids.tolist()}
+    assert pair_rows(found.other) == pair_rows(expected.other)
     assert found.titles.tolist() == expected.titles.tolist()
     assert pair_rows(found.train) == pair_rows(expected.train)
     for ours, theirs in ((found.validation, expected.validation), (found.test, expected.test)):
@@ -46,6 +57,48 @@ def test_text_ids_come_back_as_they_were(tmp_path: Path) -> None:
     data = literal_data(("ann", "bob", "zoë"), ("a", "b", "c", "d", "e", "007"))
     save_prepared(data, tmp_path / "data")
     assert_same(load_prepared(tmp_path / "data"), data)
+
+
+def test_uuids_come_back_as_they_were(tmp_path: Path) -> None:
+    data = literal_data([UUID(int=n) for n in (7, 2**64, 2**127)], [UUID(int=n) for n in range(6)])
+    save_prepared(data, tmp_path / "data")
+    assert_same(load_prepared(tmp_path / "data"), data)
+    assert isinstance(load_prepared(tmp_path / "data").user_ids[0], UUID)
+
+
+def test_users_and_items_may_have_ids_of_different_kinds(tmp_path: Path) -> None:
+    data = literal_data([UUID(int=n) for n in (1, 2, 3)], ("1", "2", "3", "4", "5", "007"))
+    save_prepared(data, tmp_path / "data")
+    assert_same(load_prepared(tmp_path / "data"), data)
+    about = read_json(tmp_path / "data" / "data.json")
+    assert (about["user_id"], about["item_id"]) == ("uuid", "str")
+
+
+def test_pairs_in_no_split_come_back_and_are_part_of_the_fingerprint(tmp_path: Path) -> None:
+    data = replace(literal_data(), other=pairs([(0, 4), (2, 5)]))
+    save_prepared(data, tmp_path / "data")
+    assert_same(load_prepared(tmp_path / "data"), data)
+    tamper(tmp_path / "data" / "other.parquet")
+    with pytest.raises(DataError, match="was changed after it was written"):
+        load_prepared(tmp_path / "data")
+
+
+def test_labels_come_back_and_are_part_of_the_fingerprint(tmp_path: Path) -> None:
+    labels = np.array([0.2, 1.0, 0.4, 0.6, 0.8, 1.0], dtype=np.float32)
+    data = replace(literal_data(), labels=labels)
+    save_prepared(data, tmp_path / "data")
+    found = load_prepared(tmp_path / "data").labels
+    assert found is not None
+    assert (found.dtype, found.tolist()) == (np.float32, labels.tolist())
+    assert data.fingerprint != literal_data().fingerprint
+    assert data.fingerprint != replace(data, labels=labels[::-1].copy()).fingerprint
+
+
+@pytest.mark.parametrize("wrong", ["str", "uuid", "float", None])
+def test_a_wrong_kind_of_ids_is_refused(saved: Path, wrong: str | None) -> None:
+    write_json(saved / "data.json", read_json(saved / "data.json") | {"user_id": wrong})
+    with pytest.raises(DataError, match="is not a readable prepared data set"):
+        load_prepared(saved)
 
 
 @pytest.mark.parametrize("kind", ["int64", "int32", "uint64", "object", "category", "str"])
@@ -127,11 +180,11 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_another_format_is_refused_with_its_number(saved: Path) -> None:
     write_json(saved / "data.json", read_json(saved / "data.json") | {"format": 99})
-    with pytest.raises(DataError, match="has another format: 99; allowed: 1"):
+    with pytest.raises(DataError, match="has another format: 99; allowed: 2"):
         load_prepared(saved)
 
 
-@pytest.mark.parametrize("key", ["format", "name", "fingerprint"])
+@pytest.mark.parametrize("key", ["format", "name", "fingerprint", "user_id", "item_id"])
 def test_a_description_without_a_key_is_refused(saved: Path, key: str) -> None:
     about = read_json(saved / "data.json")
     del about[key]

@@ -1,17 +1,19 @@
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 
-from ncf.data.prepared import Holdout, PreparedData
-from ncf.data.split import Pairs
+from ncf.data.config import DataConfig
+from ncf.data.pipeline import prepare_ratings
+from ncf.data.prepared import PreparedData
+from ncf.data.sources.config import PaperSource
+from ncf.data.sources.load import load_ratings
+from ncf.data.split import joined
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker
 
 ML_1M = Path(__file__).parents[3] / ".." / "shared" / "data" / "ml-1m"
-NUM_USERS, NUM_ITEMS = 6040, 3706
 
 
 def test_scores_are_the_train_interactions_of_each_item_for_everyone(literal: PreparedData) -> None:
@@ -27,34 +29,21 @@ def test_ranks_on_the_literal_data(literal: PreparedData) -> None:
     assert test.sampled.tolist() == [1, 2]
 
 
-def index_pairs(frame: pd.DataFrame) -> Pairs:
-    return Pairs(*(frame[column].to_numpy(np.int64, copy=True) for column in ("user", "item")))
-
-
-def paper_split() -> PreparedData:
-    """MovieLens-1M as the paper's authors split it; validation is the newest of train, with the test's candidates."""
-    columns = ["user", "item", "rating", "time"]
-    train = pd.read_csv(ML_1M / "ml-1m.train.rating.gz", sep="\t", names=columns)
-    test = pd.read_csv(ML_1M / "ml-1m.test.rating", sep="\t", names=columns)
-    negatives = pd.read_csv(ML_1M / "ml-1m.test.negative.gz", sep="\t", header=None)
-    named = [f"({user},{item})" for user, item in zip(test["user"], test["item"], strict=True)]
-    assert negatives[0].tolist() == named
-    candidates = negatives.drop(columns=0).to_numpy(np.int64)
-    assert candidates.shape == (NUM_USERS, 99)
-    return PreparedData(
-        "ml-1m-paper",
-        np.arange(NUM_USERS),
-        np.arange(NUM_ITEMS),
-        index_pairs(train),
-        Holdout(index_pairs(train.drop_duplicates("user")), candidates),
-        Holdout(index_pairs(test), candidates),
-        np.full(NUM_ITEMS, "", dtype=object),
-    )
-
-
 @pytest.mark.skipif(not ML_1M.exists(), reason="the paper's split of MovieLens-1M is not beside the repository")
 def test_popularity_on_the_papers_split() -> None:
-    data = paper_split()
-    summary = HoldoutRanker(data, "test").rank_all(Popularity(data)).summary()
-    assert summary["sampled/hr_at_10"].value == pytest.approx(0.4531, abs=0.00005)
-    assert summary["sampled/ndcg_at_10"].value == pytest.approx(0.2541, abs=0.00005)
+    ratings = load_ratings(PaperSource(prefix=str(ML_1M / "ml-1m"), titles_path=str(ML_1M / "ml-1m.items.tsv")))
+    data, report = prepare_ratings("ml-1m", ratings, DataConfig())
+    assert (data.num_users, data.num_items, report.rows_read) == (6_040, 3_706, 1_000_209)
+    assert data.test.candidates.shape == (6_040, 99)
+    assert (data.test.candidates == -1).sum() == 156  # users who have their own test item among their candidates
+    assert any(note.startswith("test: 156 users have their held-out item") for note in report.notes)
+    assert len(data.validation) == 6_040
+    assert all(data.titles) and len(set(data.titles)) == 3_706
+
+    def popularity(data: PreparedData) -> tuple[float, float]:
+        summary = HoldoutRanker(data, "test").rank_all(Popularity(data)).summary()
+        return summary["sampled/hr_at_10"].value, summary["sampled/ndcg_at_10"].value
+
+    assert popularity(data) == pytest.approx((0.4530, 0.2538), abs=0.00005)
+    papers_train = replace(data, train=joined([data.train, data.validation.pairs]))  # the authors validate on the test
+    assert popularity(papers_train) == pytest.approx((0.4531, 0.2541), abs=0.00005)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import torch
@@ -32,6 +33,14 @@ def with_text_ids(data: PreparedData) -> PreparedData:
         data,
         user_ids=np.array([f"user-{n:03}" for n in data.user_ids], dtype=object),
         item_ids=np.array([f"é{n:03}" for n in data.item_ids], dtype=object),
+    )
+
+
+def with_uuids(data: PreparedData) -> PreparedData:
+    return replace(
+        data,
+        user_ids=np.array([UUID(int=n << 64) for n in data.user_ids.tolist()], dtype=object),
+        item_ids=np.array([UUID(int=n) for n in data.item_ids.tolist()], dtype=object),
     )
 
 

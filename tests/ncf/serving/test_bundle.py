@@ -17,7 +17,15 @@ from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.ncf.known import literal_data, pair_rows, seen_by_user
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, scrambled_model, seen_pairs, some_data, with_text_ids
+from tests.ncf.serving.bundles import (
+    CONFIGS,
+    bundle_of,
+    scrambled_model,
+    seen_pairs,
+    some_data,
+    with_text_ids,
+    with_uuids,
+)
 
 FILES = ["bundle.json", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
 every_model = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
@@ -54,7 +62,9 @@ def test_a_pretrained_neumf_comes_back(tmp_path: Path) -> None:
     assert torch.equal(all_scores(Bundle.load(tmp_path / "bundle")), all_scores(bundle))
 
 
-@pytest.mark.parametrize("data", [some_data(), with_text_ids(some_data())], ids=["integer", "text"])
+@pytest.mark.parametrize(
+    "data", [some_data(), with_text_ids(some_data()), with_uuids(some_data())], ids=["integer", "text", "uuid"]
+)
 def test_ids_titles_seen_items_and_counts_come_back(data: PreparedData, tmp_path: Path) -> None:
     bundle_of(data).save(tmp_path / "bundle")
     loaded = Bundle.load(tmp_path / "bundle")
@@ -176,11 +186,11 @@ def test_seen_items_are_kept_in_four_bytes_one_user_after_the_other(saved: Path)
 
 def test_another_format_is_refused_with_its_number(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 99})
-    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 2"):
+    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 3"):
         Bundle.load(saved)
 
 
-@pytest.mark.parametrize("key", ["format", "model", "about"])
+@pytest.mark.parametrize("key", ["format", "model", "about", "user_id", "item_id"])
 def test_a_header_without_a_key_is_refused(saved: Path, key: str) -> None:
     header = read_json(saved / "bundle.json")
     del header[key]
@@ -195,13 +205,20 @@ def test_a_header_that_is_no_object_is_refused(saved: Path) -> None:
         Bundle.load(saved)
 
 
+@pytest.mark.parametrize("wrong", ["str", "uuid", "float", None])
+def test_a_wrong_kind_of_ids_is_refused(saved: Path, wrong: str | None) -> None:
+    write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"item_id": wrong})
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
 def test_an_unknown_kind_of_model_is_refused(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"model": {"kind": "svd"}})
     with pytest.raises(ModelError, match="svd"):
         Bundle.load(saved)
 
 
-TABLES = {"users": ["user_id", "seen"], "items": ["item_id", "title", "count"], "seen": ["item"]}
+TABLES = {"users": ["user_id", "seen", "learned"], "items": ["item_id", "title", "count"], "seen": ["item"]}
 COLUMNS = [(name, column) for name, columns in TABLES.items() for column in columns]
 
 

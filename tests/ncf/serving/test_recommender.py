@@ -1,8 +1,10 @@
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from ncf.models.gmf import GMF
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.ncf.known import Rows, literal_data, pairs, random_data, seen_by_user
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, seen_pairs, some_data, with_text_ids
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, seen_pairs, some_data, with_text_ids, with_uuids
 
 COLUMNS = ["user_id", "item_id", "rank", "score", "source"]
 Row = tuple[Any, Any, int, Any, str]
@@ -115,6 +117,34 @@ def test_text_ids() -> None:
     assert rows_of(Recommender(bundle).recommend(users, 3)) == naive(bundle, users, 3)
 
 
+def test_uuids_come_and_go_as_uuids() -> None:
+    bundle = bundle_of(with_uuids(some_data()))
+    users = [UUID(int=243 << 64), UUID(int=5), UUID(int=3 << 64)]
+    assert rows_of(Recommender(bundle).recommend(users, 3)) == naive(bundle, users, 3)
+    assert isinstance(Recommender(bundle).recommend(users, 1)["item_id"][0], UUID)
+
+
+def test_the_text_of_a_uuid_is_an_unknown_user_but_not_in_json() -> None:
+    recommender = Recommender(bundle_of(with_uuids(some_data())))
+    known = UUID(int=243 << 64)
+    users = [str(known), str(known).upper(), "nobody", 243]
+    assert recommender.recommend([str(known), known], 1)["source"].tolist() == ["popularity", "model"]
+    answer = recommender.answer(users, 1)
+    assert answer["source"].tolist() == ["model", "model", "popularity", "popularity"]
+    assert answer["user_id"].tolist() == [str(known), str(known), "nobody", 243]
+    assert answer["item_id"].tolist() == [str(item) for item in recommender.recommend([known, known], 1)["item_id"]] + [
+        str(item) for item in recommender.recommend(["nobody", 243], 1)["item_id"]
+    ]
+    assert json.loads(answer.to_json(orient="records"))[0]["user_id"] == str(known)
+
+
+@pytest.mark.parametrize("data", [some_data(), with_text_ids(some_data())], ids=["integer", "text"])
+def test_integers_and_text_go_through_json_as_they_are(data: PreparedData) -> None:
+    recommender = Recommender(bundle_of(data))
+    users = [*data.user_ids.tolist(), "00000000-0000-0000-0000-000000000001"]
+    pd.testing.assert_frame_equal(recommender.answer(users, 3), recommender.recommend(users, 3))
+
+
 @pytest.mark.parametrize("stranger", ["243", 243.5, None, (243,)])
 def test_an_id_of_another_type_is_an_unknown_user(stranger: object) -> None:
     bundle = bundle_of(some_data())
@@ -173,7 +203,9 @@ def test_k_out_of_range_is_refused_with_the_range(k: int) -> None:
         Recommender(bundle_of(some_data())).recommend([3], k)
 
 
-@pytest.mark.parametrize("data", [some_data(), with_text_ids(some_data())], ids=["integer", "text"])
+@pytest.mark.parametrize(
+    "data", [some_data(), with_text_ids(some_data()), with_uuids(some_data())], ids=["integer", "text", "uuid"]
+)
 @pytest.mark.parametrize("form", [list, np.array], ids=["list", "array"])
 def test_no_users_give_an_empty_frame_of_the_usual_columns_and_types(
     data: PreparedData, form: Callable[..., Any]

@@ -1,0 +1,65 @@
+"""The command line that all benchmarks share: measure, print and write, row by row."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.bench import QUICK, Bench, Sizes
+from benchmarks.table import Row, as_markdown, as_table, merge, read_rows, write_rows
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One page of results.
+
+    Attributes:
+        name: of the module and of its files in benchmarks/results.
+        title: of the page.
+        intro: first paragraph of the page.
+        known: title of the rows that need not be anything.
+        figures: short name -> what measures its rows.
+    """
+
+    name: str
+    title: str
+    intro: str
+    known: str
+    figures: Mapping[str, Callable[[Bench], list[Row]]]
+
+    def run(self, description: str | None) -> None:
+        """Measure what the command line asks for; an interrupted run keeps what it has."""
+        options = self._parse(description)
+        bench = Bench(QUICK if options.quick else Sizes())
+        output: Path | None = options.output or (None if options.quick else RESULTS)
+        try:
+            for name in options.only or self.figures:
+                print(f"measuring {name}", file=sys.stderr, flush=True)  # noqa: T201
+                rows = [row.as_dict() for row in self.figures[name](bench)]
+                print("\n".join(as_table(rows)), flush=True)  # noqa: T201
+                if output is not None:
+                    merged = merge(read_rows(output / f"{self.name}.json"), rows, list(self.figures))
+                    write_rows(output, self.name, merged, as_markdown(self.title, self.intro, merged, self.known))
+        finally:
+            shutil.rmtree(bench.folder, ignore_errors=True)
+
+    def _parse(self, description: str | None) -> argparse.Namespace:
+        parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{self.name}", description=description)
+        parser.add_argument(
+            "--only",
+            action="append",
+            choices=list(self.figures),
+            metavar="ROW",
+            help=f"one of {', '.join(self.figures)}; repeatable",
+        )
+        parser.add_argument(
+            "--quick",
+            action="store_true",
+            help="reduced sizes, to see that it works; printed only, unless --output is given",
+        )
+        parser.add_argument("--output", type=Path, metavar="FOLDER", help="where the results go (benchmarks/results)")
+        return parser.parse_args()

@@ -1,0 +1,27 @@
+"""How fast is a log prepared, beside RecBole in the same run? `python -m benchmarks.data` (about 20 minutes, 2 cores).
+
+Each figure is measured in processes of their own; RecBole runs in `.venv-peers/`, which is made on first use. Results:
+benchmarks/results/data.md and data.json.
+"""
+
+from collections.abc import Callable
+
+from benchmarks.bench import Bench
+from benchmarks.command import Benchmark
+from benchmarks.figures import data
+from benchmarks.table import Row
+
+FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
+    "1m": data.one_million,
+    "5m": data.five_million,
+    "25m": data.twenty_five_million,
+    "growth": data.growth,
+}
+INTRO = (
+    "Written by `python -m benchmarks.data`. The peer is RecBole 1.2.1, run on the same rows in the same run; ratio is "
+    "ours / peer. `must` is about the ratio where there is a peer, else about ours."
+)
+BENCHMARK = Benchmark("data", "Preparing a log", INTRO, "Beside RecBole", FIGURES)
+
+if __name__ == "__main__":
+    BENCHMARK.run(__doc__)

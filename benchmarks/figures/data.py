@@ -1,0 +1,97 @@
+"""Preparation: seconds and memory from a file to a prepared data set, as the rows grow."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from benchmarks.bench import QUICK, Answer, Bench
+from benchmarks.datasets import Shape
+from benchmarks.table import Row
+
+ML_25M = Shape(162_541, 59_047, 25_000_095)
+SHAPES = {"1m": Shape(6_500, 11_800, 1_000_000), "5m": Shape(32_500, 26_400, 5_000_000), "25m": ML_25M}
+QUICK_SHAPES = {"1m": Shape(200, 400, 10_000), "5m": Shape(1_000, 900, 50_000), "25m": Shape(2_000, 1_200, 100_000)}
+SECONDS_MUST = {"1m": "<= 4", "25m": "<= 60"}
+MEMORY_MUST = {"25m": "<= 4"}
+COUNTED = (
+    "from a file with user, item, rating and time (ours: CSV; RecBole: its .inter, the same rows) to the prepared "
+    "data: read, checked, numbered, split leave-one-out by time; ours also draws the 99 candidates of both holdouts, "
+    "hashes the content and writes it to disk, RecBole makes its loaders. Median of {repeats} of ours. Imports are not "
+    "counted in seconds; memory is the whole process's peak"
+)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What both sides took on one log."""
+
+    ours: Answer
+    peer: Answer
+    repeats: int
+
+
+def one_million(bench: Bench) -> list[Row]:
+    """A log of a million rows."""
+    return _rows(bench, "1m")
+
+
+def five_million(bench: Bench) -> list[Row]:
+    """A log of 5 million rows."""
+    return _rows(bench, "5m")
+
+
+def twenty_five_million(bench: Bench) -> list[Row]:
+    """A log of MovieLens 25M's shape."""
+    return _rows(bench, "25m")
+
+
+def growth(bench: Bench) -> list[Row]:
+    """Seconds a row on the largest log, against the smallest."""
+    small, large = (_measured(bench, name) for name in ("1m", "25m"))
+    ours, peer = (_cost(getattr(large, side)) / _cost(getattr(small, side)) for side in ("ours", "peer"))
+    note = f"seconds a row, {SHAPES['25m'].num_interactions:,} rows against a million; RecBole's: {peer:.2f}"
+    return [Row("growth", "cost of a row, 25 million / 1 million", "", ours, None, "<= 1", bench.cores, None, note)]
+
+
+def _rows(bench: Bench, name: str) -> list[Row]:
+    shape, sides = _shapes(bench)[name], _measured(bench, name)
+    ours, peer = sides.ours, sides.peer
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in ours["stages"].items())
+    note = f"{COUNTED.format(repeats=sides.repeats)}. The log: {shape}. Ours by stage: {stages}"
+    what = f"{shape.num_interactions:,} rows"
+    threads, day = bench.cores, bench.measured
+    rate, peer_rate = (answer["rows"] / answer["seconds"] / 1000 for answer in (ours, peer))
+    memory, peer_memory = (answer["peak_mb"] / 1000 for answer in (ours, peer))
+    rows = [
+        Row(name, f"{what}: rows/s", "1000 rows/s", rate, peer_rate, "", threads, None, note, day),
+        Row(name, f"{what}: peak memory", "GB", memory, peer_memory, "", threads, None, note, day),
+        Row(name, f"{what}: seconds", "s", ours["seconds"], peer["seconds"], "", threads, None, note, day),
+    ]
+    if must := SECONDS_MUST.get(name):
+        rows.append(Row(name, f"{what}: seconds", "s", ours["seconds"], None, must, threads, None, note, day))
+    if must := MEMORY_MUST.get(name):
+        rows.append(Row(name, f"{what}: peak memory", "GB", memory, None, must, threads, None, note, day))
+    return rows
+
+
+@cache
+def _measured(bench: Bench, name: str) -> Sides:
+    """Both sides on one log, each in a process of its own; the log is removed afterwards."""
+    folder, threads = bench.folder / name, bench.cores
+    paths = bench.ours("make_log", _shapes(bench)[name], folder=str(folder), threads=threads)
+    repeats = 1 if bench.sizes == QUICK else 3
+    ours = [
+        bench.ours("prepare", path=paths["csv"], folder=str(folder / f"prepared-{number}"), threads=threads)
+        for number in range(repeats)
+    ]
+    peer = bench.peer_data(folder=paths["inter"], threads=threads)
+    bench.remove(folder)
+    middle = sorted(ours, key=lambda answer: float(answer["seconds"]))[repeats // 2]
+    return Sides(middle, peer, repeats)
+
+
+def _cost(answer: Answer) -> float:
+    return float(answer["seconds"]) / float(answer["rows"])
+
+
+def _shapes(bench: Bench) -> dict[str, Shape]:
+    return QUICK_SHAPES if bench.sizes == QUICK else SHAPES

@@ -1,0 +1,128 @@
+"""A log as numbers: its ids are looked up once, and from there on everything works on codes."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID, Ratings
+from ncf.data.tally import NOTHING_READ, Tally
+from ncf.errors import DataError
+
+Codes: TypeAlias = NDArray[np.int32]  # half the memory of int64, and enough for 2 billion ids
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class CodedLog:
+    """Rows of a log, sorted by user, then by time, then by their place in the log.
+
+    Attributes:
+        user_ids, item_ids: outside ids, sorted; position = code. Some may have no rows left.
+        users, items: int32[N] codes.
+        ratings: float64[N].
+        times: int64[N] microseconds since the epoch; 0 without times.
+        has_times: whether the log has times at all.
+        parts: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
+        candidates: int32[M, 2] codes of user and item, for a source with its own candidates; else None.
+        tally: what became of the rows so far.
+    """
+
+    user_ids: NDArray[Any]
+    item_ids: NDArray[Any]
+    users: Codes
+    items: Codes
+    ratings: NDArray[np.float64]
+    times: NDArray[np.int64]
+    has_times: bool = True
+    parts: NDArray[np.int8] | None = None
+    candidates: Codes | None = None
+    tally: Tally = NOTHING_READ
+
+    @classmethod
+    def of(cls, ratings: Ratings) -> Self:
+        """Look up the ids and sort the rows. An item may occur in the candidates alone."""
+        frame, offered = ratings.frame, ratings.candidates
+        user_ids, users, offered_users = _coded(frame[USER_ID], None if offered is None else offered[USER_ID])
+        item_ids, items, offered_items = _coded(frame[ITEM_ID], None if offered is None else offered[ITEM_ID])
+        times = frame[TIMESTAMP].to_numpy()
+        order = _by_user_and_time(users, times)
+        return cls(
+            user_ids,
+            item_ids,
+            users[order],
+            items[order],
+            frame[RATING].to_numpy()[order],
+            times[order],
+            ratings.has_times,
+            None if ratings.parts is None else ratings.parts[order],
+            None if offered is None else np.stack([offered_users, offered_items], axis=1),
+            ratings.tally,
+        )
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def user_counts(self) -> NDArray[np.int64]:
+        """int64[len(user_ids)]: rows of each user."""
+        return np.bincount(self.users, minlength=len(self.user_ids))
+
+    def item_counts(self) -> NDArray[np.int64]:
+        """int64[len(item_ids)]: rows of each item."""
+        return np.bincount(self.items, minlength=len(self.item_ids))
+
+    def keep(self, kept: Mask, reason: str) -> Self:
+        """The log with these rows alone, the others counted under the reason.
+
+        Raises:
+            DataError: none is left.
+        """
+        left_out = len(kept) - int(np.count_nonzero(kept))
+        if left_out == 0:
+            return self
+        if left_out == len(kept):
+            raise DataError(
+                f"no interaction is left; the last {left_out:,} were left out as",
+                got=reason,
+                do="ask for less, or use a longer log",
+            )
+        return replace(
+            self,
+            users=self.users[kept],
+            items=self.items[kept],
+            ratings=self.ratings[kept],
+            times=self.times[kept],
+            parts=None if self.parts is None else self.parts[kept],
+            tally=self.tally.drop(reason, left_out),
+        )
+
+
+def stable_order(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Integers sorted, and where each came from; equal ones stay in their order.
+
+    torch sorts integers by radix: 25 million in 1.6 s, where numpy's stable sort takes 5.
+    """
+    writable = values if values.flags.writeable else values.copy()  # a frame's own are not, and torch warns
+    ordered, order = torch.sort(torch.from_numpy(writable), stable=True)
+    return ordered.numpy(), order.numpy()
+
+
+def _by_user_and_time(users: Codes, times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows by user, then by time, then by place."""
+    if (times[1:] >= times[:-1]).all():  # a log is mostly written in the order of time, and some have none
+        return stable_order(users)[1]
+    _, by_time = stable_order(times)
+    return by_time[stable_order(users[by_time])[1]]
+
+
+def _coded(ids: "pd.Series[Any]", offered: "pd.Series[Any] | None") -> tuple[NDArray[Any], Codes, Codes]:
+    """Sorted unique ids, the codes of a column, and those of the candidates' column."""
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        ids = ids.cat.reorder_categories(ids.cat.categories.sort_values())  # theirs is the order of a dictionary
+    both = ids if offered is None else pd.concat([ids, offered], ignore_index=True)
+    codes, unique = pd.factorize(both, sort=True)
+    narrow = codes.astype(np.int32)
+    return np.asarray(unique), narrow[: len(ids)], narrow[len(ids) :]

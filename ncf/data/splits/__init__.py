@@ -1,0 +1,1 @@
+"""Ways to divide a log into train, validation and test."""
