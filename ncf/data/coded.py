@@ -84,10 +84,11 @@ class CodedLog:
         if left_out == 0:
             return self
         if left_out == len(kept):
+            before = "; ".join(f"{rows:,} as {why!r}" for why, rows in self.tally.dropped)
             raise DataError(
                 f"no interaction is left; the last {left_out:,} were left out as",
                 got=reason,
-                do="ask for less, or use a longer log",
+                do="ask for less, or use a longer log" + (f" (left out before: {before})" if before else ""),
             )
         return replace(
             self,

@@ -9,6 +9,7 @@ from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
 from ncf.data.splits.choose import split_interactions
+from ncf.data.usable import refuse_unusable
 
 
 def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[PreparedData, DataReport]:
@@ -23,7 +24,9 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
         DataError: too little is left to train on or to evaluate.
     """
     kept = filter_ratings(ratings, config.filters, config.feedback)
-    split = split_interactions(to_interactions(kept, config.feedback), config.split)
+    interactions = to_interactions(kept, config.feedback)
+    refuse_unusable(interactions)
+    split = split_interactions(interactions, config.split)
     titles = ratings.titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
     data = prepare(name, split, titles, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
     return data, DataReport.of(data, split.tally)

@@ -1,20 +1,32 @@
 """What was read, dropped and kept, in a table that a person reads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from ncf.data.interactions import Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.tally import Tally
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class DataReport(BaseModel):
-    """The numbers of one preparation.
+    """The numbers of one preparation; `model_dump_json()` gives them as JSON.
 
     Attributes:
         dropped: reason -> rows.
+        interactions: observed pairs that were kept: train, validation, test and other.
+        density: share of all user-item pairs that are observed.
         first_time, last_time: of the rows read; None without times.
         cold_users: users in the holdouts that have nothing in train.
+        cold_items: items in the holdouts that nobody has in train.
+        users_evaluated: users with a validation or a test item.
+        train_only_users: users in train with neither.
+        users_with_every_item: users with nothing left to recommend.
         notes: what was decided for the user.
     """
 
@@ -23,6 +35,7 @@ class DataReport(BaseModel):
     repeated_pairs: int
     users: int
     items: int
+    interactions: int
     train: int
     validation: int
     test: int
@@ -30,44 +43,60 @@ class DataReport(BaseModel):
     first_time: datetime | None
     last_time: datetime | None
     cold_users: int
+    cold_items: int
+    users_evaluated: int
+    train_only_users: int
+    users_with_every_item: int
     notes: list[str]
 
     @classmethod
-    def of(cls, data: PreparedData, tally: Tally) -> "DataReport":
+    def of(cls, data: PreparedData, tally: Tally) -> Self:
         """Put the numbers together."""
-        interactions = len(data.everything)
-        trained = set(data.train.users.tolist())
-        held_out = set(data.validation.pairs.users.tolist()) | set(data.test.pairs.users.tolist())
+        validation, test, everything = data.validation.pairs, data.test.pairs, data.everything
+        learned, evaluated = _marked(data.num_users, data.train.users), _marked(data.num_users, validation.users)
+        evaluated |= _marked(data.num_users, test.users)
+        held_out = _marked(data.num_items, validation.items) | _marked(data.num_items, test.items)
+        complete = np.bincount(everything.users, minlength=data.num_users) >= data.num_items
+        alone = [holdout.pairs.users[(holdout.candidates < 0).all(axis=1)] for holdout in (data.validation, data.test)]
         return cls(
             rows_read=tally.rows_read,
             dropped=dict(tally.dropped),
             repeated_pairs=tally.repeated_pairs,
             users=data.num_users,
             items=data.num_items,
+            interactions=len(everything),
             train=len(data.train),
-            validation=len(data.validation),
-            test=len(data.test),
-            density=interactions / (data.num_users * data.num_items),
+            validation=len(validation),
+            test=len(test),
+            density=len(everything) / (data.num_users * data.num_items),
             first_time=_time(tally.first_time),
             last_time=_time(tally.last_time),
-            cold_users=len(held_out - trained),
-            notes=list(tally.notes),
+            cold_users=int((evaluated & ~learned).sum()),
+            cold_items=int((held_out & (data.item_counts == 0)).sum()),
+            users_evaluated=int(evaluated.sum()),
+            train_only_users=int((learned & ~evaluated).sum()),
+            users_with_every_item=int(complete.sum()),
+            notes=[*tally.notes, *_on_candidates(len(np.unique(np.concatenate(alone))))],
         )
 
     def rows(self) -> list[tuple[str, str]]:
         """(what, value) for a table."""
-        span = "unknown" if self.first_time is None else f"{self.first_time:%Y-%m-%d} to {self.last_time:%Y-%m-%d}"
         return [
             ("rows read", f"{self.rows_read:,}"),
             *((f"dropped: {reason}", f"{rows:,}") for reason, rows in self.dropped.items()),
             ("repeated pairs", f"{self.repeated_pairs:,}"),
             ("users", f"{self.users:,}"),
             ("items", f"{self.items:,}"),
-            ("interactions to train on", f"{self.train:,}"),
-            ("users to validate, to test", f"{self.validation:,}, {self.test:,}"),
+            ("interactions", f"{self.interactions:,}"),
+            ("of these to train on", f"{self.train:,}"),
             ("density", f"{self.density:.4%}"),
-            ("time span", span),
+            ("time span", self._span()),
+            ("users evaluated", f"{self.users_evaluated:,}"),
+            ("users to validate, to test", f"{self.validation:,}, {self.test:,}"),
+            ("users in train only", f"{self.train_only_users:,}"),
             ("held-out users unknown to train", f"{self.cold_users:,}"),
+            ("held-out items unknown to train", f"{self.cold_items:,}"),
+            ("users with every item", f"{self.users_with_every_item:,}"),
             *(("note", text) for text in self.notes),
         ]
 
@@ -78,9 +107,31 @@ class DataReport(BaseModel):
 
     def markdown(self) -> str:
         """The table for an artifact."""
-        lines = [f"| {what} | {value} |" for what, value in self.rows()]
-        return "\n".join(["| | |", "| --- | --- |", *lines]) + "\n"
+        lines = (f"| {_cell(what)} | {_cell(value)} |" for what, value in self.rows())
+        return "\n".join(["| | |", "| --- | --- |", *lines, ""])
+
+    def _span(self) -> str:
+        if self.first_time is None or self.last_time is None:
+            return "unknown"
+        return f"{self.first_time:%Y-%m-%d %H:%M:%S} to {self.last_time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _marked(size: int, indices: Indices) -> NDArray[np.bool_]:
+    mask = np.zeros(size, dtype=bool)
+    mask[indices] = True
+    return mask
+
+
+def _on_candidates(alone: int) -> list[str]:
+    if not alone:
+        return []
+    words = "evaluated users with no unseen item to rank with theirs, which so comes first in the sampled protocol"
+    return [f"{words}: {alone:,}"]
 
 
 def _time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else datetime.fromtimestamp(microseconds / 1e6, UTC)
+    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

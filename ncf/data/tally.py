@@ -24,12 +24,15 @@ class Tally:
     notes: tuple[str, ...] = ()
 
     def drop(self, reason: str, rows: int) -> Self:
-        """The tally after a stage that left out so many rows."""
-        return replace(self, dropped=(*self.dropped, (reason, rows))) if rows else self
+        """The tally after a stage that left out so many rows; a reason that comes again is added up."""
+        if not rows:
+            return self
+        before = dict(self.dropped)
+        return replace(self, dropped=tuple((before | {reason: before.get(reason, 0) + rows}).items()))
 
     def note(self, text: str) -> Self:
-        """The tally with one more note."""
-        return replace(self, notes=(*self.notes, text))
+        """The tally with one more note; the same words twice are one note."""
+        return self if text in self.notes else replace(self, notes=(*self.notes, text))
 
 
 NOTHING_READ = Tally()

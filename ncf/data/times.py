@@ -1,20 +1,120 @@
 """Times of a log as microseconds since the epoch, whatever they were written in."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
 
+from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
 from ncf.data.sources.config import TimeUnit
+from ncf.data.units import YYYYMMDD, Unit, are_dates, mixed_units, scaled, unit_of
 
-PER_SECOND = 1_000_000
+Microseconds: TypeAlias = NDArray[np.int64]
+Read: TypeAlias = tuple[Microseconds, list[Fault]]
+ISO = "an ISO 8601 time such as 2025-01-31T12:00:00Z"
+NUMBER_OR_ISO = f"a finite number of s, ms, us or ns since 1970, or {ISO}"
+IN_RANGE = "a time from 1970-01-01 to 9999-12-31; is it the right time_unit?"
+NOT_ISO = ("now", "today")  # pandas reads them as the time of the run
 
 
-def to_microseconds(times: "pd.Series[Any]", unit: TimeUnit = "auto") -> "pd.Series[int]":
-    """int64 microseconds since the epoch.
+def to_microseconds(times: "pd.Series[Any]", unit: TimeUnit = "auto", locate: Locate = row_number) -> "pd.Series[int]":
+    """int64 microseconds since the epoch; what is finer is cut off.
 
     Args:
-        times: finite numbers, or datetimes.
-        unit: of numbers.
+        times: numbers, datetimes (without a zone: UTC), or text of either.
+        unit: of numbers; iso reads even 20250131 as a date; auto tells by the values.
+        locate: words for a row.
+
+    Raises:
+        DataError: a value is no time, or is out of range, or the column mixes units.
     """
-    factor = {"auto": PER_SECOND, "s": PER_SECOND, "ms": 1_000, "us": 1}[unit]
-    return (times.astype("int64") * factor).astype("int64")
+    since_epoch, faults = read_times(times, unit)
+    refuse(faults, locate)
+    return pd.Series(since_epoch, index=times.index, name=times.name, copy=False)
+
+
+def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto") -> Read:
+    """int64[rows] microseconds since the epoch, and what is wrong with them; an unusable time is 0.
+
+    A numpy column of int64 microseconds is not copied.
+    """
+    column = times
+    if isinstance(times.dtype, pd.CategoricalDtype) or times.dtype == object:
+        column = times.astype(object).infer_objects()
+    if types.is_datetime64_any_dtype(column.dtype) or _holds_dates(column):
+        return _from_datetimes(pd.to_datetime(column, utc=True, errors="coerce"), times, NUMBER_OR_ISO)
+    if types.is_bool_dtype(column.dtype) or types.is_complex_dtype(column.dtype):
+        return _nothing(times)
+    if unit == "iso":
+        return _from_datetimes(_iso(column), times, ISO)
+    if types.is_numeric_dtype(column.dtype):
+        return _from_numbers(column, times, unit)
+    if column.dtype == object or types.is_string_dtype(column.dtype):
+        return _from_text(column, times, unit)
+    return _nothing(times)
+
+
+def _holds_dates(column: "pd.Series[Any]") -> bool:
+    return column.dtype == object and types.infer_dtype(column, skipna=True) in ("datetime", "date", "datetime64")
+
+
+def _nothing(raw: "pd.Series[Any]") -> Read:
+    return np.zeros(len(raw), dtype=np.int64), fault_in(raw, np.ones(len(raw), dtype=bool), NUMBER_OR_ISO)
+
+
+def _iso(column: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":
+    if types.is_integer_dtype(column.dtype):
+        column = column.astype("str")  # 20250131
+    elif column.dtype == object:
+        column = column.where(column.map(lambda value: isinstance(value, str)))
+    elif not types.is_string_dtype(column.dtype):
+        column = pd.Series(pd.NaT, index=column.index)
+    parsed = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
+    return parsed.mask(column.isin(NOT_ISO))
+
+
+def _from_datetimes(times: "pd.Series[pd.Timestamp]", raw: "pd.Series[Any]", allowed: str) -> Read:
+    unit: Unit = times.dt.unit
+    return _checked(times.astype("int64").to_numpy(), times.isna().to_numpy(), raw, unit, allowed)
+
+
+def _from_numbers(numbers: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"]) -> Read:
+    missing = np.zeros(0, dtype=bool)
+    if types.is_integer_dtype(numbers.dtype) and not numbers.hasnans:
+        values = numbers.to_numpy() if isinstance(numbers.dtype, np.dtype) else numbers.to_numpy(np.int64)
+    else:
+        values = numbers.to_numpy(np.float64, na_value=np.nan)
+        missing = ~np.isfinite(values)
+        values = np.where(missing, 0, values) if missing.any() else values
+    if unit == "auto":
+        if are_dates(values):
+            return np.zeros(len(raw), dtype=np.int64), fault_in(raw, np.ones(len(raw), dtype=bool), **YYYYMMDD)
+        unit = unit_of(values)
+        if odd := mixed_units(values, unit, raw):
+            return np.zeros(len(raw), dtype=np.int64), [*fault_in(raw, missing, NUMBER_OR_ISO), *odd]
+    return _checked(values, missing, raw, unit, NUMBER_OR_ISO)
+
+
+def _checked(values: NDArray[Any], missing: NDArray[np.bool_], raw: "pd.Series[Any]", unit: Unit, allowed: str) -> Read:
+    since_epoch, outside = scaled(values, unit)
+    faults = fault_in(raw, missing, allowed)
+    if faults:
+        since_epoch, outside = np.where(missing, 0, since_epoch), outside & ~missing
+    return since_epoch, [*faults, *fault_in(raw, outside, IN_RANGE)]
+
+
+def _from_text(column: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"]) -> Read:
+    """Text goes by its first value; all must be of that kind."""
+    known = column.dropna().head(1)
+    if unit != "auto" or pd.to_numeric(known, errors="coerce").notna().all():
+        numbers = pd.to_numeric(column, errors="coerce")
+        other = numbers.isna() & _iso(column).notna() if numbers.hasnans else None
+        words = "numbers as elsewhere in the column, not ISO 8601 text; time_unit iso takes text only"
+        odd = [] if other is None else fault_in(raw, other.to_numpy(), words)
+        return (np.zeros(len(raw), dtype=np.int64), odd) if odd else _from_numbers(numbers, raw, unit)
+    times = _iso(column)
+    other = times.isna() & pd.to_numeric(column, errors="coerce").notna() if times.hasnans else None
+    odd = [] if other is None else fault_in(raw, other.to_numpy(), "ISO 8601 text as elsewhere in the column")
+    return (np.zeros(len(raw), dtype=np.int64), odd) if odd else _from_datetimes(times, raw, NUMBER_OR_ISO)

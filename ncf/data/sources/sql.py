@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection
 
-from ncf.data.ids import kind_of
-from ncf.data.ratings import ITEM_ID, TIMESTAMP, USER_ID, Ratings
+from ncf.data.ratings import TIMESTAMP, Ratings
 from ncf.data.sources.config import SQLSource, TimeUnit
 from ncf.data.sources.database import connect, find_url, guarded, open_engine, place
 from ncf.data.sources.select import ask
@@ -36,11 +35,7 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
     if frame.empty:
         name = source.table or "the query"
         raise DataError(f"{name} has no rows", do=f"check that it is the right one in {place(url)}")
-    ratings = Ratings.from_frame(frame, time_unit=unit)
-    for column in (USER_ID, ITEM_ID):
-        if ratings.frame[column].dtype.kind not in "iu" and ratings.frame[column].dtype != "str":
-            kind_of(ratings.frame[column].to_numpy())
-    return ratings
+    return Ratings.from_frame(frame, time_unit=unit)
 
 
 def _read(connection: Connection, source: SQLSource) -> tuple[pd.DataFrame, TimeUnit]:
