@@ -23,10 +23,13 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
     Raises:
         DataError: too little is left to train on or to evaluate.
     """
-    kept = filter_ratings(ratings, config.filters, config.feedback)
+    kept, all_titles = filter_ratings(ratings, config.filters, config.feedback), ratings.titles
+    del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
     interactions = to_interactions(kept, config.feedback)
+    del kept
     refuse_unusable(interactions)
     split = split_interactions(interactions, config.split)
-    titles = ratings.titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
+    del interactions
+    titles = all_titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
     data = prepare(name, split, titles, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
     return data, DataReport.of(data, split.tally)
