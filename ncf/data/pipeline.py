@@ -28,5 +28,10 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
     refuse_unusable(interactions)
     split = split_interactions(interactions, config.split)
     titles = ratings.titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
+    tally = split.tally
+    if len(ratings.titles) and not titles.any():
+        tally = tally.note(
+            f"none of the {len(ratings.titles):,} titles is of an item of the log: are the ids the same?"
+        )
     data = prepare(name, split, titles, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
-    return data, DataReport.of(data, split.tally)
+    return data, DataReport.of(data, tally)
