@@ -58,14 +58,36 @@ class FileSource(Settings):
         description=r"of text columns, such as ',' '\t' '::'; empty: found out from the file",
     )
     header: bool | None = Field(
-        default=None, description="whether the first line names the columns; empty: yes unless columns are places"
+        default=None,
+        description="whether the first line names the columns; empty: yes, but if columns are places, only a line with "
+        "usual names, such as user_id",
     )
     encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is no matter")
     columns: Columns = Columns()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")
-    titles_item: ColumnName = Field(default="item_id", description="its column with the item ids")
+    titles_item: ColumnName = Field(
+        default="item_id", description="its column with the item ids; the log's name for it does, too"
+    )
     titles_title: ColumnName = Field(default="title", description="its column with the titles")
+
+    @field_validator("separator")
+    @classmethod
+    def _can_divide(cls, separator: str | None) -> str | None:
+        if separator is not None and any(letter in separator for letter in '"\r\n'):
+            raise ValueError(f"the separator must not have quotes or newlines, got {separator!r}")
+        return None if separator is None else separator.replace(r"\t", "\t")  # as a command line gives it
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "a".encode(encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"unknown encoding {encoding!r}; Python knows utf-8, latin-1, cp1252, utf-16..."
+            ) from error
+        return encoding
 
 
 class PaperSource(Settings):

@@ -124,7 +124,8 @@ def connect(engine: Engine) -> Connection:
     def opened() -> Connection:
         connection = engine.connect()
         if engine.dialect.name == "postgresql":
-            return connection.execution_options(postgresql_readonly=True)
+            connection = connection.execution_options(postgresql_readonly=True)
+            connection.exec_driver_sql("SET TIME ZONE 'UTC'")  # times that a query strips of their zone are then UTC
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA query_only = ON")
         return connection

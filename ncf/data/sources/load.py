@@ -4,11 +4,11 @@ from pathlib import Path
 
 from ncf.data.ratings import Ratings
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.config import MovieLensSource, PaperSource, SourceConfig, SQLSource
+from ncf.data.sources.config import FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
+from ncf.data.sources.files import load_files
 from ncf.data.sources.movielens import load_movielens
 from ncf.data.sources.paper import load_paper
 from ncf.data.sources.sql import load_sql
-from ncf.errors import ConfigError
 
 
 def load_ratings(source: SourceConfig, cache: Path | None = None, database_url: str | None = None) -> Ratings:
@@ -25,9 +25,9 @@ def load_ratings(source: SourceConfig, cache: Path | None = None, database_url: 
     match source:
         case MovieLensSource():
             return load_movielens(source, cache or cache_dir())
+        case FileSource():
+            return load_files(source)
         case PaperSource():
             return load_paper(source)
         case SQLSource():
             return load_sql(source, database_url)
-        case _:
-            raise ConfigError("this kind of source can't be read yet", got=source.kind, allowed="movielens, paper, sql")

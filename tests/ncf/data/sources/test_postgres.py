@@ -104,6 +104,8 @@ def test_times_with_a_zone_and_without_are_the_same_moments_whatever_the_session
     url = f"{shop.url()}?options=-c%20TimeZone%3D{zone}"
     columns = {"user": "buyer", "item": "product", "timestamp": column}
     assert load(shop, url, table="shop.bought", columns=columns).frame["timestamp"].tolist() == MICROSECONDS
+    stripped = f"SELECT buyer, product, stars, {column}::timestamp AS at FROM shop.bought"
+    assert load(shop, url, query=stripped).frame["timestamp"].tolist() == MICROSECONDS
 
 
 @pytest.mark.parametrize(

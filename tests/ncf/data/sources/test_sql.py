@@ -153,13 +153,10 @@ def test_nulls_are_refused_with_their_number(database: Path, load: Load, column:
         load(table="holes", chunk_rows=chunk_rows)
 
 
-@pytest.mark.parametrize(
-    ("values", "told"),
-    [([1, "a"], "unusable user_id"), ([1.5, 2.5], "unusable user_id: 1.5"), ([b"x", b"y"], "unusable user_id: b'x'")],
-)
-def test_ids_of_an_unfit_type_are_refused(database: Path, load: Load, values: list[Any], told: str) -> None:
+@pytest.mark.parametrize("values", [[1, "a"], [1.5, 2.5], [b"x", b"y"]], ids=["mixed", "float", "bytes"])
+def test_ids_of_an_unfit_type_are_refused(database: Path, load: Load, values: list[Any]) -> None:
     make(database, "odd (user_id, item_id)", [(value, 1) for value in values])
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=r"unusable user_id: .*allowed|: .*allowed: integers .*or text, or UUIDs"):
         load(table="odd")
 
 

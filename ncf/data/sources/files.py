@@ -1,0 +1,158 @@
+"""A log from files: text or Parquet, one or many, here or at a URL, with a split and titles if they are given."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ncf.data.ratings import ITEM_ID, RATING, TEST, TIMESTAMP, TRAIN, USER_ID, VALIDATION, Ratings
+from ncf.data.sources.config import ColumnName, FileSource
+from ncf.data.sources.ids import IdColumn, null_row
+from ncf.data.sources.open_table import Table, open_table
+from ncf.data.sources.places import File
+from ncf.data.sources.text import NotAllIntegersError
+from ncf.data.sources.titles import open_titles, read_titles, titles_of
+from ncf.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Log:
+    """The rows read so far, and where they came from."""
+
+    ids: dict[str, IdColumn] = field(default_factory=lambda: {USER_ID: IdColumn(), ITEM_ID: IdColumn()})
+    others: dict[str, list[Any]] = field(default_factory=dict)
+    origins: list[tuple[Table, File, int]] = field(default_factory=list)
+
+    def locate(self, row: int) -> str:
+        """In words, where a row, from 0, stands."""
+        for table, file, rows in self.origins:
+            if row < rows:
+                return table.place_of(file, row)
+            row -= rows
+        raise IndexError(row)
+
+
+def load_files(source: FileSource) -> Ratings:
+    """Read and check the files of a log.
+
+    Columns that are not wanted are passed over. Rows are in the order of the files, sorted by path, and of their lines.
+
+    Raises:
+        DataError: a file is not there, or not what it should be; with the line, where there is one.
+    """
+    places = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
+    tables = {part: open_table(path, source, _wanted(source)) for part, path in places.items() if path is not None}
+    _check_same_roles(list(tables.values()))
+    titles = open_titles(source)
+    try:
+        log, parts = _read(tables, integer_times=True)
+    except NotAllIntegersError:
+        log, parts = _read(tables, integer_times=False)
+    frame = _frame(log)
+    ratings = Ratings.from_frame(
+        frame,
+        None if titles is None else titles_of(read_titles(titles), frame[ITEM_ID]),
+        time_unit=source.time_unit,
+        parts=parts if len(tables) > 1 else None,
+        locate=log.locate,
+    )
+    return replace(ratings, tally=ratings.tally.note(note)) if (note := _renamed(tables[TRAIN])) else ratings
+
+
+def _wanted(source: FileSource) -> Any:
+    columns: dict[str, ColumnName | None] = {
+        USER_ID: source.columns.user,
+        ITEM_ID: source.columns.item,
+        RATING: source.columns.rating,
+        TIMESTAMP: source.columns.timestamp,
+    }
+    return lambda names: columns
+
+
+def _check_same_roles(tables: Sequence[Table]) -> None:
+    for table in tables[1:]:
+        if other := set(table.names) ^ set(tables[0].names):
+            raise DataError(
+                f"of {tables[0].files[0]} and {table.files[0]} only one has the column",
+                got=", ".join(sorted(other)),
+                do="give both the same columns",
+            )
+
+
+def _read(tables: dict[int, Table], *, integer_times: bool) -> tuple[_Log, NDArray[np.int8]]:
+    log = _Log()
+    parts = []
+    for part, table in tables.items():
+        rows = sum(_read_file(log, table, file, integer_times) for file in table.files)
+        if not rows:
+            raise DataError(f"{table.files[0]} has no rows", do="check that it was written to the end")
+        parts.append(np.full(rows, part, dtype=np.int8))
+    return log, np.concatenate(parts)
+
+
+def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
+    rows = 0
+    for block in table.blocks(file, integer_times=integer_times):
+        rows += len(block[USER_ID])
+        for role, values in block.items():
+            if role in log.ids:
+                log.ids[role].add(values, text=table.typed)
+            else:
+                log.others.setdefault(role, []).append(values)
+    log.origins.append((table, file, rows))
+    return rows
+
+
+def _frame(log: _Log) -> pd.DataFrame:
+    """Column after column, so that no more than one is there twice."""
+    columns: dict[str, Any] = {}
+    for role, ids in log.ids.items():
+        columns[role] = ids.take()
+        pa.default_memory_pool().release_unused()  # else its blocks stay with the process
+        if (row := null_row(columns[role])) is not None:
+            raise DataError(
+                f"{log.locate(row)} has an unusable {role}",
+                got=columns[role].iloc[row],
+                allowed="an id, which all others show to be an integer",
+                do="mend or remove the row",
+            )
+    for role in list(log.others):
+        columns[role] = _joined(role, log.others.pop(role))
+        pa.default_memory_pool().release_unused()
+    return pd.DataFrame(columns, copy=False)
+
+
+def _joined(role: str, blocks: list[Any]) -> "pd.Series[Any]":
+    types = list(dict.fromkeys(block.type for block in blocks))
+    kind = types[0]
+    if len(types) > 1:
+        kind = _common(role, types)
+        blocks = [block.cast(kind) for block in blocks]
+    values = pa.chunked_array(blocks, kind)
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return pd.Series(values.to_numpy()) if number else values.to_pandas()
+
+
+def _common(role: str, types: Sequence[Any]) -> Any:
+    if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in types):
+        return pa.float64()
+    if all(pa.types.is_timestamp(kind) for kind in types) and len({kind.tz for kind in types}) == 1:
+        return pa.timestamp("us", types[0].tz)
+    got = ", ".join(map(str, types))
+    raise DataError(f"the files have {role} in different types", got=got, do="write them in the same type")
+
+
+def _renamed(table: Table) -> str:
+    """What was taken for what, where a name is not the usual one and was not asked for."""
+    taken = [f"{name} as {role}" for role, name in table.names.items() if role in table.guessed]
+    text = f"columns taken: {', '.join(taken)}" if taken else ""
+    if text:
+        logger.info("%s: %s", table.files[0], text)
+    return text
