@@ -1,6 +1,6 @@
 """Which rows of a log are left out: the settings of `FilterConfig`, in their order."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,11 @@ from ncf.data.feedback import counted, refuse_outside_scale
 from ncf.data.kcore import k_core
 from ncf.data.ratings import Ratings
 from ncf.data.repeated import merge_repeated
+from ncf.data.times import microseconds_of
 from ncf.errors import DataError
 
 OF_TIME = ("as_of", "users_active_since", "items_active_since")
 AGAINST_A_GIVEN_SPLIT = (*OF_TIME, "min_per_user", "min_per_item")
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def filter_ratings(
@@ -44,7 +44,7 @@ def filter_ratings(
     _refuse_impossible(ratings, filters)
     log = CodedLog.of(ratings)
     if filters.as_of is not None:
-        log = log.keep(log.times < _microseconds(filters.as_of), f"not before {_text(filters.as_of)}")
+        log = log.keep(log.times < microseconds_of(filters.as_of), f"not before {_text(filters.as_of)}")
     if filters.repeated != "sum":
         refuse_outside_scale(log, feedback)
     log = merge_repeated(log, filters.repeated)
@@ -82,17 +82,13 @@ def _active_since(log: CodedLog, codes: Codes, who: str, since: datetime | None)
     if since is None:
         return log
     active = np.zeros(int(codes.max()) + 1, dtype=bool)
-    active[codes[log.times >= _microseconds(since)]] = True
+    active[codes[log.times >= microseconds_of(since)]] = True
     return log.keep(active[codes], f"{who} without an interaction since {_text(since)}")
 
 
 def _first_users(log: CodedLog, max_users: int) -> CodedLog:
     there: NDArray[np.bool_] = log.user_counts() > 0
     return log.keep(np.cumsum(there)[log.users] <= max_users, "beyond max_users")
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - BEGINNING) // timedelta(microseconds=1)
 
 
 def _text(time: datetime) -> str:

@@ -33,8 +33,6 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
     titles = all_titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
     tally = split.tally
     if len(all_titles) and not titles.any():
-        tally = tally.note(
-            f"none of the {len(all_titles):,} titles is of an item of the log: are the ids the same?"
-        )
+        tally = tally.note(f"none of the {len(all_titles):,} titles is of an item of the log: are the ids the same?")
     data = prepare(name, split, titles, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
     return data, DataReport.of(data, tally)

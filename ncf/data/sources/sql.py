@@ -32,10 +32,10 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
         what = f"the {'query' if source.query else 'table'} can't be read from {place(url)}"
         do = "check the query" if source.query else "check that the user of the URL may read the table"
         frame, unit = guarded(lambda: _read(connection, source), url, what, do)
+    name = source.table or "the query"
     if frame.empty:
-        name = source.table or "the query"
         raise DataError(f"{name} has no rows", do=f"check that it is the right one in {place(url)}")
-    return Ratings.from_frame(frame, time_unit=unit)
+    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: f"row {row + 1} of {name}")
 
 
 def _read(connection: Connection, source: SQLSource) -> tuple[pd.DataFrame, TimeUnit]:
