@@ -95,6 +95,25 @@ class TrainingConfig(Settings):
     num_negatives: int = Field(
         default=4, ge=1, le=100, description="negatives drawn anew each epoch per positive; the paper's best are 3 to 6"
     )
+    negatives: Literal["uniform", "popularity", "all"] = Field(
+        default="uniform",
+        description="uniform: drawn evenly from the items that the user has not in train, as in the paper; popularity: "
+        "drawn from them by how often an item is in train; all: none is drawn, every unobserved pair counts, and a "
+        "step has batch_size / number of items users, at least one",
+    )
+    negatives_beta: float = Field(
+        default=0.75,
+        ge=0.0,
+        le=10.0,
+        description="popularity: an item's chance is its count in train to this power; 0 is uniform; 0.75 as word2vec "
+        "has it",
+    )
+    unobserved_weight: float | None = Field(
+        default=None,
+        ge=0.0,
+        description="all: weight of an unobserved pair against 1 of an observed one, as in iALS; empty: a user's "
+        "unobserved pairs weigh together num_negatives times as much as the observed, as drawn ones would",
+    )
     embedding_l2: float = Field(default=0.0, ge=0.0, description=L2_MEANING)
     l2_over: Literal["samples", "tables"] = Field(
         default="samples",
@@ -110,6 +129,14 @@ class TrainingConfig(Settings):
     patience: int = Field(
         default=5, ge=1, description="epochs without a better validation NDCG@10 before training stops"
     )
+
+    @model_validator(mode="after")
+    def _negatives_fit(self) -> Self:
+        if self.negatives == "all" and self.loss == "bpr":
+            raise ValueError("bpr needs drawn negatives (uniform or popularity); all goes with bce and mse")
+        if self.negatives != "all" and self.unobserved_weight is not None:
+            raise ValueError(f"unobserved_weight is for negatives: all, not {self.negatives}")
+        return self
 
     @property
     def takes_labels(self) -> bool:

@@ -1,7 +1,7 @@
 """Filters for which the whole log must be looked at; it may be in one piece or in many."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
@@ -9,9 +9,8 @@ import numpy as np
 from ncf.data.config import FilterConfig
 from ncf.data.kcore import Counts, Mask, Round, peel
 from ncf.data.tally import Tally
+from ncf.data.times import microseconds_of
 from ncf.errors import DataError
-
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Log(Protocol):
@@ -56,7 +55,7 @@ def filter_across_users(log: AnyLog, filters: FilterConfig) -> AnyLog:
         DataError: no row is left, by these filters or by those before.
     """
     if filters.items_active_since is not None:
-        active = log.items_since(microseconds(filters.items_active_since))
+        active = log.items_since(microseconds_of(filters.items_active_since))
         log = log.keep_items(active, f"items without an interaction since {shown(filters.items_active_since)}")
     log = _k_core(log, filters.min_per_user, filters.min_per_item)
     if filters.max_users is not None:
@@ -71,11 +70,6 @@ def filter_across_users(log: AnyLog, filters: FilterConfig) -> AnyLog:
             do="ask for less, or use a longer log" + (f" (left out before: {before})" if before else ""),
         )
     return log
-
-
-def microseconds(time: datetime) -> int:
-    """Since the epoch."""
-    return (time - BEGINNING) // timedelta(microseconds=1)
 
 
 def shown(time: datetime) -> str:

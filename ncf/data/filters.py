@@ -4,13 +4,14 @@ from datetime import datetime
 
 import numpy as np
 
-from ncf.data.across import filter_across_users, microseconds, shown
+from ncf.data.across import filter_across_users, shown
 from ncf.data.coded import CodedLog
 from ncf.data.config import FeedbackConfig, FilterConfig
 from ncf.data.feedback import NOTHING_IN_TRAIN, below, counted, outside_scale
 from ncf.data.problems import Problem, first_problem
 from ncf.data.ratings import Ratings
 from ncf.data.repeated import REASONS, merge_repeated
+from ncf.data.times import microseconds_of
 from ncf.errors import DataError
 
 OF_TIME = ("as_of", "users_active_since", "items_active_since")
@@ -57,7 +58,7 @@ def filter_within_users(
     """
     problems = []
     if filters.as_of is not None:
-        log = log.keep(log.times < microseconds(filters.as_of), _not_before(filters.as_of))
+        log = log.keep(log.times < microseconds_of(filters.as_of), _not_before(filters.as_of))
     if filters.repeated != "sum":
         problems += outside_scale(log, feedback)
     log, leaks = merge_repeated(log, filters.repeated)
@@ -67,7 +68,7 @@ def filter_within_users(
     log = counted(log, feedback)
     if filters.users_active_since is not None:
         active = np.zeros(len(log.user_ids), dtype=bool)
-        active[log.users[log.times >= microseconds(filters.users_active_since)]] = True
+        active[log.users[log.times >= microseconds_of(filters.users_active_since)]] = True
         log = log.keep_users(active, _inactive_users(filters.users_active_since))
     return log, problems
 

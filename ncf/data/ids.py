@@ -1,6 +1,5 @@
 """How ids are kept: integers, text and UUIDs, each given back with the type it had."""
 
-from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
@@ -9,12 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncf.data.interactions import Ids
-from ncf.errors import ConfigError, DataError
+from ncf.errors import DataError
 
 IdKind: TypeAlias = Literal["int", "str", "uuid"]
 KINDS: tuple[IdKind, ...] = get_args(IdKind)
-PARSERS: dict[IdKind, Callable[[str], int | str | UUID]] = {"int": int, "str": str, "uuid": UUID}
-WORDS: dict[IdKind, str] = {"int": "an integer", "str": "text", "uuid": f"a UUID such as {UUID(int=7)}"}
 
 
 def kind_of(ids: Ids) -> IdKind:
@@ -36,11 +33,6 @@ def kind_of(ids: Ids) -> IdKind:
         allowed="integers of up to 64 bits, or text, or UUIDs, one type for all",
         do="convert the column of ids in the log",
     )
-
-
-def sort_ids(ids: Ids) -> Ids:
-    """Integers and UUIDs by their number, text by its code points."""
-    return np.sort(ids)
 
 
 def id_bytes(ids: Ids) -> NDArray[Any]:
@@ -81,18 +73,6 @@ def decode_ids(column: "pd.Series[Any]", kind: object) -> Ids:
     if len(ids) and _kind_or_none(ids) != kind:
         raise ValueError(f"the column {column.name} has no ids of kind {kind}, but {column.dtype}")
     return ids
-
-
-def parse_id(text: str, kind: IdKind) -> int | str | UUID:
-    """One id as a user types it, such as "7" -> 7.
-
-    Raises:
-        ConfigError: it is no id of this kind.
-    """
-    try:
-        return PARSERS[kind](text)
-    except ValueError as error:
-        raise ConfigError("this is no id of the data set", got=text, allowed=WORDS[kind]) from error
 
 
 def from_json(values: list[Any], kind: IdKind) -> list[Any]:

@@ -50,7 +50,9 @@ def prepare_source(
     from ncf.data.dask.prepare import filter_by_dask
 
     kept, titles = filter_by_dask(source, config, engine, cache or cache_dir(), database_url)
-    return prepare_filtered(name, kept, titles, config)
+    log = [kept]
+    del kept
+    return _prepared(name, log, titles, config)
 
 
 def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[PreparedData, DataReport]:
@@ -64,16 +66,22 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
     Raises:
         DataError: too little is left to train on or to evaluate.
     """
-    return prepare_filtered(name, filter_ratings(ratings, config.filters, config.feedback), ratings.titles, config)
+    log, titles = [filter_ratings(ratings, config.filters, config.feedback)], ratings.titles
+    del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
+    return _prepared(name, log, titles, config)
 
 
-def prepare_filtered(
-    name: str, kept: CodedLog, titles: "pd.Series[str]", config: DataConfig
+def _prepared(
+    name: str, log: list[CodedLog], titles: "pd.Series[str]", config: DataConfig
 ) -> tuple[PreparedData, DataReport]:
-    """The same from a filtered log and titles by item id."""
-    interactions = to_interactions(kept, config.feedback)
+    """From a filtered log, which is taken out of its list, so that nobody holds it any more."""
+    interactions = to_interactions(log.pop(), config.feedback)
     refuse_unusable(interactions)
     split = split_interactions(interactions, config.split)
-    words = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
-    data = prepare(name, split, words, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
-    return data, DataReport.of(data, split.tally)
+    del interactions
+    own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
+    tally = split.tally
+    if len(titles) and not own.any():
+        tally = tally.note(f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?")
+    data = prepare(name, split, own, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
+    return data, DataReport.of(data, tally)

@@ -1,10 +1,16 @@
-"""Training negatives: uniform over the items that a user has not in train (paper, section 3.1.1)."""
+"""Training negatives: of the items that a user has not in train, evenly (paper, section 3.1.1) or by popularity."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ncf.data.interactions import Indices
+from ncf.data.popularity import WeightedUnseen
 from ncf.data.splitmix import counters_of, random_below, random_bits
 from ncf.data.unseen import UnseenItems
+
+USERS_AT_ONCE = 4_096  # whose draws stay in a CPU's cache
 
 
 class NegativeSampler:
@@ -13,14 +19,14 @@ class NegativeSampler:
     Only train positives are avoided: to avoid the held-out items too would tell the model what they are.
 
     Args:
-        unseen: index over the train pairs.
+        unseen: index over the train pairs; a weighted one draws in proportion to the weights.
     """
 
-    def __init__(self, unseen: UnseenItems) -> None:
+    def __init__(self, unseen: UnseenItems | WeightedUnseen) -> None:
         self.unseen = unseen
 
     def sample(self, users: Tensor, num_negatives: int, seed: int, rows: Tensor) -> Tensor:
-        """Draw items independently and uniformly from each user's unseen items (with replacement).
+        """Draw items independently from each user's unseen items (with replacement).
 
         Args:
             users: int64[B], each with at least one unseen item.
@@ -32,7 +38,7 @@ class NegativeSampler:
             int64[B, num_negatives].
         """
         bits = random_bits(seed, counters_of(rows, num_negatives))
-        below = random_below(bits, self.unseen.num_unseen[users][:, None])
+        below = random_below(bits, self.unseen.limits[users][:, None])
         return self.unseen.select(users[:, None].expand_as(below), below)
 
 
@@ -50,12 +56,23 @@ def draw_candidates(unseen: UnseenItems, users: Tensor, num_candidates: int, gen
     Returns:
         int64[B, num_candidates], padded with -1 where a user has too few unseen items.
     """
-    available = unseen.num_unseen[users]
-    drawn = torch.full((len(users), num_candidates), -1, dtype=torch.int64, device=users.device)
+    # all at once, since the draws of a step are one after the other for all users; the steps go user block by block
+    uniform = torch.rand(num_candidates, len(users), dtype=torch.float64, device=users.device, generator=generator)
+    available, draws = unseen.num_unseen[users].cpu().numpy(), uniform.cpu().numpy()
+    starts = range(0, len(users), USERS_AT_ONCE)
+    blocks = [slice(start, start + USERS_AT_ONCE) for start in starts]
+    chosen = [_distinct_places(available[block], draws[:, block]) for block in blocks]
+    places = torch.from_numpy(np.concatenate([np.empty((0, num_candidates), dtype=np.int32), *chosen])).to(users.device)
+    return torch.where(places < 0, -1, unseen.select(users[:, None].expand_as(places), places.clamp(min=0)))
+
+
+def _distinct_places(available: Indices, uniform: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Different numbers below `available`, int32[B, K], -1 where there are too few; uniform: [K, B] in [0, 1)."""
+    num_candidates = len(uniform)
+    drawn = np.full(uniform.shape, -1, dtype=np.int32)
     for step in range(num_candidates):
-        last = available - num_candidates + step  # the newest member allowed in this step; negative: none left
-        uniform = torch.rand(len(users), dtype=torch.float64, device=users.device, generator=generator)
-        pick = (uniform * (last + 1)).long()
-        taken = (drawn[:, :step] == pick[:, None]).any(dim=1)
-        drawn[:, step] = torch.where(last < 0, -1, torch.where(taken, last, pick))
-    return torch.where(drawn < 0, -1, unseen.select(users[:, None].expand_as(drawn), drawn.clamp(min=0)))
+        last = (available - num_candidates + step).astype(np.int32)  # the newest member allowed; negative: none left
+        pick = (uniform[step] * (last + 1)).astype(np.int32)
+        taken = (drawn[:step] == pick).any(axis=0)
+        drawn[step] = np.where(last < 0, -1, np.where(taken, last, pick))
+    return drawn.T

@@ -19,7 +19,7 @@ from ncf.errors import DataError
 
 LAST_MICROSECOND = LAST_SECOND * 10**6 + 999_999
 ID_CHECKS = (
-    (are_not_empty, "an id must not be empty"),
+    (are_not_empty, "an id must not be empty, nor white space alone"),
     (are_ids, "whole numbers below 2**63, text, or UUIDs: one of these in the whole column"),
 )
 

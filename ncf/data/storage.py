@@ -1,10 +1,11 @@
 """A prepared data set as a folder: Parquet for tables, JSON for the rest. Written whole or not at all."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.prepared import Holdout, PreparedData
@@ -25,8 +26,7 @@ def save_prepared(data: PreparedData, folder: Path) -> None:
         (train if data.labels is None else train.assign(label=data.labels)).to_parquet(new / "train.parquet")
         _pairs_frame(data.other).to_parquet(new / "other.parquet")
         for name, holdout in (("validation", data.validation), ("test", data.test)):
-            frame = _pairs_frame(holdout.pairs).assign(candidates=list(holdout.candidates))
-            frame.to_parquet(new / f"{name}.parquet")
+            pq.write_table(_holdout_table(holdout), new / f"{name}.parquet")
         write_json(
             new / "data.json",
             {
@@ -64,8 +64,8 @@ def load_prepared(folder: Path) -> PreparedData:
             decode_ids(pd.read_parquet(folder / "users.parquet")[USER_ID], about[USER_ID]),
             decode_ids(items[ITEM_ID], about[ITEM_ID]),
             _pairs(train),
-            _holdout(pd.read_parquet(folder / "validation.parquet")),
-            _holdout(pd.read_parquet(folder / "test.parquet")),
+            _holdout(pq.read_table(folder / "validation.parquet")),
+            _holdout(pq.read_table(folder / "test.parquet")),
             items[TITLE].to_numpy(dtype=object),
             train["label"].to_numpy(np.float32, copy=True) if "label" in train else None,
             _pairs(pd.read_parquet(folder / "other.parquet")),
@@ -90,6 +90,12 @@ def _pairs(frame: pd.DataFrame) -> Pairs:
     return Pairs(frame["user"].to_numpy(np.int64, copy=True), frame["item"].to_numpy(np.int64, copy=True))
 
 
-def _holdout(frame: pd.DataFrame) -> Holdout:
-    rows: list[Any] = frame["candidates"].to_list()
-    return Holdout(_pairs(frame), np.stack(rows).astype(np.int64))
+def _holdout_table(holdout: Holdout) -> pa.Table:
+    candidates = pa.FixedSizeListArray.from_arrays(holdout.candidates.ravel(), holdout.candidates.shape[1])
+    return pa.table({"user": holdout.pairs.users, "item": holdout.pairs.items, "candidates": candidates})
+
+
+def _holdout(table: pa.Table) -> Holdout:
+    candidates = table["candidates"].combine_chunks()
+    flat = candidates.flatten().to_numpy().astype(np.int64)
+    return Holdout(_pairs(table.select(["user", "item"]).to_pandas()), flat.reshape(len(table), -1))

@@ -1,5 +1,6 @@
 """Times of a log as microseconds since the epoch, whatever they were written in."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ Read: TypeAlias = tuple[Microseconds, list[Fault]]
 ISO = "an ISO 8601 time such as 2025-01-31T12:00:00Z"
 NUMBER_OR_ISO = f"a finite number of s, ms, us or ns since 1970, or {ISO}"
 IN_RANGE = "a time from 1970-01-01 to 9999-12-31; is it the right time_unit?"
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_ISO = ("now", "today")  # pandas reads them as the time of the run
 
 
@@ -129,3 +131,8 @@ def _from_text(
     other = times.isna() & pd.to_numeric(column, errors="coerce").notna() if times.hasnans else None
     odd = [] if other is None else fault_in(raw, other.to_numpy(), "ISO 8601 text as elsewhere in the column")
     return (np.zeros(len(raw), dtype=np.int64), odd) if odd else _from_datetimes(times, raw, NUMBER_OR_ISO)
+
+
+def microseconds_of(time: datetime) -> int:
+    """Microseconds since the epoch of a time that has its zone."""
+    return (time - BEGINNING) // timedelta(microseconds=1)

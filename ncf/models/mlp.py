@@ -69,11 +69,11 @@ class MLP(nn.Module):
         others = [(layer.get_parameter("weight"), layer.get_parameter("bias")[:, None]) for layer in self.tower[1:]]
         columns = min(item_half.shape[1], max(1, TILE // len(item_half)))
         rows = max(1, TILE // (len(item_half) * columns))
-        scores = user_half.new_empty(len(users), item_half.shape[1])
-        for top in range(0, len(users), rows):
-            for left in range(0, item_half.shape[1], columns):
-                down, right = slice(top, top + rows), slice(left, left + columns)
-                scores[down, right] = self._tile(user_half[down], item_half[:, right], others)
+        tiles = [
+            [self._tile(down, right, others) for right in item_half.split(columns, dim=1)]
+            for down in user_half.split(rows)
+        ]
+        scores = torch.cat([torch.cat(row, dim=1) if len(row) > 1 else row[0] for row in tiles])
         return scores.add_(self.bias)
 
     def _tile(self, user_half: Tensor, item_half: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
@@ -101,3 +101,7 @@ class MLP(nn.Module):
         """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""
         user_rows, item_rows = self.user_embedding(users), self.item_embedding(items)
         return user_rows.square().sum(dim=-1).mean() + item_rows.square().sum(dim=-1).mean()
+
+    def squared_lengths(self, users: Tensor) -> tuple[Tensor, Tensor]:
+        """|p_u|^2 of some users and |q_i|^2 of all items: users int64[B] -> float[B], float[num_items]."""
+        return self.user_embedding(users).square().sum(dim=-1), self.item_embedding.weight.square().sum(dim=-1)

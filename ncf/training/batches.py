@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ncf.data.popularity import WeightedUnseen, popularity_weights
 from ncf.data.prepared import PreparedData
 from ncf.data.sampler import NegativeSampler
 from ncf.data.splitmix import derived_seed
@@ -25,6 +26,7 @@ class Step(NamedTuple):
         labels: float32[B, 1 + num_negatives]; in column 0 the positive's, 1 for implicit feedback; else 0.
         counted: how many of the rows count: all, or none where there are fewer rows than processes.
         weight: what the mean over these rows weighs in the mean over the processes; 1 where their parts are equal.
+        last: whether it ends its optimizer step; always so here.
     """
 
     users: Tensor
@@ -32,6 +34,12 @@ class Step(NamedTuple):
     labels: Tensor
     counted: int
     weight: float
+    last: bool = True
+
+    @property
+    def samples(self) -> int:
+        """Positives and negatives."""
+        return self.items.numel()
 
 
 class TrainingBatches:
@@ -46,6 +54,7 @@ class TrainingBatches:
         num_negatives: negatives per positive.
         seed: seed of shuffling and sampling.
         device: where the tensors are to lie.
+        beta: negatives are drawn in proportion to (train count)^beta; None draws them evenly.
         rank, world_size: which process this is, of how many.
 
     Raises:
@@ -60,20 +69,21 @@ class TrainingBatches:
         seed: int,
         device: torch.device | str = "cpu",
         *,
+        beta: float | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        unseen = UnseenItems.of(data.train, data.num_users, data.num_items, device)
+        unseen: UnseenItems | WeightedUnseen
+        if beta is None:
+            unseen = UnseenItems.of(data.train, data.num_users, data.num_items, device)
+        else:
+            weights = popularity_weights(data.item_counts, beta)
+            unseen = WeightedUnseen.of(data.train, weights, data.num_users, device)
         users = torch.as_tensor(data.train.users, device=device)
         items = torch.as_tensor(data.train.items, device=device)
-        possible = unseen.num_unseen[users] > 0  # a user who has everything has no negatives to learn from
+        possible = unseen.limits[users] > 0  # a user who has everything has no negatives to learn from
         if not possible.any():
-            raise DataError(
-                "every user has every item, so there are no negatives; number of items",
-                got=data.num_items,
-                allowed="at least one item that some user has not in train",
-                do="use a log with more items",
-            )
+            raise no_negatives(data.num_items)
         self.users, self.items = users[possible], items[possible]
         self.labels = None if data.labels is None else torch.as_tensor(data.labels, device=device)[possible]
         self.sampler = NegativeSampler(unseen)
@@ -85,6 +95,11 @@ class TrainingBatches:
         self.rank, self.world_size = rank, world_size
         most = self._part(self.positives_per_step).stop
         self._implicit = self._with_negatives(torch.ones(most, device=device))  # the same for every step
+
+    @property
+    def counted(self) -> int:
+        """What the steps' `counted` add up to in one epoch, of all processes."""
+        return len(self.users)
 
     @property
     def num_samples(self) -> int:
@@ -111,7 +126,7 @@ class TrainingBatches:
         return [self._step(users, items, labels, len(whole)) for users, items, labels, whole in pieces]
 
     def _step(self, users: Tensor, items: Tensor, labels: Tensor, size: int) -> Step:
-        start, stop = self._bounds(size)
+        start, stop = bounds(size, self.rank, self.world_size)
         counted = stop - start
         return Step(users, items, labels, counted, counted * self.world_size / size)
 
@@ -127,11 +142,8 @@ class TrainingBatches:
 
     def _part(self, size: int) -> slice:
         """This process's rows of a step; one that does not count where there are too few for all."""
-        start, stop = self._bounds(size)
+        start, stop = bounds(size, self.rank, self.world_size)
         return slice(start, max(stop, start + 1))
-
-    def _bounds(self, size: int) -> tuple[int, int]:
-        return size * self.rank // self.world_size, size * (self.rank + 1) // self.world_size
 
     def _sample(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Users int64[P] and items int64[P, 1 + num_negatives] of the positives in these rows."""
@@ -141,3 +153,18 @@ class TrainingBatches:
         drawn = self.sampler.sample(self.users[ordered], self.num_negatives, seed, ordered)
         negatives = torch.empty_like(drawn).index_copy_(0, places, drawn)
         return self.users[rows], torch.cat([self.items[rows, None], negatives], dim=1)
+
+
+def bounds(size: int, rank: int, world_size: int) -> tuple[int, int]:
+    """Where a process's part of so many rows begins and ends; it may be empty, but begins at a row."""
+    return size * rank // world_size, size * (rank + 1) // world_size
+
+
+def no_negatives(num_items: int) -> DataError:
+    """Nothing to tell the positives from."""
+    return DataError(
+        "every user has every item, so there are no negatives; number of items",
+        got=num_items,
+        allowed="at least one item that some user has not in train",
+        do="use a log with more items",
+    )

@@ -22,3 +22,15 @@ def bpr(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bce": bce, "mse": mse, "bpr": bpr}
+
+OF_LABELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "bce": lambda logits, labels: nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none"),
+    "mse": lambda logits, labels: (torch.sigmoid(logits) - labels).square(),
+}
+"""The losses that need no drawn negatives, of each pair by itself: float[...] and its labels -> float[...]."""
+
+OF_ZERO: dict[str, Callable[[Tensor], Tensor]] = {
+    "bce": nn.functional.softplus,
+    "mse": lambda logits: torch.sigmoid(logits).square(),
+}
+"""The same where every label is 0."""

@@ -1,7 +1,7 @@
 """The LightningModule: what one step, one validation and one optimizer are."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,10 +16,11 @@ from ncf.data.splitmix import derived_seed
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
 from ncf.models.build import Model
-from ncf.models.table import Table
-from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
+from ncf.training.all_pairs import Block
+from ncf.training.batches import DROPOUT_STREAM, Step
 from ncf.training.checkpoint import IDENTITY
-from ncf.training.losses import LOSSES
+from ncf.training.epoch import Batches, make_batches
+from ncf.training.objective import step_loss
 
 TRAIN_LOSS = "train/loss"
 STEERING = ("hr", "ndcg")  # the metrics of each epoch
@@ -31,7 +32,7 @@ def monitored(config: TrainingConfig) -> str:
 
 
 class NCFModule(pl.LightningModule):
-    """Trains a model on positives (label 1, or their rating if feedback is explicit) and sampled negatives (label 0).
+    """Trains a model on positives (label 1, or their rating if feedback is explicit) and negatives (label 0).
 
     Optimization is manual: one Lightning step makes several optimizer steps, since Lightning's own cost a step is
     larger than that of a small batch.
@@ -50,7 +51,7 @@ class NCFModule(pl.LightningModule):
         epoch_loss: mean loss of the epoch over all processes; complete when the validation begins.
     """
 
-    batches: TrainingBatches
+    batches: Batches
     ranker: HoldoutRanker
     epoch_loss: float
 
@@ -76,23 +77,22 @@ class NCFModule(pl.LightningModule):
     @override
     def setup(self, stage: str) -> None:
         torch.set_num_threads(self.hardware.threads_for(self.config.batch_size))  # each process has its own number
-        config, device = self.config, self.trainer.strategy.root_device
-        self.batches = TrainingBatches(
+        device = self.trainer.strategy.root_device
+        self.batches = make_batches(
             self.data,
-            config.batch_size,
-            config.num_negatives,
+            self.config,
             self.seed,
             device,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
         )
         self.ranker = HoldoutRanker(self.data, "validation", device, memory_mb=self.hardware.scoring_memory_mb)
-        self._loss_of: Callable[[Step], Tensor] = self._step_loss
+        self._loss_of: Callable[[Step | Block], Tensor] = self._step_loss
         if self.hardware.compile:
             self._loss_of = torch.compile(self._step_loss, dynamic=True)
 
     @override
-    def train_dataloader(self) -> TrainingBatches:
+    def train_dataloader(self) -> Batches:
         return self.batches
 
     @override
@@ -123,19 +123,20 @@ class NCFModule(pl.LightningModule):
         torch.manual_seed(seed)  # the models' dropout knows no other generator
 
     @override
-    def training_step(self, steps: list[Step], batch_index: int) -> None:
+    def training_step(self, steps: Sequence[Step | Block], batch_index: int) -> None:
         wrapped: Any = self.optimizers()
         optimizer = wrapped.optimizer
         self._set_learning_rate(optimizer, batch_index / len(self.batches))
         for place, step in enumerate(steps, start=1):
             loss = self._loss_of(step)
-            optimizer.zero_grad()
             self._backward(loss * step.weight if step.weight != 1 else loss)
-            if self.config.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
-            # Lightning's wrapper counts steps for the checkpoints, which come after the last one of a call
-            (wrapped if place == len(steps) else optimizer).step()
             self._loss += loss.detach() * step.counted
+            if step.last:
+                if self.config.gradient_clip is not None:
+                    nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
+                # Lightning's wrapper counts steps for the checkpoints, which come after the last one of a call
+                (wrapped if place == len(steps) else optimizer).step()
+                optimizer.zero_grad()
 
     def _backward(self, loss: Tensor) -> None:
         if self.trainer.world_size > 1:
@@ -151,18 +152,8 @@ class NCFModule(pl.LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * left
 
-    def _step_loss(self, step: Step) -> Tensor:
-        loss = LOSSES[self.config.loss](self.model(step.users, step.items), step.labels)
-        if self.config.embedding_l2 > 0:
-            loss = loss + self.config.embedding_l2 * self._l2(step)
-        return loss
-
-    def _l2(self, step: Step) -> Tensor:
-        """The embeddings' squared length; over tables it is that of the authors' code (Keras' `l2` on Embedding)."""
-        if self.config.l2_over == "tables":
-            tables = [module.weight for module in self.model.modules() if isinstance(module, Table)]
-            return torch.stack([table.square().sum() for table in tables]).sum()
-        return self.model.squared_norm(step.users, step.items)
+    def _step_loss(self, step: Step | Block) -> Tensor:
+        return step_loss(self.model, self.config, step)
 
     @override
     def on_train_epoch_end(self) -> None:
@@ -171,7 +162,7 @@ class NCFModule(pl.LightningModule):
     @override
     def on_validation_epoch_start(self) -> None:
         [total] = self._summed([self._loss.item()])
-        self.epoch_loss = total / len(self.batches.users)
+        self.epoch_loss = total / self.batches.counted
 
     @override
     def validation_step(self, rows: slice, batch_index: int) -> None:

@@ -1,12 +1,14 @@
 """One progress bar for one whole training."""
 
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import pytorch_lightning as pl
 from tqdm import tqdm
 from typing_extensions import override
 
+from ncf.training.all_pairs import Block
 from ncf.training.batches import Step
 from ncf.training.module import NCFModule, monitored
 
@@ -45,11 +47,11 @@ class ProgressBar(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: object,
-        batch: list[Step],
+        batch: Sequence[Step | Block],
         batch_idx: int,
     ) -> None:
         if self.bar is not None:
-            self.bar.update(sum(step.items.numel() for step in batch) * trainer.world_size)
+            self.bar.update(sum(step.samples for step in batch) * trainer.world_size)
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -114,6 +114,10 @@ OUT_OF_RANGE: list[tuple[type[Settings], str, Any]] = [
     (TrainingConfig, "learning_rate", -1.0),
     (TrainingConfig, "batch_size", 1),
     (TrainingConfig, "num_negatives", 0),
+    (TrainingConfig, "negatives", "some"),
+    (TrainingConfig, "negatives_beta", -0.1),
+    (TrainingConfig, "negatives_beta", 10.1),
+    (TrainingConfig, "unobserved_weight", -0.1),
     (TrainingConfig, "embedding_l2", -0.1),
     (TrainingConfig, "max_epochs", -1),
     (TrainingConfig, "patience", 0),
@@ -171,3 +175,15 @@ def test_unknown_kind_of_model_is_refused() -> None:
 def test_a_recipe_refuses_another_models_shape() -> None:
     with pytest.raises(ValidationError, match=r"model\.kind"):
         GMFRecipe.model_validate({"model": {"kind": "neumf"}})
+
+
+@pytest.mark.parametrize("kind", [TrainingConfig, GMFTraining, MLPTraining, NeuMFTraining, FineTuning])
+def test_bpr_over_all_pairs_is_refused(kind: type[TrainingConfig]) -> None:
+    with pytest.raises(ValidationError, match=r"bpr needs drawn negatives \(uniform or popularity\)"):
+        kind.model_validate({"loss": "bpr", "negatives": "all"})
+    assert kind.model_validate({"loss": "bpr", "negatives": "popularity"}).negatives == "popularity"
+
+
+def test_a_weight_of_unobserved_pairs_without_them_is_refused() -> None:
+    with pytest.raises(ValidationError, match="unobserved_weight is for negatives: all, not uniform"):
+        TrainingConfig(unobserved_weight=0.1)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ncf.data.dask.pieces import Piece, write_piece
+from ncf.data.faults import row_of
 from ncf.data.ratings import USER_ID
 from ncf.data.sources.open_table import Table
 from ncf.data.sources.places import File
@@ -16,13 +17,12 @@ class Stretch:
     """Rows that were read one after the other from one place, as pieces.
 
     Attributes:
-        table, file: where from; None for a database.
+        source: a file, or the name of a database's table.
         part: TRAIN, VALIDATION or TEST of a split that the log brings, or TRAIN.
         pieces: in order; none for an empty file.
     """
 
-    table: Table | None
-    file: File | None
+    source: tuple[Table, File] | str
     part: int
     pieces: list[Piece]
 
@@ -33,9 +33,10 @@ class Stretch:
 
     def place_of(self, row: int) -> str:
         """In words, where a row stands, from 0."""
-        if self.table is None or self.file is None:
-            return f"row {row + 1}"
-        return self.table.place_of(self.file, row)
+        if isinstance(self.source, str):
+            return row_of(self.source, row)
+        table, file = self.source
+        return table.place_of(file, row)
 
 
 def read_stretch(
@@ -45,7 +46,7 @@ def read_stretch(
 
     Args:
         number: of the file, for the names of the pieces.
-        table: the file's.
+        table: that the file is of.
         file: which.
         part: see `Stretch`.
         integer_times: as `Table.blocks` takes it.
@@ -61,7 +62,7 @@ def read_stretch(
         for slim in slices(block, most_rows):
             path = folder / f"{number:06}-{len(pieces):06}.parquet"
             pieces.append(write_piece(path, slim, typed=table.typed))
-    return Stretch(table, file, part, pieces)
+    return Stretch((table, file), part, pieces)
 
 
 def slices(block: dict[str, Any], most_rows: int) -> Iterator[dict[str, Any]]:

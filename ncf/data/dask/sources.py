@@ -14,12 +14,12 @@ from ncf.data.dask.cluster import Workers
 from ncf.data.dask.pieces import IDS, Piece, write_piece
 from ncf.data.dask.reading import Stretch, read_stretch, slices
 from ncf.data.dask.verdict import Log
-from ncf.data.faults import Fault, joined_faults, refuse
+from ncf.data.faults import Fault, joined_faults, refuse, row_of
 from ncf.data.ratings import TIMESTAMP, TRAIN, converted
 from ncf.data.sources.config import FileSource, MovieLensSource, SQLSource, TimeUnit
 from ncf.data.sources.files import open_tables, renamed
 from ncf.data.sources.movielens import movielens_folder
-from ncf.data.sources.sql import read_chunks
+from ncf.data.sources.sql import name_of, read_chunks
 from ncf.data.sources.text import NotAllIntegersError
 from ncf.data.sources.titles import open_titles, read_titles, titles_of
 from ncf.data.sources.unpack import RATINGS_FILE, read_titles_of
@@ -123,10 +123,10 @@ def read_database(source: SQLSource, folder: Path, most_rows: int, database_url:
         for slim in slices(block, most_rows) if block else ():
             piece = write_piece(folder / f"{len(pieces):06}.parquet", slim, typed=True)
             pieces.append(replace(piece, ids={role: seen._replace(null=None) for role, seen in piece.ids.items()}))
-    refuse(joined_faults(faults))
+    refuse(joined_faults(faults), lambda row: row_of(name_of(source), row))
     uuids = frozenset(role for role in IDS if first is not None and isinstance(first[role].iloc[0], UUID))
     no_titles = pd.Series(dtype=str)
-    return Opened(Log([Stretch(None, None, TRAIN, pieces)]), unit, False, lambda ids: no_titles, uuids)
+    return Opened(Log([Stretch(name_of(source), TRAIN, pieces)]), unit, False, lambda ids: no_titles, uuids)
 
 
 def _block(frame: pd.DataFrame, unit: TimeUnit, first: pd.DataFrame) -> tuple[dict[str, Any], list[Fault]]:

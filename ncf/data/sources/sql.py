@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ncf.data.faults import row_of
 from ncf.data.ratings import TIMESTAMP, Ratings
 from ncf.data.sources.config import SQLSource, TimeUnit
 from ncf.data.sources.database import connect, find_url, guarded, open_engine, place
@@ -31,7 +32,12 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
         for ours, values in chunk.items():
             chunks.setdefault(ours, []).append(values)
     frame = pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in list(chunks)})
-    return Ratings.from_frame(frame, time_unit=unit)
+    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: row_of(name_of(source), row))
+
+
+def name_of(source: SQLSource) -> str:
+    """What messages call the table or query."""
+    return source.table or "the query"
 
 
 def read_chunks(
@@ -40,7 +46,6 @@ def read_chunks(
     """The rows in our columns, chunk by chunk, and the unit of the times; arguments and errors are `load_sql`'s."""
     url = find_url(source, database_url)
     engine = open_engine(url)
-    name = source.table or "the query"
     what = f"the {'query' if source.query else 'table'} can't be read from {place(url)}"
     do = "check the query" if source.query else "check that the user of the URL may read the table"
     unit = source.time_unit
@@ -55,7 +60,7 @@ def read_chunks(
                 columns[TIMESTAMP], unit = _microseconds(columns[TIMESTAMP]), "us"
             yield {ours: _column(values) for ours, values in columns.items()}, unit
     if not some:
-        raise DataError(f"{name} has no rows", do=f"check that it is the right one in {place(url)}")
+        raise DataError(f"{name_of(source)} has no rows", do=f"check that it is the right one in {place(url)}")
 
 
 def _column(values: Sequence[Any]) -> "pd.Series[Any]":

@@ -1,7 +1,5 @@
 """Two moments divide the log: what a model would have known, and what came then."""
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 
 from ncf.data.config import SplitConfig
@@ -9,9 +7,8 @@ from ncf.data.interactions import Indices, Interactions
 from ncf.data.split import Split
 from ncf.data.splits.masks import Mask, divided, first_of_each_user
 from ncf.data.tally import Tally
+from ncf.data.times import microseconds_of
 from ncf.errors import DataError
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def temporal(interactions: Interactions, config: SplitConfig) -> Split:
@@ -31,7 +28,7 @@ def temporal(interactions: Interactions, config: SplitConfig) -> Split:
             allowed="a log with times",
             do="name the log's time column, or take the split leave-one-out or random",
         )
-    moments = _microseconds(config.validation_from), _microseconds(config.test_from)
+    moments = microseconds_of(config.validation_from), microseconds_of(config.test_from)
     middle, late = times >= moments[0], times >= moments[1]
     train = ~middle
     known: Mask = np.bincount(users[train], minlength=len(interactions.user_ids))[users] > 0
@@ -42,10 +39,6 @@ def temporal(interactions: Interactions, config: SplitConfig) -> Split:
             raise _nothing_in(name, times, moments)
     tally = _noted(interactions, train, validation, test, middle & ~late & ~known, late & ~known)
     return divided(interactions, train, validation, test, tally=tally)
-
-
-def _microseconds(time: datetime) -> int:
-    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def _nothing_in(name: str, times: Indices, moments: tuple[int, int]) -> DataError:

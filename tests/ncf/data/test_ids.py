@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncf.data.ids import decode_ids, encode_ids, from_json, id_bytes, kind_of, parse_id, sort_ids, to_json
+from ncf.data.ids import decode_ids, encode_ids, from_json, id_bytes, kind_of, to_json
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
 from ncf.data.splits.leave_one_out import leave_one_out
-from ncf.errors import ConfigError, DataError
+from ncf.errors import DataError
 from tests.ncf.known import IdValues, literal_data
 
 ONE, TWO = UUID(int=1), UUID("ffffffff-0000-0000-0000-000000000002")
@@ -78,16 +78,10 @@ def test_a_column_of_another_kind_is_refused(column: list[Any], kind: str) -> No
         decode_ids(pd.Series(column, name="id"), kind)
 
 
-def test_ids_are_sorted_by_number_or_code_point() -> None:
-    assert sort_ids(np.array([10, 9, -1])).tolist() == [-1, 9, 10]
-    assert sort_ids(objects("10", "9", "é", "Z", "a")).tolist() == ["10", "9", "Z", "a", "é"]
-    assert sort_ids(objects(TWO, ONE)).tolist() == [ONE, TWO]
-
-
-def test_users_are_numbered_in_that_order() -> None:
+def test_users_are_numbered_by_number_or_code_point() -> None:
     for ids in (np.array([10, 9, 2]), objects("10", "9", "é"), objects(TWO, ONE, UUID(int=2))):
         log = pd.DataFrame({"user_id": np.repeat(ids, 4), "item_id": [1, 2, 3, 4] * 3, "timestamp": range(12)})
-        assert _prepared(log).user_ids.tolist() == sort_ids(ids).tolist()
+        assert _prepared(log).user_ids.tolist() == sorted(ids)
 
 
 def _prepared(log: pd.DataFrame) -> PreparedData:
@@ -107,21 +101,6 @@ def test_the_bytes_of_ids_tell_any_two_apart() -> None:
     arrays += [objects(TWO, ONE), objects(str(ONE), str(TWO)), np.array([2, 1]), objects(ONE)]
     seen = {(given.dtype.str, given.shape, given.tobytes()) for given in map(id_bytes, arrays)}
     assert len(seen) == len(arrays)
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "value"), [("7", "int", 7), ("-3", "int", -3), ("007", "str", "007"), (str(TWO), "uuid", TWO)]
-)
-def test_a_typed_id_becomes_one_of_the_data_sets_type(text: str, kind: Any, value: object) -> None:
-    parsed = parse_id(text, kind)
-    assert parsed == value
-    assert type(parsed) is type(value)
-
-
-@pytest.mark.parametrize(("text", "kind", "allowed"), [("x7", "int", "an integer"), ("7", "uuid", "a UUID such as")])
-def test_a_typed_id_of_another_kind_is_refused(text: str, kind: Any, allowed: str) -> None:
-    with pytest.raises(ConfigError, match=f"no id of the data set: '{text}'; allowed: {allowed}"):
-        parse_id(text, kind)
 
 
 def test_uuids_go_through_json_as_text() -> None:

@@ -110,6 +110,15 @@ def test_every_row_read_is_kept_or_accounted_for() -> None:
     assert report.interactions == report.train + report.validation + report.test == len(prepared.everything)
 
 
+@pytest.mark.parametrize(("item", "noted"), [(1, False), ("1", True)])
+def test_titles_that_fit_no_item_are_noted(item: object, noted: bool) -> None:
+    pairs_of = [(user, item) for user in range(3) for item in range(5) if user != item]
+    frame = pd.DataFrame(pairs_of, columns=["user_id", "item_id"]).assign(timestamp=range(1, len(pairs_of) + 1))
+    ratings = Ratings.from_frame(frame, pd.Series(["Alien"], index=pd.Index([item])))
+    _, report = prepare_ratings("log", ratings, DataConfig(num_candidates=1))
+    assert any("none of the 1 titles is of an item of the log" in note for note in report.notes) == noted
+
+
 def test_a_holdout_without_rows_is_no_matter() -> None:
     empty = Holdout(pairs([]), np.empty((0, 2), dtype=np.int64))
     report = DataReport.of(replace(data(), validation=empty), TALLY)

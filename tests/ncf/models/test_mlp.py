@@ -108,3 +108,16 @@ def test_dropout_keeps_the_mean_of_the_hidden_units() -> None:
 def test_squared_norm_is_the_mean_over_the_samples() -> None:
     norm = literal_mlp().squared_norm(torch.tensor([0, 1]), torch.tensor([[0, 1, 0], [0, 1, 1]]))
     assert norm.item() == (1 + 4) / 2 + (3 * 9 + 3 * 16) / 6
+
+
+def test_dropout_leaves_the_whole_catalogues_logits_as_they_are_on_average(generator: torch.Generator) -> None:
+    model = MLP(3, 5, (6, 8), 0.5, generator=generator)  # one hidden layer: the logit is linear in what is dropped
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(generator=generator)
+        users = torch.tensor([2, 0])
+        expected = model.eval().score_all(users)
+        torch.manual_seed(1)
+        drawn = torch.stack([model.train().score_all(users) for _ in range(4000)])
+    assert (drawn.std(dim=0) > 0.1).any()
+    torch.testing.assert_close(drawn.mean(dim=0), expected, rtol=0.0, atol=0.4)

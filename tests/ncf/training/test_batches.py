@@ -1,7 +1,10 @@
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 from torch import Tensor
 
 from ncf.data.prepared import PreparedData
@@ -131,3 +134,42 @@ def test_processes_draw_different_negatives(board: PreparedData) -> None:
         next(iter(TrainingBatches(board, 64, 4, seed=3, rank=rank, world_size=2)))[0].items[:, 1:] for rank in (0, 1)
     )
     assert first.tolist() != second.tolist()
+
+
+def test_by_popularity_negatives_follow_the_train_counts(literal: PreparedData) -> None:
+    """User 0 has not seen items 1 to 4, which are in train 1, 4, 9 and 0 times; beta 0.5 makes it 1, 2, 3 and 1."""
+    fans = [(user, 1 + place) for place, count in enumerate((1, 4, 9)) for user in range(1, 1 + count)]
+    data = replace(literal, user_ids=np.arange(10), train=pairs(sorted([(0, 0), (0, 5), *fans])))
+    drawn: list[int] = []
+    for number in range(250):
+        batches = TrainingBatches(data, 64, 8, seed=1, beta=0.5)
+        batches.epoch = number
+        rows = as_rows([step for call in batches for step in call])
+        drawn += rows[rows[:, 0] == 0][:, 2:].flatten().tolist()
+    counts = Counter(drawn)
+    assert sorted(counts) == [1, 2, 3, 4]
+    assert chisquare([counts[item] for item in (1, 2, 3, 4)], np.array([1, 2, 3, 1]) / 7 * 4000).pvalue > 0.001
+
+
+def test_by_popularity_a_user_who_has_every_item_is_left_out(literal: PreparedData) -> None:
+    data = replace(literal, train=pairs([(0, 0), (0, 1), *((1, item) for item in range(6)), (2, 3)]))
+    batches = TrainingBatches(data, 20, 4, seed=0, beta=0.75)
+    assert sorted(map(tuple, as_rows([s for call in batches for s in call])[:, :2].tolist())) == [
+        (0, 0),
+        (0, 1),
+        (2, 3),
+    ]
+
+
+def test_by_popularity_processes_together_see_what_one_alone_would(board: PreparedData) -> None:
+    alone, *shares = (
+        [
+            step
+            for call in TrainingBatches(board, 64, 4, seed=3, beta=0.75, rank=rank, world_size=world_size)
+            for step in call
+        ]
+        for rank, world_size in ((0, 1), (0, 2), (1, 2))
+    )
+    for whole, *parts in zip(alone, *shares, strict=True):
+        counted = [part._replace(users=part.users[: part.counted], items=part.items[: part.counted]) for part in parts]
+        assert torch.equal(as_rows([whole]), as_rows(counted))

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
 from ncf.training.fit import Training, fit
 from ncf.training.hardware import check_hardware
+from tests.ncf.known import random_data
 from tests.ncf.training.learners import BRIEF, GMF_KIND, NEUMF_KIND, start
 
 TWO_PROCESSES = HardwareConfig(accelerator="cpu", devices=2, threads=1)
@@ -42,6 +44,21 @@ def test_two_processes_learn_what_one_learns(
     assert_close(again, one)
 
 
+def test_two_processes_learn_from_all_pairs_what_one_learns(board: PreparedData) -> None:
+    """With parts of unequal size, and a last step of one user, where one process has nothing that counts."""
+    config = BRIEF.model_copy(update={"negatives": "all", "batch_size": 9 * 40, "embedding_l2": 0.01})
+    one = fit(start(NEUMF_KIND, board), board, config, seed=2)
+    assert_close(fit(start(NEUMF_KIND, board), board, config, seed=2, hardware=TWO_PROCESSES), one)
+
+
+def test_two_processes_learn_from_steps_of_several_blocks_what_one_learns(rng: np.random.Generator) -> None:
+    """A block has one user a process here, and a step four blocks."""
+    data = random_data(rng, 14, 70_000)
+    config = BRIEF.model_copy(update={"negatives": "all", "batch_size": 7 * 70_000, "learning_rate": 0.002})
+    one = fit(start(GMF_KIND, data), data, config, seed=2)
+    assert_close(fit(start(GMF_KIND, data), data, config, seed=2, hardware=TWO_PROCESSES), one)
+
+
 def test_an_error_in_one_of_several_processes_is_told_in_words(board: PreparedData) -> None:
     model = start(GMF_KIND, board)
     with torch.no_grad():
@@ -52,9 +69,11 @@ def test_an_error_in_one_of_several_processes_is_told_in_words(board: PreparedDa
 
 @pytest.mark.slow
 @needs_compiler
-def test_a_compiled_step_learns_what_a_plain_one_learns(board: PreparedData) -> None:
-    plain = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2)
-    compiled = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=HardwareConfig(compile=True))
+@pytest.mark.parametrize("negatives", ["uniform", "all"])
+def test_a_compiled_step_learns_what_a_plain_one_learns(negatives: str, board: PreparedData) -> None:
+    config = BRIEF.model_copy(update={"negatives": negatives})
+    plain = fit(start(NEUMF_KIND, board), board, config, seed=2)
+    compiled = fit(start(NEUMF_KIND, board), board, config, seed=2, hardware=HardwareConfig(compile=True))
     assert_close(compiled, plain)
 
 

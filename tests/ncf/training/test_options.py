@@ -59,6 +59,10 @@ def test_the_gradient_of_cross_entropy_is_probability_minus_label() -> None:
         {"schedule": "linear"},
         {"schedule": "cosine"},
         {"gradient_clip": 0.05},
+        {"negatives": "popularity"},
+        {"negatives": "all"},
+        {"negatives": "all", "loss": "mse", "learning_rate": 0.05},
+        {"negatives": "all", "unobserved_weight": 0.5, "gradient_clip": 0.05},
     ],
     ids=str,
 )
@@ -74,6 +78,13 @@ def test_bf16_learns_the_checkerboard(board: PreparedData) -> None:
     training = fit(start(NEUMF_KIND, board), board, LEARN, seed=0, hardware=HardwareConfig(precision="bf16-mixed"))
     assert training.model.state_dict()["gmf.head"].dtype == torch.float32
     assert training.best_validation > 0.7 * fit(start(NEUMF_KIND, board), board, LEARN, seed=0).best_validation
+
+
+def test_bf16_learns_the_checkerboard_from_all_pairs(board: PreparedData) -> None:
+    config, hardware = LEARN.model_copy(update={"negatives": "all"}), HardwareConfig(precision="bf16-mixed")
+    training = fit(start(NEUMF_KIND, board), board, config, seed=0, hardware=hardware)
+    assert training.model.state_dict()["gmf.head"].dtype == torch.float32
+    assert training.best_validation > 0.7 * fit(start(NEUMF_KIND, board), board, config, seed=0).best_validation
 
 
 class Rates(pl.Callback):

@@ -85,6 +85,13 @@ def test_an_exception_in_mid_epoch_changes_nothing_in_the_end(board: PreparedDat
     )
 
 
+@pytest.mark.parametrize("negatives", ["popularity", "all"])
+def test_so_with_other_negatives(board: PreparedData, tmp_path: Path, negatives: str) -> None:
+    config = SHORT.model_copy(update={"negatives": negatives})
+    stopped(board, tmp_path, config)
+    assert same(run(board, tmp_path, config).model, run(board, None, config).model)
+
+
 def test_the_last_two_epochs_are_kept(board: PreparedData, tmp_path: Path) -> None:
     stopped(board, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch=000001.ckpt", "epoch=000002.ckpt"]
@@ -126,6 +133,8 @@ def test_a_checkpoint_of_other_settings_is_refused_with_the_difference(board: Pr
         run(board, tmp_path, SHORT.model_copy(update={"learning_rate": 0.1}))
     with pytest.raises(ModelError, match="seed 1 there, 2 here"):
         run(board, tmp_path, SHORT, 2)
+    with pytest.raises(ModelError, match="negatives 'uniform' there, 'all' here"):
+        run(board, tmp_path, SHORT.model_copy(update={"negatives": "all"}))
 
 
 def test_a_checkpoint_of_other_data_or_another_model_is_refused(board: PreparedData, tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ ROWS: dict[str, list[Any]] = {
 }
 
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
-IDS = st.integers(-(2**64), 2**64).map(str) | st.text(TEXT, min_size=1).filter(lambda text: text not in NULLS)
+IDS = st.integers(-(2**64), 2**64).map(str) | st.text(TEXT, min_size=1).filter(
+    lambda text: text.strip() and text not in NULLS
+)
 
 
 @pytest.fixture

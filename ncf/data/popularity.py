@@ -1,0 +1,91 @@
+"""Unseen items in proportion to their popularity: `UnseenItems` with a weight for each item.
+
+Items lie one after the other on a line, each as long as its weight, a whole number; C_i is the weight of all items
+below i. A user's seen items s_0 < s_1 < ... leave an unseen weight of C_(s_j) - (w_(s_0) + ... + w_(s_(j-1))) below
+s_j. Point x of the user's unseen weight therefore lies at x + (weight of the seen s_j with at most x of unseen weight
+below them) on the line: two binary searches, in whole numbers, with no rejection.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ncf.data.interactions import Indices
+from ncf.data.split import Pairs
+
+LARGEST_TOTAL = 2**31  # the limit of `random_below`
+
+
+def popularity_weights(counts: Indices, beta: float) -> Indices:
+    """Whole weights in proportion to max(count, 1)^beta, as Mikolov et al. (NIPS 2013) draw their negatives.
+
+    Args:
+        counts: int64[num_items], train interactions; fewer than 2^30 items.
+        beta: 0 draws evenly, 1 by the counts.
+
+    Returns:
+        int64[num_items], each 1 at least, 2^31 together at most; none is further than 1 from its exact share.
+    """
+    wanted = np.maximum(counts, 1).astype(np.float64) ** beta
+    room = LARGEST_TOTAL - len(counts)  # rounding adds at most 1 to an item
+    weights: Indices = np.maximum(np.rint(wanted * (room / wanted.sum())), 1).astype(np.int64)
+    return weights
+
+
+@dataclass(frozen=True)
+class WeightedUnseen:
+    """For each user, the map from x in [0, unseen weight) to the unseen item at that point.
+
+    Attributes:
+        ends: int64[num_items], weight of all items up to and including this one.
+        limits: int64[num_users], weight of the items that the user has not seen.
+        offsets: int64[num_users], where the user's part of `keys` begins.
+        keys: int64[number of seen pairs], user * (total weight + 1) + (unseen weight below the seen item), sorted.
+        seen_weight: int64[number of seen pairs + 1], weight of the seen items before, of all users.
+    """
+
+    ends: Tensor
+    limits: Tensor
+    offsets: Tensor
+    keys: Tensor
+    seen_weight: Tensor
+
+    @classmethod
+    def of(cls, seen: Pairs, weights: Indices, num_users: int, device: torch.device | str = "cpu") -> Self:
+        """Index the seen pairs (in any order; repeated pairs count once) on the given device.
+
+        Args:
+            seen: what is never drawn.
+            weights: int64[num_items], each 1 at least; 2^31 together at most.
+            num_users: of all users.
+            device: where the tensors are to lie.
+        """
+        weight = torch.as_tensor(weights, device=device)
+        num_items, ends = len(weight), weight.cumsum(0)
+        pairs = torch.unique(
+            torch.as_tensor(seen.users, device=device) * num_items + torch.as_tensor(seen.items, device=device)
+        )  # sorted by user, then item
+        users, items = pairs // num_items, pairs % num_items
+        counts = torch.bincount(users, minlength=num_users)
+        offsets = counts.cumsum(0) - counts
+        seen_weight = torch.cat([weight.new_zeros(1), weight[items].cumsum(0)])
+        below = (ends - weight)[items] - (seen_weight[:-1] - seen_weight[offsets[users]])
+        limits = ends[-1] - (seen_weight[offsets + counts] - seen_weight[offsets])
+        return cls(ends, limits, offsets, users * (ends[-1] + 1) + below, seen_weight)
+
+    def select(self, users: Tensor, x: Tensor) -> Tensor:
+        """Return the item at each point of the users' unseen weight.
+
+        Args:
+            users: int64[...], any shape.
+            x: int64 of the same shape, 0 <= x < limits[users].
+
+        Returns:
+            int64 item indices of the same shape.
+        """
+        reached = torch.searchsorted(self.keys, users * (self.ends[-1] + 1) + x, right=True)
+        passed = self.seen_weight[reached] - self.seen_weight[self.offsets[users]]
+        return torch.searchsorted(self.ends, x + passed, right=True)

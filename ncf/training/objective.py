@@ -1,0 +1,54 @@
+"""What one step minimises: the loss of drawn samples or of all pairs, and the embeddings' L2."""
+
+import torch
+from torch import Tensor
+
+from ncf.config import TrainingConfig
+from ncf.models.build import Model
+from ncf.models.table import Table
+from ncf.training.all_pairs import Block
+from ncf.training.batches import Step
+from ncf.training.losses import LOSSES, OF_LABELS, OF_ZERO
+
+
+def step_loss(model: Model, config: TrainingConfig, step: Step | Block) -> Tensor:
+    """Mean over the step's samples, or weighted mean over the block's pairs; a scalar."""
+    if isinstance(step, Block):
+        return all_pairs_loss(model, config, step)
+    loss = LOSSES[config.loss](model(step.users, step.items), step.labels)
+    if config.embedding_l2 > 0:
+        tables = config.l2_over == "tables"
+        loss = loss + config.embedding_l2 * (_tables(model) if tables else model.squared_norm(step.users, step.items))
+    return loss
+
+
+def all_pairs_loss(model: Model, config: TrainingConfig, block: Block) -> Tensor:
+    """Weighted mean over all pairs of a block's users.
+
+    Every pair is taken as unobserved first, with one weight a user; then the observed ones are put right. So no array
+    of the size of the scores is needed for labels or weights.
+    """
+    of_zero, of_labels = OF_ZERO[config.loss], OF_LABELS[config.loss]
+    logits = model.score_all(block.users).float()  # [B, num_items]
+    observed = logits[block.rows, block.items]  # [P]
+    right = of_labels(observed, block.labels) - block.unobserved[block.rows] * of_zero(observed)
+    total = block.totals.sum()
+    loss = (block.unobserved @ of_zero(logits).sum(dim=1) + right.sum()) / total
+    if config.embedding_l2 > 0:
+        tables = config.l2_over == "tables"
+        loss = loss + config.embedding_l2 * (_tables(model) if tables else _pairs(model, block) / total)
+    return loss
+
+
+def _tables(model: Model) -> Tensor:
+    """Squared length of all embeddings, as the authors' code has it (Keras' `l2` on Embedding)."""
+    tables = [module.weight for module in model.modules() if isinstance(module, Table)]
+    return torch.stack([table.square().sum() for table in tables]).sum()
+
+
+def _pairs(model: Model, block: Block) -> Tensor:
+    """Sum over all pairs of weight * (|p_u|^2 + |q_i|^2), with the weights added up by user and by item."""
+    of_users, of_items = model.squared_lengths(block.users)
+    by_item = block.unobserved.sum().expand(len(of_items))
+    by_item = by_item.index_add(0, block.items, 1 - block.unobserved[block.rows])
+    return block.totals @ of_users + by_item @ of_items
