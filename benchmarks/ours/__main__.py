@@ -22,6 +22,7 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "limits": limits.measure,
     "make_log": data.make_log,
     "prepare": data.prepare,
+    "prepare_by_dask": data.prepare_by_dask,
 }
 
 

@@ -1,6 +1,7 @@
 """Workers: processes started here, or those of a running Dask cluster."""
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ SETTINGS = {  # of the workers; tasks keep nothing, so that there is nothing to 
     "distributed.worker.memory.pause": False,
     "distributed.worker.profile.enabled": False,
 }
+
+IMPORTS = "import sys; sys.path += [path for path in {!r} if path not in sys.path]"  # what can be imported here
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ class Workers:
         futures = self._client.map(function, *arguments, pure=False)
         try:
             for future in futures:
-                yield future.result()
+                yield self._result(future)
         except (KilledWorker, MemoryError, CancelledError) as error:
             raise DataError(
                 "a worker ran out of memory, or was stopped",
@@ -62,12 +65,26 @@ class Workers:
                 do="set engine.worker_memory_mb higher, or engine.workers lower",
             ) from None
         except OSError as error:
-            do = "make room on the disk"
+            do = "look at the disk's free space, and at the network"
             raise DataError("a worker can't read or write its files", got=str(error), do=do) from error
         finally:
             self._client.cancel(futures)
             for future in futures:
                 future.release()
+
+    def _result(self, future: Any) -> Any:
+        """Wait for it; but not for ever, where no worker is left."""
+        while True:
+            try:
+                return future.result(timeout=SECONDS)
+            except TimeoutError:
+                if future.done():  # its own
+                    raise
+            try:
+                self._client.wait_for_workers(1, timeout=SECONDS)  # a new one may be on its way
+            except TimeoutError as error:
+                do = "look at the workers' own logs; with less memory than they need they are stopped by the system"
+                raise DataError("no Dask worker is left", got=self.address, do=do) from error
 
 
 def check_installed() -> None:
@@ -95,7 +112,8 @@ def open_workers(engine: EngineConfig, folder: Path) -> Iterator[Workers]:
         ConfigError: Dask is not installed, or the cluster can't be used.
     """
     check_installed()
-    with _quiet(), _reached(engine.address, folder) if engine.address else _started(engine, folder) as client:
+    with _quiet(), _reached(engine.address) if engine.address else _started(engine, folder) as client:
+        _check_folder(client, folder)
         yield Workers(client)
 
 
@@ -114,6 +132,7 @@ def _started(engine: EngineConfig, folder: Path) -> Iterator[Any]:
         "silence_logs": QUIET,
         "death_timeout": SECONDS,
         "config": SETTINGS,
+        "preload": [IMPORTS.format(sys.path)],
         "env": {"ARROW_DEFAULT_MEMORY_POOL": "system"},  # gives memory back
     }
     worker = {"cls": SubprocessWorker, "options": {"worker_class": f"{Nanny.__module__}.Nanny", "worker_kwargs": own}}
@@ -124,12 +143,16 @@ def _started(engine: EngineConfig, folder: Path) -> Iterator[Any]:
     workers = dict.fromkeys(range(engine.workers), worker)
     cluster: Any = SpecCluster(workers, scheduler, worker, silence_logs=QUIET)  # type: ignore[no-untyped-call]
     with cluster, _client(cluster) as client:
-        client.wait_for_workers(engine.workers, timeout=SECONDS)
+        try:
+            client.wait_for_workers(engine.workers, timeout=SECONDS)
+        except TimeoutError as error:
+            do = "start fewer (engine.workers), or try again when the machine is less busy"
+            raise ConfigError(f"the Dask workers did not start in {SECONDS} s", got=engine.workers, do=do) from error
         yield client
 
 
 @contextmanager
-def _reached(address: str, folder: Path) -> Iterator[Any]:
+def _reached(address: str) -> Iterator[Any]:
     try:
         client = _client(address)
     except (OSError, ValueError) as error:
@@ -141,7 +164,6 @@ def _reached(address: str, folder: Path) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=SECONDS)
         except TimeoutError as error:
             raise ConfigError("the Dask cluster has no workers", got=address, do="start some: dask worker") from error
-        _check_folder(client, folder)
         yield client
 
 

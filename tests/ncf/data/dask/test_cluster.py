@@ -83,7 +83,7 @@ def test_results_and_errors_come_in_order(cluster: EngineConfig, tmp_path: Path)
 
 
 def test_a_full_disk_of_a_worker_is_told(cluster: EngineConfig, tmp_path: Path) -> None:
-    with open_workers(cluster, tmp_path) as workers, pytest.raises(DataError, match="No space left.*make room"):
+    with open_workers(cluster, tmp_path) as workers, pytest.raises(DataError, match="No space left.*free space"):
         list(workers.each("Writing", fill_the_disk, range(1)))
 
 
@@ -115,6 +115,23 @@ def test_workers_that_do_not_see_the_cache_are_named(
 
 def _sees_nothing(path: Path) -> str:
     return ""
+
+
+def test_workers_have_what_can_be_imported_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where `python -m` finds nothing of ours
+    source = small_log(tmp_path)
+    _, report = prepare_source("log", source, DataConfig(), OWN, tmp_path / "cache")
+    assert report.rows_read == 300
+
+
+@pytest.mark.slow
+def test_it_is_not_waited_for_ever_when_no_worker_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_workers(OWN, tmp_path) as workers:
+        monkeypatch.setattr("ncf.data.dask.cluster.SECONDS", 2)
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
+        with pytest.raises(DataError, match="no Dask worker is left"):
+            list(workers.each("Doubling", double, range(1)))
 
 
 def test_without_dask_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,11 @@ def test_the_choices_leave_out_what_they_are_meant_to(cluster: EngineConfig, tmp
     assert len(report.dropped) == 7, "each filter has left out something"
 
 
+def test_a_k_core_of_several_rounds(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    _, report = both(csv(log(), tmp_path / "log.csv"), cluster, cache, SETTINGS["k-core"])
+    assert any(" rounds)" in reason for reason in report.dropped)
+
+
 def several_files(folder: Path) -> FileSource:
     frame = log()
     for number, (begin, end) in enumerate([(0, 130), (130, 131), (131, 400), (400, ROWS)]):
