@@ -1,19 +1,20 @@
 """A log as numbers: its ids are looked up once, and from there on everything works on codes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
+from ncf.data.kcore import Core, Counts, Mask, Round
 from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID, Ratings
 from ncf.data.tally import NOTHING_READ, Tally
-from ncf.errors import DataError
 
 Codes: TypeAlias = NDArray[np.int32]  # half the memory of int64, and enough for 2 billion ids
-Mask: TypeAlias = NDArray[np.bool_]
+
+ROWS_FOR_TORCH = 1_000_000  # below it torch is not worth its import, which takes a worker 200 MB
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class CodedLog:
         user_ids, users, offered_users = _coded(frame[USER_ID], None if offered is None else offered[USER_ID])
         item_ids, items, offered_items = _coded(frame[ITEM_ID], None if offered is None else offered[ITEM_ID])
         times = frame[TIMESTAMP].to_numpy()
-        order = _by_user_and_time(users, times)
+        order = by_user_and_time(users, times)
         return cls(
             user_ids,
             item_ids,
@@ -66,30 +67,39 @@ class CodedLog:
     def __len__(self) -> int:
         return len(self.users)
 
-    def user_counts(self) -> NDArray[np.int64]:
+    def user_counts(self) -> Counts:
         """int64[len(user_ids)]: rows of each user."""
         return np.bincount(self.users, minlength=len(self.user_ids))
 
-    def item_counts(self) -> NDArray[np.int64]:
+    def item_counts(self) -> Counts:
         """int64[len(item_ids)]: rows of each item."""
         return np.bincount(self.items, minlength=len(self.item_ids))
 
-    def keep(self, kept: Mask, reason: str) -> Self:
-        """The log with these rows alone, the others counted under the reason.
+    def items_since(self, time: int) -> Mask:
+        """bool[len(item_ids)]: items with a row at this time, in microseconds since the epoch, or later."""
+        there = np.zeros(len(self.item_ids), dtype=bool)
+        there[self.items[self.times >= time]] = True
+        return there
 
-        Raises:
-            DataError: none is left.
-        """
+    def keep_users(self, stays: Mask, reason: str) -> Self:
+        """The log with these users alone: bool[len(user_ids)]."""
+        return self.keep(stays[self.users], reason)
+
+    def keep_items(self, stays: Mask, reason: str) -> Self:
+        """The log with these items alone: bool[len(item_ids)]."""
+        return self.keep(stays[self.items], reason)
+
+    def peeled(self, min_per_user: int, rounds: Callable[[Round], str]) -> Self:
+        """The log after rounds of leaving out users with too few rows, under the reason that `rounds` gives."""
+        core = Core(self.users, self.items, self.user_counts(), len(self.item_ids), min_per_user)
+        reason = rounds(core.round)
+        return self.keep(core.kept(), reason)
+
+    def keep(self, kept: Mask, reason: str) -> Self:
+        """The log with these rows alone, perhaps none, the others counted under the reason: bool[N]."""
         left_out = len(kept) - int(np.count_nonzero(kept))
         if left_out == 0:
             return self
-        if left_out == len(kept):
-            before = "; ".join(f"{rows:,} as {why!r}" for why, rows in self.tally.dropped)
-            raise DataError(
-                f"no interaction is left; the last {left_out:,} were left out as",
-                got=reason,
-                do="ask for less, or use a longer log" + (f" (left out before: {before})" if before else ""),
-            )
         return replace(
             self,
             users=self.users[kept],
@@ -106,12 +116,17 @@ def stable_order(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]
 
     torch sorts integers by radix: 25 million in 1.6 s, where numpy's stable sort takes 5.
     """
+    if len(values) < ROWS_FOR_TORCH:
+        order = np.argsort(values, kind="stable")
+        return values[order], order
+    import torch
+
     writable = values if values.flags.writeable else values.copy()  # a frame's own are not, and torch warns
-    ordered, order = torch.sort(torch.from_numpy(writable), stable=True)
-    return ordered.numpy(), order.numpy()
+    ordered, places = torch.sort(torch.from_numpy(writable), stable=True)
+    return ordered.numpy(), places.numpy()
 
 
-def _by_user_and_time(users: Codes, times: NDArray[np.int64]) -> NDArray[np.int64]:
+def by_user_and_time(users: Codes, times: NDArray[np.int64]) -> NDArray[np.int64]:
     """Rows by user, then by time, then by place."""
     if (times[1:] >= times[:-1]).all():  # a log is mostly written in the order of time, and some have none
         return stable_order(users)[1]

@@ -1,7 +1,7 @@
 """Unusable values of a log, told as one error with its place, value and remedy."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,6 +40,11 @@ def row_number(position: int) -> str:
     return f"row {position + 1}"
 
 
+def row_of(name: str, position: int) -> str:
+    """Words for a row of a table in a database."""
+    return f"{row_number(position)} of {name}"
+
+
 def fault_in(raw: "pd.Series[Any]", bad: NDArray[np.bool_], allowed: str, do: str = "") -> list[Fault]:
     """The fault of the marked rows, or none.
 
@@ -54,6 +59,22 @@ def fault_in(raw: "pd.Series[Any]", bad: NDArray[np.bool_], allowed: str, do: st
         return []
     first = int(bad.argmax())
     return [Fault(str(raw.name), first, raw.iloc[first], allowed, rows, do)]
+
+
+def joined_faults(pieces: Iterable[tuple[int, Sequence[Fault]]]) -> list[Fault]:
+    """The faults of a log that was checked in pieces, as one look at the whole would tell them.
+
+    Args:
+        pieces: the position of each piece's first row, and its faults, in the order of the log.
+    """
+    joined: dict[tuple[str, str], Fault] = {}
+    for start, faults in pieces:
+        for fault in faults:
+            kind = fault.column, fault.allowed
+            known = joined.get(kind)
+            moved = replace(fault, row=start + fault.row)
+            joined[kind] = moved if known is None else replace(known, rows=known.rows + fault.rows)
+    return list(joined.values())
 
 
 def refuse(faults: Sequence[Fault], locate: Locate = row_number) -> None:

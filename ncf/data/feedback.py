@@ -3,48 +3,44 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.coded import CodedLog, Mask
+from ncf.data.coded import CodedLog
 from ncf.data.config import FeedbackConfig
+from ncf.data.kcore import Mask
+from ncf.data.problems import Problem
 from ncf.data.ratings import TRAIN
-from ncf.errors import DataError
+
+NOTHING_IN_TRAIN = "held out of users with nothing left in train"
 
 
-def refuse_outside_scale(log: CodedLog, feedback: FeedbackConfig) -> None:
-    """Check the ratings against the scale, if there is one.
-
-    Raises:
-        DataError: a rating is below the lowest or above the highest.
-    """
+def outside_scale(log: CodedLog, feedback: FeedbackConfig) -> list[Problem]:
+    """The ratings below the lowest or above the highest of the scale, if there is one."""
     if feedback.scale is None:
-        return
+        return []
     lowest, highest = feedback.scale
     outside = np.flatnonzero((log.ratings < lowest) | (log.ratings > highest))
-    if len(outside):
-        row = outside[0]
-        user, item = log.user_ids[log.users[row]], log.item_ids[log.items[row]]
-        raise DataError(
-            f"the rating of user {user!s} for item {item!s} is outside of the scale",
-            got=log.ratings[row],
-            allowed=f"{lowest:g} to {highest:g}",
-            do=f"correct data.feedback.scale, or mend or remove the {len(outside):,} such ratings",
-        )
+    if not len(outside):
+        return []
+    row = outside[0]
+    return [Problem("scale", int(log.users[row]), int(log.items[row]), float(log.ratings[row]), len(outside))]
 
 
 def counted(log: CodedLog, feedback: FeedbackConfig) -> CodedLog:
     """The rows that count as interactions: those of at least the threshold, if there is one.
 
     In a split of the source's own a user may lose all of train by it, and then is not evaluated either.
-
-    Raises:
-        DataError: none is left.
     """
     if feedback.threshold is None:
         return log
-    kept = log.keep(log.ratings >= feedback.threshold, f"rating below {feedback.threshold:g}")
+    kept = log.keep(log.ratings >= feedback.threshold, below(feedback.threshold))
     if log.parts is None or kept.parts is None:
         return kept
     lost = _trained_users(log, log.parts) & ~_trained_users(kept, kept.parts)
-    return kept.keep(~lost[kept.users], "held out of users with nothing left in train")
+    return kept.keep(~lost[kept.users], NOTHING_IN_TRAIN)
+
+
+def below(threshold: float) -> str:
+    """Why a row does not count."""
+    return f"rating below {threshold:g}"
 
 
 def _trained_users(log: CodedLog, parts: NDArray[np.int8]) -> Mask:

@@ -1,54 +1,66 @@
 """The k-core: users and items with enough interactions among each other."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.coded import CodedLog, Mask
+Counts: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
+Round: TypeAlias = Callable[[Mask], Counts]  # items that stay -> rows that went, of each item
 
 
-def k_core(log: CodedLog, min_per_user: int, min_per_item: int) -> CodedLog:
-    """The largest part of the log in which every user and every item has enough interactions.
+def peel(a_round: Round, per_item: Counts, min_per_item: int) -> int:
+    """Leave out rows of users and of items with too few, again and again, until all have enough.
 
     Args:
-        log: without repeated pairs, which would count twice.
-        min_per_user: rows that a user needs.
+        a_round: leaves out the rows of users with too few at that moment, and of items other than those that stay.
+        per_item: int64[number of items]: rows of each.
         min_per_item: rows that an item needs.
 
-    Raises:
-        DataError: there is no such part.
+    Returns:
+        Rounds in which something went.
     """
-    if min_per_user == min_per_item == 1:
-        return log
-    few_users, few_items = f"users with fewer than {min_per_user}", f"items with fewer than {min_per_item}"
-    if min_per_item == 1:  # a user who is left out can't take another one along
-        return log.keep(log.user_counts()[log.users] >= min_per_user, f"{few_users} interactions")
-    if min_per_user == 1:
-        return log.keep(log.item_counts()[log.items] >= min_per_item, f"{few_items} interactions")
-    kept, rounds = _fixed_point(log, min_per_user, min_per_item)
-    return log.keep(kept, f"{few_users} interactions or {few_items} (k-core, {rounds} round{'s' * (rounds != 1)})")
-
-
-def _fixed_point(log: CodedLog, min_per_user: int, min_per_item: int) -> tuple[Mask, int]:
-    """Which rows stay, and after how many rounds nothing changed any more."""
-    rows: Any = slice(None)  # those that are left; all of them need no list
-    users, items = log.users, log.items
-    per_user, per_item = log.user_counts(), log.item_counts()
     rounds = 0
-    while True:
-        stays = (per_user >= min_per_user)[users] & (per_item >= min_per_item)[items]
-        if stays.all():
-            break
+    while (gone := a_round(per_item >= min_per_item)).any():
         rounds += 1
-        per_user = per_user - _counts(users[~stays], len(per_user))  # fewer rows go than stay
-        per_item = per_item - _counts(items[~stays], len(per_item))
-        rows = np.flatnonzero(stays) if isinstance(rows, slice) else rows[stays]
-        users, items = users[stays], items[stays]
-    kept = np.zeros(len(log), dtype=bool)
-    kept[rows] = True
-    return kept, rounds
+        per_item = per_item - gone
+    return rounds
 
 
-def _counts(codes: NDArray[np.int32], size: int) -> NDArray[np.int64]:
-    return np.bincount(codes, minlength=size)
+class Core:
+    """Rows of whole users that have not been left out so far.
+
+    Args:
+        users: codes[N].
+        items: codes[N].
+        per_user: int64[number of users]: rows of each.
+        num_items: number of items.
+        min_per_user: rows that a user needs.
+    """
+
+    def __init__(
+        self, users: NDArray[np.int32], items: NDArray[np.int32], per_user: Counts, num_items: int, min_per_user: int
+    ) -> None:
+        self._size = len(users)
+        self._rows: Any = slice(None)  # those that are left; all of them need no list
+        self._users, self._items, self._per_user = users, items, per_user
+        self._num_items, self._min_per_user = num_items, min_per_user
+
+    def round(self, items_stay: Mask) -> Counts:
+        """One round of `peel`."""
+        stays = (self._per_user >= self._min_per_user)[self._users] & items_stay[self._items]
+        gone = ~stays  # fewer rows go than stay
+        per_item = np.bincount(self._items[gone], minlength=self._num_items)
+        if gone.any():
+            self._per_user = self._per_user - np.bincount(self._users[gone], minlength=len(self._per_user))
+            self._rows = np.flatnonzero(stays) if isinstance(self._rows, slice) else self._rows[stays]
+            self._users, self._items = self._users[stays], self._items[stays]
+        return per_item
+
+    def kept(self) -> Mask:
+        """bool[N]: which rows are left."""
+        kept = np.zeros(self._size, dtype=bool)
+        kept[self._rows] = True
+        return kept

@@ -1,15 +1,58 @@
 """From a log to a prepared data set and its report."""
 
+import logging
+from pathlib import Path
+
 import pandas as pd
 
-from ncf.data.config import DataConfig
+from ncf.data.coded import CodedLog
+from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
+from ncf.data.sources.cache import cache_dir
+from ncf.data.sources.config import PaperSource, SourceConfig
+from ncf.data.sources.load import load_ratings
 from ncf.data.splits.choose import split_interactions
 from ncf.data.usable import refuse_unusable
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_source(
+    name: str,
+    source: SourceConfig,
+    config: DataConfig,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
+    cache: Path | None = None,
+    database_url: str | None = None,
+) -> tuple[PreparedData, DataReport]:
+    """Read, check, filter, label, number, split, and draw the candidates.
+
+    Args:
+        name: the data set's name.
+        source: where the log lies.
+        config: the choices.
+        engine: what does it; the result is the same.
+        cache: folder for downloads; `cache_dir()` if None.
+        database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
+
+    Raises:
+        ConfigError: the engine can't be had.
+        DataError: the log is not there, is not what it should be, or too little is left of it.
+    """
+    if engine.kind == "pandas" or isinstance(source, PaperSource):
+        if engine.kind == "dask":
+            logger.info("Files in the paper's format are prepared by pandas")
+        return prepare_ratings(name, load_ratings(source, cache, database_url), config)
+    from ncf.data.dask.prepare import filter_by_dask
+
+    kept, titles = filter_by_dask(source, config, engine, cache or cache_dir(), database_url)
+    log = [kept]
+    del kept
+    return _prepared(name, log, titles, config)
 
 
 def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[PreparedData, DataReport]:
@@ -23,16 +66,22 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
     Raises:
         DataError: too little is left to train on or to evaluate.
     """
-    kept, all_titles = filter_ratings(ratings, config.filters, config.feedback), ratings.titles
+    log, titles = [filter_ratings(ratings, config.filters, config.feedback)], ratings.titles
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
-    interactions = to_interactions(kept, config.feedback)
-    del kept
+    return _prepared(name, log, titles, config)
+
+
+def _prepared(
+    name: str, log: list[CodedLog], titles: "pd.Series[str]", config: DataConfig
+) -> tuple[PreparedData, DataReport]:
+    """From a filtered log, which is taken out of its list, so that nobody holds it any more."""
+    interactions = to_interactions(log.pop(), config.feedback)
     refuse_unusable(interactions)
     split = split_interactions(interactions, config.split)
     del interactions
-    titles = all_titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
+    own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
     tally = split.tally
-    if len(all_titles) and not titles.any():
-        tally = tally.note(f"none of the {len(all_titles):,} titles is of an item of the log: are the ids the same?")
-    data = prepare(name, split, titles, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
+    if len(titles) and not own.any():
+        tally = tally.note(f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?")
+    data = prepare(name, split, own, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
     return data, DataReport.of(data, tally)

@@ -70,11 +70,13 @@ class Ratings:
         raw = _known_columns(frame)
         if parts is not None and len(parts) != len(raw):
             raise DataError("parts must name one part a row", got=len(parts), allowed=f"{len(raw)} parts")
-        checked, faults = _converted(raw, time_unit)
+        checked, faults = converted(raw, time_unit)
         check_frame(checked, raw, faults, locate or row_number)
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
-        tally = _tally(checked[TIMESTAMP], has_times)
+        since_epoch = checked[TIMESTAMP]
+        span = (int(since_epoch.min()), int(since_epoch.max())) if has_times else None
+        tally = tally_of(len(checked), span)
         titles = pd.Series(dtype=str) if titles is None else titles.copy()
         titles = titles[titles.notna() & ~titles.index.duplicated()]
         return cls(checked, titles, has_times, parts, offered, tally)
@@ -101,9 +103,15 @@ def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[column for column in COLUMNS if column in known]].reset_index(drop=True)
 
 
-def _converted(raw: pd.DataFrame, time_unit: TimeUnit) -> tuple[pd.DataFrame, list[Fault]]:
-    """The four columns in our types; a rating that is no number is NaN."""
-    since_epoch, faults = read_times(raw[TIMESTAMP], time_unit) if TIMESTAMP in raw else (0, [])
+def converted(raw: pd.DataFrame, time_unit: TimeUnit, first_time: object = None) -> tuple[pd.DataFrame, list[Fault]]:
+    """The four columns in our types; a rating that is no number is NaN.
+
+    Args:
+        raw: some of the four columns, two at least.
+        time_unit: of the timestamps.
+        first_time: the log's first timestamp, if `raw` is a part of it further on.
+    """
+    since_epoch, faults = read_times(raw[TIMESTAMP], time_unit, first_time) if TIMESTAMP in raw else (0, [])
     columns = {
         USER_ID: as_ids(raw[USER_ID]),
         ITEM_ID: as_ids(raw[ITEM_ID]),
@@ -139,11 +147,11 @@ def _numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
     return pd.to_numeric(values, errors="coerce").astype("float64")
 
 
-def _tally(since_epoch: "pd.Series[int]", has_times: bool) -> Tally:
-    if not has_times:
-        return Tally(rows_read=len(since_epoch))
-    first, last = int(since_epoch.min()), int(since_epoch.max())
-    tally = Tally(rows_read=len(since_epoch), first_time=first, last_time=last)
-    if first == last and len(since_epoch) > 1:
+def tally_of(rows: int, span: tuple[int, int] | None) -> Tally:
+    """What was read: so many rows, of the times from first to last in microseconds since the epoch, if known."""
+    if span is None:
+        return Tally(rows_read=rows)
+    tally = Tally(rows_read=rows, first_time=span[0], last_time=span[1])
+    if span[0] == span[1] and rows > 1:
         return tally.note("all rows have the same time: their order in the log decides which is the newer")
     return tally

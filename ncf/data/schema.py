@@ -65,14 +65,15 @@ def check_frame(
     Raises:
         DataError: with every column's first unusable row.
     """
-    refuse([*_failures(CHECKED, frame, raw), *faults], locate)
+    refuse([*faults_of(frame, raw), *faults], locate)
 
 
-def _failures(schema: pa.DataFrameSchema, frame: pd.DataFrame, raw: pd.DataFrame) -> list[Fault]:
+def faults_of(frame: pd.DataFrame, raw: pd.DataFrame) -> list[Fault]:
+    """What is wrong by the schema; the arguments are those of `check_frame`."""
     try:
         # An environment variable can switch pandera off; not here.
         with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
-            schema.validate(frame, lazy=True, inplace=True)  # inplace: no copy of the whole; there is no parser
+            CHECKED.validate(frame, lazy=True, inplace=True)  # inplace: no copy of the whole; there is no parser
     except SchemaErrors as errors:
         return [fault for error in errors.schema_errors for fault in _fault(error, raw)]
     return []

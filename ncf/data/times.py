@@ -37,10 +37,15 @@ def to_microseconds(times: "pd.Series[Any]", unit: TimeUnit = "auto", locate: Lo
     return pd.Series(since_epoch, index=times.index, name=times.name, copy=False)
 
 
-def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto") -> Read:
+def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto", first: object = None) -> Read:
     """int64[rows] microseconds since the epoch, and what is wrong with them; an unusable time is 0.
 
     A numpy column of int64 microseconds is not copied.
+
+    Args:
+        times: as those of `to_microseconds`.
+        unit: of numbers.
+        first: the first value of the column, if `times` is a part of it further on.
     """
     column = times
     if isinstance(times.dtype, pd.CategoricalDtype) or times.dtype == object:
@@ -54,7 +59,7 @@ def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto") -> Read:
     if types.is_numeric_dtype(column.dtype):
         return _from_numbers(column, times, unit)
     if column.dtype == object or types.is_string_dtype(column.dtype):
-        return _from_text(column, times, unit)
+        return _from_text(column, times, unit, first)
     return _nothing(times)
 
 
@@ -83,13 +88,7 @@ def _from_datetimes(times: "pd.Series[pd.Timestamp]", raw: "pd.Series[Any]", all
 
 
 def _from_numbers(numbers: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"]) -> Read:
-    missing = np.zeros(0, dtype=bool)
-    if types.is_integer_dtype(numbers.dtype) and not numbers.hasnans:
-        values = numbers.to_numpy() if isinstance(numbers.dtype, np.dtype) else numbers.to_numpy(np.int64)
-    else:
-        values = numbers.to_numpy(np.float64, na_value=np.nan)
-        missing = ~np.isfinite(values)
-        values = np.where(missing, 0, values) if missing.any() else values
+    values, missing = finite(numbers)
     if unit == "auto":
         if are_dates(values):
             return np.zeros(len(raw), dtype=np.int64), fault_in(raw, np.ones(len(raw), dtype=bool), **YYYYMMDD)
@@ -97,6 +96,16 @@ def _from_numbers(numbers: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit |
         if odd := mixed_units(values, unit, raw):
             return np.zeros(len(raw), dtype=np.int64), [*fault_in(raw, missing, NUMBER_OR_ISO), *odd]
     return _checked(values, missing, raw, unit, NUMBER_OR_ISO)
+
+
+def finite(numbers: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The numbers with 0 for what is none, and bool[rows]: where, or nothing at all if nowhere."""
+    if types.is_integer_dtype(numbers.dtype) and not numbers.hasnans:
+        plain = isinstance(numbers.dtype, np.dtype)
+        return numbers.to_numpy() if plain else numbers.to_numpy(np.int64), np.zeros(0, dtype=bool)
+    values = numbers.to_numpy(np.float64, na_value=np.nan)
+    missing = ~np.isfinite(values)
+    return np.where(missing, 0, values) if missing.any() else values, missing
 
 
 def _checked(values: NDArray[Any], missing: NDArray[np.bool_], raw: "pd.Series[Any]", unit: Unit, allowed: str) -> Read:
@@ -107,9 +116,11 @@ def _checked(values: NDArray[Any], missing: NDArray[np.bool_], raw: "pd.Series[A
     return since_epoch, [*faults, *fault_in(raw, outside, IN_RANGE)]
 
 
-def _from_text(column: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"]) -> Read:
+def _from_text(
+    column: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"], first: object = None
+) -> Read:
     """Text goes by its first value; all must be of that kind."""
-    known = column.dropna().head(1)
+    known = column.dropna().head(1) if first is None else pd.Series([first])
     if unit != "auto" or pd.to_numeric(known, errors="coerce").notna().all():
         numbers = pd.to_numeric(column, errors="coerce")
         other = numbers.isna() & _iso(column).notna() if numbers.hasnans else None

@@ -15,6 +15,7 @@ UNITS: tuple[Unit, ...] = ("s", "ms", "us", "ns")
 BOUNDS = (10**11, 10**14, 10**17)
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, Python's last
+TO_ONE_UNIT = "bring the column to one unit, or set time_unit"
 YYYYMMDD = {
     "allowed": "seconds or dates, and this could be either",
     "do": "set time_unit to iso for dates such as 20250131, to s for seconds",
@@ -24,29 +25,29 @@ YYYYMMDD = {
 def unit_of(values: NDArray[Any]) -> Unit:
     """The unit of most of the values; zero and less say nothing."""
     highest = values.max(initial=0)
-    if _kind(values.min(initial=highest)) == _kind(highest):
-        return UNITS[int(_kind(highest))]
-    kinds = _kind(values[_telling(values)])
+    if kinds_of(values.min(initial=highest)) == kinds_of(highest):
+        return UNITS[int(kinds_of(highest))]
+    kinds = kinds_of(values[telling(values)])
     return UNITS[int(np.bincount(kinds, minlength=1).argmax())]
 
 
 def mixed_units(values: NDArray[Any], unit: Unit, raw: "pd.Series[Any]") -> list[Fault]:
     """The fault of values that look like another unit than `unit`, with an example of either."""
     highest = values.max(initial=0)
-    if _kind(values.min(initial=highest)) == _kind(highest):
+    if kinds_of(values.min(initial=highest)) == kinds_of(highest):
         return []
-    telling, kinds = _telling(values), _kind(values)
-    odd = telling & (kinds != UNITS.index(unit))
+    tells, kinds = telling(values), kinds_of(values)
+    odd = tells & (kinds != UNITS.index(unit))
     if not odd.any():
         return []
-    usual, other = raw.iloc[int((telling & ~odd).argmax())], UNITS[int(kinds[odd.argmax()])]
+    usual, other = raw.iloc[int((tells & ~odd).argmax())], UNITS[int(kinds[odd.argmax()])]
+    return fault_in(raw, odd, one_unit(usual, unit, other), TO_ONE_UNIT)
+
+
+def one_unit(usual: object, unit: Unit, other: Unit) -> str:
+    """What is allowed where a time looks like another unit than most, of which `usual` is one."""
     plain = usual.item() if isinstance(usual, np.generic) else usual
-    return fault_in(
-        raw,
-        odd,
-        f"one unit in the whole column; by its size this is {other}, while {plain!r} is {unit}",
-        "bring the column to one unit, or set time_unit",
-    )
+    return f"one unit in the whole column; by its size this is {other}, while {plain!r} is {unit}"
 
 
 def are_dates(values: NDArray[Any]) -> bool:
@@ -70,9 +71,11 @@ def scaled(values: NDArray[Any], unit: Unit) -> tuple[NDArray[np.int64], NDArray
     return whole if factor == 1 else whole * factor, outside
 
 
-def _kind(values: Any) -> NDArray[np.intp]:
+def kinds_of(values: Any) -> NDArray[np.intp]:
+    """The unit that each value looks like, as its place in `UNITS`."""
     return np.asarray(np.searchsorted(BOUNDS, values, side="right"), dtype=np.intp)
 
 
-def _telling(values: NDArray[Any]) -> NDArray[np.bool_]:
+def telling(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values say something about their unit."""
     return (values > 0) & (values <= LAST_SECOND * PER_SECOND["ns"])

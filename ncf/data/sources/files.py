@@ -47,9 +47,7 @@ def load_files(source: FileSource) -> Ratings:
     Raises:
         DataError: a file is not there, or not what it should be; with the line, where there is one.
     """
-    places = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
-    tables = {part: open_table(path, source, _wanted(source)) for part, path in places.items() if path is not None}
-    _check_same_roles(list(tables.values()))
+    tables = open_tables(source)
     titles = open_titles(source)
     try:
         log, parts = _read(tables, integer_times=True)
@@ -63,7 +61,19 @@ def load_files(source: FileSource) -> Ratings:
         parts=parts if len(tables) > 1 else None,
         locate=log.locate,
     )
-    return replace(ratings, tally=ratings.tally.note(note)) if (note := _renamed(tables[TRAIN])) else ratings
+    return replace(ratings, tally=ratings.tally.note(note)) if (note := renamed(tables[TRAIN])) else ratings
+
+
+def open_tables(source: FileSource) -> dict[int, Table]:
+    """The log's table, or those of the split that it brings: TRAIN, VALIDATION or TEST -> table.
+
+    Raises:
+        DataError: files are not there, or their columns are not what they should be.
+    """
+    places = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
+    tables = {part: open_table(path, source, _wanted(source)) for part, path in places.items() if path is not None}
+    _check_same_roles(list(tables.values()))
+    return tables
 
 
 def _wanted(source: FileSource) -> Any:
@@ -117,30 +127,44 @@ def _frame(log: _Log) -> pd.DataFrame:
         columns[role] = ids.take()
         pa.default_memory_pool().release_unused()  # else its blocks stay with the process
         if (row := null_row(columns[role])) is not None:
-            raise DataError(
-                f"{log.locate(row)} has an unusable {role}",
-                got=columns[role].iloc[row],
-                allowed="an id, which all others show to be an integer",
-                do="mend or remove the row",
-            )
+            raise no_id(log.locate(row), role, columns[role].iloc[row])
     for role in list(log.others):
         columns[role] = _joined(role, log.others.pop(role))
         pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, copy=False)
 
 
+def no_id(place: str, role: str, value: object) -> DataError:
+    """The error of an id such as NULL among integers."""
+    return DataError(
+        f"{place} has an unusable {role}",
+        got=value,
+        allowed="an id, which all others show to be an integer",
+        do="mend or remove the row",
+    )
+
+
 def _joined(role: str, blocks: list[Any]) -> "pd.Series[Any]":
     types = list(dict.fromkeys(block.type for block in blocks))
     kind = types[0]
     if len(types) > 1:
-        kind = _common(role, types)
+        kind = common_type(role, types)
         blocks = [block.cast(kind) for block in blocks]
-    values = pa.chunked_array(blocks, kind)
-    number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return as_series(pa.chunked_array(blocks, kind))
+
+
+def as_series(values: Any) -> "pd.Series[Any]":
+    """An Arrow column as one of pandas."""
+    number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     return pd.Series(values.to_numpy()) if number else values.to_pandas()
 
 
-def _common(role: str, types: Sequence[Any]) -> Any:
+def common_type(role: str, types: Sequence[Any]) -> Any:
+    """The Arrow type that takes the values of several.
+
+    Raises:
+        DataError: there is none.
+    """
     if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in types):
         return pa.float64()
     if all(pa.types.is_timestamp(kind) for kind in types) and len({kind.tz for kind in types}) == 1:
@@ -149,7 +173,7 @@ def _common(role: str, types: Sequence[Any]) -> Any:
     raise DataError(f"the files have {role} in different types", got=got, do="write them in the same type")
 
 
-def _renamed(table: Table) -> str:
+def renamed(table: Table) -> str:
     """What was taken for what, where a name is not the usual one and was not asked for."""
     taken = [f"{name} as {role}" for role, name in table.names.items() if role in table.guessed]
     text = f"columns taken: {', '.join(taken)}" if taken else ""

@@ -30,6 +30,16 @@ def load_movielens(source: MovieLensSource, cache: Path) -> Ratings:
     Raises:
         DataError: it could not be downloaded, or a file is not what it should be.
     """
+    ratings, titles = read_tables(movielens_folder(source, cache))
+    return Ratings.from_frame(ratings, titles, time_unit="s")
+
+
+def movielens_folder(source: MovieLensSource, cache: Path) -> Path:
+    """The folder with the two tables, downloaded on first use.
+
+    Raises:
+        DataError: as `load_movielens`.
+    """
     release = RELEASES[source.name]
     folder = cache / FOLDER / release.name
     if not (folder / RATINGS_FILE).is_file():
@@ -37,8 +47,7 @@ def load_movielens(source: MovieLensSource, cache: Path) -> Ratings:
         with FileLock(folder.with_name(f".{release.name}.lock")):  # two runs at a time would write one partial file
             if not (folder / RATINGS_FILE).is_file():
                 _make(release, folder)
-    ratings, titles = read_tables(folder)
-    return Ratings.from_frame(ratings, titles, time_unit="s")
+    return folder
 
 
 def _make(release: Release, folder: Path) -> None:

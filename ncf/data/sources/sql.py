@@ -1,13 +1,13 @@
 """A log from a database, in chunks, so that the driver's own rows are never all in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection
 
+from ncf.data.faults import row_of
 from ncf.data.ratings import TIMESTAMP, Ratings
 from ncf.data.sources.config import SQLSource, TimeUnit
 from ncf.data.sources.database import connect, find_url, guarded, open_engine, place
@@ -26,32 +26,41 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
         ConfigError: the URL is missing or wrong, or its driver is not installed.
         DataError: the database refuses, or the log is not what it should be.
     """
+    chunks: dict[str, list[pd.Series[Any]]] = {}
+    unit = source.time_unit
+    for chunk, unit in read_chunks(source, database_url):  # noqa: B007 (the last is that of all)
+        for ours, values in chunk.items():
+            chunks.setdefault(ours, []).append(values)
+    frame = pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in list(chunks)})
+    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: row_of(name_of(source), row))
+
+
+def name_of(source: SQLSource) -> str:
+    """What messages call the table or query."""
+    return source.table or "the query"
+
+
+def read_chunks(
+    source: SQLSource, database_url: str | None = None
+) -> Iterator[tuple[dict[str, "pd.Series[Any]"], TimeUnit]]:
+    """The rows in our columns, chunk by chunk, and the unit of the times; arguments and errors are `load_sql`'s."""
     url = find_url(source, database_url)
     engine = open_engine(url)
-    with connect(engine) as connection:
-        what = f"the {'query' if source.query else 'table'} can't be read from {place(url)}"
-        do = "check the query" if source.query else "check that the user of the URL may read the table"
-        frame, unit = guarded(lambda: _read(connection, source), url, what, do)
-    name = source.table or "the query"
-    if frame.empty:
-        raise DataError(f"{name} has no rows", do=f"check that it is the right one in {place(url)}")
-    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: f"row {row + 1} of {name}")
-
-
-def _read(connection: Connection, source: SQLSource) -> tuple[pd.DataFrame, TimeUnit]:
-    """The rows in our columns, and the unit of the times."""
-    rows, wanted = ask(connection, source)
-    chunks: dict[str, list[pd.Series[Any]]] = {ours: [] for ours in wanted}
+    what = f"the {'query' if source.query else 'table'} can't be read from {place(url)}"
+    do = "check the query" if source.query else "check that the user of the URL may read the table"
     unit = source.time_unit
-    for chunk in rows.yield_per(source.chunk_rows).partitions():
-        for ours, at in wanted.items():
-            values = [row[at] for row in chunk]
-            if ours == TIMESTAMP and isinstance(_first(values), date):
-                values, unit = _microseconds(values), "us"
-            chunks[ours].append(_column(values))
-    if not any(chunks.values()):
-        return pd.DataFrame(columns=list(wanted)), unit
-    return pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in wanted}), unit
+    with connect(engine) as connection:
+        rows, wanted = guarded(lambda: ask(connection, source), url, what, do)
+        chunks = rows.yield_per(source.chunk_rows).partitions()
+        some = False
+        while (chunk := guarded(lambda: next(chunks, None), url, what, do)) is not None:
+            some = True
+            columns = {ours: [row[at] for row in chunk] for ours, at in wanted.items()}
+            if TIMESTAMP in columns and isinstance(_first(columns[TIMESTAMP]), date):
+                columns[TIMESTAMP], unit = _microseconds(columns[TIMESTAMP]), "us"
+            yield {ours: _column(values) for ours, values in columns.items()}, unit
+    if not some:
+        raise DataError(f"{name_of(source)} has no rows", do=f"check that it is the right one in {place(url)}")
 
 
 def _column(values: Sequence[Any]) -> "pd.Series[Any]":

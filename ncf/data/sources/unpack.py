@@ -95,8 +95,22 @@ def read_tables(folder: Path) -> tuple[pd.DataFrame, "pd.Series[str]"]:
     """
     try:
         ratings = pd.read_parquet(folder / RATINGS_FILE, page_checksum_verification=True)
-        titles = pd.read_parquet(folder / TITLES_FILE).set_index(ITEM_ID)[TITLE]
     except (OSError, ValueError, KeyError) as error:
-        do = f"remove {folder} and run again"
-        raise DataError(f"{folder} is damaged", got=str(error), do=do) from error
-    return ratings, titles
+        raise _damaged(folder, error) from error
+    return ratings, read_titles_of(folder)
+
+
+def read_titles_of(folder: Path) -> "pd.Series[str]":
+    """The titles by item_id.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(folder / TITLES_FILE).set_index(ITEM_ID)[TITLE]
+    except (OSError, ValueError, KeyError) as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> DataError:
+    return DataError(f"{folder} is damaged", got=str(error), do=f"remove {folder} and run again")

@@ -1,0 +1,398 @@
+"""Whatever pandas prepares, or refuses, Dask prepares, or refuses, in the same way."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ncf.data.config import DataConfig, EngineConfig
+from ncf.data.pipeline import prepare_ratings, prepare_source
+from ncf.data.prepared import PreparedData
+from ncf.data.ratings import Ratings
+from ncf.data.report import DataReport
+from ncf.data.sources.config import FileSource, MovieLensSource, SourceConfig, SQLSource
+from ncf.data.sources.unpack import RATINGS_FILE, TITLES_FILE
+from ncf.errors import NCFError
+
+pytestmark = pytest.mark.usefixtures("small_pieces")
+
+START, DAY = 1_600_000_000, 86_400
+ROWS = 500
+
+
+def log(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
+    """A log with repeated pairs, equal times, and rows of one user far apart."""
+    generator = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "user_id": generator.integers(0, 40, rows) * 3 + 5,
+            "item_id": (generator.integers(0, 30, rows) ** 2) // 12 + 100,
+            "rating": generator.integers(1, 11, rows) / 2,
+            "timestamp": START + generator.integers(0, 60, rows) * DAY,
+        }
+    )
+
+
+def day(number: int) -> str:
+    return pd.Timestamp(START + number * DAY, unit="s", tz="UTC").isoformat()
+
+
+def both(
+    source: SourceConfig, engine: EngineConfig, cache: Path, settings: dict[str, Any] | None = None
+) -> tuple[PreparedData, DataReport]:
+    """Hold Dask's answer to that of pandas."""
+    config = DataConfig.model_validate({"num_candidates": 5, **(settings or {})})
+    expected, report = prepare_source("log", source, config, cache=cache)
+    found, found_report = prepare_source("log", source, config, engine, cache=cache)
+    assert found_report == report
+    assert list(found_report.dropped) == list(report.dropped)
+    assert found.fingerprint == expected.fingerprint
+    assert found.titles.tolist() == expected.titles.tolist()
+    assert found.user_ids.dtype == expected.user_ids.dtype
+    assert (found.labels is None) == (expected.labels is None)
+    assert not list(cache.glob(".dask-*"))
+    return found, found_report
+
+
+def refused(source: SourceConfig, engine: EngineConfig, cache: Path, settings: dict[str, Any] | None = None) -> str:
+    """The error of both."""
+    config = DataConfig.model_validate(settings or {})
+    with pytest.raises(NCFError) as expected:
+        prepare_source("log", source, config, cache=cache)
+    with pytest.raises(NCFError) as found:
+        prepare_source("log", source, config, engine, cache=cache)
+    assert str(found.value) == str(expected.value)
+    assert type(found.value) is type(expected.value)
+    assert not list(cache.glob(".dask-*"))
+    return str(found.value)
+
+
+def csv(frame: pd.DataFrame, path: Path, **columns: Any) -> FileSource:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False)
+    return FileSource(path=str(path), **columns)
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "as it comes": {},
+    "the first of a repeated pair": {"filters": {"repeated": "first"}},
+    "sums of repeated pairs, from a threshold on": {"filters": {"repeated": "sum"}, "feedback": {"threshold": 4}},
+    "explicit": {"feedback": {"kind": "explicit", "scale": [0.5, 5]}},
+    "explicit sums": {"feedback": {"kind": "explicit", "scale": [0.5, 50]}, "filters": {"repeated": "sum"}},
+    "as of": {"filters": {"as_of": day(40)}},
+    "active": {"filters": {"users_active_since": day(52), "items_active_since": day(55)}},
+    "enough a user": {"filters": {"min_per_user": 11}},
+    "enough an item": {"filters": {"min_per_item": 15}},
+    "k-core": {"filters": {"min_per_user": 6, "min_per_item": 9}},
+    "a few users": {"filters": {"max_users": 7}},
+    "everything at once": {
+        "feedback": {"threshold": 1.5},
+        "filters": {
+            "as_of": day(55),
+            "repeated": "first",
+            "users_active_since": day(35),
+            "items_active_since": day(44),
+            "min_per_user": 5,
+            "min_per_item": 5,
+            "max_users": 20,
+        },
+    },
+    "temporal": {"split": {"kind": "temporal", "validation_from": day(40), "test_from": day(50)}},
+    "random": {"split": {"kind": "random", "seed": 3}},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_every_choice_gives_the_same(
+    settings: dict[str, Any], cluster: EngineConfig, tmp_path: Path, cache: Path
+) -> None:
+    both(csv(log(), tmp_path / "log.csv"), cluster, cache, settings)
+
+
+def test_the_choices_leave_out_what_they_are_meant_to(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    _, report = both(csv(log(), tmp_path / "log.csv"), cluster, cache, SETTINGS["everything at once"])
+    assert report.rows_read == ROWS
+    assert len(report.dropped) == 7, "each filter has left out something"
+
+
+def several_files(folder: Path) -> FileSource:
+    frame = log()
+    for number, (begin, end) in enumerate([(0, 130), (130, 131), (131, 400), (400, ROWS)]):
+        csv(frame[begin:end], folder / "logs" / f"day-{number}.csv")
+    return FileSource(path=str(folder / "logs"))
+
+
+def one_id_with_a_leading_zero(folder: Path) -> FileSource:
+    frame = log().astype({"user_id": "str"})
+    frame.loc[ROWS - 2, "user_id"] = "0" + frame.loc[ROWS - 2, "user_id"]
+    return csv(frame, folder / "log.csv")
+
+
+def text_ids(folder: Path) -> FileSource:
+    frame = log()
+    letters = frame.item_id.map(lambda item: chr(97 + item % 26) + "é" * (item % 3) + str(item))
+    return csv(frame.assign(user_id="user-" + frame.user_id.astype("str"), item_id=letters), folder / "log.csv")
+
+
+def no_times(folder: Path) -> FileSource:
+    return csv(log().drop(columns="timestamp"), folder / "log.csv")
+
+
+def pairs_alone(folder: Path) -> FileSource:
+    return csv(log()[["user_id", "item_id"]], folder / "log.csv")
+
+
+def parquet_with_timestamps(folder: Path) -> FileSource:
+    frame = log()
+    frame["timestamp"] = pd.to_datetime(frame.timestamp, unit="s")
+    frame.to_parquet(folder / "log.parquet", row_group_size=90)
+    return FileSource(path=str(folder / "log.parquet"))
+
+
+def parquet_with_text_that_reads_as_integers(folder: Path) -> FileSource:
+    frame = log().astype({"user_id": "str"})
+    frame.to_parquet(folder / "log.parquet")
+    return FileSource(path=str(folder / "log.parquet"))
+
+
+def compressed_without_header(folder: Path) -> FileSource:
+    log().to_csv(folder / "log.tsv.gz", sep="\t", index=False, header=False)
+    columns = {"user": 0, "item": 1, "rating": 2, "timestamp": 3}
+    return FileSource.model_validate({"path": str(folder / "log.tsv.gz"), "columns": columns})
+
+
+def quoted_line_breaks(folder: Path) -> FileSource:
+    frame = log()
+    return csv(frame.assign(user_id="a\nb," + frame.user_id.astype("str")), folder / "log.csv")
+
+
+def other_names(folder: Path) -> FileSource:
+    return csv(log().rename(columns={"user_id": "uid", "item_id": "movieId"}), folder / "log.csv")
+
+
+def iso_times(folder: Path) -> FileSource:
+    frame = log()
+    return csv(frame.assign(timestamp=pd.to_datetime(frame.timestamp, unit="s", utc=True)), folder / "log.csv")
+
+
+def milliseconds(folder: Path) -> FileSource:
+    frame = log()
+    return csv(frame.assign(timestamp=frame.timestamp * 1000 + 7), folder / "log.csv")
+
+
+def fractions_of_a_second_further_on(folder: Path) -> FileSource:
+    frame = log().astype({"timestamp": "object"})
+    frame.loc[450, "timestamp"] = START + 0.25
+    return csv(frame, folder / "log.csv")
+
+
+def one_time_for_all(folder: Path) -> FileSource:
+    return csv(log().assign(timestamp=START), folder / "log.csv")
+
+
+def with_titles(folder: Path) -> FileSource:
+    titles = pd.DataFrame({"item_id": range(100, 150), "title": [f"Title {item}" for item in range(100, 150)]})
+    titles.to_csv(folder / "titles.csv", index=False)
+    return csv(log(), folder / "log.csv", titles_path=str(folder / "titles.csv"))
+
+
+def a_split_of_its_own(folder: Path) -> FileSource:
+    frame = log().drop_duplicates(["user_id", "item_id"])
+    part = np.random.default_rng(1).choice(3, len(frame), p=[0.8, 0.1, 0.1])
+    train = set(frame.user_id[part == 0])
+    known = frame.user_id.isin(train)
+    csv(frame[(part == 1) & known], folder / "validation.csv")
+    csv(frame[(part == 2) & known], folder / "test.csv")
+    return csv(
+        frame[part == 0],
+        folder / "train.csv",
+        validation_path=str(folder / "validation.csv"),
+        test_path=str(folder / "test.csv"),
+    )
+
+
+LOGS = [
+    several_files,
+    one_id_with_a_leading_zero,
+    text_ids,
+    no_times,
+    pairs_alone,
+    parquet_with_timestamps,
+    parquet_with_text_that_reads_as_integers,
+    compressed_without_header,
+    quoted_line_breaks,
+    other_names,
+    iso_times,
+    milliseconds,
+    fractions_of_a_second_further_on,
+    one_time_for_all,
+    with_titles,
+    a_split_of_its_own,
+]
+
+
+@pytest.mark.parametrize("made", LOGS, ids=lambda made: made.__name__)
+def test_every_log_gives_the_same(
+    made: Callable[[Path], FileSource], cluster: EngineConfig, tmp_path: Path, cache: Path
+) -> None:
+    both(made(tmp_path), cluster, cache)
+
+
+def test_ids_have_the_type_that_suits_the_whole_log(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    found, _ = both(one_id_with_a_leading_zero(tmp_path), cluster, cache)
+    assert all(isinstance(user, str) for user in found.user_ids)
+    assert sum(user.startswith("0") for user in found.user_ids) == 1
+
+
+def test_a_given_split_is_filtered_in_the_same_way(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    settings = {"feedback": {"threshold": 3}, "filters": {"max_users": 25}}
+    both(a_split_of_its_own(tmp_path), cluster, cache, settings)
+
+
+def test_movielens_by_name(cluster: EngineConfig, cache: Path) -> None:
+    folder = cache / "movielens" / "ml-100k"
+    folder.mkdir(parents=True)
+    log().astype({"rating": "float64"}).to_parquet(folder / RATINGS_FILE)
+    titles = pd.DataFrame({"item_id": [100, 101], "title": ["One", "Two"]})
+    titles.to_parquet(folder / TITLES_FILE, index=False)
+    found, _ = both(MovieLensSource(name="ml-100k"), cluster, cache)
+    assert found.titles[found.item_ids == 101].tolist() == ["Two"]
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    with sqlite3.connect(tmp_path / "log.db") as connection:
+        monkeypatch.setenv("NCF_DATABASE_URL", f"sqlite:///{tmp_path / 'log.db'}")
+        yield connection
+    connection.close()
+
+
+def stored(frame: pd.DataFrame, database: sqlite3.Connection) -> SQLSource:
+    """As a table whose columns have no types, so that every value keeps its own."""
+    database.execute(f"CREATE TABLE plays ({', '.join(frame.columns)})")
+    rows = [
+        [value.item() if isinstance(value, np.generic) else value for value in row] for row in frame.to_numpy(object)
+    ]
+    database.executemany("INSERT INTO plays VALUES (?, ?, ?, ?)", rows)
+    database.commit()
+    return SQLSource(table="plays", chunk_rows=10)
+
+
+def test_a_database(database: sqlite3.Connection, cluster: EngineConfig, cache: Path) -> None:
+    both(stored(log(), database), cluster, cache, SETTINGS["everything at once"])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("user_id", None), ("user_id", "x"), ("rating", None), ("timestamp", None), ("item_id", 1.5)],
+)
+def test_a_database_with_an_unusable_value(
+    column: str, value: object, database: sqlite3.Connection, cluster: EngineConfig, cache: Path
+) -> None:
+    frame = log().astype("object")
+    frame.loc[130, column] = value
+    assert "row 131 " in refused(stored(frame, database), cluster, cache)
+
+
+def test_uuids_of_a_database(monkeypatch: pytest.MonkeyPatch, cluster: EngineConfig, cache: Path) -> None:
+    frame = log()
+    frame["user_id"] = [UUID(int=int(user) << 64) for user in frame.user_id]
+    slices = [frame[at : at + 50].reset_index(drop=True) for at in range(0, ROWS, 50)]
+    chunks = [({str(name): values for name, values in part.items()}, "auto") for part in slices]
+    monkeypatch.setattr("ncf.data.dask.sources.read_chunks", lambda source, url: iter(chunks))
+    source, config = SQLSource(table="plays"), DataConfig()
+    expected, report = prepare_ratings("log", Ratings.from_frame(frame), config)
+    found, found_report = prepare_source("log", source, config, cluster, cache)
+    assert found.fingerprint == expected.fingerprint
+    assert found.user_ids.tolist() == expected.user_ids.tolist()
+    assert found_report == report
+
+
+def changed(rows: dict[int, object], column: str) -> pd.DataFrame:
+    frame = log().astype({column: "object"})
+    for row, value in rows.items():
+        frame.loc[row, column] = value
+    return frame
+
+
+REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
+    "ids of white space": (changed({140: "  ", 141: " ", 333: " "}, "user_id"), {}, "the 3 such rows"),
+    "a word for an empty id": (changed({140: "NULL", 333: "NULL"}, "item_id"), {}, "line 142"),
+    "another unit further on": (changed(dict.fromkeys(range(300, 340), 1600000000000), "timestamp"), {}, "ms"),
+    "another unit in most": (changed(dict.fromkeys(range(100, 500), 1600000000000), "timestamp"), {}, "is ms"),
+    "dates as numbers": (log().assign(timestamp=20250131), {}, "time_unit"),
+    "a time beyond the calendar": (changed({450: 999_999_999_999_999_999, 451: -5}, "timestamp"), {}, "line 4"),
+    "two faults": (changed({140: "  "}, "user_id").assign(rating=np.nan), {}, "line"),
+    "a number among ISO times": (
+        changed({row: day(1) if row != 400 else 17 for row in range(ROWS)}, "timestamp"),
+        {},
+        "line 402",
+    ),
+    "text for a rating": (changed({77: "good"}, "rating"), {}, "line 79"),
+    "ratings outside of the scale": (
+        changed({20: 7, 480: 9}, "rating"),
+        {"feedback": {"kind": "explicit", "scale": [0.5, 5]}},
+        "the 2 such ratings",
+    ),
+    "sums outside of the scale": (
+        log(),
+        {"feedback": {"kind": "explicit", "scale": [0.5, 9]}, "filters": {"repeated": "sum"}},
+        "outside of the scale",
+    ),
+    "nothing before": (log(), {"filters": {"as_of": day(-1)}}, "no interaction is left"),
+    "no user with enough": (log(), {"filters": {"min_per_user": 5, "min_per_item": 400}}, "k-core, "),
+    "a filter by time without times": (
+        log().drop(columns="timestamp"),
+        {"filters": {"as_of": day(3)}},
+        "data.filters.as_of",
+    ),
+    "a column that is not there": (log().drop(columns="item_id"), {}, "item_id"),
+    "one item": (log().assign(item_id=3), {}, "one item"),
+    "no rows": (log(0), {}, "no rows"),
+}
+
+
+@pytest.mark.parametrize(("frame", "settings", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_wrong_is_said_in_the_same_words(
+    frame: pd.DataFrame, settings: dict[str, Any], words: str, cluster: EngineConfig, tmp_path: Path, cache: Path
+) -> None:
+    assert words in refused(csv(frame, tmp_path / "log.csv"), cluster, cache, settings)
+
+
+def test_a_line_that_is_wrong_in_one_of_several_files(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    source = several_files(tmp_path)
+    path = tmp_path / "logs" / "day-2.csv"
+    lines = path.read_text().splitlines()
+    lines[60] += ",7"
+    path.write_text("\n".join(lines))
+    assert "day-2.csv" in refused(source, cluster, cache)
+
+
+def test_a_fault_in_one_of_several_files_is_found_there(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    source = several_files(tmp_path)
+    path = tmp_path / "logs" / "day-2.csv"
+    lines = path.read_text().splitlines()
+    lines[60] = "   " + lines[60][lines[60].index(",") :]
+    path.write_text("\n".join(lines))
+    assert "day-2.csv, line 61" in refused(source, cluster, cache)
+
+
+def test_a_pair_in_two_parts_of_a_given_split(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    source = a_split_of_its_own(tmp_path)
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    leaks = test.read_text().splitlines()[1:6]
+    train.write_text(train.read_text() + "\n".join(leaks) + "\n")
+    assert "the other 4 such pairs" in refused(source, cluster, cache)
+
+
+def test_a_filter_against_a_given_split(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    refused(a_split_of_its_own(tmp_path), cluster, cache, {"filters": {"min_per_user": 3}})
+
+
+def test_a_file_that_is_not_there(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
+    refused(FileSource(path=str(tmp_path / "nothing.csv")), cluster, cache)
