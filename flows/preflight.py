@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flows.settings import DataSettings, RetrainSettings
 from flows.store import check_tracking, sqlite_folder, tracking_uri
+from ncf.data.dask.cluster import check_installed
 from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
 from ncf.errors import ConfigError
 from ncf.files import new_file
@@ -17,9 +18,12 @@ def check_before_work(settings: DataSettings) -> None:
     """Refuse to start what could not end.
 
     Raises:
-        ConfigError: the hardware asked for is not there, a folder can't be written, or its disk is nearly full.
+        ConfigError: the hardware or the engine asked for is not there, a folder can't be written, or its disk is nearly
+            full.
         TrackingError: MLflow does not answer.
     """
+    if settings.engine.kind == "dask":
+        check_installed()
     if isinstance(settings, RetrainSettings):
         check_training(settings)
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")

@@ -104,16 +104,20 @@ class SplitConfig(Settings):
 
 
 class EngineConfig(Settings):
-    """What prepares the data. Nothing here changes the result."""
+    """What reads, checks and filters the log. Nothing here changes the result."""
 
     kind: Literal["pandas", "dask"] = Field(
-        default="pandas", description="dask goes past one machine's memory; needs the extra dask"
+        default="pandas", description="dask works through a log that is larger than memory; needs the extra dask"
     )
     address: str | None = Field(
-        default=None, description="dask: address of a running scheduler; empty starts workers here"
+        default=None,
+        description="dask: a running scheduler, such as tcp://10.0.0.7:8786, whose workers see the log and the cache "
+        "at the same paths; empty: workers are started here",
     )
-    workers: int = Field(default=2, ge=1, le=1024, description="dask: workers to start here")
-    worker_memory_mb: int = Field(default=2_000, ge=100, description="dask: memory of each")
+    workers: int = Field(default=2, ge=1, le=1024, description="dask: processes to start here; one a core is right")
+    worker_memory_mb: int = Field(
+        default=2_000, ge=500, description="dask: memory of each; 200 are gone before it has any rows"
+    )
 
 
 class DataConfig(Settings):

@@ -12,7 +12,7 @@ from ncf.errors import ConfigError, DataError
 
 T = TypeVar("T")
 
-GET_DASK = "pip install 'ncf-mlops[dask]'"
+GET_DASK = ".venv/bin/pip install -c constraints.txt -e '.[dask]', or take the engine pandas"
 SECONDS = 60  # to start workers, or to reach those that run
 MEGABYTE = 1_000_000
 QUIET = logging.CRITICAL
@@ -70,6 +70,19 @@ class Workers:
                 future.release()
 
 
+def check_installed() -> None:
+    """Refuse to go on without Dask.
+
+    Raises:
+        ConfigError: it can't be imported.
+    """
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        problem = "the engine dask needs the package distributed, which can't be imported"
+        raise ConfigError(problem, got=str(error), do=GET_DASK) from error
+
+
 @contextmanager
 def open_workers(engine: EngineConfig, folder: Path) -> Iterator[Workers]:
     """Start or reach the workers, and let go of them at the end.
@@ -81,10 +94,7 @@ def open_workers(engine: EngineConfig, folder: Path) -> Iterator[Workers]:
     Raises:
         ConfigError: Dask is not installed, or the cluster can't be used.
     """
-    try:
-        import distributed  # noqa: F401
-    except ImportError as error:
-        raise ConfigError("the engine dask needs the extra dask", got=str(error), do=GET_DASK) from error
+    check_installed()
     with _quiet(), _reached(engine.address, folder) if engine.address else _started(engine, folder) as client:
         yield Workers(client)
 

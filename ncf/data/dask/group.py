@@ -97,7 +97,8 @@ def collect(
     """
     rows = np.concatenate([_taken(folder, piece, number) for piece in range(pieces)])
     rows["user"] -= group.first
-    log = _log(rows[by_user_and_time(rows["user"], rows["time"])], group)
+    order = by_user_and_time(np.ascontiguousarray(rows["user"]), np.ascontiguousarray(rows["time"]))
+    log = _log(rows[order], group)
     log, problems = filter_within_users(log if given else replace(log, parts=None), filters, feedback)
     own = [replace(problem, user=problem.user + group.first) for problem in problems]
     return Filtered(group.written(log, group.path), log.tally, own)

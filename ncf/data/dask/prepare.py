@@ -30,7 +30,7 @@ from ncf.data.times import IN_RANGE
 
 BASE_BYTES = 300 * MEGABYTE  # of a worker, before it has any rows
 ROW_BYTES = 1_000  # that one row takes in a worker at most, ids of text included
-FEWEST_ROWS, MOST_ROWS = 50_000, 1_000_000  # of a piece and of a group
+FEWEST_ROWS, MOST_ROWS = 50_000, 500_000  # of a piece and of a group; larger ones are no faster
 
 logger = logging.getLogger(__name__)
 

@@ -1,9 +1,11 @@
 """From wherever a log lies to pieces of it; no more than one block is in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from ncf.data.dask.pieces import Piece, write_piece
 from ncf.data.faults import row_of
@@ -58,14 +60,27 @@ def read_stretch(
         NotAllIntegersError: times that begin as integers go on as other numbers.
     """
     pieces: list[Piece] = []
-    for block in table.blocks(file, integer_times=integer_times):
-        for slim in slices(block, most_rows):
-            path = folder / f"{number:06}-{len(pieces):06}.parquet"
-            pieces.append(write_piece(path, slim, typed=table.typed))
+    for block in joined(table.blocks(file, integer_times=integer_times, small=True), most_rows):
+        path = folder / f"{number:06}-{len(pieces):06}.parquet"
+        pieces.append(write_piece(path, block, typed=table.typed))
     return Stretch((table, file), part, pieces)
 
 
-def slices(block: dict[str, Any], most_rows: int) -> Iterator[dict[str, Any]]:
-    """A block in several of no more than so many rows."""
-    for begin in range(0, len(block[USER_ID]), most_rows):
-        yield {role: values.slice(begin, most_rows) for role, values in block.items()}
+def joined(blocks: Iterable[dict[str, Any]], most_rows: int) -> Iterator[dict[str, Any]]:
+    """Blocks cut and put together to nearly so many rows each, and never more."""
+    waiting: list[dict[str, Any]] = []
+    rows = 0
+    for block in blocks:
+        for begin in range(0, len(block[USER_ID]), most_rows):
+            slim = {role: values.slice(begin, most_rows) for role, values in block.items()}
+            if rows + len(slim[USER_ID]) > most_rows:
+                yield _concatenated(waiting)
+                waiting, rows = [], 0
+            waiting.append(slim)
+            rows += len(slim[USER_ID])
+    if waiting:
+        yield _concatenated(waiting)
+
+
+def _concatenated(blocks: list[dict[str, Any]]) -> dict[str, Any]:
+    return {role: pa.concat_arrays([block[role] for block in blocks]) for role in blocks[0]}

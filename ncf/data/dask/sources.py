@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ncf.data.dask.cluster import Workers
 from ncf.data.dask.pieces import IDS, Piece, write_piece
-from ncf.data.dask.reading import Stretch, read_stretch, slices
+from ncf.data.dask.reading import Stretch, joined, read_stretch
 from ncf.data.dask.verdict import Log
 from ncf.data.faults import Fault, joined_faults, refuse, row_of
 from ncf.data.ratings import TIMESTAMP, TRAIN, converted
@@ -120,7 +120,7 @@ def read_database(source: SQLSource, folder: Path, most_rows: int, database_url:
         block, found = _block(frame, unit, first)
         faults.append((rows, found))
         rows += len(frame)
-        for slim in slices(block, most_rows) if block else ():
+        for slim in joined([block], most_rows) if block else ():
             piece = write_piece(folder / f"{len(pieces):06}.parquet", slim, typed=True)
             pieces.append(replace(piece, ids={role: seen._replace(null=None) for role, seen in piece.ids.items()}))
     refuse(joined_faults(faults), lambda row: row_of(name_of(source), row))

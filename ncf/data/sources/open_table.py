@@ -8,9 +8,10 @@ from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.data.sources.bad_lines import Kind, TextColumn, line_of
 from ncf.data.sources.config import ColumnName, FileSource
 from ncf.data.sources.dialect import Dialect, Start, check_same_header, find_dialect, read_start
+from ncf.data.sources.feed import BLOCK_BYTES
 from ncf.data.sources.naming import SETTINGS, find_columns, is_place, looks_named
 from ncf.data.sources.places import PARQUET_ENDINGS, File, find_files, reading
-from ncf.data.sources.tables import read_schema, read_table_blocks
+from ncf.data.sources.tables import BLOCK_ROWS, read_schema, read_table_blocks
 from ncf.data.sources.text import read_blocks, time_kind
 from ncf.errors import DataError
 
@@ -40,13 +41,16 @@ class TextTable:
     columns: dict[str, TextColumn]
     typed: bool = False
 
-    def blocks(self, file: File, *, integer_times: bool = True) -> Iterator[Block]:
-        """Role -> Arrow array, block by block; times that begin as integers are read so, or as any numbers."""
+    def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[Block]:
+        """Role -> Arrow array, block by block; times that begin as integers are read so, or as any numbers.
+
+        Small blocks take a sixteenth of the memory.
+        """
         columns = self.columns
         if not integer_times:
             number = {r: TextColumn(c.place, c.name, "number") for r, c in columns.items() if c.kind == "integer"}
             columns = columns | number
-        return read_blocks(file, self.dialects[file], columns)
+        return read_blocks(file, self.dialects[file], columns, BLOCK_BYTES >> 4 if small else BLOCK_BYTES)
 
     def place_of(self, file: File, row: int) -> str:
         """In words, the place of a row, from 0."""
@@ -62,9 +66,9 @@ class ParquetTable:
     guessed: frozenset[str]
     typed: bool = True
 
-    def blocks(self, file: File, *, integer_times: bool = True) -> Iterator[Block]:
+    def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[Block]:
         """As those of `TextTable`."""
-        return read_table_blocks(file, self.names, KINDS)
+        return read_table_blocks(file, self.names, KINDS, BLOCK_ROWS >> 4 if small else BLOCK_ROWS)
 
     def place_of(self, file: File, row: int) -> str:
         """As those of `TextTable`."""

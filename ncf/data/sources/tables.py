@@ -30,13 +30,16 @@ def read_schema(file: File) -> Any:
         return parquet.read_schema(stream)
 
 
-def read_table_blocks(file: File, columns: dict[str, str], kinds: dict[str, str]) -> Iterator[dict[str, Any]]:
+def read_table_blocks(
+    file: File, columns: dict[str, str], kinds: dict[str, str], block_rows: int = BLOCK_ROWS
+) -> Iterator[dict[str, Any]]:
     """Arrow arrays of the wanted columns, block by block; no others are read.
 
     Args:
         file: a Parquet file.
         columns: role -> name.
         kinds: role -> "id", "number", "time" or "text".
+        block_rows: rows of a block.
 
     Raises:
         DataError: it is damaged, or a column has values of a type that can't be used.
@@ -45,7 +48,7 @@ def read_table_blocks(file: File, columns: dict[str, str], kinds: dict[str, str]
     with reading(file), file.open_raw() as stream:
         table = parquet.ParquetFile(stream)
         names = list(dict.fromkeys(columns.values()))
-        for batch in table.iter_batches(batch_size=BLOCK_ROWS, columns=names):
+        for batch in table.iter_batches(batch_size=block_rows, columns=names):
             yield {
                 role: _of_kind(batch.column(name), kinds[role], file, role, name, done)
                 for role, name in columns.items()

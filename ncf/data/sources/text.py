@@ -19,13 +19,16 @@ class NotAllIntegersError(Exception):
     """A column whose first values are integers has a fraction further on: read it again as numbers."""
 
 
-def read_blocks(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> Iterator[dict[str, Any]]:
+def read_blocks(
+    file: File, dialect: Dialect, columns: dict[str, TextColumn], block_bytes: int = BLOCK_BYTES
+) -> Iterator[dict[str, Any]]:
     """Arrow arrays of the wanted columns, block by block; other columns are not converted.
 
     Args:
         file: the file.
         dialect: how it is written.
         columns: role -> where the column is, and what.
+        block_bytes: of text in a block; Arrow reads up to 32 blocks ahead of whoever takes them.
 
     Raises:
         DataError: a line has too many or too few columns, or a value is empty or not of its kind; with its line.
@@ -35,7 +38,7 @@ def read_blocks(file: File, dialect: Dialect, columns: dict[str, TextColumn]) ->
     with reading(file), file.open() as stream:
         feed = Feed(stream, dialect.encoding, dialect.separator)
         try:
-            for batch in _open(feed, dialect, columns):
+            for batch in _open(feed, dialect, columns, block_bytes):
                 yield _wanted(batch, columns)
                 good += len(batch)
         except ValueError as error:  # Arrow's errors about the content, and those of the encoding
@@ -53,12 +56,12 @@ def time_kind(records: list[Record], place: int) -> Kind:
     return "number" if 2 * numbers > len(values) else "text"
 
 
-def _open(feed: Feed, dialect: Dialect, columns: dict[str, TextColumn]) -> Any:
+def _open(feed: Feed, dialect: Dialect, columns: dict[str, TextColumn], block_bytes: int) -> Any:
     needed = {str(column.place): TYPES[column.kind] for column in columns.values()}
     return arrow_csv.open_csv(
         pa.PythonFile(feed, mode="r"),
         arrow_csv.ReadOptions(
-            block_size=BLOCK_BYTES,
+            block_size=block_bytes,
             skip_rows=dialect.skip,
             column_names=[str(place) for place in range(len(dialect.names))],
         ),
