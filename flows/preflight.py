@@ -7,6 +7,7 @@ from flows.settings import DataSettings, RetrainSettings
 from flows.store import check_tracking, sqlite_folder, tracking_uri
 from ncf.data.dask.cluster import check_installed
 from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
+from ncf.data.sources.load import check_source
 from ncf.errors import ConfigError
 from ncf.files import new_file
 from ncf.training.hardware import check_hardware
@@ -20,8 +21,10 @@ def check_before_work(settings: DataSettings) -> None:
     Raises:
         ConfigError: the hardware or the engine asked for is not there, a folder can't be written, or its disk is nearly
             full.
+        DataError: the log is not there, or its columns are not what they should be.
         TrackingError: MLflow does not answer.
     """
+    check_source(settings.log_source)
     if settings.engine.kind == "dask":
         check_installed()
     if isinstance(settings, RetrainSettings):

@@ -14,12 +14,10 @@ from flows.preflight import check_before_work
 from flows.retries import is_passing
 from flows.secrets import database_url
 from flows.settings import DataSettings, content_key
-from ncf.data.pipeline import prepare_ratings, prepare_source
+from ncf.data.pipeline import prepare_source
 from ncf.data.prepared import PreparedData
-from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.load import load_ratings
 from ncf.data.storage import load_prepared, save_prepared
 
 
@@ -27,54 +25,26 @@ from ncf.data.storage import load_prepared, save_prepared
 def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B008 (frozen, and Prefect shows it)
     """Read and check a log, and say what is in it; a retraining does the same first."""
     check_before_work(settings)
-    _data, report = prepare_log(settings)
+    _data, report = prepare_data(settings)
     return report
 
 
-def prepare_log(settings: DataSettings) -> tuple[PreparedData, DataReport]:
-    """The prepared data set, stored, and its report; Dask never has the whole log, so that there it is one task."""
-    if settings.engine.kind == "dask":
-        return prepare_by_dask(settings)
-    return prepare_data(settings, load(settings))
-
-
 @task(
-    name="load ratings",
-    task_run_name="load ratings",
+    name="prepare data",
+    task_run_name="prepare data",
     retries=2,
     retry_delay_seconds=5,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )
-def load(settings: DataSettings) -> Ratings:
-    """Fetch the log, from the cache if it is there, and check it."""
-    ratings = load_ratings(settings.log_source, database_url=database_url(settings.log_source))
-    get_run_logger().info("%s: %s ratings, checked", settings.dataset, f"{len(ratings.frame):,}")
-    return ratings
+def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
+    """Read, check, filter, split, draw the candidates, store the prepared data set, and report.
 
-
-@task(name="prepare data", task_run_name="prepare data", cache_policy=NO_CACHE)
-def prepare_data(settings: DataSettings, ratings: Ratings) -> tuple[PreparedData, DataReport]:
-    """Filter, split, draw the candidates, store the prepared data set, and report."""
-    return _stored(settings, *prepare_ratings(settings.dataset, ratings, settings.data))
-
-
-@task(
-    name="prepare data by dask",
-    task_run_name="prepare data by dask",
-    retries=2,
-    retry_delay_seconds=5,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
-def prepare_by_dask(settings: DataSettings) -> tuple[PreparedData, DataReport]:
-    """The same from the log's place on, by workers."""
-    source, url = settings.log_source, database_url(settings.log_source)
-    prepared = prepare_source(settings.dataset, source, settings.data, settings.engine, database_url=url)
-    return _stored(settings, *prepared)
-
-
-def _stored(settings: DataSettings, data: PreparedData, report: DataReport) -> tuple[PreparedData, DataReport]:
+    One task, so that no one holds the log while what is made from it grows.
+    """
+    source = settings.log_source
+    url = database_url(source)
+    data, report = prepare_source(settings.dataset, source, settings.data, settings.engine, database_url=url)
     folder = prepared_folder(settings)
     save_prepared(data, folder)
     get_run_logger().info("%s, prepared (%s):\n%s", settings.dataset, data.fingerprint[:12], report.text())

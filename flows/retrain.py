@@ -16,7 +16,7 @@ from flows.cli import run_from_command_line
 from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger
 from flows.curves import common_metric, keep_comparison
 from flows.preflight import check_before_work
-from flows.prepare import prepare_log
+from flows.prepare import prepare_data
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
 from flows.settings import RetrainSettings, content_key, flatten
@@ -39,7 +39,7 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
 
 def run(settings: RetrainSettings) -> Report:
     """The retraining itself; what is finished already is not done again."""
-    data, about = prepare_log(settings)
+    data, about = prepare_data(settings)
     tracker = Tracker(settings.dataset)
     key = content_key(settings.learned(), data.fingerprint, __version__)
     earlier = tracker.newest_retraining(key)

@@ -10,9 +10,10 @@ from prefect import flow
 
 from flows.cli import one_at_a_time, run_from_command_line
 from flows.preflight import check_before_work
+from flows.prepare import prepare, show
 from flows.report import Report
 from flows.retrain import retrain
-from flows.settings import RetrainSettings
+from flows.settings import DataSettings, RetrainSettings
 from flows.store import TrackingError
 from ncf.errors import ConfigError
 
@@ -87,3 +88,15 @@ def test_two_retrainings_of_a_data_set_do_not_run_at_once(workspace: Path) -> No
             pass
     with one_at_a_time("ml-100k"):
         pass
+
+
+def test_a_log_that_is_not_there_is_told_before_prefect_starts(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "plays.csv").write_text("user,song\n1,2\n")
+    for path, words in (("play.csv", "did you mean plays.csv?"), ("plays.csv", "has no column item_id")):
+        options = ["--dataset", "shop", "--source.path", str(workspace / path)]
+        assert run_from_command_line(prepare, DataSettings, options, show) == 1
+        shown = capsys.readouterr()
+        assert shown.err.startswith("error: ") and words in shown.err
+        assert shown.err.count("\n") == 1 and not shown.out

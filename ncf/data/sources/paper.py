@@ -29,7 +29,7 @@ def load_paper(source: PaperSource) -> Ratings:
     Raises:
         DataError: a file is missing or damaged, or the three do not fit each other.
     """
-    train_file, test_file, negative_file = _files(Path(source.prefix).expanduser())
+    train_file, test_file, negative_file = find_three(source)
     train, test = _rows(train_file), _rows(test_file)
     _check_test(train, test, test_file)
     candidates = _candidates(negative_file, test)
@@ -43,9 +43,13 @@ def load_paper(source: PaperSource) -> Ratings:
     )
 
 
-def _files(prefix: Path) -> list[Path]:
-    """The three files, plain or compressed; the plain one if both are there."""
-    found = []
+def find_three(source: PaperSource) -> list[Path]:
+    """The three files, plain or compressed; the plain one if both are there.
+
+    Raises:
+        DataError: one is missing.
+    """
+    prefix, found = Path(source.prefix).expanduser(), []
     for ending in ENDINGS:
         plain = prefix.with_name(prefix.name + ending)
         file = next((file for file in (plain, plain.with_name(f"{plain.name}.gz")) if file.is_file()), None)
