@@ -42,7 +42,7 @@ check: .venv/.installed ## lint, formatting, types, import layers
 test: .venv/.installed ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-slow: .venv/.installed ## the long rest: faults
+test-slow: .venv/.installed ## the long rest: faults, and every kind of log through Dask
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 format: .venv/.installed ## write the formatting

@@ -189,10 +189,11 @@ def _check_folder(client: Any, folder: Path) -> None:
     token = folder / "token"
     token.write_text(uuid4().hex)
     try:
+        client.run_on_scheduler(_text_of, token)  # which looks into the tasks, too
         seen = client.run(_text_of, token)
-    except Exception as error:  # whatever a worker raises that lacks this package
-        do = "install the same version of ncf-mlops[dask] there"
-        raise ConfigError("the workers can't run ncf", got=str(error)[:200], do=do) from error
+    except Exception as error:  # whatever a process raises that lacks this package
+        do = "install the same version of ncf-mlops[dask] for the scheduler and the workers"
+        raise ConfigError("the Dask cluster can't run ncf", got=str(error)[:200], do=do) from error
     blind = [worker for worker, text in seen.items() if text != token.read_text()]
     if blind:
         raise ConfigError(

@@ -120,6 +120,7 @@ def test_the_choices_leave_out_what_they_are_meant_to(cluster: EngineConfig, tmp
     assert len(report.dropped) == 7, "each filter has left out something"
 
 
+@pytest.mark.slow
 def test_a_k_core_of_several_rounds(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
     _, report = both(csv(log(), tmp_path / "log.csv"), cluster, cache, SETTINGS["k-core"])
     assert any("6 rounds)" in reason for reason in report.dropped)
@@ -241,6 +242,7 @@ LOGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", LOGS, ids=lambda made: made.__name__)
 def test_every_log_gives_the_same(
     made: Callable[[Path], FileSource], cluster: EngineConfig, tmp_path: Path, cache: Path
@@ -254,11 +256,13 @@ def test_ids_have_the_type_that_suits_the_whole_log(cluster: EngineConfig, tmp_p
     assert sum(user.startswith("0") for user in found.user_ids) == 1
 
 
+@pytest.mark.slow
 def test_a_given_split_is_filtered_in_the_same_way(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
     settings = {"feedback": {"threshold": 3}, "filters": {"max_users": 25}}
     both(a_split_of_its_own(tmp_path), cluster, cache, settings)
 
 
+@pytest.mark.slow
 def test_movielens_by_name(cluster: EngineConfig, cache: Path) -> None:
     folder = cache / "movielens" / "ml-100k"
     folder.mkdir(parents=True)
@@ -288,10 +292,12 @@ def stored(frame: pd.DataFrame, database: sqlite3.Connection) -> SQLSource:
     return SQLSource(table="plays", chunk_rows=10)
 
 
+@pytest.mark.slow
 def test_a_database(database: sqlite3.Connection, cluster: EngineConfig, cache: Path) -> None:
     both(stored(log(), database), cluster, cache, SETTINGS["everything at once"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "value"),
     [("user_id", None), ("user_id", "x"), ("rating", None), ("timestamp", None), ("item_id", 1.5)],
@@ -304,6 +310,7 @@ def test_a_database_with_an_unusable_value(
     assert "row 131 " in refused(stored(frame, database), cluster, cache)
 
 
+@pytest.mark.slow
 def test_uuids_of_a_database(monkeypatch: pytest.MonkeyPatch, cluster: EngineConfig, cache: Path) -> None:
     frame = log()
     frame["user_id"] = [UUID(int=int(user) << 64) for user in frame.user_id]
@@ -362,6 +369,7 @@ REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frame", "settings", "words"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_wrong_is_said_in_the_same_words(
     frame: pd.DataFrame, settings: dict[str, Any], words: str, cluster: EngineConfig, tmp_path: Path, cache: Path
@@ -369,6 +377,7 @@ def test_what_is_wrong_is_said_in_the_same_words(
     assert words in refused(csv(frame, tmp_path / "log.csv"), cluster, cache, settings)
 
 
+@pytest.mark.slow
 def test_a_line_that_is_wrong_in_one_of_several_files(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
     source = several_files(tmp_path)
     path = tmp_path / "logs" / "day-2.csv"
@@ -378,6 +387,7 @@ def test_a_line_that_is_wrong_in_one_of_several_files(cluster: EngineConfig, tmp
     assert "day-2.csv" in refused(source, cluster, cache)
 
 
+@pytest.mark.slow
 def test_a_fault_in_one_of_several_files_is_found_there(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
     source = several_files(tmp_path)
     path = tmp_path / "logs" / "day-2.csv"
@@ -387,6 +397,7 @@ def test_a_fault_in_one_of_several_files_is_found_there(cluster: EngineConfig, t
     assert "day-2.csv, line 61" in refused(source, cluster, cache)
 
 
+@pytest.mark.slow
 def test_a_pair_in_two_parts_of_a_given_split(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
     source = a_split_of_its_own(tmp_path)
     train, test = tmp_path / "train.csv", tmp_path / "test.csv"
@@ -395,9 +406,11 @@ def test_a_pair_in_two_parts_of_a_given_split(cluster: EngineConfig, tmp_path: P
     assert "the other 4 such pairs" in refused(source, cluster, cache)
 
 
+@pytest.mark.slow
 def test_a_filter_against_a_given_split(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
     refused(a_split_of_its_own(tmp_path), cluster, cache, {"filters": {"min_per_user": 3}})
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_there(cluster: EngineConfig, tmp_path: Path, cache: Path) -> None:
     refused(FileSource(path=str(tmp_path / "nothing.csv")), cluster, cache)
