@@ -108,7 +108,7 @@ class DataReport(BaseModel):
     def markdown(self) -> str:
         """The table for an artifact."""
         lines = (f"| {_cell(what)} | {_cell(value)} |" for what, value in self.rows())
-        return "\n".join(["| | |", "| --- | --- |", *lines, ""])
+        return "\n".join(["| what | value |", "| --- | --- |", *lines, ""])
 
     def _span(self) -> str:
         if self.first_time is None or self.last_time is None:
