@@ -26,6 +26,7 @@ def nested(workspace: Path) -> dict[str, tuple[str, int]]:
     return {run.info.run_name: (run.info.run_id, run.info.start_time) for run in runs}
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: dict[str, str]) -> None:
     command = python_module("flows.retrain", *QUICK)
     logs = [workspace / f"{name}.log" for name in ("killed", "interrupted")]

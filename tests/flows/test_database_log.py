@@ -18,6 +18,8 @@ from flows.store import global_store, tracking_uri
 from tests.flows.conftest import quick
 from tests.postgres import PASSWORD, Postgres
 
+pytestmark = pytest.mark.slow
+
 USERS, ITEMS, ROWS_A_USER = 60, 30, 12
 SECRETS = (PASSWORD, "s3cr%3At", "s3cr:t", "%40ss%25w", "ss%w#rd")
 
