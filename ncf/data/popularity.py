@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ncf.data.interactions import Indices
 from ncf.data.split import Pairs
+from ncf.data.unseen import sorted_keys
 
 LARGEST_TOTAL = 2**31  # the limit of `random_below`
 
@@ -65,9 +66,7 @@ class WeightedUnseen:
         """
         weight = torch.as_tensor(weights, device=device)
         num_items, ends = len(weight), weight.cumsum(0)
-        pairs = torch.unique(
-            torch.as_tensor(seen.users, device=device) * num_items + torch.as_tensor(seen.items, device=device)
-        )  # sorted by user, then item
+        pairs = sorted_keys(seen, num_items, device)
         users, items = pairs // num_items, pairs % num_items
         counts = torch.bincount(users, minlength=num_users)
         offsets = counts.cumsum(0) - counts

@@ -10,7 +10,6 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ncf.data.interactions import Indices
 from ncf.data.split import Pairs
 
 
@@ -33,7 +32,7 @@ class UnseenItems:
     @classmethod
     def of(cls, seen: Pairs, num_users: int, num_items: int, device: torch.device | str = "cpu") -> Self:
         """Index the seen pairs (in any order; repeated pairs count once) on the given device."""
-        keys = _sorted_distinct(_on(seen.users, device) * num_items + _on(seen.items, device))
+        keys = sorted_keys(seen, num_items, device)
         starts = torch.arange(num_users + 1, device=device) * num_items
         offsets = torch.searchsorted(keys, starts)
         counts = offsets.diff()
@@ -61,12 +60,10 @@ class UnseenItems:
         return r + below - self.offsets[users]
 
 
-def _on(index: Indices, device: torch.device | str) -> Tensor:
-    return torch.as_tensor(index, device=device)
-
-
-def _sorted_distinct(keys: Tensor) -> Tensor:
-    """The keys sorted, each once; the tensor given is used up."""
+def sorted_keys(pairs: Pairs, num_items: int, device: torch.device | str) -> Tensor:
+    """User * num_items + item of each pair, sorted and each once: int64."""
+    users, items = (torch.as_tensor(index, device=device) for index in (pairs.users, pairs.items))
+    keys = users * num_items + items
     if keys.device.type == "cpu":
         keys.numpy().sort()  # in place: half the time and memory of torch's
     else:

@@ -17,7 +17,7 @@ from ncf.data.dask.verdict import Log
 from ncf.data.faults import Fault, joined_faults, refuse, row_of
 from ncf.data.ratings import TIMESTAMP, TRAIN, converted
 from ncf.data.sources.config import FileSource, MovieLensSource, SQLSource, TimeUnit
-from ncf.data.sources.files import open_tables, renamed
+from ncf.data.sources.files import open_tables, renamed, uuid_roles
 from ncf.data.sources.movielens import movielens_folder
 from ncf.data.sources.sql import name_of, read_chunks
 from ncf.data.sources.text import NotAllIntegersError
@@ -85,6 +85,7 @@ def read_files(source: FileSource, workers: Workers, folder: Path, most_rows: in
         source.time_unit,
         len(tables) > 1,
         lambda ids: pd.Series(dtype=str) if titles is None else titles_of(read_titles(titles), ids),
+        uuid_roles(tables),
         note=renamed(tables[TRAIN]),
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ncf.data.ratings import ITEM_ID, RATING, TEST, TIMESTAMP, TRAIN, USER_ID, VALIDATION, Ratings
 from ncf.data.sources.config import ColumnName, FileSource
-from ncf.data.sources.ids import IdColumn, null_row
+from ncf.data.sources.ids import IdColumn, as_uuids, null_row
 from ncf.data.sources.open_table import Table, open_table
 from ncf.data.sources.places import File
 from ncf.data.sources.text import NotAllIntegersError
@@ -53,7 +53,7 @@ def load_files(source: FileSource) -> Ratings:
         log, parts = _read(tables, integer_times=True)
     except NotAllIntegersError:
         log, parts = _read(tables, integer_times=False)
-    frame = _frame(log)
+    frame = _frame(log, uuid_roles(tables))
     ratings = Ratings.from_frame(
         frame,
         None if titles is None else titles_of(read_titles(titles), frame[ITEM_ID]),
@@ -74,6 +74,11 @@ def open_tables(source: FileSource) -> dict[int, Table]:
     tables = {part: open_table(path, source, _wanted(source)) for part, path in places.items() if path is not None}
     _check_same_roles(list(tables.values()))
     return tables
+
+
+def uuid_roles(tables: dict[int, Table]) -> frozenset[str]:
+    """The columns of ids that are UUIDs in every table."""
+    return frozenset.intersection(*(table.uuids for table in tables.values()))
 
 
 def _wanted(source: FileSource) -> Any:
@@ -120,7 +125,7 @@ def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
     return rows
 
 
-def _frame(log: _Log) -> pd.DataFrame:
+def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
     """Column after column, so that no more than one is there twice."""
     columns: dict[str, Any] = {}
     for role, ids in log.ids.items():
@@ -128,6 +133,8 @@ def _frame(log: _Log) -> pd.DataFrame:
         pa.default_memory_pool().release_unused()  # else its blocks stay with the process
         if (row := null_row(columns[role])) is not None:
             raise no_id(log.locate(row), role, columns[role].iloc[row])
+        if role in uuids:
+            columns[role] = as_uuids(columns[role])
     for role in list(log.others):
         columns[role] = _joined(role, log.others.pop(role))
         pa.default_memory_pool().release_unused()

@@ -1,6 +1,7 @@
 """Ids as they come in, block by block, and the type that suits all of them."""
 
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -73,6 +74,12 @@ def null_row(ids: "pd.Series[Any]") -> int | None:
     if not pc.any(null).as_py() or integers_of(values.filter(pc.invert(null))) is None:
         return None
     return int(pc.index(null, True).as_py())
+
+
+def as_uuids(text: "pd.Series[str]") -> "pd.Series[Any]":
+    """A column of UUIDs written as text, as uuid.UUID; a categorical, so that each is made once."""
+    codes, written = pd.factorize(text)
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index([UUID(value) for value in written], dtype=object)))
 
 
 def whole_numbers(block: Any, where: str) -> Any:

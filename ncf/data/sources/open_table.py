@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import pyarrow as pa
+
 from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.data.sources.bad_lines import Kind, TextColumn, line_of
 from ncf.data.sources.config import ColumnName, FileSource
@@ -18,6 +20,7 @@ from ncf.errors import DataError
 Wanted: TypeAlias = Callable[[Sequence[str]], dict[str, ColumnName | None]]
 Block: TypeAlias = dict[str, Any]
 
+UUID_TYPE = str(pa.uuid())
 KINDS = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TIMESTAMP: "time", TITLE: "text"}
 
 
@@ -32,6 +35,7 @@ class TextTable:
         dialects: how each is written.
         columns: role -> where the column is, and what.
         typed: whether the columns have types of their own, so that text is text even where it reads as a number.
+        uuids: roles whose column is of UUIDs; the blocks have them as text.
     """
 
     files: list[File]
@@ -40,6 +44,7 @@ class TextTable:
     dialects: dict[File, Dialect]
     columns: dict[str, TextColumn]
     typed: bool = False
+    uuids: frozenset[str] = frozenset()
 
     def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[Block]:
         """Role -> Arrow array, block by block; times that begin as integers are read so, or as any numbers.
@@ -65,6 +70,7 @@ class ParquetTable:
     names: dict[str, str]
     guessed: frozenset[str]
     typed: bool = True
+    uuids: frozenset[str] = frozenset()
 
     def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[Block]:
         """As those of `TextTable`."""
@@ -120,7 +126,8 @@ def _open_parquet(files: list[File], wanted: Wanted, settings: dict[str, str]) -
                 do="give a glob that takes only files of one kind",
             )
     names = {role: name for role, (name, _) in opened[0].items()}
-    return ParquetTable(files, names, _guessed(names, wanted(list(names.values()))))
+    uuids = frozenset(role for role, (_, kind) in opened[0].items() if kind == UUID_TYPE)
+    return ParquetTable(files, names, _guessed(names, wanted(list(names.values()))), uuids=uuids)
 
 
 def _open_text(files: list[File], source: FileSource, wanted: Wanted, settings: dict[str, str]) -> TextTable:

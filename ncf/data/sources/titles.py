@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -46,6 +47,10 @@ def read_titles(table: Table) -> "pd.Series[str]":
 def titles_of(titles: "pd.Series[str]", ids: "pd.Series[Any]") -> "pd.Series[str]":
     """The titles with ids of the log's type; an id that can't be one of the log's is left out."""
     integers = pd.api.types.is_integer_dtype(ids)
+    if not integers and isinstance(ids.iloc[0], UUID):
+        own = {str(value): value for value in ids.unique()}
+        titles = titles.set_axis(titles.index.astype("str"))
+        return titles[titles.index.isin(list(own))].rename(index=own)
     if integers == pd.api.types.is_integer_dtype(titles.index):
         return titles
     if not integers:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.pipeline import prepare_ratings, prepare_source
@@ -323,6 +325,15 @@ def test_uuids_of_a_database(monkeypatch: pytest.MonkeyPatch, cluster: EngineCon
     assert found.fingerprint == expected.fingerprint
     assert found.user_ids.tolist() == expected.user_ids.tolist()
     assert found_report == report
+
+
+def test_uuids_of_parquet(tmp_path: Path, cluster: EngineConfig, cache: Path) -> None:
+    frame = log()
+    users = pa.array([UUID(int=int(user) << 64).bytes for user in frame.user_id], pa.uuid())
+    table = pa.Table.from_pandas(frame.drop(columns="user_id")).append_column("user_id", users)
+    parquet.write_table(table, tmp_path / "log.parquet")
+    found, _ = both(FileSource(path=str(tmp_path / "log.parquet")), cluster, cache)
+    assert all(isinstance(user, UUID) for user in found.user_ids)
 
 
 def changed(rows: dict[int, object], column: str) -> pd.DataFrame:

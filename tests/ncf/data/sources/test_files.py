@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.datasets import ML_1M_FOLDER, has_ml_1m
+from ncf.data.interactions import to_interactions
 from ncf.data.ratings import TEST, TRAIN, VALIDATION, Ratings
 from ncf.data.sources.config import FileSource
 from ncf.data.sources.ids import NULLS
@@ -318,12 +319,23 @@ def test_parquet_ids_and_times_of_many_types(tmp_path: Path) -> None:
         (pa.array(["b", "a"]).dictionary_encode(), ["b", "a"]),
         (pa.array(["b", "a"], pa.large_string()), ["b", "a"]),
         (pa.array([1.0, 2.0]), [1, 2]),
-        (pa.array([user.bytes for user in users], pa.uuid()), [str(user) for user in users]),
+        (pa.array([user.bytes for user in users], pa.uuid()), users),
     ):
         pq.write_table(pa.table({"user_id": ids_, "item_id": [1, 2], "timestamp": times}), path)
         ratings = load(path)
         assert ids(ratings) == (expected, [1, 2])
         assert ratings.has_times
+
+
+def test_uuids_of_parquet_stay_uuids_and_find_their_titles(tmp_path: Path) -> None:
+    items = [uuid.UUID(int=5), uuid.UUID(int=4), uuid.UUID(int=5)]
+    table = pa.table({"user_id": [1, 2, 2], "item_id": pa.array([item.bytes for item in items], pa.uuid())})
+    pq.write_table(table, tmp_path / "log.parquet")
+    (tmp_path / "titles.csv").write_text(f"item_id,title\n{items[0]},Alien\nnobody,Nothing\n")
+    ratings = load(tmp_path / "log.parquet", titles_path=str(tmp_path / "titles.csv"))
+    assert ids(ratings) == ([1, 2, 2], items)
+    assert ratings.titles.to_dict() == {items[0]: "Alien"}
+    assert to_interactions(ratings).item_ids.tolist() == [items[1], items[0]]
 
 
 def test_folder_of_hive_partitions(tmp_path: Path) -> None:
