@@ -3,7 +3,6 @@
 import pandas as pd
 
 from flows.tracking import ModelRun, Tracker
-from ncf.config import HardwareConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, USER_ID
 from ncf.evaluation.comparison import PROMOTION_METRIC
@@ -11,6 +10,7 @@ from ncf.evaluation.evaluate import Evaluation, evaluate
 from ncf.evaluation.groups import group_table
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import Ranks, Scorer, SplitName
+from ncf.hardware import HardwareConfig
 
 EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
 BEST_VALIDATION = "best_validation"

@@ -7,17 +7,10 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ncf.config import (
-    GMFRecipe,
-    HardwareConfig,
-    MLPRecipe,
-    NeuMFRecipe,
-    PretrainedRecipe,
-    Settings,
-    TrainingConfig,
-)
+from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, Settings, TrainingConfig
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.sources.config import MOVIELENS, MovieLensSource, SourceConfig
+from ncf.hardware import HardwareConfig
 
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 

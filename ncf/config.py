@@ -1,6 +1,5 @@
 """Typed, frozen settings. Unknown keys are refused; every field says its unit and why its default."""
 
-import os
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -197,58 +196,3 @@ class PretrainedRecipe(Settings):
         default=0.5, ge=0.0, le=1.0, description="share of GMF against MLP at the start (paper, eq. 13); 0.5 as there"
     )
     training: FineTuning = FineTuning()
-
-
-SAMPLES_PER_THREAD = 8_192  # where two threads begin to be faster: row "best" of benchmarks/results/speed.md
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class HardwareConfig(Settings):
-    """Where to compute. No setting here changes what a model learns, beyond rounding."""
-
-    accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
-        default="auto", description="device; auto takes a GPU where there is one"
-    )
-    precision: Literal["float32", "bf16-mixed"] = Field(
-        default="float32", description="bf16-mixed is for GPUs: it halves what is read and written, and rounds more"
-    )
-    devices: int = Field(
-        default=1,
-        ge=1,
-        le=1024,
-        description="GPUs that train together, or CPU processes; each has a part of every step",
-    )
-    threads: int | None = Field(
-        default=None,
-        ge=1,
-        le=1024,
-        description=f"CPU threads per process; empty: one for every {SAMPLES_PER_THREAD:,} samples of a batch, as far "
-        "as there are cores, since on smaller work threads wait for each other longer than they compute; "
-        "evaluation and recommendation then take one",
-    )
-    compile: bool = Field(
-        default=False,
-        description="compile the training step (torch.compile): needs a C++ compiler and the first epoch waits for it",
-    )
-    scoring_memory_mb: int = Field(
-        default=16,
-        ge=1,
-        le=1_000_000,
-        description="MB that the scores of one block of users may take in evaluation and recommendation, at the least "
-        "one user's; a few times as much is held at once; 16 stay in a CPU's cache, a GPU wants more",
-    )
-
-    def threads_for(self, batch_size: int) -> int:
-        """CPU threads of one process for a training with batches of so many samples."""
-        if self.threads is not None:
-            return self.threads
-        return max(1, min(available_cores() // self.devices, batch_size // self.devices // SAMPLES_PER_THREAD))
-
-    @property
-    def scoring_threads(self) -> int:
-        """CPU threads of evaluation and recommendation."""
-        return self.threads or 1

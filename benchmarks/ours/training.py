@@ -8,9 +8,10 @@ import pytorch_lightning as pl
 from typing_extensions import override
 
 from benchmarks.datasets import Shape, load
-from ncf.config import HardwareConfig, NeuMFConfig, TrainingConfig
+from ncf.config import NeuMFConfig, TrainingConfig
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.split import Pairs
+from ncf.hardware import HardwareConfig
 from ncf.models.build import Model, build_model
 from ncf.training.fit import fit
 from ncf.training.module import NCFModule

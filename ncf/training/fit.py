@@ -12,9 +12,10 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 
-from ncf.config import HardwareConfig, TrainingConfig
+from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
+from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.threads import torch_threads
 from ncf.training.best import BestWeights

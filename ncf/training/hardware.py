@@ -5,8 +5,8 @@ import shutil
 
 import torch
 
-from ncf.config import HardwareConfig
 from ncf.errors import ConfigError
+from ncf.hardware import HardwareConfig
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
 

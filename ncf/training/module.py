@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from ncf.config import HardwareConfig, TrainingConfig
+from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.splitmix import derived_seed
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
+from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.training.all_pairs import Block
 from ncf.training.batches import DROPOUT_STREAM, Step

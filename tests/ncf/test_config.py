@@ -8,7 +8,6 @@ from ncf.config import (
     GMFConfig,
     GMFRecipe,
     GMFTraining,
-    HardwareConfig,
     MLPConfig,
     MLPRecipe,
     MLPTraining,
@@ -21,6 +20,7 @@ from ncf.config import (
     TrainingConfig,
 )
 from ncf.data.config import DataConfig, EngineConfig, FeedbackConfig, FilterConfig, SplitConfig
+from ncf.hardware import HardwareConfig
 
 ALL: list[type[Settings]] = [
     DataConfig,

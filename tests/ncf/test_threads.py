@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ncf.config import HardwareConfig
+from ncf.hardware import HardwareConfig
 from ncf.threads import torch_threads
 
 

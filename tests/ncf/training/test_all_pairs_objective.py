@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncf.config import HardwareConfig, TrainingConfig
+from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
+from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.models.gmf import GMF
 from ncf.training import all_pairs

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from ncf.config import HardwareConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
+from ncf.hardware import HardwareConfig
 from ncf.training.fit import Training, fit
 from ncf.training.hardware import check_hardware
 from tests.ncf.known import random_data

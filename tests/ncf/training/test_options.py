@@ -9,8 +9,9 @@ import pytorch_lightning as pl
 import torch
 from typing_extensions import override
 
-from ncf.config import HardwareConfig, TrainingConfig
+from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
+from ncf.hardware import HardwareConfig
 from ncf.training.fit import fit
 from ncf.training.losses import LOSSES
 from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, start
