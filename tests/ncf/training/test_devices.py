@@ -117,5 +117,5 @@ def test_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 def test_threads_follow_from_the_cores_and_the_batch(
     hardware: HardwareConfig, cores: int, batch_size: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ncf.config.available_cores", lambda: cores)
+    monkeypatch.setattr("ncf.hardware.available_cores", lambda: cores)
     assert hardware.threads_for(batch_size) == expected

@@ -21,16 +21,17 @@ WORKERS = 2
 
 
 class Watch(threading.Thread):
-    """Looks at the processes below this one that hold more than a Python interpreter needs."""
+    """Looks at the new processes below this one that hold more than a Python interpreter needs."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
+        self.others = set(psutil.Process().children(recursive=True))  # such as the servers of other tests
         self.peaks: dict[int, float] = defaultdict(float)
         self.done = threading.Event()
 
     def run(self) -> None:
         while not self.done.wait(0.05):
-            for process in psutil.Process().children(recursive=True):
+            for process in set(psutil.Process().children(recursive=True)) - self.others:
                 try:
                     memory = process.memory_info().rss / 1e6
                 except psutil.Error:
