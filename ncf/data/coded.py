@@ -114,7 +114,7 @@ class CodedLog:
 def stable_order(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Integers sorted, and where each came from; equal ones stay in their order.
 
-    torch sorts integers by radix: 25 million in 1.6 s, where numpy's stable sort takes 5.
+    torch sorts integers by radix, which numpy does for those of 16 bits only.
     """
     if len(values) < ROWS_FOR_TORCH:
         order = np.argsort(values, kind="stable")

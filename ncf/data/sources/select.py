@@ -12,6 +12,7 @@ from sqlparse.tokens import Comment, Keyword, Whitespace
 
 from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.sources.config import ColumnName, Columns, SQLSource
+from ncf.data.sources.naming import is_place
 from ncf.errors import ConfigError, DataError
 
 FIRST = ("SELECT", "WITH")
@@ -86,9 +87,11 @@ def places(found: Sequence[str], columns: Columns, where: str) -> dict[str, int]
 
 
 def _place(name: ColumnName, found: Sequence[str], where: str) -> int:
-    times = int(name < len(found)) if isinstance(name, int) else found.count(name)
+    if name not in found and is_place(name) and int(name) < len(found):
+        return int(name)
+    times = found.count(str(name))
     if times == 1:
-        return name if isinstance(name, int) else found.index(name)
+        return found.index(str(name))
     raise DataError(
         f"{where} has {'no column' if not times else 'several columns of the name'}",
         got=name,

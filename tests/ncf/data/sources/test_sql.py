@@ -67,8 +67,9 @@ def test_names_that_want_quotes_and_columns_that_are_not_needed(database: Path, 
     assert frame["item_id"].tolist() == ["x", "007"]
 
 
-def test_columns_by_place(load: Load) -> None:
-    frame = load(query="SELECT rating, item_id, user_id FROM ratings", columns={"user": 2, "item": 1}).frame
+@pytest.mark.parametrize("columns", [{"user": 2, "item": 1}, {"user": "2", "item": "1"}], ids=["numbers", "digits"])
+def test_columns_by_place(columns: dict[str, Any], load: Load) -> None:
+    frame = load(query="SELECT rating, item_id, user_id FROM ratings", columns=columns).frame
     assert frame["user_id"].tolist() == [7, 7, 9]
     assert frame["item_id"].tolist() == [1, 2, 1]
 
