@@ -1,0 +1,105 @@
+"""What a setting may be during a search, as data."""
+
+import json
+import math
+from typing import Self, TypeAlias
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
+
+from ncf.config import Settings
+
+Scalar: TypeAlias = StrictBool | StrictInt | StrictFloat | StrictStr | None
+Value: TypeAlias = Scalar | tuple[Scalar, ...]
+
+
+class FloatRange(Settings):
+    """Real numbers from low to high, both included."""
+
+    low: float = Field(description="smallest value, included")
+    high: float = Field(description="largest value, included")
+    log: bool = Field(default=False, description="drawn evenly over the orders of magnitude, not over the values")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        _require_below(self.low, self.high)
+        if self.log and self.low <= 0:
+            raise ValueError(f"with log, low must be above 0, got {self.low}")
+        return self
+
+
+class IntRange(Settings):
+    """Whole numbers low, low + step, ... up to high."""
+
+    low: int = Field(description="smallest value, included")
+    high: int = Field(description="largest value, included")
+    step: int = Field(default=1, ge=1, description="distance of neighbours; it must lead from low to high exactly")
+    log: bool = Field(default=False, description="drawn evenly over the orders of magnitude, not over the values")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        _require_below(self.low, self.high)
+        if self.log and (self.low < 1 or self.step != 1):
+            raise ValueError(f"with log, low must be at least 1 and step 1, got low {self.low} and step {self.step}")
+        if (self.high - self.low) % self.step:
+            raise ValueError(f"steps of {self.step} do not lead from {self.low} to {self.high}")
+        return self
+
+
+class Choices(Settings):
+    """A few values without an order; a value may be a list, such as the widths of a tower."""
+
+    choices: tuple[Value, ...] = Field(description="the values; at least two")
+
+    @field_validator("choices", mode="after")
+    @classmethod
+    def _several(cls, choices: tuple[Value, ...]) -> tuple[Value, ...]:
+        if len(choices) < 2:
+            raise ValueError(f"there must be at least two choices, got {list(choices)}")
+        labels = [label_of(choice) for choice in choices]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"each choice must be there once, got twice: {', '.join(twice)}")
+        return choices
+
+
+Range: TypeAlias = FloatRange | IntRange | Choices
+
+
+def label_of(value: Value) -> str:
+    """A value as a short text, by which it is also told from others: 1, 1.0 and true differ."""
+    return json.dumps(value)
+
+
+def limits_of(range_: Range) -> tuple[Value, ...]:
+    """What a setting must accept if it is to be searched: both ends, or every choice."""
+    return range_.choices if isinstance(range_, Choices) else (range_.low, range_.high)
+
+
+def nearest(range_: Range, value: Value) -> Value:
+    """The allowed value that is nearest to another; of choices that are no numbers the first, if it is none of them."""
+    match range_:
+        case Choices():
+            return _nearest_choice(range_.choices, value)
+        case FloatRange():
+            return min(max(float(_number(value, range_.low)), range_.low), range_.high)
+        case IntRange():
+            steps = round((_number(value, range_.low) - range_.low) / range_.step)
+            return min(max(range_.low + steps * range_.step, range_.low), range_.high)
+
+
+def _nearest_choice(choices: tuple[Value, ...], value: Value) -> Value:
+    labels = [label_of(choice) for choice in choices]
+    if label_of(value) in labels:
+        return choices[labels.index(label_of(value))]
+    wanted = _number(value, math.nan)
+    distances = [abs(_number(choice, math.nan) - wanted) for choice in choices]
+    return choices[0] if any(map(math.isnan, distances)) else choices[distances.index(min(distances))]
+
+
+def _number(value: Value, otherwise: float) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else otherwise
+
+
+def _require_below(low: float, high: float) -> None:
+    if low >= high:
+        raise ValueError(f"low must be below high, got low {low} and high {high}")

@@ -1,0 +1,255 @@
+"""Which settings of each model are searched, between which limits, and why there."""
+
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from pydantic import BaseModel, ValidationError
+
+from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe
+from ncf.errors import ConfigError
+from tuning.observer import Recipe
+from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, limits_of
+
+ModelName: TypeAlias = Literal["gmf", "mlp", "neumf", "neumf-pretrained"]
+
+
+class Searched(NamedTuple):
+    """A setting that is searched.
+
+    Attributes:
+        name: dotted path inside the recipe.
+        range: what it may be.
+        because: why this range.
+    """
+
+    name: str
+    range: Range
+    because: str
+
+
+RECIPES: Mapping[ModelName, type[Recipe]] = MappingProxyType(
+    {"gmf": GMFRecipe, "mlp": MLPRecipe, "neumf": NeuMFRecipe, "neumf-pretrained": PretrainedRecipe}
+)
+
+NOT_SEARCHED = MappingProxyType(
+    {
+        "training.validate_by": "trials would be judged by different measures",
+        "model.kind": "it is another model",
+    }
+)
+
+_TRAINING = (
+    Searched(
+        "training.learning_rate",
+        FloatRange(low=0.0005, high=0.03, log=True),
+        "the default is 0.003; a tenth of it hardly learns within the epochs, and Adam gets restless above this",
+    ),
+    Searched(
+        "training.embedding_l2",
+        FloatRange(low=0.00003, high=0.03, log=True),
+        "what matters most: the best strength differs by orders of magnitude between logs and widths",
+    ),
+    Searched(
+        "training.num_negatives", IntRange(low=1, high=10), "the paper's best are 3 to 6, and wide models want more"
+    ),
+    Searched(
+        "training.batch_size",
+        IntRange(low=512, high=16384, log=True),
+        "smaller ones make an epoch slow, larger ones leave few steps in it",
+    ),
+    Searched(
+        "training.schedule",
+        Choices(choices=("constant", "linear", "cosine")),
+        "a rate that falls to 0 often ends higher than a constant one",
+    ),
+    Searched(
+        "training.max_epochs",
+        IntRange(low=10, high=60, step=10),
+        "how fast a falling rate falls; a constant one stops by itself",
+    ),
+)
+_EMBEDDING = Searched(
+    "model.embedding_dim", IntRange(low=8, high=128, log=True), "the paper has 8 to 64; with strong L2 wider is better"
+)
+_TOWER = Searched(
+    "model.layers",
+    Choices(choices=((32, 16, 8), (64, 32, 16, 8), (128, 64, 32, 16), (256, 128, 64), (256, 128, 64, 32))),
+    "the paper's towers for 8 and 16 factors, one smaller, and two wide ones",
+)
+_DROPOUT = Searched(
+    "model.dropout",
+    FloatRange(low=0.0, high=0.5),
+    "0 is the paper's; wide towers want some; above a half little is left",
+)
+_FINE_TUNING = (
+    Searched("alpha", FloatRange(low=0.1, high=0.9), "0.5 is the paper's; at 0 or 1 one part would not count"),
+    Searched(
+        "training.learning_rate",
+        FloatRange(low=0.00003, high=0.003, log=True),
+        "the default is 0.0003; the start is good already, and a high rate destroys it",
+    ),
+    *(searched for searched in _TRAINING if searched.name != "training.learning_rate"),
+)
+
+SPACES: Mapping[ModelName, tuple[Searched, ...]] = MappingProxyType(
+    {
+        "gmf": (_EMBEDDING, *_TRAINING),
+        "mlp": (_TOWER, _DROPOUT, *_TRAINING),
+        "neumf": (_EMBEDDING, _TOWER, _DROPOUT, *_TRAINING),
+        "neumf-pretrained": _FINE_TUNING,
+    }
+)
+
+
+def space_of(model: ModelName, overrides: Mapping[str, Range | None] | None = None) -> dict[str, Range]:
+    """The model's default space with changes.
+
+    Args:
+        model: which model.
+        overrides: by dotted name: another range, a range for a setting that is not searched by default, or None for
+            one that is not to be searched. Whole numbers for a setting that takes fractions mean all between them.
+
+    Raises:
+        ConfigError: a setting that is not to be searched is not searched anyway; or nothing is left.
+    """
+    space = {searched.name: searched.range for searched in SPACES[model]}
+    for name, given in (overrides or {}).items():
+        if given is not None:
+            space[name] = _continuous(given) if _takes_fractions(RECIPES[model], name.split(".")) else given
+        elif space.pop(name, None) is None:
+            raise _unknown(name, list(space), f"{name} is not searched by default for {model}")
+    _refuse_nothing(model, space)
+    return space
+
+
+def check_space(model: ModelName, recipe: Recipe, space: Mapping[str, Range]) -> None:
+    """Make sure that every value which a search may try is one that the recipe can take.
+
+    A value that the recipe takes only together with certain values of others passes: such a trial may fail, with the
+    reason.
+
+    Args:
+        model: whose space it is.
+        recipe: the settings that the search begins with.
+        space: the searched settings.
+
+    Raises:
+        ConfigError: nothing is searched, a name is not one of the recipe's settings, it may not be searched, or an end
+            of a range, or a choice, is outside the setting's own limits.
+    """
+    _refuse_nothing(model, space)
+    known = _leaves(recipe.model_dump())
+    for name, range_ in space.items():
+        if name not in known:
+            raise _unknown(name, known, f"{model} has no setting {name}")
+        if name in NOT_SEARCHED:
+            raise ConfigError(f"{name} can't be searched: {NOT_SEARCHED[name]}", do="set it in the recipe instead")
+        for value in limits_of(range_):
+            problem = _refusal(recipe, name, value, space)
+            if problem:
+                raise ConfigError(
+                    f"the range of {name} has a value that the setting can't take",
+                    got=_plain(value),
+                    allowed=problem,
+                    do=f"change the range of {name}",
+                )
+
+
+def with_values(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
+    """The recipe with other values for some settings, by their dotted names; checked as a whole.
+
+    Raises:
+        ConfigError: a value is impossible, alone or together with the others.
+    """
+    try:
+        return _built(recipe, values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(
+            "these settings do not go together", got={n: _plain(v) for n, v in values.items()}, allowed=problem["msg"]
+        ) from error
+
+
+def values_of(recipe: Recipe, space: Mapping[str, Range]) -> dict[str, Value]:
+    """What the recipe has for each searched setting."""
+    leaves = _leaves(recipe.model_dump())
+    return {name: leaves[name] for name in space}
+
+
+def _built(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
+    """Raises ValidationError."""
+    nested = recipe.model_dump()
+    for name, value in values.items():
+        *folders, last = name.split(".")
+        place = nested
+        for folder in folders:
+            place = place[folder]
+        place[last] = value
+    return type(recipe).model_validate(nested)
+
+
+def _refusal(recipe: Recipe, name: str, value: Value, space: Mapping[str, Range]) -> str:
+    """Why the recipe can't take a value, whatever the other searched settings are; empty if it can."""
+    first = ""
+    for others in _companions(name, space):
+        try:
+            _built(recipe, {name: value, **others})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            first = first or problem["msg"]
+            if ".".join(str(part) for part in problem["loc"]).startswith(name):
+                return first  # the setting's own limit: no companion changes that
+        else:
+            return ""
+    return first
+
+
+def _companions(name: str, space: Mapping[str, Range]) -> Iterator[dict[str, Value]]:
+    """Nothing else, then each extreme value of each other setting, then each pair of these."""
+    yield {}
+    others = [(other, value) for other, range_ in space.items() if other != name for value in limits_of(range_)]
+    yield from ({other: value} for other, value in others)
+    yield from (dict(pair) for pair in itertools.combinations(others, 2))
+
+
+def _leaves(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        flat |= _leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
+
+
+def _takes_fractions(settings: type[BaseModel], path: Sequence[str]) -> bool:
+    """Whether the setting at a path is a float, or a float that may be left empty."""
+    field = settings.model_fields.get(path[0])
+    kind = field.annotation if field is not None else None
+    if len(path) > 1:
+        return isinstance(kind, type) and issubclass(kind, BaseModel) and _takes_fractions(kind, path[1:])
+    return kind is float or kind == float | None
+
+
+def _continuous(range_: Range) -> Range:
+    if isinstance(range_, IntRange) and range_.step == 1:
+        return FloatRange(low=range_.low, high=range_.high, log=range_.log)
+    return range_
+
+
+def _refuse_nothing(model: ModelName, space: Mapping[str, Range]) -> None:
+    if not space:
+        raise ConfigError(
+            f"nothing of {model} is searched", got=dict(space), allowed="at least one setting with a range"
+        )
+
+
+def _unknown(name: str, known: Sequence[str] | Mapping[str, Any], what: str) -> ConfigError:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return ConfigError(
+        what, allowed=", ".join(known), do=f"the nearest name is {near[0]}" if near else "correct the name"
+    )
+
+
+def _plain(value: Value) -> object:
+    return list(value) if isinstance(value, tuple) else value
