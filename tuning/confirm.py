@@ -4,9 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pytorch_lightning.loggers import Logger
 
-from ncf.evaluation.metrics import Mean, Values
+from ncf.errors import ModelError
+from ncf.evaluation.comparison import paired_difference
+from ncf.evaluation.metrics import Mean, Values, mean_with_interval
+from ncf.evaluation.ranking import HoldoutRanker
+from ncf.threads import torch_threads
+from ncf.training.fit import fit
+from ncf.training.module import monitored
+from tuning.models import initial_model, trained_parts
 from tuning.observer import Recipe
 from tuning.problem import Problem
 
@@ -74,14 +82,51 @@ def confirm_one(
         loggers: as in `ncf.training.fit.fit`.
         checkpoint_folder: as there; with it, an interrupted training goes on.
         title: of the progress bar.
+
+    Raises:
+        ConfigError, ModelError: as there.
     """
-    raise NotImplementedError
+    model = initial_model(problem, recipe, seed, trained_parts(problem, seed))
+    training = fit(
+        model,
+        problem.data,
+        recipe.training,
+        seed=seed,
+        title=title,
+        hardware=problem.hardware,
+        loggers=loggers,
+        checkpoint_folder=checkpoint_folder,
+    )
+    ranker = HoldoutRanker(problem.data, "validation", memory_mb=problem.hardware.scoring_memory_mb)
+    with torch_threads(problem.hardware.scoring_threads):
+        measured = ranker.rank_all(training.model).values()
+    values = measured[monitored(recipe.training).removeprefix("validation/")]
+    return Confirmed(seed, values, float(values.mean()), training.epochs, training.best_epoch, training.seconds)
 
 
 def conclude(winner: Sequence[Confirmed], base: Sequence[Confirmed]) -> Confirmation:
     """Compare the two, mean over seeds, paired over users.
 
     Raises:
-        ModelError: they are of other seeds or other numbers of users.
+        ModelError: there are none, or they are of other seeds or other numbers of users.
     """
-    raise NotImplementedError
+    shapes = [sorted((one.seed, len(one.values)) for one in side) for side in (winner, base)]
+    if not winner or shapes[0] != shapes[1]:
+        raise ModelError(
+            "the winner and the base settings can't be compared; their (seed, users)",
+            got=shapes,
+            allowed="the same of both, at least one",
+            do="train both with each of the seeds, on the same data",
+        )
+    ours, theirs = (np.mean([one.values for one in side], axis=0) for side in (winner, base))
+    gain = paired_difference(ours, theirs)
+    by_seed = [sorted(side, key=lambda one: one.seed) for side in (winner, base)]
+    return Confirmation(
+        winner=mean_with_interval(ours),
+        base=mean_with_interval(theirs),
+        gain=gain,
+        believed=gain.value > 0,
+        seeds=tuple(one.seed for one in by_seed[0]),
+        winner_scores=tuple(one.score for one in by_seed[0]),
+        base_scores=tuple(one.score for one in by_seed[1]),
+    )

@@ -1,10 +1,11 @@
 """Every combination of some values of each range."""
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value
+
+GOLDEN = (math.sqrt(5) - 1) / 2  # steps of this share of a whole never come near their own trace
 
 
 def points_of(range_: Range, number: int) -> tuple[Value, ...]:
@@ -22,9 +23,19 @@ def points_of(range_: Range, number: int) -> tuple[Value, ...]:
 
 
 def grid(space: Mapping[str, Range], number: int) -> Iterator[dict[str, Value]]:
-    """All combinations, the last setting changing fastest."""
-    points = [points_of(range_, number) for range_ in space.values()]
-    return (dict(zip(space, values, strict=True)) for values in itertools.product(*points))
+    """All combinations, each once, in an order that goes to and fro, so that the first ones are from everywhere."""
+    points = {name: points_of(range_, number) for name, range_ in space.items()}
+    total = math.prod(map(len, points.values()))
+    stride = next(step for step in range(max(1, round(total * GOLDEN)), 2 * total + 2) if math.gcd(step, total) == 1)
+    return (_combination(points, place * stride % total) for place in range(total))
+
+
+def _combination(points: Mapping[str, tuple[Value, ...]], place: int) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for name, choices in points.items():
+        place, digit = divmod(place, len(choices))
+        values[name] = choices[digit]
+    return values
 
 
 def _between(low: float, high: float, share: float, log: bool) -> float:

@@ -1,13 +1,30 @@
 """GMF and MLP for NeuMF from pretrained parts: trained once, then taken from a cache."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ncf import __version__
 from ncf.config import GMFRecipe, MLPRecipe
 from ncf.data.prepared import PreparedData
+from ncf.data.sources.cache import cache_dir
+from ncf.files import new_folder, read_json, write_json
 from ncf.hardware import HardwareConfig
+from ncf.models.build import build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
+from ncf.training.fit import fit
+
+logger = logging.getLogger(__name__)
+
+WEIGHTS, ABOUT = "weights.safetensors", "part.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,8 @@ def trained_part(
 ) -> Part:
     """The part with these settings, from the cache or trained now. Of two processes one trains and the other waits.
 
+    An interrupted training goes on from its last epoch; a damaged entry of the cache is trained again.
+
     Args:
         recipe: shape and training.
         data: the prepared data set.
@@ -50,4 +69,61 @@ def trained_part(
     Raises:
         ConfigError, ModelError: as `ncf.training.fit.fit`.
     """
-    raise NotImplementedError
+    folder = folder or cache_dir() / "parts"
+    folder.mkdir(parents=True, exist_ok=True)
+    entry = folder / part_key(recipe, data, seed)
+    with FileLock(folder / f".{entry.name}.lock"):
+        found = _read(entry, recipe, data)
+        if found is not None:
+            return found
+        checkpoints = folder / f".{entry.name}.checkpoints"
+        part = _train(recipe, data, seed, hardware, checkpoints)
+        _write(entry, part)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return part
+
+
+def part_key(recipe: GMFRecipe | MLPRecipe, data: PreparedData, seed: int) -> str:
+    """Equal settings, data, seed and version of ncf have the same key; hardware decides no more than rounding."""
+    known = [recipe.model_dump(mode="json"), seed, data.fingerprint, __version__]
+    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+    return f"{recipe.model.kind}-{digest[:24]}"
+
+
+def _train(
+    recipe: GMFRecipe | MLPRecipe, data: PreparedData, seed: int, hardware: HardwareConfig | None, checkpoints: Path
+) -> Part:
+    model = build_model(recipe.model, data.num_users, data.num_items, seed)
+    title = f"{recipe.model.kind} (part)"
+    done = fit(model, data, recipe.training, seed=seed, title=title, hardware=hardware, checkpoint_folder=checkpoints)
+    assert isinstance(done.model, GMF | MLP)
+    return Part(done.model, done.best_validation, done.epochs, done.best_epoch, done.seconds, trained=True)
+
+
+def _write(entry: Path, part: Part) -> None:
+    with new_folder(entry) as new:
+        save_file({name: value.contiguous() for name, value in part.model.state_dict().items()}, new / WEIGHTS)
+        about = {"score": part.score, "epochs": part.epochs, "best_epoch": part.best_epoch, "seconds": part.seconds}
+        write_json(new / ABOUT, about | {"sha256": _hash(new / WEIGHTS)})
+
+
+def _read(entry: Path, recipe: GMFRecipe | MLPRecipe, data: PreparedData) -> Part | None:
+    """The cached part; None if there is none, or it is damaged."""
+    if not entry.exists():
+        return None
+    try:
+        about = read_json(entry / ABOUT)
+        if about.pop("sha256") != _hash(entry / WEIGHTS):
+            raise ValueError("its weights are not those that were written")
+        model = build_model(recipe.model, data.num_users, data.num_items, seed=0)
+        model.load_state_dict(load_file(entry / WEIGHTS))
+        assert isinstance(model, GMF | MLP)
+        return replace(Part(model.eval(), 0.0, 0, 0, 0.0, trained=False), **about)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        logger.warning("the cached part %s is damaged (%s); it is trained again", entry, str(error)[:200])
+        return None
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

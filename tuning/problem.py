@@ -10,8 +10,8 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
 from tuning.observer import Recipe
-from tuning.ranges import Range
-from tuning.space import RECIPES, ModelName, check_space
+from tuning.ranges import Range, Value, nearest
+from tuning.space import RECIPES, ModelName, check_space, values_of
 
 Second: TypeAlias = Literal["seconds", "size"]
 
@@ -64,6 +64,11 @@ class Problem:
                 allowed="bce, mse",
             )
         check_space(self.model, self.recipe, self.space)
+
+    def base_values(self) -> dict[str, Value]:
+        """What the first trial has for the searched settings: the recipe's own values, or the nearest allowed ones."""
+        own = values_of(self.recipe, self.space)
+        return {name: nearest(range_, own[name]) for name, range_ in self.space.items()}
 
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of a trial, as JSON values; hardware does not."""

@@ -62,9 +62,13 @@ def find_url(source: SQLSource, given: str | None) -> URL:
             allowed=f"an SQLAlchemy URL such as {EXAMPLE}",
             do=f"set ${source.url_variable} to it, or the setting secret_block, or url if it needs no password",
         )
-    url = parse_url(text)
+    return with_installed_driver(parse_url(text))
+
+
+def with_installed_driver(url: URL) -> URL:
+    """A PostgreSQL URL that names no driver gets psycopg where psycopg2, SQLAlchemy's own default, is not there."""
     if url.drivername in ("postgres", "postgresql") and not find_spec("psycopg2"):
-        url = url.set(drivername="postgresql+psycopg")  # SQLAlchemy's own default is psycopg2
+        return url.set(drivername="postgresql+psycopg")
     return url
 
 
