@@ -62,7 +62,7 @@ class Choices(Settings):
         return choices
 
 
-Range: TypeAlias = FloatRange | IntRange | Choices
+Range: TypeAlias = IntRange | FloatRange | Choices  # whole numbers first: {low: 1, high: 8} is both
 
 
 def label_of(value: Value) -> str:
