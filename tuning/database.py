@@ -84,6 +84,7 @@ def quiet_optuna() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
+            warnings.filterwarnings("ignore", message="PedAnova")  # of a target: `tuning.plots` has minded it
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -41,4 +41,4 @@ def _combination(points: Mapping[str, tuple[Value, ...]], place: int) -> dict[st
 def _between(low: float, high: float, share: float, log: bool) -> float:
     if log:
         return math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
-    return low + share * (high - low)
+    return low * (1 - share) + high * share

@@ -26,6 +26,11 @@ GMF = GMFRecipe(
 MLP = MLPRecipe(model=MLPConfig(layers=(16, 8)), training=MLPTraining(learning_rate=0.02, batch_size=256, max_epochs=2))
 
 
+def gmf(**training: Any) -> GMFRecipe:
+    """GMF with other settings of its training."""
+    return GMF.model_copy(update={"training": GMF.training.model_copy(update=training)})
+
+
 def gmf_problem(space: Mapping[str, Range] = SPACE, recipe: GMFRecipe = GMF, **others: Any) -> Problem:
     return Problem("gmf", recipe, space, checkerboard(), **others)
 
