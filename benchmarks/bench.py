@@ -34,6 +34,8 @@ class Sizes:
         repeats: of an evaluation, after one of warm-up.
         target: HR@10 (sampled) to be reached, in at most `most_epochs`.
         matrix_size, copied_numbers: for the machine's limits.
+        tuning_minutes: of one search, and `tuning_seeds`, one search of each side for each.
+        tuning_users: of MovieLens-100K in a search; None: all.
     """
 
     log: Shape = ML_1M
@@ -45,9 +47,12 @@ class Sizes:
     most_epochs: int = 40
     matrix_size: int = 2048
     copied_numbers: int = 64_000_000
+    tuning_minutes: float = 4.0
+    tuning_seeds: tuple[int, ...] = (0, 1, 2)
+    tuning_users: int | None = None
 
 
-QUICK = Sizes(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000)
+QUICK = Sizes(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000, 0.2, (0, 1), 200)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ import argparse
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from benchmarks.bench import QUICK, Bench, Sizes
 from benchmarks.table import Row, as_markdown, as_table, merge, read_rows, write_rows
+from ncf.files import new_file
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -23,6 +26,7 @@ class Benchmark:
         intro: first paragraph of the page.
         known: title of the rows that need not be anything.
         figures: short name -> what measures its rows.
+        pictures: file name -> what draws it, after all rows have been measured; it stands beside the page.
     """
 
     name: str
@@ -30,6 +34,7 @@ class Benchmark:
     intro: str
     known: str
     figures: Mapping[str, Callable[[Bench], list[Row]]]
+    pictures: Mapping[str, Callable[[Bench], Figure]] = field(default_factory=dict)
 
     def run(self, description: str | None) -> None:
         """Measure what the command line asks for; an interrupted run keeps what it has."""
@@ -44,6 +49,10 @@ class Benchmark:
                 if output is not None:
                     merged = merge(read_rows(output / f"{self.name}.json"), rows, list(self.figures))
                     write_rows(output, self.name, merged, as_markdown(self.title, self.intro, merged, self.known))
+            if output is not None:
+                for name, draw in self.pictures.items():
+                    with new_file(output / name) as file:
+                        draw(bench).savefig(file, format="png")
         finally:
             shutil.rmtree(bench.folder, ignore_errors=True)
 

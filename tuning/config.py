@@ -6,6 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from ncf.config import Settings
 
+WHERE_PASSWORDS_GO = "keep the whole URL in an environment variable, from which it is handed to open_study"
+
 
 class SamplerConfig(Settings):
     """How the settings of the next trial are chosen."""
@@ -81,7 +83,8 @@ class StorageConfig(Settings):
     def _url_without_password(cls, url: str | None) -> str | None:
         from ncf.data.sources.database import check_public_url  # late: it brings SQLAlchemy
 
-        check_public_url(url)  # raises ConfigError, which pydantic lets through; a ValueError it prints with the URL
+        # raises ConfigError, which pydantic lets through; a ValueError it prints with the URL
+        check_public_url(url, WHERE_PASSWORDS_GO)
         return url
 
     @model_validator(mode="after")

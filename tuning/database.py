@@ -74,6 +74,15 @@ def open_database(url: str, config: StorageConfig) -> Database:
         return Database(_connected(parsed, config), parsed, lock)
 
 
+def check_database(url: str, config: StorageConfig) -> None:
+    """Find out whether studies can be kept there, before any work; a new database is made.
+
+    Raises:
+        StudyError, ConfigError: as `open_database`.
+    """
+    open_database(url, config).storage.engine.dispose()
+
+
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Keep Optuna's and Alembic's notes, and warnings about experimental parts, from the user."""

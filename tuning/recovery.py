@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuning.grid import grid
 from tuning.observer import TrialOutcome
 from tuning.process import is_gone, seconds_since_heartbeat
+from tuning.ranges import Value
 from tuning.records import (
     BASE,
     BEGAN,
@@ -36,7 +37,7 @@ MOST_DEATHS = 3
 
 def recover(handle: StudyHandle) -> list[TrialOutcome]:
     """Close the dead trials and queue what has to be run again. Returns the outcomes of the dead."""
-    dead = [outcome for trial, silent in _dead(handle) if (outcome := _close_dead(handle, trial, silent))]
+    dead = [outcome for trial, silent in dead_trials(handle) if (outcome := _close_dead(handle, trial, silent))]
     requeue(handle)
     return dead
 
@@ -78,19 +79,25 @@ def queue_base(handle: StudyHandle) -> None:
         handle.study.enqueue_trial(to_params(problem.base_values(), problem.space), user_attrs={QUEUED: BASE})
 
 
-def queue_grid_point(handle: StudyHandle) -> bool:
-    """Queue the next point of the grid that no trial has or had. Returns whether there was one."""
+def next_grid_point(handle: StudyHandle) -> tuple[int, dict[str, Value]] | None:
+    """Place and values of the next point of the grid that no trial has or had; None after the last."""
     space = handle.problem.space
     trials = handle.study.get_trials(deepcopy=False)
     taken = [from_params(trial.system_attrs.get("fixed_params", trial.params), space) for trial in trials]
-    for place, values in enumerate(grid(space, handle.sampler.grid_points)):
-        if values not in taken:
-            handle.study.enqueue_trial(to_params(values, space), user_attrs={QUEUED: f"grid {place}"})
-            return True
-    return False
+    points = enumerate(grid(space, handle.sampler.grid_points))
+    return next(((place, values) for place, values in points if values not in taken), None)
 
 
-def _dead(handle: StudyHandle) -> list[tuple[FrozenTrial, float]]:
+def queue_grid_point(handle: StudyHandle) -> bool:
+    """Queue the next point of the grid. Returns whether there was one."""
+    found = next_grid_point(handle)
+    if found is not None:
+        place, values = found
+        handle.study.enqueue_trial(to_params(values, handle.problem.space), user_attrs={QUEUED: f"grid {place}"})
+    return found is not None
+
+
+def dead_trials(handle: StudyHandle) -> list[tuple[FrozenTrial, float]]:
     """The running trials whose process is dead, each with the seconds since its last sign of life."""
     storage = handle.database.storage
     running = handle.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))

@@ -35,7 +35,7 @@ from tuning.records import (
     outcome_of,
     places,
 )
-from tuning.recovery import queue_base, queue_grid_point, recover, requeue
+from tuning.recovery import dead_trials, next_grid_point, queue_base, queue_grid_point, recover, requeue
 from tuning.space import with_values
 from tuning.study import StudyHandle
 from tuning.suggest import suggest
@@ -94,9 +94,30 @@ def run_trials(handle: StudyHandle, budget: BudgetConfig, observer: Observer | N
 
 
 def unfinished(handle: StudyHandle) -> bool:
-    """Whether trials run elsewhere, or did until their process died: call `run_trials` again to take these over."""
+    """Whether trials run, or did until their process died. What waits in the queue is `work_left`'s matter.
+
+    Raises:
+        StudyError: the database failed.
+    """
     with handle.database.told():
         return "running" in places(_trials(handle)).values()
+
+
+def work_left(handle: StudyHandle, budget: BudgetConfig) -> bool:
+    """Whether a worker that starts now would find something to do: room in the budget, a queue, or a dead trial.
+
+    A search is over when there is neither work left nor anything unfinished.
+
+    Raises:
+        StudyError: the database failed.
+    """
+    with handle.database.told():
+        trials = _trials(handle)
+        if _is_late(trials, budget):
+            return False
+        if "waiting" in places(trials).values() or not trials or dead_trials(handle):
+            return True
+        return _has_room(trials, budget) and (handle.sampler.kind != "grid" or next_grid_point(handle) is not None)
 
 
 def _next(handle: StudyHandle, budget: BudgetConfig, observer: Observer) -> _Task | None:
@@ -196,9 +217,12 @@ def _has_room(trials: Sequence[FrozenTrial], budget: BudgetConfig) -> bool:
     """Whether another trial may begin. What waits has its place in the budget already."""
     found = [place for place in places(trials).values() if place not in ("interrupted", "duplicate")]
     started = len(found) - found.count("waiting")
-    if budget.minutes is not None and minutes_used(filter(None, map(interval_of, trials))) >= budget.minutes:
-        return False
-    return "waiting" in found or started < budget.trials
+    return not _is_late(trials, budget) and ("waiting" in found or started < budget.trials)
+
+
+def _is_late(trials: Sequence[FrozenTrial], budget: BudgetConfig) -> bool:
+    used = minutes_used(filter(None, map(interval_of, trials)))
+    return budget.minutes is not None and used >= budget.minutes
 
 
 def _refuse_all_failing(handle: StudyHandle, budget: BudgetConfig) -> None:

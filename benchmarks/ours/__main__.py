@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from benchmarks.memory import peak_mb
-from benchmarks.ours import data, limits, profiling, scoring, training
+from benchmarks.ours import data, limits, profiling, scoring, training, tuning
 
 Job = dict[str, Any]
 TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
@@ -23,6 +23,7 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "make_log": data.make_log,
     "prepare": data.prepare,
     "prepare_by_dask": data.prepare_by_dask,
+    "tune": tuning.tune,
 }
 
 

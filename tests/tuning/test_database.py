@@ -11,11 +11,12 @@ from ncf.errors import ConfigError, NCFError
 from tests.postgres import Postgres
 from tests.tuning.small import QUICK, sqlite
 from tuning.config import StorageConfig
-from tuning.database import open_database
+from tuning.database import check_database, open_database
 from tuning.errors import StudyError
 
 
 def test_a_new_file_is_made_with_its_folder(tmp_path: Path) -> None:
+    check_database(sqlite(tmp_path / "new folder"), QUICK)
     database = open_database(sqlite(tmp_path / "new folder"), QUICK)
     assert (tmp_path / "new folder" / "studies.db").is_file()
     assert database.storage.get_all_studies() == []

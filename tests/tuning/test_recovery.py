@@ -16,7 +16,7 @@ from tuning.process import BORN, MACHINE, PID, is_gone, this_process
 from tuning.records import DEATHS, FOLLOWS, INTERRUPTED, QUEUED, REASON, RETRY_OF, duplicates, places
 from tuning.recovery import deaths_of, lost, recover
 from tuning.study import StudyHandle, open_study
-from tuning.work import run_trials, unfinished
+from tuning.work import run_trials, unfinished, work_left
 
 GONE = {MACHINE: this_process()[MACHINE], PID: 2**22 + 1, BORN: 0.0}  # above the largest number that Linux gives
 ELSEWHERE = {MACHINE: "another machine", PID: os.getpid(), BORN: 0.0}
@@ -99,6 +99,7 @@ def left_running(handle: StudyHandle, rate: float, facts: dict[str, Any], *, bea
 def test_a_trial_of_a_dead_process_is_found_at_once_and_its_values_wait_in_the_queue(tmp_path: Path) -> None:
     handle = handle_of(tmp_path)
     left_running(handle, 0.003, GONE)
+    assert work_left(handle, BudgetConfig(trials=1))
     [outcome] = recover(handle)
     assert (outcome.number, outcome.state, outcome.values[RATE]) == (0, "interrupted", 0.003)
     assert [trial.state for trial in handle.study.trials] == [FAIL, WAITING]

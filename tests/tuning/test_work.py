@@ -19,7 +19,7 @@ from tuning.problem import Problem
 from tuning.ranges import Choices, FloatRange, IntRange, Range
 from tuning.study import StudyHandle, open_study
 from tuning.summary import summarise
-from tuning.work import run_trials, unfinished
+from tuning.work import run_trials, unfinished, work_left
 
 RANDOM, NO_PRUNING = SamplerConfig(kind="random"), PrunerConfig(kind="none")
 
@@ -56,7 +56,9 @@ def test_the_score_is_the_best_validation_and_the_test_holdout_decides_nothing(t
 
 
 def test_a_budget_is_of_the_study_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    assert work_left(opened(tmp_path), BudgetConfig(trials=2))
     assert len(run(opened(tmp_path), 2).starts) == 2
+    assert not work_left(opened(tmp_path), BudgetConfig(trials=2))
     assert run(opened(tmp_path), 2).starts == []
     assert [start.number for start in run(opened(tmp_path), 3).starts] == [2]
 
@@ -98,8 +100,11 @@ def test_a_grid_runs_every_point_once_after_the_first_trial_and_then_ends(tmp_pa
         "model.embedding_dim": Choices(choices=(4, 8)),
     }
     handle = opened(tmp_path, gmf_problem(space), SamplerConfig(kind="grid", grid_points=3))
-    first, rest = run(handle, 3), run(handle, 100)
+    first = run(handle, 3)
+    assert work_left(handle, BudgetConfig(trials=100))
+    rest = run(handle, 100)
     tried = [tuple(start.values.values()) for start in [*first.starts, *rest.starts]]
+    assert not work_left(handle, BudgetConfig(trials=100))
     assert sorted(tried) == [(0.01, 4), (0.01, 8), (0.02, 4), (0.02, 8), (0.03, 4), (0.03, 8)]
     assert not unfinished(handle)
 
@@ -244,6 +249,7 @@ def test_an_interrupted_trial_is_queued_again_at_once_with_its_values(tmp_path: 
     handle = opened(tmp_path)
     assert not unfinished(handle)
     assert summarise(handle).waiting == 1
+    assert work_left(handle, BudgetConfig(trials=1))
     rest = run(handle, 3)
     assert [(start.number, start.retry_of) for start in rest.starts] == [(2, 1), (3, None)]
     assert rest.starts[0].values == stopped.starts[0].values

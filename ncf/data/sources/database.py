@@ -29,8 +29,15 @@ SECRET_PART = re.compile(r"(?:pass|pwd|secret|token)\w*\s*=\s*([^;&]+)", re.IGNO
 SHORT = 4  # a password below this stands in many a word: then nothing of a message is shown
 
 
-def check_public_url(text: object) -> None:
+WHERE_PASSWORDS_GO = "put the whole URL into $NCF_DATABASE_URL (url_variable) or a Prefect Secret block (secret_block)"
+
+
+def check_public_url(text: object, do: str = WHERE_PASSWORDS_GO) -> None:
     """Refuse a URL that has a password; nothing of it is repeated.
+
+    Args:
+        text: a URL, or nothing.
+        do: where such a URL belongs, in words.
 
     Raises:
         ConfigError: it has one, or can't be read.
@@ -39,7 +46,7 @@ def check_public_url(text: object) -> None:
         raise ConfigError(
             "the setting url must not have a password: settings are shown and logged",
             allowed=f"a URL without one, such as {EXAMPLE}",
-            do="put the whole URL into $NCF_DATABASE_URL (url_variable) or a Prefect Secret block (secret_block)",
+            do=do,
         )
 
 

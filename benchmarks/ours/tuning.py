@@ -1,0 +1,55 @@
+"""Search jobs: one study of GMF's settings on MovieLens-100K."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+from ncf.config import GMFRecipe
+from ncf.data.config import DataConfig, FilterConfig
+from ncf.data.pipeline import prepare_ratings
+from ncf.data.sources.config import MovieLensSource
+from ncf.data.sources.load import load_ratings
+from ncf.hardware import HardwareConfig
+from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig
+from tuning.observer import TrialOutcome, TrialStart
+from tuning.problem import Problem
+from tuning.space import space_of
+from tuning.study import open_study
+from tuning.work import run_trials
+
+WITHOUT_END = 1_000_000  # trials; the minutes end a search
+
+
+class Clock:
+    """Notes how each trial ended, and when, in minutes since the search began."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.trials: list[dict[str, Any]] = []
+
+    def started(self, trial: TrialStart) -> Sequence[Logger]:
+        """No loggers."""
+        return ()
+
+    def ended(self, outcome: TrialOutcome) -> None:
+        """Note it."""
+        minutes = (time.perf_counter() - self.began) / 60
+        self.trials.append({"minutes": minutes, "state": outcome.state, "score": outcome.score})
+
+
+def tune(job: dict[str, Any]) -> dict[str, Any]:
+    """Search for some minutes; what runs at their end is not broken off, and has a time after them."""
+    config = DataConfig(filters=FilterConfig(max_users=job["users"]))
+    data, _ = prepare_ratings("ml-100k", load_ratings(MovieLensSource()), config)
+    hardware = HardwareConfig(threads=job["threads"])
+    problem = Problem("gmf", GMFRecipe(), space_of("gmf"), data, seed=job["seed"], hardware=hardware)
+    sampler, pruner = SamplerConfig(kind=job["sampler"]), PrunerConfig(kind=job["pruner"])
+    with TemporaryDirectory() as folder:
+        clock = Clock()
+        study = open_study(f"sqlite:///{Path(folder) / 'studies.db'}", "gmf", problem, sampler, pruner)
+        run_trials(study, BudgetConfig(trials=WITHOUT_END, minutes=job["minutes"]), clock)
+    return {"trials": clock.trials}
