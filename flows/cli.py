@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from prefect.client.orchestration import get_client
 from pydantic import ValidationError
-from pydantic_settings import CliApp, SettingsError
+from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
 from rich.console import Console
 from typing_extensions import override
 
@@ -68,8 +68,8 @@ def parse(settings_type: type[S], args: Sequence[str]) -> S:
         ConfigError: an option is unknown, or a value is impossible.
     """
     try:
-        given = CliApp.run(settings_type, cli_args=list(args), cli_exit_on_error=False)
-        return settings_type.model_validate(given.model_dump())
+        given = CliApp.run(_command_line(settings_type), cli_args=list(args), cli_exit_on_error=False)
+        return settings_type.model_validate(given.model_dump(exclude_unset=True))  # what is given stays known as such
     except ValidationError as error:
         lines = [
             f"--{'.'.join(str(part) for part in problem['loc']).replace('_', '-')}: got {problem['input']!r}; "
@@ -79,6 +79,20 @@ def parse(settings_type: type[S], args: Sequence[str]) -> S:
         raise ConfigError("\n       ".join(lines), do="see --help") from error
     except SettingsError as error:
         raise ConfigError(_unknown_option(str(error), settings_type), do="see --help") from error
+
+
+def _command_line(settings_type: type[S]) -> type[S]:
+    """The settings as pydantic-settings reads options; the defaults of nested ones are not filled in as if given."""
+    config = SettingsConfigDict(
+        case_sensitive=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_enforce_required=True,
+        cli_implicit_flags=True,
+        cli_kebab_case=True,
+    )
+    about = {"__doc__": settings_type.__doc__, "__module__": __name__, "model_config": config}
+    return type(settings_type.__name__, (BaseSettings, settings_type), about)
 
 
 def _unknown_option(message: str, settings_type: type[Settings]) -> str:

@@ -46,6 +46,7 @@ class Report(BaseModel):
     promoted: bool
     reason: str
     baseline: str = ""
+    settings: str = ""
     champion: int | None
     recommendations: str | None
     sample: list[str]
@@ -93,7 +94,8 @@ class Report(BaseModel):
         return (
             f"**{self.verdict()}**\n\n{table}\n\nTest holdout; ± is the 95 % interval of the mean over users. "
             f"The best model is chosen on the validation holdout. MLflow run `{self.run_id}`, "
-            f"data `{self.fingerprint[:12]}`.\n"
+            f"data `{self.fingerprint[:12]}`. {self.settings}".rstrip()
+            + "\n"
         )
 
     def show(self, console: Console) -> None:
@@ -102,6 +104,8 @@ class Report(BaseModel):
             console.print("\nNothing has changed since the last retraining, so nothing was trained. The result was:")
         console.print(self.table())
         console.print(self.verdict(), highlight=False)
+        if self.settings:
+            console.print(self.settings, highlight=False)
         if self.recommendations:
             console.print(f"\nRecommendations for every user: {self.recommendations}", highlight=False, soft_wrap=True)
             for line in self.sample:

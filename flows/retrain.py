@@ -22,6 +22,7 @@ from flows.report import Report, rows_of
 from flows.settings import RetrainSettings, content_key, flatten
 from flows.tracking import COMPLETE, ModelRun, Tracker
 from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
+from flows.tuned import Chosen, choose_settings
 from ncf import __version__
 from ncf.data.prepared import PreparedData
 from ncf.threads import torch_threads
@@ -33,19 +34,23 @@ REPORT, DATA_REPORT = "report.json", "data_report.md"
 def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B008 (frozen, and Prefect shows it)
     """Train the four models, compare them, register the best, promote it if it is better, and recommend."""
     check_before_work(settings)
+    chosen = choose_settings(settings)
     with torch_threads(settings.hardware.scoring_threads):
-        return run(settings)
+        return run(chosen)
 
 
-def run(settings: RetrainSettings) -> Report:
+def run(chosen: Chosen) -> Report:
     """The retraining itself; what is finished already is not done again."""
+    settings = chosen.settings
+    if chosen.said:
+        get_run_logger().info(chosen.said)
     data, about = prepare_data(settings)
     tracker = Tracker(settings.dataset)
     key = content_key(settings.learned(), data.fingerprint, __version__)
     earlier = tracker.newest_retraining(key)
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
         return report_again(tracker, earlier, settings, data)
-    with open_run(tracker, key, earlier, settings, data) as run_id:
+    with open_run(tracker, key, earlier, chosen, data) as run_id:
         tracker.log_text(run_id, about.markdown(), DATA_REPORT)
         baselines = measure_baselines(tracker, run_id, settings, data)
         gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
@@ -53,7 +58,9 @@ def run(settings: RetrainSettings) -> Report:
         neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
         models = [gmf, mlp, neumf, pretrained]
-        report = conclude(tracker, run_id, settings, data, baselines, models)
+        for model in models:
+            tracker.set_tags(model.run_id, chosen.tags_of(model.name))
+        report = conclude(tracker, run_id, chosen, data, baselines, models)
         keep_comparison(tracker, run_id, models, baselines, common_metric(settings.trainings()))
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
@@ -66,12 +73,13 @@ def run(settings: RetrainSettings) -> Report:
 def conclude(
     tracker: Tracker,
     run_id: str,
-    settings: RetrainSettings,
+    chosen: Chosen,
     data: PreparedData,
     baselines: list[ModelRun],
     models: list[ModelRun],
 ) -> Report:
     """Register the best of the trained models, decide, and recommend."""
+    settings = chosen.settings
     winner = best_of(models)
     version = register_challenger(tracker, settings, winner, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
@@ -85,22 +93,22 @@ def conclude(
         promoted=decision.promote,
         reason=decision.reason,
         baseline=compare_with_baselines(tracker, winner, baselines),
+        settings=chosen.said,
         champion=registry.champion_version(tracker, settings.model_name),
         **recommended(tracker, settings, data),
     )
 
 
 @contextmanager
-def open_run(
-    tracker: Tracker, key: str, earlier: Run | None, settings: RetrainSettings, data: PreparedData
-) -> Iterator[str]:
+def open_run(tracker: Tracker, key: str, earlier: Run | None, chosen: Chosen, data: PreparedData) -> Iterator[str]:
     """The parent run: an interrupted one with the same settings and data goes on, else a new one begins."""
     if earlier is not None and COMPLETE not in earlier.data.tags:
         run_id = str(earlier.info.run_id)
         tracker.resume_retraining(run_id)
+        tracker.set_tags(run_id, chosen.tags())
         get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
     else:
-        run_id = tracker.start_retraining(key, flatten(settings.shown()), data)
+        run_id = tracker.start_retraining(key, flatten(chosen.settings.shown()), data, chosen.tags())
     try:
         yield run_id
     except BaseException as error:

@@ -1,9 +1,9 @@
-"""The settings of a retraining: one model for the Prefect form, `prefect deployment run -p`, and the command line."""
+"""The settings of the flows: one model for the Prefect form, `prefect deployment run -p`, and the command line."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -15,7 +15,7 @@ from ncf.hardware import HardwareConfig
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
 NOT_LEARNED = frozenset(
-    {"engine", "force", "hardware", "source", "top_k"}
+    {"engine", "force", "hardware", "settings", "source", "top_k"}
 )  # changing these gives the same models and figures
 
 
@@ -96,22 +96,14 @@ class DataSettings(Settings):
         return self.source or MovieLensSource.model_validate({"name": self.dataset})
 
 
-class RetrainSettings(DataSettings):
-    """Train GMF, MLP and NeuMF on a data set, compare them with the champion, register and promote the best."""
+class ModelSettings(DataSettings):
+    """A data set, and how each of the four models is built and trained on it."""
 
     seed: int = Field(default=0, ge=0, lt=2**31, description="seed of initial values, shuffling, negatives and dropout")
-    force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")
-    warm_start: bool = Field(
-        default=False,
-        description="start the model that the champion is, if of the same shape, from the champion's weights; "
-        "cheaper on a log that has grown",
-    )
-    top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
     gmf: GMFRecipe = GMFRecipe()
     mlp: MLPRecipe = MLPRecipe()
     neumf: NeuMFRecipe = NeuMFRecipe()
     neumf_pretrained: PretrainedRecipe = PretrainedRecipe()
-    baselines: BaselineSettings = BaselineSettings()
     hardware: HardwareConfig = HardwareConfig()
 
     @field_validator("gmf", "mlp", "neumf", "neumf_pretrained", mode="after")
@@ -133,6 +125,24 @@ class RetrainSettings(DataSettings):
     def trainings(self) -> list[TrainingConfig]:
         """How each of the models is trained."""
         return [recipe.training for recipe in (self.gmf, self.mlp, self.neumf, self.neumf_pretrained)]
+
+
+class RetrainSettings(ModelSettings):
+    """Train GMF, MLP and NeuMF on a data set, compare them with the champion, register and promote the best."""
+
+    settings: Literal["defaults", "tuned"] = Field(
+        default="defaults",
+        description="tuned: each model takes the settings of its newest finished tuning of this data set, where there "
+        "is one; what is given here goes before them",
+    )
+    force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")
+    warm_start: bool = Field(
+        default=False,
+        description="start the model that the champion is, if of the same shape, from the champion's weights; "
+        "cheaper on a log that has grown",
+    )
+    top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
+    baselines: BaselineSettings = BaselineSettings()
 
     def shown(self) -> dict[str, Any]:
         """What a run says of itself: what is learned, and from which source."""

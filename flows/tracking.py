@@ -23,6 +23,7 @@ from ncf.data.prepared import PreparedData
 from ncf.files import read_json, write_json
 
 COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"
+TUNING = "ncf.tuning"
 MAX_PARAM_LENGTH = 6000  # MLflow's limit
 
 
@@ -77,18 +78,40 @@ class Tracker:
         )
         return found[0] if found else None
 
-    def start_retraining(self, key: str, settings: Mapping[str, Any], data: PreparedData) -> str:
+    def start_retraining(
+        self,
+        key: str,
+        settings: Mapping[str, Any],
+        data: PreparedData,
+        tags: Mapping[str, str] | None = None,
+        title: str = "retrain",
+    ) -> str:
         """Open a parent run; its settings are parameters and its data an MLflow data set. Returns the run id."""
         started = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        tags = {KEY: key, FINGERPRINT: data.fingerprint}
-        run_id = self._create_run(f"retrain {self.dataset} {started}", tags)
+        every = {KEY: key, FINGERPRINT: data.fingerprint, **(tags or {})}
+        run_id = self._create_run(f"{title} {self.dataset} {started}", every)
         self._log(run_id, params=settings)
         self.log_data(run_id, data)
         return run_id
 
+    def newest_tuning(self, model: str) -> Run | None:
+        """The parent run of a model's finished tuning that ended last."""
+        found = self.client.search_runs(
+            [self.experiment_id],
+            f"tags.`{TUNING}` = '{model}' and tags.`{COMPLETE}` = 'true'",
+            order_by=["attributes.end_time DESC"],
+            max_results=1,
+        )
+        return found[0] if found else None
+
     def resume_retraining(self, run_id: str) -> None:
         """Go on with an interrupted parent run."""
         self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Write tags of a run."""
+        for key, value in tags.items():
+            self.client.set_tag(run_id, key, value)
 
     def set_notes(self, run_id: str, markdown: str) -> None:
         """Write the text that the UI shows on a run's page."""

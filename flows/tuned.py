@@ -1,0 +1,223 @@
+"""The tuned settings of a data set: kept with a tuning, and found again by a retraining that asks for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from flows.settings import RetrainSettings, flatten
+from flows.tracking import Tracker
+from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe
+from ncf.errors import ConfigError
+
+AnyRecipe: TypeAlias = GMFRecipe | MLPRecipe | NeuMFRecipe | PretrainedRecipe
+R = TypeVar("R", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
+
+RECIPES: Mapping[str, type[AnyRecipe]] = {
+    "gmf": GMFRecipe,
+    "mlp": MLPRecipe,
+    "neumf": NeuMFRecipe,
+    "neumf-pretrained": PretrainedRecipe,
+}
+TUNED = "tuned.json"
+SETTINGS, TUNED_BY = "ncf.settings", "ncf.tuned_by"
+
+
+class Gain(BaseModel):
+    """NDCG@10 of full ranking on the validation holdout, tuned less base: mean over users, 95 % interval."""
+
+    model_config = ConfigDict(frozen=True)
+    mean: float
+    low: float
+    high: float
+
+
+class Tuned(BaseModel):
+    """What a tuning found, and how: the file tuned.json of its MLflow run.
+
+    Attributes:
+        model: the model's name.
+        recipe: the settings to use: the winner's if it is believed, else those that the tuning began with.
+        winner: the best trial's settings.
+        base: those that the tuning began with.
+        searched: names of the settings that were searched.
+        parts: the settings of the GMF and the MLP that neumf-pretrained was tuned with.
+        believed: whether the winner, trained again with other seeds, is better than the base.
+        study, storage: the Optuna study and its database, without its password.
+        fingerprint: of the data.
+        seed: of the search.
+        confirm_seeds: of the trainings that compare winner and base.
+        score, base_score: best validation NDCG@10 in the search.
+        winner_mean, base_mean: the same, mean over the confirming seeds.
+        trials: ended trials by state.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    model: str
+    dataset: str
+    recipe: dict[str, JsonValue]
+    winner: dict[str, JsonValue]
+    base: dict[str, JsonValue]
+    searched: list[str]
+    parts: dict[str, JsonValue] | None = None
+    believed: bool
+    gain: Gain
+    winner_mean: float
+    base_mean: float
+    score: float
+    base_score: float | None
+    trial: int
+    trials: dict[str, int]
+    seed: int
+    confirm_seeds: list[int]
+    study: str
+    storage: str
+    fingerprint: str
+    ncf_version: str
+    commit: str | None
+    date: str
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A finished tuning: its MLflow run and what it found."""
+
+    run_id: str
+    tuned: Tuned
+
+    def recipe(self) -> AnyRecipe:
+        """The settings to use.
+
+        Raises:
+            ConfigError: this version has other settings than the one that tuned.
+        """
+        return self._read(self.tuned.recipe, self.tuned.model)
+
+    def parts(self) -> tuple[GMFRecipe, MLPRecipe] | None:
+        """What neumf-pretrained was tuned with."""
+        parts = self.tuned.parts
+        if parts is None:
+            return None
+        gmf, mlp = self._read(parts["gmf"], "gmf"), self._read(parts["mlp"], "mlp")
+        return cast(GMFRecipe, gmf), cast(MLPRecipe, mlp)
+
+    def _read(self, values: JsonValue, model: str) -> AnyRecipe:
+        try:
+            return RECIPES[model].model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(
+                f"the tuned settings of {model} (MLflow run {self.run_id}, ncf {self.tuned.ncf_version}) are not "
+                f"settings of this version: {error.errors()[0]['msg']}",
+                do=f"tune it again: python -m flows.tune --dataset {self.tuned.dataset} --model {self.tuned.model}",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The settings of a retraining with the tuned ones in their places.
+
+    Attributes:
+        settings: to retrain with.
+        tuned_by: the tuning's MLflow run, by model.
+        said: one sentence about where the settings come from; empty for the defaults.
+    """
+
+    settings: RetrainSettings
+    tuned_by: Mapping[str, str] = field(default_factory=dict)
+    said: str = ""
+
+    def tags(self) -> dict[str, str]:
+        """For the MLflow run."""
+        return {SETTINGS: self.settings.settings, **self._tag(self.tuned_by)}
+
+    def tags_of(self, model: str) -> dict[str, str]:
+        """For the MLflow run of one model."""
+        mine = {model: self.tuned_by[model]} if model in self.tuned_by else {}
+        return {SETTINGS: "tuned" if mine else "defaults", **self._tag(mine)}
+
+    @staticmethod
+    def _tag(tuned_by: Mapping[str, str]) -> dict[str, str]:
+        return {TUNED_BY: ", ".join(f"{model} {run}" for model, run in tuned_by.items())} if tuned_by else {}
+
+
+def choose_settings(settings: RetrainSettings) -> Chosen:
+    """Put the tuned settings into their places, if the retraining asks for them.
+
+    Raises:
+        ConfigError: it does, and nothing was ever tuned on this data set.
+        TrackingError: the files of a tuning are gone.
+    """
+    if settings.settings == "defaults":
+        return Chosen(settings)
+    found = find_tunings(Tracker(settings.dataset))
+    if not found:
+        raise ConfigError(
+            f"there are no tuned settings of {settings.dataset}: no tuning of it is finished",
+            do=f"tune first: python -m flows.tune --dataset {settings.dataset}; or leave out --settings tuned",
+        )
+    return with_tunings(settings, found)
+
+
+def find_tunings(tracker: Tracker) -> dict[str, Tuning]:
+    """The newest finished tuning of each model, on this data set."""
+    found = {}
+    for model in RECIPES:
+        run = tracker.newest_tuning(model)
+        if run is not None:
+            run_id = str(run.info.run_id)
+            found[model] = Tuning(run_id, Tuned.model_validate(tracker.read_json(run_id, TUNED)))
+    return found
+
+
+def with_tunings(settings: RetrainSettings, found: Mapping[str, Tuning]) -> Chosen:
+    """Put tuned settings into their places; what was given explicitly goes before them.
+
+    neumf-pretrained takes its own only if its GMF and MLP are those that it was tuned with.
+    """
+    gmf = _choose(settings.gmf, found.get("gmf"))
+    mlp = _choose(settings.mlp, found.get("mlp"))
+    neumf = _choose(settings.neumf, found.get("neumf"))
+    usable, why = dict(found), {model: "never tuned on this data set" for model in RECIPES if model not in found}
+    if "neumf-pretrained" in found and found["neumf-pretrained"].parts() != (gmf, mlp):
+        del usable["neumf-pretrained"]
+        why["neumf-pretrained"] = "tuned with another GMF or MLP than those of this retraining"
+    pretrained = _choose(settings.neumf_pretrained, usable.get("neumf-pretrained"))
+    recipes = {"gmf": gmf, "mlp": mlp, "neumf": neumf, "neumf_pretrained": pretrained}
+    chosen = settings.model_copy(update=recipes)
+    tuned_by = {model: tuning.run_id for model, tuning in usable.items()}
+    return Chosen(RetrainSettings.model_validate(chosen.model_dump()), tuned_by, _say(tuned_by, why))
+
+
+def given_values(recipe: AnyRecipe) -> dict[str, Any]:
+    """The settings of a recipe that the user gave, by dotted name.
+
+    A form gives every value: where all are given, those that are the defaults count as not given.
+    """
+    given = flatten(recipe.model_dump(exclude_unset=True))
+    defaults = flatten(type(recipe)().model_dump())
+    if given.keys() != defaults.keys():
+        return given
+    return {name: value for name, value in given.items() if value != defaults[name]}
+
+
+def overlay(recipe: R, values: Mapping[str, Any]) -> R:
+    """A recipe with some settings, by dotted name, replaced."""
+    nested = recipe.model_dump()
+    for name, value in values.items():
+        *path, last = name.split(".")
+        place = nested
+        for part in path:
+            place = place[part]
+        place[last] = value
+    return type(recipe).model_validate(nested)
+
+
+def _choose(given: R, tuning: Tuning | None) -> R:
+    return given if tuning is None else overlay(cast(R, tuning.recipe()), given_values(given))
+
+
+def _say(tuned_by: Mapping[str, str], why: Mapping[str, str]) -> str:
+    tuned = ", ".join(f"{model} (MLflow run {run})" for model, run in tuned_by.items()) or "none"
+    rest = "".join(f"; not {model}, {reason}" for model, reason in why.items())
+    return f"Tuned settings: {tuned}{rest}."
