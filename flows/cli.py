@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
@@ -34,9 +34,21 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def run_from_command_line(
-    flow: Callable[[Any], R], settings_type: type[D], args: Sequence[str], show: Callable[[R, Console], None]
+    flow: Callable[[Any], R],
+    settings_type: type[D],
+    args: Sequence[str],
+    show: Callable[[R, Console], None],
+    lock: Callable[[str], AbstractContextManager[object]] | None = None,
 ) -> int:
-    """Read the settings, run the flow and show what it found. Returns the exit code."""
+    """Read the settings, run the flow and show what it found. Returns the exit code.
+
+    Args:
+        flow: takes the settings.
+        settings_type: what the options are.
+        args: the command line.
+        show: prints what the flow returned.
+        lock: is held for the data set during the flow; by default one_at_a_time.
+    """
     console = Console(stderr=False)
     try:
         settings = parse(settings_type, args)
@@ -45,7 +57,7 @@ def run_from_command_line(
     quieten()
     try:
         check_before_work(settings)  # here too, so that the user need not wait for Prefect's server to be told
-        with one_at_a_time(settings.dataset):
+        with (lock or one_at_a_time)(settings.dataset):
             start_prefect()
             show(flow(settings), console)
     except NCFError as error:
@@ -57,7 +69,7 @@ def run_from_command_line(
             raise
         return fail(f"can't write {error.filename or 'a file'}: {error.strerror}; make room, and {GO_ON}", EXIT_FAILED)
     except (KeyboardInterrupt, SystemExit):
-        return fail("interrupted; finished models are kept. The same command goes on from there", EXIT_INTERRUPTED)
+        return fail("interrupted; what is finished is kept. The same command goes on from there", EXIT_INTERRUPTED)
     return 0
 
 

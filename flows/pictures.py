@@ -1,4 +1,4 @@
-"""Learning curves as figures, from plain numbers: nothing here knows MLflow, or draws on a shared canvas."""
+"""Learning curves and trials as figures, from plain numbers: nothing here knows MLflow, or draws on a shared canvas."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +72,35 @@ def draw_comparison(title: str, label: str, curves: Sequence[Curve], levels: Map
     return figure
 
 
+def draw_front(
+    title: str,
+    labels: tuple[str, str],
+    others: Sequence[tuple[float, float]],
+    front: Sequence[tuple[float, float]],
+) -> Figure:
+    """Trials by two objectives; those that no other beats in both are joined by steps.
+
+    Args:
+        title: stands above.
+        labels: of the horizontal axis, where less is better, and of the vertical, where more is.
+        others: the trials behind the front.
+        front: the trials on it.
+    """
+    figure = _figure(title, height=5.5)
+    axes = figure.add_subplot()
+    if others:
+        across, up = zip(*others, strict=True)
+        axes.scatter(across, up, color=GREY, s=25, label="beaten by another in both")
+    ordered = sorted(front)
+    across, up = zip(*ordered, strict=True)
+    axes.step(across, up, "-", where="post", color=BLUE, linewidth=1.2)
+    axes.plot(across, up, "o", color=BLUE, markersize=8, label="the front")
+    axes.set_xlabel(labels[0], fontsize=LABEL)
+    axes.set_ylabel(labels[1], fontsize=LABEL)
+    _tidy(axes)
+    return figure
+
+
 def _figure(title: str, height: float) -> Figure:
     figure = Figure(figsize=(9, height), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=TITLE)
@@ -83,8 +112,12 @@ def _fill(axes: Axes, curves: Sequence[Curve], label: str) -> None:
         _draw(axes, curve, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)])
     axes.set_xlabel("epoch", fontsize=LABEL)
     axes.set_ylabel(label, fontsize=LABEL)
-    axes.tick_params(labelsize=SMALL)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    _tidy(axes)
+
+
+def _tidy(axes: Axes) -> None:
+    axes.tick_params(labelsize=SMALL)
     axes.grid(color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

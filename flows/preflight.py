@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from flows.settings import DataSettings, RetrainSettings
+from flows.settings import DataSettings, ModelSettings, RetrainSettings
 from flows.store import check_tracking, sqlite_folder, tracking_uri
 from ncf.data.dask.cluster import check_installed
 from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
@@ -27,15 +27,16 @@ def check_before_work(settings: DataSettings) -> None:
     check_source(settings.log_source)
     if settings.engine.kind == "dask":
         check_installed()
-    if isinstance(settings, RetrainSettings):
+    if isinstance(settings, ModelSettings):
         check_training(settings)
+    if isinstance(settings, RetrainSettings):
+        check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
 
 
-def check_training(settings: RetrainSettings) -> None:
-    """What a retraining needs beside its data."""
+def check_training(settings: ModelSettings) -> None:
+    """What training needs beside its data."""
     check_hardware(settings.hardware)
-    check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
     store = sqlite_folder(tracking_uri())
     if store is not None:
         check_folder(store, "run in a folder that can be written, or set $MLFLOW_TRACKING_URI")

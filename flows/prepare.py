@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from filelock import FileLock
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -46,10 +47,12 @@ def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
     url = database_url(source)
     data, report = prepare_source(settings.dataset, source, settings.data, settings.engine, database_url=url)
     folder = prepared_folder(settings)
-    save_prepared(data, folder)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # several tunings may begin at once on one machine
+        save_prepared(data, folder)
+        data = load_prepared(folder)
     get_run_logger().info("%s, prepared (%s):\n%s", settings.dataset, data.fingerprint[:12], report.text())
     create_markdown_artifact(report.markdown(), key=f"{settings.dataset}-data", description="rows read, dropped, kept")
-    return load_prepared(folder), report
+    return data, report
 
 
 def prepared_folder(settings: DataSettings) -> Path:

@@ -16,18 +16,27 @@ def database_url(source: SourceConfig) -> str | None:
     """
     if not isinstance(source, SQLSource) or source.secret_block is None:
         return None
+    return secret_url(source.secret_block)
+
+
+def secret_url(block: str) -> str:
+    """The database's URL in a Secret block.
+
+    Raises:
+        ConfigError: there is no such block, or it does not hold a URL.
+    """
     make = (
         "python -c 'from prefect.blocks.system import Secret; Secret(value=\"postgresql://user:password@host:5432/"
-        f'database").save("{source.secret_block}", overwrite=True)\''
+        f'database").save("{block}", overwrite=True)\''
     )
     try:
-        url = cast("Secret[str]", Secret.load(source.secret_block)).get()
+        url = cast("Secret[str]", Secret.load(block)).get()
     except ValueError:
         url = None
     if isinstance(url, str) and url:
         return url
     raise ConfigError(
         "Prefect has no Secret block with a database's URL of the name",
-        got=source.secret_block,
+        got=block,
         do=f"make it with the URL in: {make}",
     )

@@ -69,7 +69,7 @@ class Tracker:
         tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens it as a GenAI experiment
         return str(self.client.create_experiment(self.dataset, artifact_location=artifacts, tags=tags))
 
-    # --- retrainings -------------------------------------------------------------------------------------------------
+    # --- retrainings and tunings -------------------------------------------------------------------------------------
 
     def newest_retraining(self, key: str) -> Run | None:
         """The newest parent run with these settings, data and version; finished or not."""
@@ -104,6 +104,11 @@ class Tracker:
         )
         return found[0] if found else None
 
+    def reopen(self, run_id: str) -> None:
+        """Take the mark of completeness from a run whose end is written anew."""
+        if COMPLETE in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, COMPLETE)
+
     def resume_retraining(self, run_id: str) -> None:
         """Go on with an interrupted parent run."""
         self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
@@ -124,7 +129,7 @@ class Tracker:
 
     def interrupt(self, run_id: str, status: str) -> None:
         """Close a run that did not come to its end, and its open nested runs."""
-        for run in [*self._nested(run_id), self.client.get_run(run_id)]:
+        for run in [*self.nested(run_id), self.client.get_run(run_id)]:
             if COMPLETE not in run.data.tags:
                 self.client.set_terminated(run.info.run_id, status)
 
@@ -132,7 +137,7 @@ class Tracker:
 
     def find_model(self, parent_id: str, name: str) -> ModelRun | None:
         """The finished nested run of a model, if there is one."""
-        for run in self._nested(parent_id):
+        for run in self.nested(parent_id):
             if run.data.tags.get(MODEL) == name and COMPLETE in run.data.tags:
                 return ModelRun(name, run.info.run_id, dict(run.data.metrics))
         return None
@@ -146,7 +151,7 @@ class Tracker:
             can_resume: whether there is a checkpoint for a run id.
         """
         resumed = None
-        for run in self._nested(parent_id):
+        for run in self.nested(parent_id):
             if run.data.tags.get(MODEL) == name and COMPLETE not in run.data.tags:
                 run_id = str(run.info.run_id)
                 if resumed is None and can_resume(run_id):
@@ -156,12 +161,25 @@ class Tracker:
                     self.client.delete_run(run_id)
         return resumed
 
-    def start_model(self, parent_id: str, name: str, settings: Mapping[str, Any], data: PreparedData) -> str:
-        """Open the nested run of a model. Returns the run id."""
-        run_id = self._create_run(name, {MODEL: name, FINGERPRINT: data.fingerprint, MLFLOW_PARENT_RUN_ID: parent_id})
-        self._log(run_id, params=settings)
+    def start_model(
+        self, parent_id: str, name: str, settings: Mapping[str, Any], data: PreparedData, title: str = ""
+    ) -> str:
+        """Open the nested run of a model, under its name or another title. Returns the run id."""
+        tags = {MODEL: name, FINGERPRINT: data.fingerprint}
+        run_id = self.start_nested(parent_id, title or name, settings, tags)
         self.log_data(run_id, data)
         return run_id
+
+    def start_nested(self, parent_id: str, title: str, settings: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        """Open a nested run. Returns the run id."""
+        run_id = self._create_run(title, {MLFLOW_PARENT_RUN_ID: parent_id, **tags})
+        self._log(run_id, params=settings)
+        return run_id
+
+    def end_nested(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
+        """Close a nested run: FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(run_id, status)
+        self.set_tags(run_id, tags)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Log final values, without steps."""
@@ -242,8 +260,18 @@ class Tracker:
                 do="restore MLflow's artifacts from a backup, or train again with --force",
             ) from error
 
-    def _nested(self, parent_id: str) -> list[Run]:
-        return list(self.client.search_runs([self.experiment_id], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'"))
+    def nested(self, parent_id: str, tag: tuple[str, str] | None = None) -> list[Run]:
+        """The runs inside a parent run, or those of them with this tag."""
+        tags = [(MLFLOW_PARENT_RUN_ID, parent_id), *([tag] if tag else [])]
+        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags)
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], wanted, page_token=token)
+            runs += page
+            token = page.token
+            if not token:
+                return runs
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
         commit = get_git_commit(str(Path.cwd()))

@@ -84,6 +84,11 @@ def checkpoint_folder(run_id: str) -> Path:
     return cache_dir() / "checkpoints" / run_id
 
 
+def remove_checkpoints(run_id: str) -> None:
+    """Forget the checkpoints of a training that is complete and kept."""
+    shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
+
+
 def load_model(tracker: Tracker, run: ModelRun) -> Model:
     """The weights of a finished model."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -145,7 +150,7 @@ def _keep(
         tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
     keep_curves(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
     finished = finish(tracker, run_id, name, metrics)
-    shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
+    remove_checkpoints(run_id)
     return finished
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -10,16 +10,11 @@ from flows.settings import RetrainSettings, flatten
 from flows.tracking import Tracker
 from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe
 from ncf.errors import ConfigError
+from tuning.observer import Recipe
+from tuning.space import RECIPES, ModelName, with_values
 
-AnyRecipe: TypeAlias = GMFRecipe | MLPRecipe | NeuMFRecipe | PretrainedRecipe
 R = TypeVar("R", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
-RECIPES: Mapping[str, type[AnyRecipe]] = {
-    "gmf": GMFRecipe,
-    "mlp": MLPRecipe,
-    "neumf": NeuMFRecipe,
-    "neumf-pretrained": PretrainedRecipe,
-}
 TUNED = "tuned.json"
 SETTINGS, TUNED_BY = "ncf.settings", "ncf.tuned_by"
 
@@ -54,7 +49,7 @@ class Tuned(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True)
-    model: str
+    model: ModelName
     dataset: str
     recipe: dict[str, JsonValue]
     winner: dict[str, JsonValue]
@@ -86,7 +81,7 @@ class Tuning:
     run_id: str
     tuned: Tuned
 
-    def recipe(self) -> AnyRecipe:
+    def recipe(self) -> Recipe:
         """The settings to use.
 
         Raises:
@@ -102,7 +97,7 @@ class Tuning:
         gmf, mlp = self._read(parts["gmf"], "gmf"), self._read(parts["mlp"], "mlp")
         return cast(GMFRecipe, gmf), cast(MLPRecipe, mlp)
 
-    def _read(self, values: JsonValue, model: str) -> AnyRecipe:
+    def _read(self, values: JsonValue, model: ModelName) -> Recipe:
         try:
             return RECIPES[model].model_validate(values)
         except ValidationError as error:
@@ -124,7 +119,7 @@ class Chosen:
     """
 
     settings: RetrainSettings
-    tuned_by: Mapping[str, str] = field(default_factory=dict)
+    tuned_by: Mapping[ModelName, str] = field(default_factory=dict)
     said: str = ""
 
     def tags(self) -> dict[str, str]:
@@ -133,11 +128,11 @@ class Chosen:
 
     def tags_of(self, model: str) -> dict[str, str]:
         """For the MLflow run of one model."""
-        mine = {model: self.tuned_by[model]} if model in self.tuned_by else {}
+        mine = {name: run for name, run in self.tuned_by.items() if name == model}
         return {SETTINGS: "tuned" if mine else "defaults", **self._tag(mine)}
 
     @staticmethod
-    def _tag(tuned_by: Mapping[str, str]) -> dict[str, str]:
+    def _tag(tuned_by: Mapping[ModelName, str]) -> dict[str, str]:
         return {TUNED_BY: ", ".join(f"{model} {run}" for model, run in tuned_by.items())} if tuned_by else {}
 
 
@@ -159,7 +154,7 @@ def choose_settings(settings: RetrainSettings) -> Chosen:
     return with_tunings(settings, found)
 
 
-def find_tunings(tracker: Tracker) -> dict[str, Tuning]:
+def find_tunings(tracker: Tracker) -> dict[ModelName, Tuning]:
     """The newest finished tuning of each model, on this data set."""
     found = {}
     for model in RECIPES:
@@ -170,26 +165,26 @@ def find_tunings(tracker: Tracker) -> dict[str, Tuning]:
     return found
 
 
-def with_tunings(settings: RetrainSettings, found: Mapping[str, Tuning]) -> Chosen:
+def with_tunings(settings: RetrainSettings, found: Mapping[ModelName, Tuning]) -> Chosen:
     """Put tuned settings into their places; what was given explicitly goes before them.
 
     neumf-pretrained takes its own only if its GMF and MLP are those that it was tuned with.
     """
-    gmf = _choose(settings.gmf, found.get("gmf"))
-    mlp = _choose(settings.mlp, found.get("mlp"))
-    neumf = _choose(settings.neumf, found.get("neumf"))
+    gmf = preferred(settings.gmf, found.get("gmf"))
+    mlp = preferred(settings.mlp, found.get("mlp"))
+    neumf = preferred(settings.neumf, found.get("neumf"))
     usable, why = dict(found), {model: "never tuned on this data set" for model in RECIPES if model not in found}
     if "neumf-pretrained" in found and found["neumf-pretrained"].parts() != (gmf, mlp):
         del usable["neumf-pretrained"]
         why["neumf-pretrained"] = "tuned with another GMF or MLP than those of this retraining"
-    pretrained = _choose(settings.neumf_pretrained, usable.get("neumf-pretrained"))
+    pretrained = preferred(settings.neumf_pretrained, usable.get("neumf-pretrained"))
     recipes = {"gmf": gmf, "mlp": mlp, "neumf": neumf, "neumf_pretrained": pretrained}
     chosen = settings.model_copy(update=recipes)
     tuned_by = {model: tuning.run_id for model, tuning in usable.items()}
     return Chosen(RetrainSettings.model_validate(chosen.model_dump()), tuned_by, _say(tuned_by, why))
 
 
-def given_values(recipe: AnyRecipe) -> dict[str, Any]:
+def given_values(recipe: Recipe) -> dict[str, Any]:
     """The settings of a recipe that the user gave, by dotted name.
 
     A form gives every value: where all are given, those that are the defaults count as not given.
@@ -201,23 +196,12 @@ def given_values(recipe: AnyRecipe) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value != defaults[name]}
 
 
-def overlay(recipe: R, values: Mapping[str, Any]) -> R:
-    """A recipe with some settings, by dotted name, replaced."""
-    nested = recipe.model_dump()
-    for name, value in values.items():
-        *path, last = name.split(".")
-        place = nested
-        for part in path:
-            place = place[part]
-        place[last] = value
-    return type(recipe).model_validate(nested)
+def preferred(given: R, tuning: Tuning | None) -> R:
+    """The tuned settings, if there are any, with what was given explicitly in its place."""
+    return given if tuning is None else cast(R, with_values(tuning.recipe(), given_values(given)))
 
 
-def _choose(given: R, tuning: Tuning | None) -> R:
-    return given if tuning is None else overlay(cast(R, tuning.recipe()), given_values(given))
-
-
-def _say(tuned_by: Mapping[str, str], why: Mapping[str, str]) -> str:
+def _say(tuned_by: Mapping[ModelName, str], why: Mapping[ModelName, str]) -> str:
     tuned = ", ".join(f"{model} (MLflow run {run})" for model, run in tuned_by.items()) or "none"
     rest = "".join(f"; not {model}, {reason}" for model, reason in why.items())
     return f"Tuned settings: {tuned}{rest}."

@@ -1,0 +1,153 @@
+"""From the settings of a tuning to Optuna studies: the space, the first trial, the parts, the database."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from flows import registry
+from flows.secrets import secret_url
+from flows.settings import content_key
+from flows.store import tracking_folder
+from flows.tracking import Tracker
+from flows.tune_settings import CHAIN, Overrides, TuneSettings
+from flows.tuned import Tuning, find_tunings, given_values, preferred
+from ncf.config import GMFRecipe, MLPRecipe
+from ncf.data.prepared import PreparedData
+from ncf.data.sources.database import parse_url
+from ncf.errors import ConfigError
+from tuning.observer import Recipe
+from tuning.problem import Problem
+from tuning.ranges import Range
+from tuning.space import RECIPES, ModelName, check_space, space_of, with_values
+
+
+def check_search(settings: TuneSettings) -> None:
+    """Refuse, before any work, a space that is impossible.
+
+    Raises:
+        ConfigError: a name is unknown, a range is empty or outside of a setting's limits, or more than one device is
+            asked for.
+    """
+    if settings.hardware.devices > 1:
+        raise ConfigError(
+            "a trial is trained on one device; hardware.devices is",
+            got=settings.hardware.devices,
+            allowed="1",
+            do="ask for several workers instead",
+        )
+    spaces = spaces_of(settings)
+    for model in settings.models():
+        check_space(model, given_recipe(settings, model), spaces[model])
+
+
+def spaces_of(settings: TuneSettings) -> dict[ModelName, dict[str, Range]]:
+    """What is searched of each model.
+
+    Raises:
+        ConfigError: a name is no model's, or the file can't be read.
+    """
+    overrides: dict[ModelName, dict[str, Range | None]] = {model: {} for model in CHAIN}
+    for name, range_ in {**read_space(settings.space_file), **settings.space}.items():
+        prefix, _, path = name.partition(".")
+        model = cast(ModelName, prefix.replace("_", "-"))
+        if model not in overrides or not path:
+            raise ConfigError(
+                "a range's name begins with its model's", got=name, allowed=", ".join(f"{known}..." for known in CHAIN)
+            )
+        overrides[model][path] = range_
+    return {model: space_of(model, own) for model, own in overrides.items()}
+
+
+def read_space(path: Path | None) -> Overrides:
+    """Ranges by name from a YAML or JSON file.
+
+    Raises:
+        ConfigError: it can't be read, or is none.
+    """
+    if path is None:
+        return {}
+    example = "gmf.training.learning_rate: {low: 0.001, high: 0.01, log: true}"
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TypeAdapter(Overrides).validate_python({} if given is None else given)
+    except OSError as error:
+        raise ConfigError(f"the file of ranges {path} can't be read", got=error.strerror or str(error)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is neither YAML nor JSON", got=str(error)[:300], allowed=example) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {place}: {first['msg']}", got=first["input"], allowed=example) from error
+
+
+def given_recipe(settings: TuneSettings, model: ModelName) -> Recipe:
+    """The settings of a model as they were given."""
+    return cast(Recipe, getattr(settings, model.replace("-", "_")))
+
+
+def first_recipe(tracker: Tracker, settings: TuneSettings, model: ModelName) -> Recipe:
+    """The first trial: as given, or the champion's with what was given explicitly."""
+    given = given_recipe(settings, model)
+    if settings.start == "defaults":
+        return given
+    champion = registry.champion(tracker, settings.model_name)
+    if champion is None or champion.bundle.about["name"] != model:
+        return given
+    serving = RECIPES[model].model_validate(champion.bundle.about["settings"])
+    return with_values(serving, given_values(given))
+
+
+def parts_of(tracker: Tracker, settings: TuneSettings, done: Mapping[ModelName, Tuning]) -> tuple[GMFRecipe, MLPRecipe]:
+    """GMF and MLP that neumf-pretrained starts from: just tuned, or tuned before, or as given."""
+    before = find_tunings(tracker)
+    gmf = done["gmf"].recipe() if "gmf" in done else preferred(settings.gmf, before.get("gmf"))
+    mlp = done["mlp"].recipe() if "mlp" in done else preferred(settings.mlp, before.get("mlp"))
+    return cast(GMFRecipe, gmf), cast(MLPRecipe, mlp)
+
+
+def problem_of(
+    tracker: Tracker,
+    settings: TuneSettings,
+    model: ModelName,
+    data: PreparedData,
+    done: Mapping[ModelName, Tuning],
+) -> Problem:
+    """What is searched for one model."""
+    return Problem(
+        model=model,
+        recipe=first_recipe(tracker, settings, model),
+        space=spaces_of(settings)[model],
+        data=data,
+        seed=settings.seed,
+        hardware=settings.hardware,
+        parts=parts_of(tracker, settings, done) if model == "neumf-pretrained" else None,
+        second=settings.second,
+    )
+
+
+def study_name(settings: TuneSettings, problem: Problem) -> str:
+    """The name given, or one that other data, another space or other settings do not share."""
+    if settings.study is None:
+        return f"{settings.dataset}-{problem.model}-{content_key(problem.identity())}"
+    return settings.study if settings.model != "all" else f"{settings.study}-{problem.model}"
+
+
+def study_url(settings: TuneSettings) -> str:
+    """Where the studies are: a Secret block, the environment, the setting, or mlruns/optuna.db.
+
+    Raises:
+        ConfigError: the URL can't be read, or there is no such block.
+    """
+    storage = settings.storage
+    if storage.secret_block is not None:
+        url = secret_url(storage.secret_block)
+    else:
+        url = os.environ.get(storage.url_variable) or storage.url or f"sqlite:///{tracking_folder() / 'optuna.db'}"
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        parsed = parsed.set(database=str(Path(parsed.database).absolute()))
+    return parsed.render_as_string(hide_password=False)
