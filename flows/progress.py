@@ -25,8 +25,9 @@ def ended_trials(summary: StudySummary) -> int:
 
 def used_up(summary: StudySummary, budget: BudgetConfig) -> bool:
     """Whether the budget leaves nothing to start."""
-    started = ended_trials(summary) + summary.running
-    return started >= budget.trials or (budget.minutes is not None and summary.minutes >= budget.minutes)
+    if budget.minutes is not None and summary.minutes >= budget.minutes:
+        return True
+    return not summary.waiting and ended_trials(summary) + summary.running >= budget.trials
 
 
 def share_done(summary: StudySummary, budget: BudgetConfig) -> float:

@@ -124,7 +124,7 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
             lonely = 0 if ended_well else lonely + 1
             if lonely == LONELY_ROUNDS or (lonely and not unfinished(handle)):
                 raise WorkerError("all worker processes died", do="see the warnings above; the same command goes on")
-            if not unfinished(handle):
+            if not unfinished(handle) and used_up(summarise(handle), budget):
                 return True
             if not lonely:
                 wait_for_others(search, shown)

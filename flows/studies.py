@@ -19,6 +19,7 @@ from ncf.config import GMFRecipe, MLPRecipe
 from ncf.data.prepared import PreparedData
 from ncf.data.sources.database import parse_url
 from ncf.errors import ConfigError
+from tuning.database import open_database
 from tuning.observer import Recipe
 from tuning.problem import Problem
 from tuning.ranges import Range
@@ -26,11 +27,12 @@ from tuning.space import RECIPES, ModelName, check_space, space_of, with_values
 
 
 def check_search(settings: TuneSettings) -> None:
-    """Refuse, before any work, a space that is impossible.
+    """Refuse, before any work, a space that is impossible and a database that can't be used.
 
     Raises:
         ConfigError: a name is unknown, a range is empty or outside of a setting's limits, or more than one device is
             asked for.
+        StudyError: the database can't be reached, is locked, or is none of Optuna's.
     """
     if settings.hardware.devices > 1:
         raise ConfigError(
@@ -39,6 +41,7 @@ def check_search(settings: TuneSettings) -> None:
             allowed="1",
             do="ask for several workers instead",
         )
+    open_database(study_url(settings), settings.storage)
     spaces = spaces_of(settings)
     for model in settings.models():
         check_space(model, given_recipe(settings, model), spaces[model])

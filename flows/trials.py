@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow.exceptions import MlflowException
 from pytorch_lightning.loggers import Logger, MLFlowLogger
 from typing_extensions import override
 
@@ -67,6 +68,23 @@ def work(job: Job) -> None:
         run_trials(handle, job.budget, TrialRuns(tracker, job.parent_id, job.problem))
 
 
+class PatientLogger(MLFlowLogger):
+    """Lightning's logger, but MLflow's failure must not count as the trial's: it is kept for `TrialRuns.ended`."""
+
+    failure: MlflowException | None = None
+
+    @override
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        try:
+            super().log_metrics(metrics, step)
+        except MlflowException as error:
+            self.failure = error
+
+    @override
+    def finalize(self, status: str = "success") -> None:
+        """Leave the run as it is: how the trial ended is known better by its study."""
+
+
 class TrialRuns(Observer):
     """Keeps each trial as a nested run: its settings, its curve, and how it ended.
 
@@ -80,14 +98,18 @@ class TrialRuns(Observer):
         self.tracker = tracker
         self.parent_id = parent_id
         self.problem = problem
+        self.logger: PatientLogger | None = None
 
     @override
     def started(self, trial: TrialStart) -> Sequence[Logger]:
         run_id = self._open(trial.number, trial.recipe, trial.retry_of)
-        return [MLFlowLogger(self.tracker.dataset, tracking_uri=self.tracker.uri, run_id=run_id)]
+        self.logger = PatientLogger(self.tracker.dataset, tracking_uri=self.tracker.uri, run_id=run_id)
+        return [self.logger]
 
     @override
     def ended(self, outcome: TrialOutcome) -> None:
+        if self.logger is not None and self.logger.failure is not None:
+            raise self.logger.failure
         found = self.tracker.nested(self.parent_id, (TRIAL, str(outcome.number)))
         self._close(found[0].info.run_id if found else None, outcome)
 

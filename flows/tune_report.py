@@ -89,11 +89,10 @@ class TuneReport(BaseModel):
                 console.print("The budget was used up before: no trial was run.")
             console.print(model.verdict(), highlight=False)
         named = "" if self.dataset == "ml-100k" else f"--dataset {self.dataset} "
-        trials = max(sum(model.tuned.trials.values()) for model in self.models) * 2
         console.print(
             f'\nTrain with them:         make retrain ARGS="{named}--settings tuned"\n'
-            f'Search on:               make tune ARGS="{named}--budget.trials {trials}"\n'
-            "Look at the studies:     make optuna, or study.html in the MLflow runs: make mlflow\n"
+            "Search on:               the same command with a larger --budget.trials\n"
+            "Look at the study:       make optuna; make mlflow (study.html)\n"
             'See every setting:       make tune ARGS="--help"',
             highlight=False,
             markup=False,

@@ -1,18 +1,33 @@
 """The settings of a tuning: what is searched, how, for how long, and where it is kept."""
 
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from flows.settings import ModelSettings
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
 from tuning.problem import Second
-from tuning.ranges import Range
+from tuning.ranges import Choices, FloatRange, IntRange
 from tuning.space import ModelName
 
 CHAIN: tuple[ModelName, ...] = ("gmf", "mlp", "neumf", "neumf-pretrained")
-Overrides: TypeAlias = dict[str, Range | None]
+
+
+def _kind(value: Any) -> str:
+    """The kind of a range by what it has: choices, or only whole numbers, or others."""
+    given: dict[str, Any] = value if isinstance(value, dict) else dict(value or {})
+    if "choices" in given:
+        return "choices"
+    whole = all(isinstance(given[end], int) for end in ("low", "high") if end in given)
+    return "int" if isinstance(value, IntRange) or (whole and not isinstance(value, FloatRange)) else "float"
+
+
+GivenRange: TypeAlias = Annotated[
+    Annotated[FloatRange, Tag("float")] | Annotated[IntRange, Tag("int")] | Annotated[Choices, Tag("choices")],
+    Discriminator(_kind),
+]
+Overrides: TypeAlias = dict[str, GivenRange | None]
 
 
 class StudyStorage(StorageConfig):

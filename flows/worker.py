@@ -55,7 +55,8 @@ def interrupt_once(number: int, frame: FrameType | None) -> None:
 
 def stop_with_parent() -> None:
     """Wait for the end of standard input: the parent closes it, and so does its death, however it dies."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 4096):  # not sys.stdin's own read: its lock would abort the end of the process
+        pass
     os.kill(os.getpid(), signal.SIGINT)
 
 
