@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain mlflow test test-slow check format clean
+.PHONY: help install prepare retrain tune mlflow optuna test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,10 +26,18 @@ prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="
 retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
 	@$(BIN)/python -m flows.retrain $(ARGS)
 
+tune: .venv/.installed ## search better settings, for retrain to use: ARGS="--model gmf --budget.minutes 20"
+	@$(BIN)/python -m flows.tune $(ARGS)
+
 mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --artifacts-destination "$(CURDIR)/mlruns/artifacts"
+
+optuna: PORT := $(if $(filter file,$(origin PORT)),8080,$(PORT))
+optuna: .venv/.installed ## open optuna-dashboard on the studies (PORT=8080)
+	@echo "Optuna's dashboard: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
+	@$(BIN)/python -m flows.dashboard $(PORT)
 
 check: .venv/.installed ## lint, formatting, types, import layers
 	@$(BIN)/ruff check --quiet .

@@ -54,7 +54,7 @@ def describe(model: str, summary: StudySummary, budget: BudgetConfig) -> str:
         beside = f", default {first:.4f}" if first is not None else ""
         parts.append(f"best NDCG@10 {summary.best.score:.4f} (trial {summary.best.number}{beside})")
     left = minutes_left(summary, budget)
-    if left is not None:
+    if left is not None and not used_up(summary, budget):
         parts.append(f"{left:.0f} min left" if left >= 1 else "less than a minute left")
     return ", ".join(parts)
 

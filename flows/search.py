@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from flows.locks import global_lock
-from flows.progress import Progress, progress, used_up
+from flows.progress import Progress, ended_trials, progress, used_up
 from flows.settings import flatten
 from flows.studies import study_name, study_url
 from flows.tracking import TUNING, Tracker
@@ -106,13 +106,15 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
     """Try settings until the budget of the study is used up, and no process runs a trial any more.
 
     Returns:
-        Whether there was anything to do.
+        Whether any trial was run.
 
     Raises:
         WorkerError: the trials or the workers fail.
     """
     handle, budget = search.handle, search.job.budget
-    if used_up(summarise(handle), budget) and not unfinished(handle):
+    summary = summarise(handle)
+    before = ended_trials(summary)
+    if used_up(summary, budget) and not unfinished(handle):
         get_run_logger().info("the budget of %s is used up: no trial is run", handle.name)
         return False
     logger = get_run_logger()
@@ -124,8 +126,9 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
             lonely = 0 if ended_well else lonely + 1
             if lonely == LONELY_ROUNDS or (lonely and not unfinished(handle)):
                 raise WorkerError("all worker processes died", do="see the warnings above; the same command goes on")
-            if not unfinished(handle) and used_up(summarise(handle), budget):
-                return True
+            summary = summarise(handle)  # a grid may come to its end before the budget does
+            if not unfinished(handle) and (not summary.waiting or used_up(summary, budget)):
+                return ended_trials(summary) > before
             if not lonely:
                 wait_for_others(search, shown)
 

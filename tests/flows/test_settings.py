@@ -8,7 +8,9 @@ import yaml
 
 from flows.cli import parse
 from flows.retrain import retrain
-from flows.settings import RetrainSettings, content_key, flatten
+from flows.settings import DataSettings, RetrainSettings, content_key, flatten
+from flows.tune import tune
+from flows.tune_settings import TuneSettings
 from ncf.errors import ConfigError
 
 
@@ -80,10 +82,16 @@ def test_the_key_depends_on_the_baselines_that_are_measured() -> None:
 
 def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
     config = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
-    schema = json.loads(json.dumps(retrain.parameters.model_dump()))
+    flows: dict[str, tuple[Any, type[DataSettings]]] = {
+        "flows/retrain.py:retrain": (retrain, RetrainSettings),
+        "flows/tune.py:tune": (tune, TuneSettings),
+    }
+    assert {deployment["entrypoint"] for deployment in config["deployments"]} == flows.keys()
     for deployment in config["deployments"]:
+        flow, settings = flows[deployment["entrypoint"]]
+        schema = json.loads(json.dumps(flow.parameters.model_dump()))
         jsonschema.validate(deployment["parameters"], schema)
-        RetrainSettings.model_validate(deployment["parameters"]["settings"])
+        settings.model_validate(deployment["parameters"]["settings"])
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"settings": {"bogus": 1}}, schema)
 

@@ -1,0 +1,43 @@
+"""Optuna's dashboard on the studies, for `make optuna`: on this machine alone, the password not on the command line."""
+
+import sys
+from pathlib import Path
+
+from flows.cli import EXIT_FAILED, fail
+from flows.studies import study_url
+from flows.tune_settings import TuneSettings
+from ncf.data.sources.database import parse_url, with_installed_driver
+from ncf.errors import ConfigError, NCFError
+
+HOST = "127.0.0.1"
+
+
+def main(port: int) -> int:
+    """Serve until Ctrl-C. Returns the exit code."""
+    try:
+        url = database_of_studies()
+    except NCFError as error:
+        return fail(str(error), EXIT_FAILED)
+    from optuna_dashboard import run_server  # late: it is of the extra dev
+
+    try:
+        run_server(url, host=HOST, port=port)
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def database_of_studies() -> str:
+    """The URL of the database that a tuning without settings uses.
+
+    Raises:
+        ConfigError: it is a file, and that is not there.
+    """
+    url = with_installed_driver(parse_url(study_url(TuneSettings())))
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise ConfigError("there are no studies yet", got=url.database, do="make tune")
+    return url.render_as_string(hide_password=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
