@@ -1,0 +1,85 @@
+"""One holder at a time: with a Prefect server, and with the embedded one, where a lock is a file."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from flows.locks import LockError, global_lock
+from tests.e2e.processes import environment
+
+HOLD = """
+from flows.locks import global_lock
+with global_lock("ncf-test", 60):
+    print("held", flush=True)
+    input()
+"""
+
+
+@contextmanager
+def embedded(home: Path) -> Iterator[None]:
+    with temporary_settings(updates={PREFECT_HOME: home}, restore_defaults={PREFECT_API_URL}):
+        yield
+
+
+def holds_alone(name: str) -> bool:
+    """Whether a second thread is kept out while a first is in, and gets in afterwards."""
+    entered, refused = threading.Event(), []
+
+    def second() -> None:
+        try:
+            with global_lock(name, 0.5):
+                entered.set()
+        except LockError as error:
+            refused.append(str(error))
+
+    with global_lock(name, 5):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+    kept_out = not entered.is_set() and name in refused[0]
+    second()
+    return kept_out and entered.is_set()
+
+
+def test_a_server_lets_one_in_at_a_time_and_makes_the_limit_itself(prefect_server: None) -> None:
+    @flow
+    def inside() -> bool:
+        return holds_alone("ncf-test-inside")
+
+    assert holds_alone("ncf-test")
+    assert inside()
+    with get_client(sync_client=True) as client:
+        assert client.read_global_concurrency_limit_by_name("ncf-test").limit == 1
+
+
+def test_another_lock_and_an_error_inside_are_no_hindrance(prefect_server: None) -> None:
+    with (
+        pytest.raises(TimeoutError, match="of the block's own"),
+        global_lock("ncf-test", 5),
+        global_lock("ncf-other", 5),
+    ):
+        raise TimeoutError("of the block's own")
+    with global_lock("ncf-test", 5):
+        pass
+
+
+def test_with_the_embedded_server_a_killed_process_leaves_the_lock_free(tmp_path: Path) -> None:
+    command, env = [sys.executable, "-c", HOLD], environment(tmp_path)
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdin is not None
+    with process, embedded(Path(env["PREFECT_HOME"])):
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(LockError, match="ncf-test"), global_lock("ncf-test", 0.5):
+            pass
+        process.kill()
+        process.wait()
+        with global_lock("ncf-test", 5):
+            pass

@@ -1,0 +1,306 @@
+"""The flow tune on cut MovieLens-100K with tiny budgets: real studies, real worker processes, a real MLflow store."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.objects import Artifact
+
+from flows.retrain import retrain
+from flows.store import tracking_uri
+from flows.studies import first_recipe, spaces_of, study_url
+from flows.tracking import Tracker
+from flows.tune import tune
+from flows.tune_report import TuneReport
+from flows.tune_settings import TuneSettings
+from flows.tuned import TUNED, Tuned
+from flows.workers import WorkerError
+from ncf.config import GMFRecipe
+from ncf.errors import ConfigError, ModelError
+from tests.flows.conftest import SHORT, quick
+from tuning.errors import StudyError
+from tuning.ranges import FloatRange, IntRange
+from tuning.space import ModelName
+
+SPACE: dict[str, Any] = {
+    "gmf.training.learning_rate": {"low": 0.005, "high": 0.02, "log": True},
+    "gmf.training.num_negatives": {"low": 2, "high": 6},
+    **{f"gmf.{name}": None for name in ("model.embedding_dim", "training.embedding_l2", "training.batch_size")},
+    **{f"gmf.{name}": None for name in ("training.schedule", "training.max_epochs")},
+}
+KEY = "best_validation/full/ndcg_at_10"
+
+
+def small(**changes: Any) -> TuneSettings:
+    """The same data and models as the short retraining, and four trials."""
+    shared = quick().model_dump(include={"data", "gmf", "mlp", "neumf", "neumf_pretrained"}, exclude_unset=True)
+    values = {
+        "model": "gmf",
+        "space": SPACE,
+        "budget": {"trials": 4},
+        "confirm_seeds": 2,
+        "sampler": {"kind": "random"},
+    }
+    return TuneSettings.model_validate(shared | values | changes)
+
+
+def grid(**choices: list[Any]) -> dict[str, Any]:
+    """Every combination of some training settings of GMF, and nothing else."""
+    off = dict.fromkeys(SPACE)
+    space = off | {f"gmf.training.{name}": {"choices": values} for name, values in choices.items()}
+    return {"space": space, "sampler": {"kind": "grid"}, "budget": {"trials": 20}, "confirm_seeds": 1}
+
+
+def runs(parent: str | None = None) -> list[Run]:
+    client = MlflowClient(tracking_uri())
+    found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id], order_by=["start_time ASC"])
+    return [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
+
+
+def trials(parent: str) -> dict[int, Run]:
+    return {int(run.data.tags["ncf.trial"]): run for run in runs(parent) if "ncf.trial" in run.data.tags}
+
+
+def artifact(key: str) -> Artifact:
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+    return max(found, key=lambda one: one.created or 0)
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Path, prefect_server: None) -> TuneReport:
+    return tune(small())
+
+
+def test_one_parent_run_has_a_nested_run_for_each_trial_and_each_confirming_training(first: TuneReport) -> None:
+    assert [run.info.run_id for run in runs()] == [first.models[0].run_id]
+    nested = runs(first.models[0].run_id)
+    names = [run.info.run_name for run in nested]
+    assert names[:4] == ["trial 0", "trial 1", "trial 2", "trial 3"]
+    winner = [] if first.models[0].tuned.trial == 0 else ["confirm winner, seed 1", "confirm winner, seed 2"]
+    assert names[4:] == ["confirm default, seed 1", "confirm default, seed 2", *winner]
+    assert {run.info.status for run in [*runs(), *nested]} == {"FINISHED"}
+    assert {run.data.tags["ncf.state"] for run in nested[:4]} <= {"complete", "pruned"}
+
+
+def test_a_trial_has_its_settings_its_curve_and_its_score(first: TuneReport) -> None:
+    client = MlflowClient(tracking_uri())
+    found = trials(first.models[0].run_id)
+    assert found[0].data.params["training.learning_rate"] == "0.01", "trial 0 is the default"
+    assert found[0].data.params["training.num_negatives"] == "4"
+    assert len({run.data.params["training.learning_rate"] for run in found.values()}) == 4
+    for run in found.values():
+        curve = client.get_metric_history(run.info.run_id, "validation/full/ndcg_at_10")
+        assert [point.step for point in curve] == list(range(1, int(run.data.metrics["epochs"]) + 1))
+        assert run.data.metrics[KEY] >= max(point.value for point in curve) - 1e-9
+        assert run.data.tags["ncf.fingerprint"] == first.models[0].tuned.fingerprint
+
+
+def test_the_winner_is_the_best_trial_and_is_believed_only_if_other_seeds_say_so(first: TuneReport) -> None:
+    tuned = first.models[0].tuned
+    found = trials(first.models[0].run_id)
+    complete = {number: run for number, run in found.items() if run.data.tags["ncf.state"] == "complete"}
+    assert tuned.trial == max(complete, key=lambda number: complete[number].data.metrics[KEY])
+    rate = complete[tuned.trial].data.params["training.learning_rate"]
+    assert GMFRecipe.model_validate(tuned.winner).training.learning_rate == pytest.approx(float(rate))
+    assert tuned.base == quick().gmf.model_dump(mode="json")
+    assert tuned.recipe == (tuned.winner if tuned.believed else tuned.base)
+    assert tuned.believed is (tuned.gain.mean > 0)
+    assert tuned.gain.mean == pytest.approx(tuned.winner_mean - tuned.base_mean)
+    assert tuned.gain.low <= tuned.gain.mean <= tuned.gain.high
+    confirmed = [run.data.metrics[KEY] for run in runs(first.models[0].run_id) if "default" in run.info.run_name]
+    assert tuned.base_mean == pytest.approx(sum(confirmed) / 2)
+    assert tuned.confirm_seeds == [1, 2] and tuned.seed == 0
+
+
+def test_the_parent_run_has_the_figures_the_files_and_the_provenance(first: TuneReport) -> None:
+    tracker = Tracker("ml-100k")
+    parent, tuned = runs()[0], first.models[0].tuned
+    assert parent.data.metrics["tuning/best_ndcg_at_10"] == pytest.approx(tuned.score)
+    assert parent.data.metrics["tuning/default_ndcg_at_10"] == pytest.approx(tuned.base_score)
+    assert parent.data.metrics["tuning/gain_low"] == pytest.approx(tuned.gain.low)
+    assert sum(v for k, v in parent.data.metrics.items() if k.startswith("tuning/trials_")) == 4
+    assert parent.data.tags["ncf.tuning"] == "gmf" and parent.data.tags["ncf.complete"] == "true"
+    assert first.models[0].verdict() in parent.data.tags["mlflow.note.content"]
+    assert parent.inputs.dataset_inputs[0].dataset.digest == tuned.fingerprint[:12]
+    assert Tuned.model_validate(tracker.read_json(parent.info.run_id, TUNED)) == tuned
+    assert tuned.study.startswith("ml-100k-gmf-") and "optuna.db" in tuned.storage
+    assert (tuned.ncf_version, tuned.date[:2], tuned.parts) == ("0.1.0", "20", None)
+
+
+def test_the_study_is_a_page_that_needs_no_network(first: TuneReport, tmp_path: Path) -> None:
+    page = Tracker("ml-100k").download(runs()[0].info.run_id, "study.html", tmp_path).read_text(encoding="utf-8")
+    assert page.count("<script>/**") == 1, "plotly's own script is there, once"
+    assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
+    assert page.count("Plotly.newPlot(") >= 3
+    for heading in ("History", "Slices", "Intermediate values"):
+        assert f">{heading}</h2>" in page
+
+
+def test_prefect_shows_the_settings_the_gain_and_how_far_the_search_is(first: TuneReport) -> None:
+    shown = str(artifact("ml-100k-gmf-tuned").data)
+    assert ("| training.learning_rate | 0.01 |" in shown and "95 % interval" in shown) or "no trial was better" in shown
+    progress = artifact("ml-100k-gmf-search")
+    assert float(str(progress.data)) == 100
+    assert "4 of 4 trials" in str(progress.description)
+
+
+def test_the_same_settings_again_run_no_trial(first: TuneReport) -> None:
+    before = [run.info.run_id for run in runs(first.models[0].run_id)]
+    again = tune(small())
+    assert not again.models[0].searched
+    assert again.models[0].tuned == first.models[0].tuned
+    assert [run.info.run_id for run in runs()] == [first.models[0].run_id]
+    assert [run.info.run_id for run in runs(first.models[0].run_id)] == before
+
+
+def test_a_retraining_takes_the_tuned_settings_and_names_them(first: TuneReport) -> None:
+    tuned, run_id = first.models[0].tuned, first.models[0].run_id
+    report = retrain(quick(settings="tuned"))  # what quick() gives goes before what was tuned
+    parent = MlflowClient(tracking_uri()).get_run(report.run_id)
+    assert parent.data.tags["ncf.settings"] == "tuned"
+    assert parent.data.tags["ncf.tuned_by"] == f"gmf {run_id}"
+    assert parent.data.params["gmf.training.num_negatives"] == str(tuned.recipe["training"]["num_negatives"])  # type: ignore[call-overload,index]
+    assert parent.data.params["gmf.training.learning_rate"] == "0.01", "given explicitly"
+    assert f"gmf (MLflow run {run_id})" in report.settings and report.settings in report.markdown()
+    nested = {row.name: MlflowClient(tracking_uri()).get_run(row.run_id).data.tags for row in report.rows}
+    assert nested["gmf"]["ncf.tuned_by"] == f"gmf {run_id}"
+    assert nested["mlp"]["ncf.settings"] == "defaults"
+
+    start = TuneSettings.model_validate({"start": "champion"})
+    defaults: dict[ModelName, Any] = {"gmf": start.gmf, "mlp": start.mlp, "neumf": start.neumf}
+    serving = parent.data.params | {"kind": report.winner}
+    for model, recipe in defaults.items():
+        found = first_recipe(Tracker("ml-100k"), start, model)
+        rate = serving[f"{model}.training.learning_rate"] if report.winner == model else recipe.training.learning_rate
+        assert found.training.learning_rate == float(rate), "the champion's, if it is of this model"
+
+
+def test_a_raised_budget_goes_on_where_the_search_ended(first: TuneReport) -> None:
+    before = trials(first.models[0].run_id)
+    confirmed = {run.info.run_id for run in runs(first.models[0].run_id) if "default" in run.info.run_name}
+    more = tune(small(budget={"trials": 6}))
+    after = trials(first.models[0].run_id)
+    assert more.models[0].searched and more.models[0].run_id == first.models[0].run_id
+    assert sorted(after) == [0, 1, 2, 3, 4, 5]
+    for number, run in before.items():
+        assert (after[number].info.run_id, after[number].info.start_time) == (run.info.run_id, run.info.start_time)
+    default = {run.info.run_id for run in runs(first.models[0].run_id) if "confirm default" in run.info.run_name}
+    assert default == confirmed, "the default was trained again"
+    assert sum(more.models[0].tuned.trials.values()) == 6
+
+
+@pytest.mark.slow
+def test_pruned_and_failed_trials_are_told_apart_with_the_reason(first: TuneReport) -> None:
+    choices = grid(
+        learning_rate=[0.01, 1e-9], loss=["bce", "bpr"], unobserved_weight=[None, 1.0], negatives=["uniform", "all"]
+    )
+    pruner = {"kind": "median", "startup_trials": 1, "warmup_epochs": 0}
+    given = {"training": SHORT | {"batch_size": 200_000, "max_epochs": 4}, "model": {"embedding_dim": 8}}
+    report = tune(small(**choices, pruner=pruner, gmf=given)).models[0]
+    states: dict[str, list[Run]] = {}
+    for run in trials(report.run_id).values():
+        states.setdefault(run.data.tags["ncf.state"], []).append(run)
+    assert {state: len(found) for state, found in states.items()} == report.tuned.trials
+    assert len(states["failed"]) == 8, "bpr with all; a weight without all"
+    assert all("ncf.reason" in run.data.tags for run in states["failed"])
+    assert {run.info.status for run in states["failed"]} == {"FAILED"}
+    assert {run.info.status for run in [*states["complete"], *states["pruned"]]} == {"FINISHED"}
+    for run in states["pruned"]:
+        assert int(run.data.metrics["epochs"]) < 4
+
+
+@pytest.mark.slow
+def test_two_objectives_have_a_front_as_a_picture(first: TuneReport) -> None:
+    space = dict.fromkeys(SPACE) | {"gmf.model.embedding_dim": {"choices": [2, 8, 16]}}
+    given = {"training": SHORT | {"max_epochs": 2}, "model": {"embedding_dim": 8}}
+    settings = small(space=space, sampler={"kind": "grid"}, second="size", confirm_seeds=1, gmf=given)
+    report = tune(settings).models[0]
+    files = {file.path for file in Tracker("ml-100k").client.list_artifacts(report.run_id)}
+    assert {"pareto.png", "study.html", TUNED} <= files
+    weights = {
+        run.data.params["model.embedding_dim"]: run.data.metrics["weights"] for run in trials(report.run_id).values()
+    }
+    assert weights["2"] < weights["8"] < weights["16"]
+
+
+def test_if_all_trials_fail_the_tuning_ends_with_the_reason(first: TuneReport) -> None:
+    choices = grid(loss=["bpr", "bce"], negatives=["all", "uniform"]) | {"budget": {"trials": 1}}
+    default = {"training": SHORT | {"loss": "bpr", "negatives": "popularity"}}  # the nearest choices: bpr with all
+    with pytest.raises(WorkerError, match=r"first 1 trials.*failed.*bpr needs drawn negatives"):
+        tune(small(**choices, gmf=default))
+    parent = runs()[-1]
+    assert (parent.info.status, parent.data.tags.get("ncf.complete")) == ("FAILED", None)
+    failed = trials(parent.info.run_id)[0]
+    assert (failed.info.status, failed.data.tags["ncf.state"]) == ("FAILED", "failed")
+    assert "bpr needs drawn negatives" in failed.data.tags["ncf.reason"]
+
+
+def test_a_named_study_of_another_space_is_refused_with_the_difference(first: TuneReport) -> None:
+    other = SPACE | {"gmf.training.num_negatives": {"low": 2, "high": 9}}
+    before = len(runs())
+    with pytest.raises(StudyError, match=f"{first.models[0].tuned.study}.*num_negatives"):
+        tune(small(study=first.models[0].tuned.study, space=other))
+    assert len(runs()) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"space": {"gmf.training.learning_rat": None}}, "learning_rat.*nearest.*learning_rate"),
+        (
+            {"space": {"gmf.training.learning_rate": {"low": -1.0, "high": 0.1}}},
+            r"learning_rate.*-1\.0.*greater than 0",
+        ),
+        ({"space": {"ease.l2": None}}, "ease.l2.*gmf"),
+        ({"space_file": "missing.yaml"}, "missing.yaml can't be read"),
+        ({"space_file": "list.yaml"}, "list.yaml"),
+        ({"hardware": {"devices": 2}}, "one device.*2.*workers"),
+        ({"storage": {"url": "sqlite:///not-a-database.db"}}, "not-a-database.db"),
+        ({"storage": {"url": "postgresql://user@127.0.0.1:9/studies"}}, "127.0.0.1"),
+        ({"storage": {"url": "nosuchdatabase://host/studies"}}, "nosuchdatabase"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(
+    first: TuneReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list.yaml").write_text("- gmf.training.learning_rate\n")
+    Path("not-a-database.db").write_text("plain text, longer than a header of SQLite's, and nothing else at all\n" * 50)
+    with pytest.raises((ConfigError, StudyError, ModelError), match=words):
+        tune(small(**changes))
+    assert not Path("mlruns/mlflow.db").exists(), "work began"
+
+
+def test_ranges_come_from_a_file_and_the_settings_go_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "gmf.training.num_negatives: {low: 2, high: 8, step: 2}\nneumf_pretrained.alpha: {low: 0, high: 1}\n"
+    )
+    spaces = spaces_of(small(space_file=path, space={"gmf.training.learning_rate": {"low": 0.001, "high": 0.1}}))
+    assert spaces["gmf"]["training.num_negatives"] == IntRange(low=2, high=8, step=2)
+    assert spaces["gmf"]["training.learning_rate"] == FloatRange(low=0.001, high=0.1)
+    assert spaces["neumf-pretrained"]["alpha"] == FloatRange(low=0.0, high=1.0)
+
+
+def test_the_studies_url_comes_from_the_environment_with_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert study_url(small()) == f"sqlite:///{Path.cwd()}/mlruns/optuna.db"
+    monkeypatch.setenv("NCF_STUDY_URL", "postgresql://user:s3cret@host/studies")
+    assert study_url(small(storage={"url": "sqlite:///other.db"})) == "postgresql://user:s3cret@host/studies"
+    with pytest.raises(ConfigError, match="password"):
+        small(storage={"url": "postgresql://user:s3cret@host/studies"})
+
+
+@pytest.mark.slow
+def test_the_chain_tunes_neumf_from_the_parts_just_tuned(first: TuneReport) -> None:
+    short = {"training": SHORT | {"max_epochs": 3}}
+    given = {"gmf": short, "mlp": short | {"model": {"layers": [16, 8]}}, "neumf": short, "neumf_pretrained": short}
+    chain = tune(small(model="all", space={}, budget={"trials": 2}, confirm_seeds=1, **given))
+    by_name = {report.tuned.model: report.tuned for report in chain.models}
+    assert list(by_name) == ["gmf", "mlp", "neumf", "neumf-pretrained"]
+    assert by_name["neumf-pretrained"].parts == {"gmf": by_name["gmf"].recipe, "mlp": by_name["mlp"].recipe}
