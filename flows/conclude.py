@@ -1,5 +1,7 @@
 """Task: believe the winner of a search or not, and keep what was found. Done once for the trials that there are."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,13 +13,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from flows.confirm import confirm
+from flows.confirm import CONFIRM, confirm
 from flows.locks import global_lock
 from flows.page import html_page, html_table
 from flows.pictures import draw_front
 from flows.progress import ended_trials
-from flows.search import Search
-from flows.tracking import COMPLETE, Tracker
+from flows.search import LOCK_SECONDS, Search
+from flows.tracking import COMPLETE, MODEL, Tracker
 from flows.trials import TrialRuns
 from flows.tune_report import ModelReport
 from flows.tuned import TUNED, Gain, Tuned
@@ -29,24 +31,40 @@ from tuning.summary import StudySummary, summarise
 
 CONCLUDED = "ncf.concluded"  # what the conclusion is of: ended trials, confirming seeds
 STUDY_PAGE, FRONT = "study.html", "pareto.png"
-WAIT_SECONDS = 24 * 3600.0  # for another process that concludes the same search: it trains six models
 SECOND = {"seconds": "seconds of training", "size": "number of weights"}
 
 
 @task(name="conclude", task_run_name="conclude {search.problem.model}", cache_policy=NO_CACHE)
 def conclude_search(tracker: Tracker, search: Search, confirm_seeds: int) -> ModelReport:
     """Confirm the winner and keep the tuned settings, unless another process has done so for the same trials."""
-    with global_lock(search.lock, WAIT_SECONDS):
+    with global_lock(search.lock, LOCK_SECONDS):
         summary = summarise(search.handle)
         of = f"{ended_trials(summary)} trials, {confirm_seeds} seeds"
         run = tracker.client.get_run(search.run_id)
         if COMPLETE in run.data.tags and run.data.tags.get(CONCLUDED) == of:
             return report_of(tracker, run)
-        TrialRuns(tracker, search.run_id, search.problem).repair(summary.outcomes)
-        report = find_out(tracker, search, summary, confirm_seeds)
-        keep(tracker, search, summary, report, of)
+        with concluding(tracker, search.run_id):
+            TrialRuns(tracker, search.run_id, search.problem).repair(summary.outcomes)
+            report = find_out(tracker, search, summary, confirm_seeds)
+            keep(tracker, search, summary, report, of)
     publish(report)
     return report
+
+
+@contextmanager
+def concluding(tracker: Tracker, run_id: str) -> Iterator[None]:
+    """Mark the MLflow run as going on; if this ends before its time, that run and the open confirming ones as such."""
+    tracker.resume_retraining(run_id)
+    try:
+        yield
+    except BaseException as error:
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        confirming = [run for run in tracker.nested(run_id) if run.data.tags.get(MODEL, "").startswith(CONFIRM)]
+        for run in confirming:
+            if COMPLETE not in run.data.tags:
+                tracker.client.set_terminated(run.info.run_id, status)
+        tracker.client.set_terminated(run_id, status)
+        raise
 
 
 def report_of(tracker: Tracker, run: Run) -> ModelReport:

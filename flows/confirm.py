@@ -17,6 +17,7 @@ from tuning.confirm import Confirmation, Confirmed, conclude, confirm_one
 from tuning.observer import Recipe
 from tuning.problem import Problem
 
+CONFIRM = "confirm-"  # begins the tag ncf.model of these runs
 VALIDATION, NDCG = "validation_users.csv", "ndcg_at_10"
 SCORE = f"{BEST_VALIDATION}/{PROMOTION_METRIC}"
 
@@ -37,7 +38,7 @@ def confirm_training(
     tracker: Tracker, parent_id: str, problem: Problem, recipe: Recipe, role: str, seed: int
 ) -> Confirmed:
     """Train one recipe with one seed, in an MLflow run of its own."""
-    key = f"confirm-{content_key(recipe.model_dump(mode='json'), seed)}"
+    key = f"{CONFIRM}{content_key(recipe.model_dump(mode='json'), seed)}"
     done = tracker.find_model(parent_id, key)
     if done is not None:
         return _read(tracker, done, seed)

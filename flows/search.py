@@ -25,7 +25,7 @@ from tuning.summary import summarise
 from tuning.work import unfinished
 
 TOKEN = "ncf.run_key"  # attribute of a study: what its MLflow run is found by
-OPEN_SECONDS = 600.0  # for another process to open the same study
+LOCK_SECONDS = 24 * 3600.0  # to wait for another process, which may be concluding: it trains six models then
 LONELY_ROUNDS = 3  # in which no worker came to its end
 
 
@@ -61,7 +61,7 @@ def lock_of(dataset: str, problem: Problem) -> str:
 def open_search(tracker: Tracker, settings: TuneSettings, problem: Problem) -> Search:
     """Open the study and its MLflow run, or make them; of several processes at once, one makes them."""
     name, url = study_name(settings, problem), study_url(settings)
-    with global_lock(lock_of(settings.dataset, problem), OPEN_SECONDS):
+    with global_lock(lock_of(settings.dataset, problem), LOCK_SECONDS):
         handle = open_study(url, name, problem, settings.sampler, settings.pruner, settings.storage)
         run_id = find_run(tracker, settings, handle)
     get_run_logger().info("study %s in %s, MLflow run %s", name, handle.place, run_id)

@@ -181,7 +181,7 @@ def with_tunings(settings: RetrainSettings, found: Mapping[ModelName, Tuning]) -
     recipes = {"gmf": gmf, "mlp": mlp, "neumf": neumf, "neumf_pretrained": pretrained}
     chosen = settings.model_copy(update=recipes)
     tuned_by = {model: tuning.run_id for model, tuning in usable.items()}
-    return Chosen(RetrainSettings.model_validate(chosen.model_dump()), tuned_by, _say(tuned_by, why))
+    return Chosen(_checked(chosen), tuned_by, _say(tuned_by, why))
 
 
 def given_values(recipe: Recipe) -> dict[str, Any]:
@@ -199,6 +199,17 @@ def given_values(recipe: Recipe) -> dict[str, Any]:
 def preferred(given: R, tuning: Tuning | None) -> R:
     """The tuned settings, if there are any, with what was given explicitly in its place."""
     return given if tuning is None else cast(R, with_values(tuning.recipe(), given_values(given)))
+
+
+def _checked(settings: RetrainSettings) -> RetrainSettings:
+    try:
+        return RetrainSettings.model_validate(settings.model_dump())
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(
+            f"the tuned settings do not go with the others: {'.'.join(map(str, problem['loc']))}: {problem['msg']}",
+            do="tune again with the same data settings, or give this one explicitly",
+        ) from error
 
 
 def _say(tuned_by: Mapping[ModelName, str], why: Mapping[ModelName, str]) -> str:

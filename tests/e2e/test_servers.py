@@ -83,6 +83,24 @@ def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, mo
     assert "ml-100k-models" in artifacts.stdout and "ml-100k-report" in artifacts.stdout
 
 
+@pytest.mark.slow
+def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(servers: Servers) -> None:
+    shared = '"data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 3}}'
+    tiny = f'settings={{{shared}, "model": "gmf", "budget": {{"trials": 2}}, "confirm_seeds": 1, "workers": 2}}'
+    done = servers.prefect("deployment", "run", "tune/ml-100k", "-p", tiny, "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
+    assert "ml-100k-gmf-tuned" in servers.prefect("artifact", "ls").stdout
+    client = MlflowClient(servers.tracking_uri)
+    experiment = client.get_experiment_by_name("ml-100k").experiment_id
+    tuning = client.search_runs([experiment], "tags.`ncf.tuning` = 'gmf'")
+    assert [run.info.status for run in tuning] == ["FINISHED"]
+    with_tuned = QUICK.replace("settings={", 'settings={"settings": "tuned", ')
+    again = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", with_tuned, "--watch")
+    assert again.returncode == 0, again.stdout + again.stderr + servers.worker_log.read_text()[-3000:]
+    retrained = client.search_runs([experiment], "tags.`ncf.settings` = 'tuned' and tags.`ncf.tuned_by` LIKE 'gmf%'")
+    assert len(retrained) == 2, "the retraining, and its GMF"
+
+
 def test_a_wrong_parameter_is_refused_when_the_run_is_asked_for(servers: Servers) -> None:
     done = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", 'settings={"seeed": 1}')
     assert done.returncode != 0

@@ -109,6 +109,13 @@ def test_settings_of_another_version_are_refused_with_the_way_out() -> None:
         tuning("gmf", {"training": {"momentum": 0.9}}).recipe()
 
 
+def test_tuned_settings_that_do_not_go_with_the_data_are_refused() -> None:
+    explicit = {"feedback": {"kind": "explicit", "scale": [1, 5]}}
+    settings = RetrainSettings.model_validate({"settings": "tuned", "data": explicit})
+    with pytest.raises(ConfigError, match="gmf.*bpr takes no notice of the labels.*tune again"):
+        with_tunings(settings, {"gmf": tuning("gmf", {"training": {"loss": "bpr"}})})
+
+
 def test_the_newest_finished_tuning_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
