@@ -1,6 +1,7 @@
 """What a worker process does: the trials of one study, each kept as a nested MLflow run of the tuning."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from tuning.problem import Problem
 from tuning.ranges import Value
 from tuning.space import with_values
 from tuning.study import open_study
+from tuning.summary import summarise
 from tuning.work import run_trials
 
 TRIAL, STATE, REASON, RETRY_OF = "ncf.trial", "ncf.state", "ncf.reason", "ncf.retry_of"
@@ -64,8 +66,14 @@ def work(job: Job) -> None:
     """
     tracker = Tracker(job.dataset)
     handle = open_study(job.url, job.study, job.problem, job.sampler, job.pruner, job.storage)
+    runs = TrialRuns(tracker, job.parent_id, job.problem)
     with global_store(tracker.uri):
-        run_trials(handle, job.budget, TrialRuns(tracker, job.parent_id, job.problem))
+        try:
+            run_trials(handle, job.budget, runs)
+        except BaseException:  # Ctrl-C, say: the study has queued the running trial again, and its run is to say so
+            with suppress(NCFError, MlflowException):
+                runs.repair(summarise(handle).outcomes)
+            raise
 
 
 class PatientLogger(MLFlowLogger):
