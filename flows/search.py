@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from flows.locks import global_lock
-from flows.progress import Progress, ended_trials, progress, used_up
+from flows.progress import Progress, ended_trials, progress
 from flows.settings import flatten
 from flows.studies import study_name, study_url
 from flows.tracking import TUNING, Tracker
@@ -22,7 +22,7 @@ from ncf.errors import NCFError
 from tuning.problem import Problem
 from tuning.study import StudyHandle, open_study
 from tuning.summary import summarise
-from tuning.work import unfinished
+from tuning.work import unfinished, work_left
 
 TOKEN = "ncf.run_key"  # attribute of a study: what its MLflow run is found by
 LOCK_SECONDS = 24 * 3600.0  # to wait for another process, which may be concluding: it trains six models then
@@ -111,33 +111,35 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
     Raises:
         WorkerError: the trials or the workers fail.
     """
-    handle, budget = search.handle, search.job.budget
-    summary = summarise(handle)
-    before = ended_trials(summary)
-    if used_up(summary, budget) and not unfinished(handle):
-        get_run_logger().info("the budget of %s is used up: no trial is run", handle.name)
+    handle, logger = search.handle, get_run_logger()
+    before = ended_trials(summarise(handle))
+    if is_over(search):
+        logger.info("nothing is left to do in %s: no trial is run", handle.name)
         return False
-    logger = get_run_logger()
     key = f"{search.job.dataset}-{search.problem.model}-search".replace("_", "-")
-    with running(tracker, search), progress(search.problem.model, budget, key, logger) as shown:
+    with running(tracker, search), progress(search.problem.model, search.job.budget, key, logger) as shown:
         lonely = 0
-        while True:
+        while not is_over(search):
+            if lonely == LONELY_ROUNDS:
+                raise WorkerError("all worker processes died", do="see the warnings above; the same command goes on")
             ended_well = run_workers(search.job, workers, lambda: shown.show(summarise(handle)), logger.warning)
             lonely = 0 if ended_well else lonely + 1
-            if lonely == LONELY_ROUNDS or (lonely and not unfinished(handle)):
-                raise WorkerError("all worker processes died", do="see the warnings above; the same command goes on")
-            summary = summarise(handle)  # a grid may come to its end before the budget does
-            if not unfinished(handle) and (not summary.waiting or used_up(summary, budget)):
-                return ended_trials(summary) > before
-            if not lonely:
-                wait_for_others(search, shown)
+            wait_for_others(search, shown)
+    return ended_trials(summarise(handle)) > before
+
+
+def is_over(search: Search) -> bool:
+    """Whether the budget is used up, and no trial runs anywhere."""
+    return not work_left(search.handle, search.job.budget) and not unfinished(search.handle)
 
 
 def wait_for_others(search: Search, shown: Progress) -> None:
-    """Wait until the trials of other processes have ended, or may be found dead."""
-    get_run_logger().info("waiting for trials that other processes run")
-    end = time.monotonic() + search.job.storage.grace_seconds + search.job.storage.heartbeat_seconds
-    while time.monotonic() < end and unfinished(search.handle):
+    """Wait as long as other processes run trials and there is nothing that a worker of this one could do."""
+    told = False
+    while unfinished(search.handle) and not work_left(search.handle, search.job.budget):
+        if not told:
+            get_run_logger().info("waiting for trials that other processes run")
+            told = True
         time.sleep(LOOK_SECONDS)
         shown.show(summarise(search.handle))
 

@@ -19,7 +19,7 @@ from ncf.config import GMFRecipe, MLPRecipe
 from ncf.data.prepared import PreparedData
 from ncf.data.sources.database import parse_url
 from ncf.errors import ConfigError
-from tuning.database import open_database
+from tuning.database import check_database
 from tuning.observer import Recipe
 from tuning.problem import Problem
 from tuning.ranges import Range
@@ -41,7 +41,7 @@ def check_search(settings: TuneSettings) -> None:
             allowed="1",
             do="ask for several workers instead",
         )
-    open_database(study_url(settings), settings.storage)
+    check_database(study_url(settings), settings.storage)
     spaces = spaces_of(settings)
     for model in settings.models():
         check_space(model, given_recipe(settings, model), spaces[model])
