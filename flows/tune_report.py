@@ -39,7 +39,7 @@ class ModelReport(BaseModel):
             return f"{tuned.model}: no trial was better than the default; it stays."
         figures = (
             f"validation NDCG@10 {tuned.winner_mean:.4f} against {tuned.base_mean:.4f}, mean of "
-            f"{len(tuned.confirm_seeds)} further seed(s) (gain {gain.mean:+.4f}, "
+            f"{len(tuned.confirm_seeds)} further {'seeds' if len(tuned.confirm_seeds) > 1 else 'seed'} (gain {gain.mean:+.4f}, "
             f"95 % interval {gain.low:+.4f} to {gain.high:+.4f})"
         )
         if not tuned.believed:
