@@ -8,7 +8,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from flows.measure import EPOCHS, SECONDS, finish, measure
+from flows.keys import EPOCHS, SECONDS
+from flows.measure import finish, measure
 from flows.settings import RetrainSettings, flatten
 from flows.tracking import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
@@ -53,7 +54,7 @@ def measure_baseline(
     scorer = fit(data)
     seconds = time.perf_counter() - started
     metrics = measure(tracker, run_id, scorer, data, settings.hardware) | {EPOCHS: float(epochs), SECONDS: seconds}
-    return finish(tracker, run_id, name, metrics)
+    return finish(tracker, run_id, name, metrics, data)
 
 
 def _recipe(name: str, settings: RetrainSettings) -> tuple[Callable[[PreparedData], Scorer], dict[str, Any], int]:

@@ -8,8 +8,8 @@ from prefect.logging import get_run_logger
 
 from flows import registry
 from flows.baselines import POPULARITY
-from flows.measure import BEST_VALIDATION, promotion_values
-from flows.report import COLUMNS
+from flows.keys import BEST_VALIDATION, COLUMNS
+from flows.measure import promotion_values
 from flows.retries import is_passing
 from flows.settings import RetrainSettings
 from flows.tracking import FINGERPRINT, MODEL, ModelRun, Tracker

@@ -6,7 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
-from flows.measure import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
+from flows.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
 from flows.settings import content_key, flatten
 from flows.store import global_store
 from flows.tracking import ModelRun, Tracker

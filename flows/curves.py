@@ -1,9 +1,9 @@
-"""The learning curves of a retraining: read back from MLflow, which has them whole, and kept there as pictures."""
+"""Learning curves: read back from MLflow, which has them whole; a model's are kept there as a picture."""
 
 from collections.abc import Mapping, Sequence
 
-from flows.measure import BEST_EPOCH, BEST_VALIDATION
-from flows.pictures import Curve, Panel, Points, draw_comparison, draw_training
+from flows.keys import BEST_EPOCH, BEST_VALIDATION
+from flows.pictures import Curve, Panel, Points, draw_training
 from flows.tracking import ModelRun, Tracker
 from ncf.config import TrainingConfig
 from ncf.training.module import TRAIN_LOSS, monitored
@@ -34,18 +34,13 @@ def keep_curves(tracker: Tracker, run: ModelRun, key: str = BY_DEFAULT) -> None:
     tracker.log_picture(run.run_id, draw_training(title, panels), CURVES)
 
 
-def keep_comparison(
-    tracker: Tracker,
-    parent_id: str,
-    models: Sequence[ModelRun],
-    baselines: Sequence[ModelRun],
-    key: str = BY_DEFAULT,
-) -> None:
-    """Draw the monitored validation of all models by epoch, beside the baselines, as a file of the retraining.
+def compared_curves(
+    tracker: Tracker, models: Sequence[ModelRun], baselines: Sequence[ModelRun], key: str = BY_DEFAULT
+) -> tuple[list[Curve], dict[str, float]]:
+    """The monitored validation of all models by epoch, and the baselines' level.
 
     Args:
         tracker: where the models are kept.
-        parent_id: the retraining.
         models: those with epochs.
         baselines: those without.
         key: the metric that chose the best epochs.
@@ -55,9 +50,7 @@ def keep_comparison(
         for model in models
         for points in _series(tracker, model, [key]).values()
     ]
-    levels = {baseline.name: baseline.metrics[_final(key)] for baseline in baselines}
-    title = f"{tracker.dataset}: validation by epoch, ★ is each model's best"
-    tracker.log_picture(parent_id, draw_comparison(title, describe(key), curves, levels), CURVES)
+    return curves, {baseline.name: baseline.metrics[_final(key)] for baseline in baselines}
 
 
 def common_metric(configs: Sequence[TrainingConfig]) -> str:

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from flows.keys import BEST_VALIDATION
+from flows.notes import model_notes
 from flows.tracking import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, USER_ID
@@ -12,8 +14,6 @@ from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import Ranks, Scorer, SplitName
 from ncf.hardware import HardwareConfig
 
-EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
-BEST_VALIDATION = "best_validation"
 GROUPS, USERS = "groups.csv", "users.csv"
 FULL_RANK, SAMPLED_RANK = "full_rank", "sampled_rank"
 
@@ -34,13 +34,19 @@ def measure(
 
 def promotion_values(tracker: Tracker, run: ModelRun) -> Values:
     """The promotion metric of each test user, from the ranks that were kept."""
+    return kept_ranks(tracker, run).values()[PROMOTION_METRIC]
+
+
+def kept_ranks(tracker: Tracker, run: ModelRun) -> Ranks:
+    """The ranks of a finished model's test users, as its run keeps them."""
     users = tracker.read_table(run.run_id, USERS)
-    return Ranks(users[FULL_RANK].to_numpy(), users[SAMPLED_RANK].to_numpy()).values()[PROMOTION_METRIC]
+    return Ranks(users[FULL_RANK].to_numpy(), users[SAMPLED_RANK].to_numpy())
 
 
-def finish(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float]) -> ModelRun:
-    """Log the metrics and mark the run as complete: from now on it is not done again."""
+def finish(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float], data: PreparedData) -> ModelRun:
+    """Log the metrics, describe the run, and mark it as complete: from now on it is not done again."""
     tracker.log_metrics(run_id, metrics)
+    tracker.set_notes(run_id, model_notes(name, metrics, data))
     tracker.finish(run_id)
     return ModelRun(name, run_id, metrics)
 

@@ -43,7 +43,7 @@ class Panel:
 def draw_training(title: str, panels: Sequence[Panel]) -> Figure:
     """The curves of one model, the panels under each other; a panel without a curve is left out."""
     shown = [panel for panel in panels if panel.curves]
-    figure = _figure(title, height=1 + 2.6 * len(shown))
+    figure = new_figure(title, height=1 + 2.6 * len(shown))
     for number, panel in enumerate(shown, start=1):
         axes = figure.add_subplot(len(shown), 1, number, sharex=figure.axes[0] if figure.axes else None)
         axes.set_title(panel.title, fontsize=LABEL, loc="left")
@@ -64,7 +64,7 @@ def draw_comparison(title: str, label: str, curves: Sequence[Curve], levels: Map
         curves: one a model.
         levels: values by name.
     """
-    figure = _figure(title, height=5.5)
+    figure = new_figure(title, height=5.5)
     axes = figure.add_subplot()
     for (name, level), dashes in zip(levels.items(), DASHES[1:] * len(levels), strict=False):
         axes.axhline(level, color=GREY, linestyle=dashes, linewidth=1.5, label=name, zorder=1)
@@ -86,7 +86,7 @@ def draw_front(
         others: the trials behind the front.
         front: the trials on it.
     """
-    figure = _figure(title, height=5.5)
+    figure = new_figure(title, height=5.5)
     axes = figure.add_subplot()
     if others:
         across, up = zip(*others, strict=True)
@@ -101,7 +101,8 @@ def draw_front(
     return figure
 
 
-def _figure(title: str, height: float) -> Figure:
+def new_figure(title: str, height: float) -> Figure:
+    """An empty figure in the house's style; `height` in inches."""
     figure = Figure(figsize=(9, height), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=TITLE)
     return figure
@@ -117,11 +118,16 @@ def _fill(axes: Axes, curves: Sequence[Curve], label: str) -> None:
 
 
 def _tidy(axes: Axes) -> None:
+    plain(axes)
+    axes.legend(fontsize=SMALL, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+
+def plain(axes: Axes) -> None:
+    """Small labels, a pale grid behind, no box."""
     axes.tick_params(labelsize=SMALL)
     axes.grid(color=PALE, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=SMALL, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
 
 
 def _draw(axes: Axes, curve: Curve, colour: str, dashes: str) -> None:

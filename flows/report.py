@@ -8,15 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from flows.measure import EPOCHS, SECONDS
+from flows.keys import COLUMNS, EPOCHS, SECONDS
 from flows.tracking import ModelRun
-
-COLUMNS = {
-    "HR@10 full": "test/full/hr_at_10",
-    "NDCG@10 full": "test/full/ndcg_at_10",
-    "HR@10 1+99": "test/sampled/hr_at_10",
-    "NDCG@10 1+99": "test/sampled/ndcg_at_10",
-}
 
 
 class Row(BaseModel):

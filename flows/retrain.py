@@ -14,7 +14,8 @@ from flows import registry
 from flows.baselines import measure_baselines
 from flows.cli import run_from_command_line
 from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger
-from flows.curves import common_metric, keep_comparison
+from flows.comparison.keep import keep_comparison
+from flows.curves import common_metric
 from flows.preflight import check_before_work
 from flows.prepare import prepare_data
 from flows.recommend import sample, write_recommendations
@@ -61,7 +62,7 @@ def run(chosen: Chosen) -> Report:
         for model in models:
             tracker.set_tags(model.run_id, chosen.tags_of(model.name))
         report = conclude(tracker, run_id, chosen, data, baselines, models)
-        keep_comparison(tracker, run_id, models, baselines, common_metric(settings.trainings()))
+        keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()))
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown())

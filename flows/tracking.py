@@ -87,9 +87,8 @@ class Tracker:
         title: str = "retrain",
     ) -> str:
         """Open a parent run; its settings are parameters and its data an MLflow data set. Returns the run id."""
-        started = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
         every = {KEY: key, FINGERPRINT: data.fingerprint, **(tags or {})}
-        run_id = self._create_run(f"{title} {self.dataset} {started}", every)
+        run_id = self._create_run(dated(f"{title} {self.dataset}"), every)
         self._log(run_id, params=settings)
         self.log_data(run_id, data)
         return run_id
@@ -164,9 +163,9 @@ class Tracker:
     def start_model(
         self, parent_id: str, name: str, settings: Mapping[str, Any], data: PreparedData, title: str = ""
     ) -> str:
-        """Open the nested run of a model, under its name or another title. Returns the run id."""
+        """Open the nested run of a model, under its name and time, or another title. Returns the run id."""
         tags = {MODEL: name, FINGERPRINT: data.fingerprint}
-        run_id = self.start_nested(parent_id, title or name, settings, tags)
+        run_id = self.start_nested(parent_id, title or dated(name), settings, tags)
         self.log_data(run_id, data)
         return run_id
 
@@ -281,3 +280,8 @@ class Tracker:
     def _log(self, run_id: str, params: Mapping[str, Any]) -> None:
         listed = [Param(key, str(value)[:MAX_PARAM_LENGTH]) for key, value in params.items() if value is not None]
         self.client.log_batch(run_id, params=listed)
+
+
+def dated(name: str) -> str:
+    """A run's name with the time it began, so that runs of several days can be told apart in a list."""
+    return f"{name} {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"

@@ -12,7 +12,8 @@ from pytorch_lightning.loggers import MLFlowLogger
 
 from flows import registry
 from flows.curves import keep_curves
-from flows.measure import BEST_EPOCH, EPOCHS, SECONDS, finish, measure
+from flows.keys import BEST_EPOCH, EPOCHS, SECONDS
+from flows.measure import finish, measure
 from flows.registry import BUNDLE
 from flows.settings import RetrainSettings, flatten
 from flows.store import global_store
@@ -149,7 +150,7 @@ def _keep(
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
         tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
     keep_curves(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
-    finished = finish(tracker, run_id, name, metrics)
+    finished = finish(tracker, run_id, name, metrics, data)
     remove_checkpoints(run_id)
     return finished
 

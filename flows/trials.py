@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from pytorch_lightning.loggers import Logger, MLFlowLogger
 from typing_extensions import override
 
-from flows.measure import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
+from flows.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
 from flows.settings import flatten
 from flows.store import global_store
 from flows.tracking import FINGERPRINT, MODEL, Tracker

@@ -37,9 +37,10 @@ class ModelReport(BaseModel):
         tuned, gain = self.tuned, self.tuned.gain
         if tuned.winner == tuned.base:
             return f"{tuned.model}: no trial was better than the default; it stays."
+        seeds = f"{len(tuned.confirm_seeds)} further seed{'s' if len(tuned.confirm_seeds) > 1 else ''}"
         figures = (
             f"validation NDCG@10 {tuned.winner_mean:.4f} against {tuned.base_mean:.4f}, mean of "
-            f"{len(tuned.confirm_seeds)} further {'seeds' if len(tuned.confirm_seeds) > 1 else 'seed'} (gain {gain.mean:+.4f}, "
+            f"{seeds} (gain {gain.mean:+.4f}, "
             f"95 % interval {gain.low:+.4f} to {gain.high:+.4f})"
         )
         if not tuned.believed:

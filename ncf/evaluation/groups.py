@@ -1,6 +1,6 @@
 """For whom, and for which items, does a model work? The same means over groups of users."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from ncf.evaluation.metrics import Values, mean_with_interval
 from ncf.evaluation.ranking import SplitName
 
 QUARTERS = 4
+USER_ACTIVITY, ITEM_POPULARITY = "user_activity", "item_popularity"
 
 
 def quantile_groups(counts: Indices, parts: int = QUARTERS) -> Indices:
@@ -41,25 +42,46 @@ def group_table(per_user: Mapping[str, Values], data: PreparedData, split: Split
         One row a group, the lowest first: grouped_by ("user_activity" or "item_popularity"), group (from 1),
         from, to (interactions, inclusive), users, and for each key its mean and `_ci95`, half the interval's width.
     """
-    pairs = (data.validation if split == "validation" else data.test).pairs
-    activity = np.bincount(data.train.users, minlength=data.num_users)[pairs.users]
-    popularity = data.item_counts[pairs.items]
-    rows = [
-        _row(name, number, counts, groups == number, per_user)
-        for name, counts in (("user_activity", activity), ("item_popularity", popularity))
-        for groups in (quantile_groups(counts),)
-        for number in range(int(groups.max()) + 1)
-    ]
+    rows = []
+    for row, members in _groups(data, split):
+        for key, values in per_user.items():
+            mean = mean_with_interval(values[members])
+            row |= {key: mean.value, f"{key}_ci95": mean.half_width}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _row(
-    name: str, number: int, counts: Indices, members: NDArray[np.bool_], per_user: Mapping[str, Values]
-) -> dict[str, object]:
-    inside = counts[members]
-    row: dict[str, object] = {"grouped_by": name, "group": number + 1}
-    row |= {"from": int(inside.min()), "to": int(inside.max()), "users": len(inside)}
-    for key, values in per_user.items():
-        mean = mean_with_interval(values[members])
-        row |= {key: mean.value, f"{key}_ci95": mean.half_width}
-    return row
+def difference_table(
+    per_model: Mapping[str, Values], reference: Values, data: PreparedData, split: SplitName
+) -> pd.DataFrame:
+    """How much better each model is than a reference, by the groups of `group_table`, paired over their users.
+
+    Args:
+        per_model: one metric's values of the evaluated users, in the holdout's order, by the model's name.
+        reference: the same of what they are compared with.
+        data: the prepared data set.
+        split: the holdout that was evaluated.
+
+    Returns:
+        One row a group and model: model, grouped_by, group, from, to, users, difference, and low and high, its 95 %
+        interval (infinite for a group of one user).
+    """
+    rows = []
+    for row, members in _groups(data, split):
+        for name, values in per_model.items():
+            mean = mean_with_interval(values[members] - reference[members])
+            rows.append({"model": name, **row, "difference": mean.value, "low": mean.low, "high": mean.high})
+    return pd.DataFrame(rows)
+
+
+def _groups(data: PreparedData, split: SplitName) -> Iterator[tuple[dict[str, object], NDArray[np.bool_]]]:
+    """Each group's columns, and which of the holdout's users are in it."""
+    pairs = (data.validation if split == "validation" else data.test).pairs
+    activity = np.bincount(data.train.users, minlength=data.num_users)[pairs.users]
+    for name, counts in ((USER_ACTIVITY, activity), (ITEM_POPULARITY, data.item_counts[pairs.items])):
+        groups = quantile_groups(counts)
+        for number in range(int(groups.max()) + 1):
+            inside = counts[groups == number]
+            row: dict[str, object] = {"grouped_by": name, "group": number + 1}
+            row |= {"from": int(inside.min()), "to": int(inside.max()), "users": len(inside)}
+            yield row, groups == number

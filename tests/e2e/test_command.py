@@ -22,8 +22,8 @@ def nested(workspace: Path) -> dict[str, tuple[str, int]]:
     client = MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
     found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id])
     runs = [run for run in found if "mlflow.parentRunId" in run.data.tags]
-    assert len({run.info.run_name for run in runs}) == len(runs), "a model has two runs"
-    return {run.info.run_name: (run.info.run_id, run.info.start_time) for run in runs}
+    assert len({run.data.tags["ncf.model"] for run in runs}) == len(runs), "a model has two runs"
+    return {run.data.tags["ncf.model"]: (run.info.run_id, run.info.start_time) for run in runs}
 
 
 @pytest.mark.slow

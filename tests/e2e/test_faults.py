@@ -40,7 +40,7 @@ def test_killed_again_and_again_the_retraining_ends_whole(workspace: Path) -> No
     client = MlflowClient(f"sqlite:///{workspace}/mlruns/mlflow.db")
     found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id])
     nested = [run for run in found if "mlflow.parentRunId" in run.data.tags]
-    assert {run.info.run_name for run in nested} == RUNS and len(nested) == len(RUNS)
+    assert {run.data.tags["ncf.model"] for run in nested} == RUNS and len(nested) == len(RUNS)
     assert len(found) == len(RUNS) + 1
     assert {run.info.status for run in found} == {"FINISHED"}
     assert len(client.search_model_versions("name = 'ncf-ml-100k'")) == 1

@@ -74,7 +74,7 @@ def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, mo
     assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
     client = MlflowClient(servers.tracking_uri)
     found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id])
-    assert {run.info.run_name for run in found if "mlflow.parentRunId" in run.data.tags} == RUNS
+    assert {run.data.tags["ncf.model"] for run in found if "mlflow.parentRunId" in run.data.tags} == RUNS
     monkeypatch.setenv("MLFLOW_TRACKING_URI", servers.tracking_uri)
     mlflow.set_tracking_uri(servers.tracking_uri)
     model = mlflow.pyfunc.load_model("models:/ncf-ml-100k@champion")

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 from mlflow.entities import Metric
 
-from flows.curves import describe, keep_comparison, keep_curves
+from flows.curves import compared_curves, describe, keep_curves
+from flows.pictures import Curve
 from flows.tracking import ModelRun, Tracker
 from tests.flows.test_pictures import lines, points, stars
 from tests.ncf.known import checkerboard
@@ -62,9 +63,7 @@ def test_initial_weights_that_were_best_are_epoch_0(tracker: Drawn) -> None:
     best: Any = {"best_epoch": 0.0, "best_validation/full/ndcg_at_10": 0.4}
     run = trained(tracker, {FULL: [(1, 0.3), (2, 0.2)]}, **best)
     popularity = ModelRun("popularity", "", {"best_validation/full/ndcg_at_10": 0.1})
-    keep_comparison(tracker, "parent", [run], [popularity])
-    axes = tracker.figures["parent"].axes[0]
-    assert axes.get_ylabel() == describe(FULL) == "NDCG@10, full ranking"
-    assert points(lines(axes)["gmf"]) == [(0, 0.4), (1, 0.3), (2, 0.2)]
-    assert stars(axes) == [(0, 0.4)]
-    assert points(lines(axes)["popularity"]) == [(0, 0.1), (1, 0.1)]
+    [curve], levels = compared_curves(tracker, [run], [popularity])
+    assert curve == Curve("gmf", {0: 0.4, 1: 0.3, 2: 0.2}, best=0)
+    assert levels == {"popularity": 0.1}
+    assert describe(FULL) == "NDCG@10, full ranking"

@@ -35,6 +35,11 @@ def runs(parent: str | None = None) -> list[Run]:
     return [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
 
 
+def name_of(run: Run) -> str | None:
+    """Which model a run is; None for the retraining itself."""
+    return run.data.tags.get("ncf.model")
+
+
 @pytest.fixture(scope="module")
 def first(workspace: Path, prefect_server: None) -> Report:
     return retrain(quick())
@@ -42,7 +47,7 @@ def first(workspace: Path, prefect_server: None) -> Report:
 
 def test_one_parent_run_has_a_nested_run_for_each_model(first: Report) -> None:
     assert [run.info.run_id for run in runs()] == [first.run_id]
-    assert [run.info.run_name for run in runs(first.run_id)] == MODELS
+    assert [name_of(run) for run in runs(first.run_id)] == MODELS
     assert {run.info.status for run in [*runs(), *runs(first.run_id)]} == {"FINISHED"}
 
 
@@ -54,7 +59,7 @@ def test_runs_carry_settings_metrics_data_and_weights(first: Report) -> None:
         keys = {f"test/{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
         assert keys <= run.data.metrics.keys()
         assert run.inputs.dataset_inputs[0].dataset.digest == first.fingerprint[:12]
-        if run.info.run_name in NEURAL:
+        if name_of(run) in NEURAL:
             loss = client.get_metric_history(run.info.run_id, "train/loss")
             validation = client.get_metric_history(run.info.run_id, "validation/full/ndcg_at_10")
             epochs = int(run.data.metrics["epochs"])
@@ -79,7 +84,7 @@ def test_all_metrics_are_kept_of_every_model_and_of_the_retraining(first: Report
     expected = {f"{part}/{key}" for part in ("test", "best_validation") for key in keys}
     for run in [*runs(), *runs(first.run_id)]:
         assert {key for key in run.data.metrics if key.startswith(("test/", "best_validation/"))} == expected
-    by_name = {run.info.run_name: run.data.metrics for run in runs(first.run_id)}
+    by_name = {name_of(run): run.data.metrics for run in runs(first.run_id)}
     assert by_name["popularity"]["test/full/coverage_at_10"] < by_name["item-knn"]["test/full/coverage_at_10"]
     assert by_name["popularity"]["test/full/novelty_at_10"] < by_name["item-knn"]["test/full/novelty_at_10"]
 
@@ -88,7 +93,7 @@ def test_an_epoch_logs_four_metrics(first: Report) -> None:
     four = {f"validation/{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
     for run in runs(first.run_id):
         logged = {key for key in run.data.metrics if key.startswith("validation/")}
-        assert logged == (four if run.info.run_name in NEURAL else set())
+        assert logged == (four if name_of(run) in NEURAL else set())
 
 
 def test_means_by_group_and_ranks_by_user_are_files_of_every_run(first: Report) -> None:
@@ -109,10 +114,29 @@ def test_learning_curves_are_a_picture_in_the_retraining_and_in_each_model(first
     tracker = Tracker("ml-100k")
     for run in [*runs(), *runs(first.run_id)]:
         files = {file.path for file in tracker.client.list_artifacts(run.info.run_id)}
-        assert ("learning_curves.png" in files) is (run.info.run_name not in BASELINES)
+        assert ("learning_curves.png" in files) is (name_of(run) not in BASELINES)
         if "learning_curves.png" in files:
             path = Path(tracker.client.download_artifacts(run.info.run_id, "learning_curves.png"))
             assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
+
+
+def test_the_retraining_compares_its_models_in_pictures_and_on_one_page(first: Report) -> None:
+    client = Tracker("ml-100k").client
+    files = {file.path for file in client.list_artifacts(first.run_id)}
+    pictures = {"comparison_metrics.png", "comparison_hr_at_k.png", "comparison_groups.png", "learning_curves.png"}
+    assert pictures | {"comparison.html"} <= files
+    page = Path(client.download_artifacts(first.run_id, "comparison.html")).read_text(encoding="utf-8")
+    assert all(name in page for name in MODELS)
+    assert "src=" not in page.split("</script>")[-1] and '<script src="' not in page, "it asks for something else"
+
+
+def test_runs_say_in_words_what_they_are_and_when_they_began(first: Report) -> None:
+    for run in runs(first.run_id):
+        name = name_of(run)
+        assert name is not None and run.info.run_name.startswith(f"{name} 20")
+        note = run.data.tags["mlflow.note.content"]
+        assert f"{run.data.metrics['test/full/ndcg_at_10']:.4f}" in note and first.fingerprint[:12] in note
+        assert ("was kept" in note) is (name in NEURAL)
 
 
 def test_the_verdict_names_a_baseline_exactly_if_it_is_better(first: Report) -> None:

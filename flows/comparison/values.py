@@ -1,0 +1,74 @@
+"""What the pictures of a comparison show, as plain values read back from the models' runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from flows.keys import COLUMNS
+from flows.measure import kept_ranks
+from flows.tracking import ModelRun, Tracker
+from ncf.data.prepared import PreparedData
+from ncf.evaluation.comparison import PROMOTION_METRIC
+from ncf.evaluation.groups import difference_table
+from ncf.evaluation.metrics import Values, hit
+from ncf.evaluation.ranking import Ranks
+
+LONGEST_LIST = 20
+PROTOCOLS = {"full": "full ranking", "sampled": "sampled candidates"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Models and baselines on the test holdout.
+
+    Attributes:
+        dataset: its name.
+        names: of the models, in the table's order; the first is the reference of the differences.
+        bars: by metric's title and model, the mean and half its 95 % interval.
+        hits: by protocol and model, HR@1 to HR@20, float64[20].
+        differences: NDCG@10 (full ranking) less the reference's by group: see ncf.evaluation.groups.difference_table.
+    """
+
+    dataset: str
+    names: Sequence[str]
+    bars: Mapping[str, Mapping[str, tuple[float, float]]]
+    hits: Mapping[str, Mapping[str, Values]]
+    differences: pd.DataFrame
+
+    @property
+    def reference(self) -> str:
+        """What the differences are taken from."""
+        return self.names[0]
+
+
+def compared(tracker: Tracker, models: Sequence[ModelRun], data: PreparedData) -> Compared:
+    """Read what a comparison needs; the first of the models is the reference."""
+    ranks = {model.name: kept_ranks(tracker, model) for model in models}
+    values = {name: kept.values()[PROMOTION_METRIC] for name, kept in ranks.items()}
+    reference = values.pop(models[0].name)
+    return Compared(
+        dataset=tracker.dataset,
+        names=[model.name for model in models],
+        bars={
+            title: {m.name: (m.metrics[key], m.metrics[f"{key}_ci95"]) for m in models}
+            for title, key in COLUMNS.items()
+        },
+        hits={protocol: {name: _hits(kept, protocol) for name, kept in ranks.items()} for protocol in PROTOCOLS},
+        differences=difference_table(values, reference, data, "test"),
+    )
+
+
+def _hits(ranks: Ranks, protocol: str) -> Values:
+    of_users = ranks.full if protocol == "full" else ranks.sampled
+    return np.array([hit(of_users, k).mean() for k in range(1, LONGEST_LIST + 1)])
+
+
+def groups_in_words(rows: pd.DataFrame) -> list[str]:
+    """Ticks such as "quarter 1: 3-17 interactions, 236 users", one for each group of one kind."""
+    first = rows.drop_duplicates("group")
+    return [
+        f"{row['from']}-{row['to']}<br>{row['users']} users"
+        for row in first[["from", "to", "users"]].to_dict("records")
+    ]

@@ -1,0 +1,10 @@
+"""Keys of the metrics in MLflow that more than one module reads; docs/metrics.md has them all."""
+
+EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
+BEST_VALIDATION = "best_validation"
+COLUMNS = {
+    "HR@10 full": "test/full/hr_at_10",
+    "NDCG@10 full": "test/full/ndcg_at_10",
+    "HR@10 1+99": "test/sampled/hr_at_10",
+    "NDCG@10 1+99": "test/sampled/ndcg_at_10",
+}
