@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain mlflow test test-slow check format clean
+.PHONY: help install prepare retrain rollback mlflow test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="
 
 retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
 	@$(BIN)/python -m flows.retrain $(ARGS)
+
+rollback: .venv/.installed ## put the previous champion back: ARGS="--dataset shop --reason 'complaints'"
+	@$(BIN)/python -m flows.registry rollback $(ARGS)
 
 mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"

@@ -10,12 +10,13 @@ from pydantic import Field, ValidationInfo, field_validator
 from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, Settings, TrainingConfig
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.sources.config import MOVIELENS, MovieLensSource, SourceConfig
+from ncf.evaluation.promotion_config import PromotionConfig
 from ncf.hardware import HardwareConfig
 
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
 NOT_LEARNED = frozenset(
-    {"engine", "force", "hardware", "source", "top_k"}
+    {"engine", "force", "hardware", "keep_versions", "promotion", "source", "top_k"}
 )  # changing these gives the same models and figures
 
 
@@ -112,6 +113,14 @@ class RetrainSettings(DataSettings):
     neumf: NeuMFRecipe = NeuMFRecipe()
     neumf_pretrained: PretrainedRecipe = PretrainedRecipe()
     baselines: BaselineSettings = BaselineSettings()
+    promotion: PromotionConfig = PromotionConfig()
+    keep_versions: int = Field(
+        default=10,
+        ge=1,
+        le=100_000,
+        description="newest registered versions that keep their weights; older ones lose them, except the champion, "
+        "the champion before it, and any with an alias; 10 is a week and a half of nightly retrainings",
+    )
     hardware: HardwareConfig = HardwareConfig()
 
     @field_validator("gmf", "mlp", "neumf", "neumf_pretrained", mode="after")
@@ -135,8 +144,9 @@ class RetrainSettings(DataSettings):
         return [recipe.training for recipe in (self.gmf, self.mlp, self.neumf, self.neumf_pretrained)]
 
     def shown(self) -> dict[str, Any]:
-        """What a run says of itself: what is learned, and from which source."""
-        return {"source": self.log_source.model_dump(mode="json"), **self.learned()}
+        """What a run says of itself: what is learned, from which source, and how it is promoted."""
+        promotion = self.promotion.model_dump(mode="json")
+        return {"source": self.log_source.model_dump(mode="json"), "promotion": promotion, **self.learned()}
 
     def learned(self) -> dict[str, Any]:
         """The settings that decide what the models and baselines become, as JSON values."""

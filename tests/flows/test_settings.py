@@ -5,9 +5,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from prefect.flows import load_flow_from_entrypoint
 
 from flows.cli import parse
-from flows.retrain import retrain
 from flows.settings import RetrainSettings, content_key, flatten
 from ncf.errors import ConfigError
 
@@ -79,11 +79,15 @@ def test_the_key_depends_on_the_baselines_that_are_measured() -> None:
 
 
 def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
-    config = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
-    schema = json.loads(json.dumps(retrain.parameters.model_dump()))
+    root = Path(__file__).parents[2]
+    config = yaml.safe_load((root / "prefect.yaml").read_text())
+    assert len(config["deployments"]) >= 3
     for deployment in config["deployments"]:
-        jsonschema.validate(deployment["parameters"], schema)
-        RetrainSettings.model_validate(deployment["parameters"]["settings"])
+        flow = load_flow_from_entrypoint(str(root / deployment["entrypoint"]))
+        schema = json.loads(json.dumps(flow.parameters.model_dump()))
+        if deployment["parameters"]:  # else they are given when it is run
+            jsonschema.validate(deployment["parameters"], schema)
+            flow.validate_parameters(deployment["parameters"])
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"settings": {"bogus": 1}}, schema)
 
