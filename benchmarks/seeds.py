@@ -112,7 +112,7 @@ def as_markdown(spreads: Sequence[Spread]) -> str:
     """One row a model."""
     lines = [
         "NDCG@10 (full ranking) on the test holdout of MovieLens-100K, default settings; "
-        f"seeds {_words(ESTIMATING)} for the widening, every ordered pair of {_words(JUDGING)} for the shares promoted; "
+        f"seeds {_words(ESTIMATING)} for the widening, ordered pairs of {_words(JUDGING)} for the shares promoted; "
         "written by `python -m benchmarks.seeds`.",
         "",
         "| model | mean | standard deviation over seeds | by users alone it would be | widening "

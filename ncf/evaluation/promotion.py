@@ -9,6 +9,7 @@ import numpy as np
 
 from ncf.data.interactions import Indices
 from ncf.errors import ConfigError
+from ncf.evaluation.comparison import paired_difference, signed
 from ncf.evaluation.metrics import Mean, Values
 from ncf.evaluation.promotion_config import GuardConfig, PromotionConfig
 
@@ -45,7 +46,7 @@ class Decision:
         promote: the decision.
         reason: in words for a reader who knows no statistics.
         figures: what it rests on: "challenger", "champion" and "popularity" (NDCG@10), "gain", "low" and "high" (its
-            interval), "users", and those of the guards.
+            interval, if it is finite), "users", and those of the guards.
     """
 
     promote: bool
@@ -75,18 +76,20 @@ def decide(
     Raises:
         ConfigError: a guard is on and what it needs was not measured.
     """
-    over_popularity = gain_over(challenger.ndcg, popularity, config, seed)
+    over_popularity = paired_difference(challenger.ndcg, popularity)
     figures = {"challenger": _mean(challenger.ndcg), "popularity": _mean(popularity), "users": float(len(popularity))}
     beside = f"NDCG@10 {figures['challenger']:.4f} against {figures['popularity']:.4f}"
     if over_popularity.value <= 0:
-        words = f"not better than popularity: {beside} (difference {_signed(over_popularity, config)})"
+        words = f"not better than popularity: {beside} (difference {signed(over_popularity)})"
         return Decision(False, f"kept back: {words}", figures)
     if champion is None:
         doubt, praise = "", f"there was none, and it beats popularity: {beside}"
-        praise += f" (difference {_signed(over_popularity, config)})"
+        praise += f" (difference {signed(over_popularity)})"
     else:
         gain = gain_over(challenger.ndcg, champion.ndcg, config, seed)
-        figures |= {"champion": _mean(champion.ndcg), "gain": gain.value, "low": gain.low, "high": gain.high}
+        figures |= {"champion": _mean(champion.ndcg), "gain": gain.value}
+        if np.isfinite(gain.low):  # JSON knows no infinity
+            figures |= {"low": gain.low, "high": gain.high}
         doubt, praise = _doubt(gain, config), _praise(gain, figures, config)
     checks = _checks(challenger, champion, config.guards, interactions)
     figures |= {check.name: check.value for check in checks}

@@ -108,6 +108,7 @@ def test_one_user_proves_nothing() -> None:
     decision = decide(Judged(np.array([1.0])), np.array([0.1]), Judged(np.array([0.0])))
     assert not decision.promote
     assert_tells(decision, "may be chance", "-inf to +inf")
+    assert all(np.isfinite(value) for value in decision.figures.values())
 
 
 def guarded(challenger: Judged, champion: Judged | None = None, **guards: Any) -> Decision:
