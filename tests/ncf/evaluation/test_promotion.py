@@ -83,12 +83,12 @@ def test_the_interval_is_scipys_bootstrap(rng: np.random.Generator) -> None:
     ours, theirs = rng.exponential(size=150), rng.random(150)  # skewed, and no two differences are equal
     ndcg = [1 / np.log2(1 + rng.integers(1, 11, size=150)) * (rng.random(150) < 0.3) for _ in range(2)]  # few values
     for pair in ((ours, theirs), (ndcg[0], ndcg[1])):
-        found = gain_over(*pair, PromotionConfig(seed_widening=1, resamples=40_000))
+        found = gain_over(*pair, PromotionConfig(seed_widening=1, resamples=20_000))
         expected = bootstrap(
-            (pair[0] - pair[1],), np.mean, n_resamples=40_000, method="percentile", rng=np.random.default_rng(1)
+            (pair[0] - pair[1],), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
         ).confidence_interval
         assert found.value == pytest.approx((pair[0] - pair[1]).mean())
-        assert (found.low, found.high) == pytest.approx(expected, abs=0.02 * (expected.high - expected.low))
+        assert (found.low, found.high) == pytest.approx(expected, abs=0.03 * (expected.high - expected.low))
 
 
 def test_widening_multiplies_the_distances_from_the_mean(rng: np.random.Generator) -> None:

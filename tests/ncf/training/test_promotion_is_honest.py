@@ -67,7 +67,7 @@ def test_other_seeds_of_the_same_settings_promote_each_other_in_5_percent_of_tri
 
 def test_a_model_with_the_factors_that_the_log_needs_is_promoted(data: PreparedData, same: list[Values]) -> None:
     popularity = values(data, Popularity(data))
-    narrow = [trained(data, factors=1, seed=seed) for seed in range(3)]
+    narrow = [trained(data, factors=2, seed=seed) for seed in range(3)]
     assert promoted(same[:3], narrow, popularity, PromotionConfig()) == 9
     assert promoted(narrow, same[:3], popularity, PromotionConfig()) == 0
 
