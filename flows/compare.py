@@ -15,7 +15,8 @@ from flows.baselines import POPULARITY
 from flows.judge import judge, seconds_to_recommend, size_mb, train_interactions
 from flows.locks import LockError
 from flows.measure import BEST_VALIDATION, promotion_values
-from flows.promotion import ChampionMovedError, Registry
+from flows.promotion import ChampionMovedError
+from flows.registered import Registry
 from flows.report import COLUMNS
 from flows.retries import is_passing
 from flows.settings import RetrainSettings

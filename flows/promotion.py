@@ -7,74 +7,23 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
-from filelock import FileLock, Timeout
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from prefect.runtime import deployment, flow_run
-from prefect.settings import PREFECT_API_URL
 
-from flows.locks import LockError, global_lock
 from flows.promotion_log import Entry, What, champions, new_number, now, page, read_log, write_entry
-from flows.store import TrackingError, connect, sqlite_folder
+from flows.registered import CHAMPION, Registry, locked
+from flows.store import TrackingError
 from flows.weights import why_incomplete
-from ncf.data.sources.cache import cache_dir
 from ncf.errors import ModelError
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 FIGURES = "ncf.figures"  # a version's tag: the decision's figures, as JSON
-LOCK_SECONDS = 180.0  # longer than a dead holder keeps the lock (flows/locks.py)
-NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class ChampionMovedError(TrackingError):
     """Another version has become champion since the comparison."""
-
-
-@dataclass(frozen=True)
-class Registry:
-    """One registered model.
-
-    Attributes:
-        uri: where MLflow is.
-        name: the registered model's.
-    """
-
-    uri: str
-    name: str
-
-    @cached_property
-    def client(self) -> MlflowClient:
-        """The client, connected on first use."""
-        return connect(self.uri)
-
-    def champion(self) -> int | None:
-        """The version that serves, or None."""
-        found = version_by_alias(self.client, self.name, CHAMPION)
-        return int(found.version) if found else None
-
-    def version(self, number: int) -> ModelVersion:
-        """A version.
-
-        Raises:
-            ModelError: there is none of the number.
-        """
-        try:
-            return self.client.get_model_version(self.name, str(number))
-        except MlflowException as error:
-            if error.error_code not in NOT_FOUND:
-                raise
-            known = sorted(int(v.version) for v in self.client.search_model_versions(f"name = '{self.name}'"))
-            raise ModelError(
-                f"{self.name} has no version of the number",
-                got=number,
-                allowed=", ".join(map(str, known)) or "none; retrain first",
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -93,16 +42,6 @@ class Change:
     figures: Mapping[str, float]
 
 
-def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """The version that an alias points at, or None."""
-    try:
-        return client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code in NOT_FOUND:
-            return None
-        raise
-
-
 def somebody() -> str:
     """Who runs this process: the flow run and its deployment, where there are any, and user and host."""
     try:
@@ -115,31 +54,6 @@ def somebody() -> str:
     if deployment.id is None:
         return f"{who}, flow run {flow_run.name}"
     return f"{flow_run.flow_name}/{deployment.name}, flow run {flow_run.name}, {who}"
-
-
-@contextmanager
-def locked(registry: Registry, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Keep every other change of the registered model out.
-
-    A file's lock does so on one machine, beside a SQLite store or else in the cache; where a Prefect server is set, its
-    global lock does so on all machines of that server.
-
-    Raises:
-        LockError: another process holds it too long.
-    """
-    folder = sqlite_folder(registry.uri) or cache_dir() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".registry.lock", timeout=wait_seconds):
-            if PREFECT_API_URL.value():
-                with global_lock(f"ncf-registry-{registry.name}", wait_seconds):
-                    yield
-            else:
-                yield
-    except Timeout as error:
-        raise LockError(
-            f"another process is changing {registry.name}; seconds waited", got=wait_seconds, do="try again"
-        ) from error
 
 
 def promote(registry: Registry, change: Change, compared: int | None) -> Entry:

@@ -18,19 +18,9 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 import ncf
-from flows.promotion import (
-    CHALLENGER,
-    CHAMPION,
-    FIGURES,
-    Change,
-    Registry,
-    locked,
-    promote,
-    reconcile,
-    somebody,
-    version_by_alias,
-)
+from flows.promotion import FIGURES, Change, promote, reconcile, somebody
 from flows.promotion_log import read_log
+from flows.registered import CHALLENGER, CHAMPION, Registry, locked, version_by_alias
 from flows.store import global_store
 from flows.weights import BUNDLE
 from ncf.data.ids import to_json

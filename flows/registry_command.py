@@ -8,8 +8,9 @@ from mlflow.exceptions import MlflowException
 from pydantic import ValidationError
 from pydantic_settings import CliApp, CliSubCommand, SettingsError, get_subcommand
 
-from flows.promotion import Registry, promote_by_hand, rollback, somebody
+from flows.promotion import promote_by_hand, rollback, somebody
 from flows.promotion_log import Entry, read_log, version_text
+from flows.registered import Registry
 from flows.registry_settings import LogSettings, PromoteSettings, RollbackSettings
 from flows.store import SQLITE, TrackingError, check_tracking, sqlite_folder, tracking_uri
 from ncf.config import Settings

@@ -1,6 +1,7 @@
 """Which versions keep their weights."""
 
-from flows.promotion import Registry, locked, previous_champion, reconcile
+from flows.promotion import previous_champion, reconcile
+from flows.registered import Registry, locked
 from flows.weights import REMOVED, STATE, remove_weights
 
 

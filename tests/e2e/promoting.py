@@ -8,7 +8,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from flows.promotion import ChampionMovedError, Registry, locked, promote
+from flows.promotion import ChampionMovedError, promote
+from flows.registered import Registry, locked
 from tests.flows.versions import NAME, change
 
 WRITES = ("set_registered_model_tag", "set_registered_model_alias", "update_registered_model")

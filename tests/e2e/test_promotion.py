@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from flows.promotion import Registry, locked, promote, reconcile, rollback
+from flows.promotion import promote, reconcile, rollback
 from flows.promotion_log import Entry, read_log
+from flows.registered import Registry, locked
 from flows.retention import remove_old_weights
 from flows.store import connect
 from ncf.data.sources.cache import CACHE_VARIABLE

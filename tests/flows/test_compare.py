@@ -9,8 +9,9 @@ from prefect.logging import disable_run_logger
 from flows import registry
 from flows.compare import decide_promotion
 from flows.judge import seconds_to_recommend, size_mb
-from flows.promotion import Registry, promote
+from flows.promotion import promote
 from flows.promotion_log import read_log
+from flows.registered import Registry
 from flows.settings import RetrainSettings
 from flows.tracking import ModelRun, Tracker
 from flows.weights import BUNDLE

@@ -4,17 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.promotion import (
-    CHAMPION,
-    ChampionMovedError,
-    Registry,
-    locked,
-    promote,
-    promote_by_hand,
-    reconcile,
-    rollback,
-)
+from flows.promotion import ChampionMovedError, promote, promote_by_hand, reconcile, rollback
 from flows.promotion_log import Entry, champions, read_log
+from flows.registered import CHAMPION, Registry, locked
 from flows.store import TrackingError
 from flows.weights import remove_weights
 from ncf.errors import ModelError

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
 
-from flows.promotion import Change, Registry
+from flows.promotion import Change
+from flows.registered import Registry
 from flows.store import global_store
 from flows.weights import BUNDLE, LOGGED, WEIGHTS
 
