@@ -1,24 +1,33 @@
 """Tasks: choose the best of the new models, register it, and set it against the champion."""
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from mlflow.exceptions import MlflowException
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from flows import registry
+from flows import registry, retention
 from flows.baselines import POPULARITY
+from flows.judge import judge, seconds_to_recommend, size_mb, train_interactions
 from flows.keys import BEST_VALIDATION, COLUMNS
+from flows.locks import LockError
 from flows.measure import promotion_values
+from flows.promotion import ChampionMovedError
+from flows.registered import Registry
 from flows.retries import is_passing
 from flows.settings import RetrainSettings
 from flows.tracking import FINGERPRINT, MODEL, ModelRun, Tracker
-from flows.train import load_model
+from flows.weights import BUNDLE
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
-from ncf.evaluation.comparison import PROMOTION_METRIC, Decision, decide, stronger_baseline
-from ncf.evaluation.metrics import Values
-from ncf.evaluation.ranking import HoldoutRanker, Scorer
+from ncf.evaluation.comparison import PROMOTION_METRIC, stronger_baseline
+from ncf.evaluation.promotion import Decision, Judged, decide
+from ncf.evaluation.ranking import HoldoutRanker
+from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import ServedScorer
 
 
@@ -60,29 +69,67 @@ def register_challenger(tracker: Tracker, settings: RetrainSettings, model: Mode
 def decide_promotion(
     tracker: Tracker, settings: RetrainSettings, version: int, model: ModelRun, data: PreparedData
 ) -> Decision:
-    """Judge challenger and champion on the same holdout by the same code, and move the alias if it is better."""
-    name = settings.model_name
-    decision = registry.earlier_decision(tracker, name, version)
-    if decision is None:
-        present = registry.champion(tracker, name)
-        ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
-        decision = decide(
-            _per_user(load_model(tracker, model), ranker),
-            _per_user(Popularity(data), ranker),
-            _per_user(ServedScorer(present.bundle, data), ranker) if present else None,
-        )
-    registry.apply(tracker, name, version, decision)
+    """Judge challenger and champion on the same holdout by the same code, and move the alias if it is surely better."""
+    decision = registry.earlier_decision(tracker, settings.model_name, version)
+    while decision is None:
+        compared, taken = _decide(tracker, settings, version, model, data)
+        try:
+            registry.settle(tracker, settings.model_name, version, taken, compared)
+            decision = taken
+        except ChampionMovedError as moved:
+            get_run_logger().info("%s; deciding again", moved)
     get_run_logger().info(
-        "version %d %s: %s", version, "promoted" if decision.promote else "kept back", decision.reason
+        "version %d %s: %s", version, "promoted" if decision.promote else "stays below", decision.reason
     )
     return decision
+
+
+def _decide(
+    tracker: Tracker, settings: RetrainSettings, version: int, model: ModelRun, data: PreparedData
+) -> tuple[int | None, Decision]:
+    """The champion that was compared, if there is one, and the decision."""
+    present = registry.champion(tracker, settings.model_name)
+    if present is not None and present.version == version:
+        return version, Decision(False, "the champion already: somebody promoted it by hand")
+    ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
+    guards = settings.promotion.guards
+    decision = decide(
+        _challenger(tracker, settings, model, ranker, data),
+        ranker.rank_all(Popularity(data)).values()[PROMOTION_METRIC],
+        judge(ServedScorer(present.bundle, data), ranker, data, guards) if present else None,
+        settings.promotion,
+        interactions=train_interactions(data),
+    )
+    return (present.version if present else None), decision
+
+
+def _challenger(
+    tracker: Tracker, settings: RetrainSettings, model: ModelRun, ranker: HoldoutRanker, data: PreparedData
+) -> Judged:
+    """The new model with all that the guards ask for."""
+    guards = settings.promotion.guards
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = tracker.download(model.run_id, BUNDLE, Path(scratch))
+        bundle = Bundle.load(folder)
+        judged = judge(bundle.model, ranker, data, guards)
+        timed = guards.maximum_seconds is not None
+        seconds = seconds_to_recommend(bundle, settings.hardware.scoring_memory_mb) if timed else None
+        return replace(judged, seconds=seconds, size_mb=size_mb(folder))
+
+
+@task(name="remove old weights", task_run_name="remove old weights", cache_policy=NO_CACHE)
+def remove_old_weights(tracker: Tracker, settings: RetrainSettings) -> None:
+    """Keep the newest versions' weights, and those of champions; what fails is tried again by the next retraining."""
+    try:
+        removed = retention.remove_old_weights(Registry(tracker.uri, settings.model_name), settings.keep_versions)
+    except (LockError, MlflowException, OSError) as error:
+        get_run_logger().warning("old weights could not be removed, the next retraining tries again: %s", error)
+        return
+    if removed:
+        get_run_logger().info("removed the weights of old versions: %s", ", ".join(map(str, removed)))
 
 
 def compare_with_baselines(tracker: Tracker, winner: ModelRun, baselines: Sequence[ModelRun]) -> str:
     """Say so if one of the baselines is better than the best new model; popularity is the decision's matter."""
     theirs = {run.name: promotion_values(tracker, run) for run in baselines if run.name != POPULARITY}
     return stronger_baseline(winner.name, promotion_values(tracker, winner), theirs)
-
-
-def _per_user(scorer: Scorer, ranker: HoldoutRanker) -> Values:
-    return ranker.rank_all(scorer).values()[PROMOTION_METRIC]

@@ -1,30 +1,38 @@
-"""The model registry: versions, and the aliases champion and challenger. What to promote is decided in ncf."""
+"""The model registry: versions, and the aliases champion and challenger. `python -m flows.registry --help`.
 
+What to promote is decided in ncf; how the alias moves is in flows/promotion.py. The command here must start quickly, so
+what needs torch is imported where it is used.
+"""
+
+import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 import pandas as pd
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
 
 import ncf
+from flows.promotion import FIGURES, Change, promote, reconcile, somebody
+from flows.promotion_log import read_log
+from flows.registered import CHALLENGER, CHAMPION, Registry, locked, version_by_alias
 from flows.store import global_store
-from flows.tracking import ModelRun, Tracker
+from flows.weights import BUNDLE
 from ncf.data.ids import to_json
 from ncf.data.ratings import USER_ID
 from ncf.errors import ModelError
-from ncf.evaluation.comparison import Decision
-from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import Recommender
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+if TYPE_CHECKING:
+    from flows.tracking import ModelRun, Tracker
+    from ncf.evaluation.promotion import Decision
+    from ncf.serving.bundle import Bundle
+
 PROMOTED, REASON = "ncf.promoted", "ncf.reason"
-BUNDLE = "bundle"
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
 SERVING_MODEL = Path(__file__).with_name("serving_model.py")
 EXAMPLE_USERS, EXAMPLE_K = 2, 10
@@ -36,10 +44,10 @@ class RegisteredModel:
 
     version: int
     run_id: str
-    bundle: Bundle
+    bundle: "Bundle"
 
 
-def register(tracker: Tracker, name: str, model: ModelRun, tags: Mapping[str, str], description: str) -> int:
+def register(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str, str], description: str) -> int:
     """Register a finished model as the challenger. Done twice, it is registered once. Returns the version."""
     client = tracker.client
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
@@ -53,8 +61,12 @@ def register(tracker: Tracker, name: str, model: ModelRun, tags: Mapping[str, st
     return version
 
 
-def _log_pyfunc(tracker: Tracker, model: ModelRun) -> str:
+def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> str:
     """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the model's URI."""
+    from mlflow.models import infer_signature
+
+    from ncf.serving.recommender import Recommender
+
     with tempfile.TemporaryDirectory() as scratch:
         folder = tracker.download(model.run_id, BUNDLE, Path(scratch))
         recommender = Recommender.load(folder)
@@ -77,13 +89,15 @@ def _release(package: str) -> str:
     return installed(package).partition("+")[0]  # "+cpu" is a build, not a release
 
 
-def champion(tracker: Tracker, name: str) -> RegisteredModel | None:
+def champion(tracker: "Tracker", name: str) -> RegisteredModel | None:
     """The version that serves, or None before the first promotion.
 
     Raises:
         ModelError: the alias points at a version whose files are gone or damaged.
     """
-    found = _by_alias(tracker, name, CHAMPION)
+    from ncf.serving.bundle import Bundle
+
+    found = version_by_alias(tracker.client, name, CHAMPION)
     if found is None:
         return None
     with tempfile.TemporaryDirectory() as scratch:
@@ -94,35 +108,56 @@ def champion(tracker: Tracker, name: str) -> RegisteredModel | None:
             raise ModelError(
                 f"the champion, version {found.version} of {name}, can't be read",
                 got=str(error)[:300],
-                do=f"restore its artifacts, or point the alias {CHAMPION} at another version",
+                do="restore its artifacts, or go back: python -m flows.registry rollback",
             ) from error
         return RegisteredModel(int(found.version), str(found.run_id), Bundle.load(Path(folder) / "artifacts" / BUNDLE))
 
 
-def champion_version(tracker: Tracker, name: str) -> int | None:
+def champion_version(tracker: "Tracker", name: str) -> int | None:
     """The version that serves, or None."""
-    found = _by_alias(tracker, name, CHAMPION)
-    return int(found.version) if found else None
+    return Registry(tracker.uri, name).champion()
 
 
-def apply(tracker: Tracker, name: str, version: int, decision: Decision) -> None:
-    """Write a decision to the version, and move the alias champion if it says so."""
-    tracker.client.set_model_version_tag(name, str(version), REASON, decision.reason)
-    tracker.client.set_model_version_tag(name, str(version), PROMOTED, str(decision.promote).lower())
+def settle(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
+    """Make the version champion if that was decided, then keep the decision with it.
+
+    Raises:
+        ChampionMovedError: the champion is no longer the version that was compared; nothing was changed.
+    """
     if decision.promote:
-        tracker.client.set_registered_model_alias(name, CHAMPION, str(version))
+        change = Change(version, "promoted", somebody(), decision.reason, decision.figures)
+        promote(Registry(tracker.uri, name), change, compared)
+    _keep(tracker, name, version, decision)
 
 
-def earlier_decision(tracker: Tracker, name: str, version: int) -> Decision | None:
+def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision | None":
     """The decision that an interrupted run had already taken on this version."""
+    from ncf.evaluation.promotion import Decision
+
     tags = tracker.client.get_model_version(name, str(version)).tags
-    return Decision(tags[PROMOTED] == "true", tags[REASON]) if PROMOTED in tags else None
+    if PROMOTED in tags:
+        return Decision(tags[PROMOTED] == "true", tags[REASON], json.loads(tags.get(FIGURES, "{}")))
+    if not any(entry.after == version for entry in read_log(tracker.client, name)):
+        return None
+    registry = Registry(tracker.uri, name)
+    with locked(registry):
+        entries = reconcile(registry)
+    for entry in reversed(entries):
+        if (entry.what, entry.after, entry.state) == ("promoted", version, "done"):
+            decision = Decision(True, entry.reason, entry.figures)
+            _keep(tracker, name, version, decision)
+            return decision
+    return None
 
 
-def _by_alias(tracker: Tracker, name: str, alias: str) -> ModelVersion | None:
-    try:
-        return tracker.client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision") -> None:
+    tags = {FIGURES: json.dumps(dict(decision.figures)), REASON: decision.reason}
+    tags[PROMOTED] = str(decision.promote).lower()  # last: with it the decision counts as taken
+    for key, value in tags.items():
+        tracker.client.set_model_version_tag(name, str(version), key, value)
+
+
+if __name__ == "__main__":
+    from flows.registry_command import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from flows import registry
 from flows.baselines import measure_baselines
 from flows.cli import run_from_command_line
-from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger
+from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger, remove_old_weights
 from flows.comparison.keep import keep_comparison
 from flows.curves import common_metric
 from flows.preflight import check_before_work
@@ -84,6 +84,7 @@ def conclude(
     winner = best_of(models)
     version = register_challenger(tracker, settings, winner, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
+    remove_old_weights(tracker, settings)
     return Report(
         dataset=settings.dataset,
         fingerprint=data.fingerprint,

@@ -10,12 +10,13 @@ from pydantic import Field, ValidationInfo, field_validator
 from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, Settings, TrainingConfig
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.sources.config import MOVIELENS, MovieLensSource, SourceConfig
+from ncf.evaluation.promotion_config import PromotionConfig
 from ncf.hardware import HardwareConfig
 
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
 NOT_LEARNED = frozenset(
-    {"engine", "force", "hardware", "settings", "source", "top_k"}
+    {"engine", "force", "hardware", "keep_versions", "promotion", "settings", "source", "top_k"}
 )  # changing these gives the same models and figures
 
 
@@ -143,10 +144,19 @@ class RetrainSettings(ModelSettings):
     )
     top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
     baselines: BaselineSettings = BaselineSettings()
+    promotion: PromotionConfig = PromotionConfig()
+    keep_versions: int = Field(
+        default=10,
+        ge=1,
+        le=100_000,
+        description="newest registered versions that keep their weights; older ones lose them, except the champion, "
+        "the champion before it, and any with an alias; 10 is a week and a half of nightly retrainings",
+    )
 
     def shown(self) -> dict[str, Any]:
-        """What a run says of itself: what is learned, and from which source."""
-        return {"source": self.log_source.model_dump(mode="json"), **self.learned()}
+        """What a run says of itself: what is learned, from which source, and how it is promoted."""
+        promotion = self.promotion.model_dump(mode="json")
+        return {"source": self.log_source.model_dump(mode="json"), "promotion": promotion, **self.learned()}
 
     def learned(self) -> dict[str, Any]:
         """The settings that decide what the models and baselines become, as JSON values."""

@@ -14,10 +14,10 @@ from flows import registry
 from flows.curves import keep_curves
 from flows.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.measure import finish, measure
-from flows.registry import BUNDLE
 from flows.settings import RetrainSettings, flatten
 from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
+from flows.weights import BUNDLE
 from ncf.config import ModelConfig, NeuMFConfig, Settings
 from ncf.data.prepared import PreparedData
 from ncf.data.sources.cache import cache_dir

@@ -51,4 +51,4 @@ def test_killed_again_and_again_the_retraining_ends_whole(workspace: Path) -> No
     assert list(file.loc[file["user_id"] == 1, "item_id"]) == list(answer["item_id"])
     assert not any((workspace / "cache" / "checkpoints").iterdir())
     leftovers = [path for folder in ("mlruns", "recommendations") for path in (workspace / folder).glob(".*")]
-    assert {path.name for path in leftovers} <= {".migration.lock"}
+    assert {path.name for path in leftovers} <= {".migration.lock", ".registry.lock"}

@@ -11,8 +11,11 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from flows.promotion import promote
+from flows.promotion_log import read_log
 from ncf.data.sources.cache import CACHE_VARIABLE
 from tests.e2e.processes import REPOSITORY, RUNS, answers, environment, free_port, python_module, running, wait_until
+from tests.flows.versions import change, new_registry
 
 QUICK = (
     'settings={"data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
@@ -107,8 +110,28 @@ def test_a_wrong_parameter_is_refused_when_the_run_is_asked_for(servers: Servers
     assert "seeed" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
+def test_deployments_promote_by_hand_and_roll_back(servers: Servers) -> None:
+    registry = new_registry(servers.tracking_uri, versions=2)
+    promote(registry, change(1), None)
+    for args, champion in (
+        (["promote/ml-100k", "-p", 'settings={"dataset": "shop", "version": 2, "reason": "for the holidays"}'], 2),
+        (["rollback/ml-100k", "-p", 'settings={"dataset": "shop"}'], 1),
+    ):
+        done = servers.prefect("deployment", "run", *args, "--watch")
+        assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
+        assert registry.champion() == champion
+    entries = read_log(registry.client, registry.name)
+    assert [entry.what for entry in entries] == ["promoted", "by hand", "rolled back"]
+    assert entries[1].who.startswith("promote/ml-100k, flow run promote shop, ")
+    assert entries[1].reason == "for the holidays"
+    refused = servers.prefect("deployment", "run", "promote/ml-100k", "-p", 'settings={"dataset": "shop"}')
+    assert refused.returncode != 0 and "version" in refused.stdout + refused.stderr
+
+
 def test_deploying_twice_keeps_one_deployment_with_its_schedule(servers: Servers) -> None:
     assert servers.prefect("deploy", "--all").returncode == 0
     listed = servers.prefect("deployment", "ls").stdout
-    assert listed.count("retrain/ml-100k") == 1
+    for name in ("retrain/ml-100k", "rollback/ml-100k", "promote/ml-100k"):
+        assert listed.count(name) == 1
     assert "0 3 * * *" in servers.prefect("deployment", "schedule", "ls", "retrain/ml-100k").stdout

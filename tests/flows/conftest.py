@@ -1,12 +1,15 @@
 """A Prefect server for the flows, and settings that train in a second or two."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
 from flows.settings import RetrainSettings
+from flows.store import connect
 
 SHORT: dict[str, Any] = {"max_epochs": 8, "learning_rate": 0.01, "batch_size": 2048}
 
@@ -27,3 +30,18 @@ def quick(**changes: Any) -> RetrainSettings:
         "neumf_pretrained": {"training": SHORT},
     }
     return RetrainSettings.model_validate(values | changes)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new MLflow database, made once: that takes some seconds."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    connect(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def store(empty_store: Path, tmp_path: Path) -> str:
+    """The URI of an empty MLflow store of the test's own."""
+    (tmp_path / "mlruns").mkdir()
+    return f"sqlite:///{shutil.copy(empty_store, tmp_path / 'mlruns' / 'mlflow.db')}"

@@ -83,3 +83,9 @@ def test_with_the_embedded_server_a_killed_process_leaves_the_lock_free(tmp_path
         process.wait()
         with global_lock("ncf-test", 5):
             pass
+
+
+def test_a_limit_that_somebody_changed_is_1_again(prefect_server: None) -> None:
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name("ncf-changed", 5)
+    assert holds_alone("ncf-changed")

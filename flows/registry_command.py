@@ -1,0 +1,113 @@
+"""`python -m flows.registry log | rollback | promote`: what is done with the registry by hand."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from pydantic import ValidationError
+from pydantic_settings import CliApp, CliSubCommand, SettingsError, get_subcommand
+
+from flows.promotion import promote_by_hand, rollback, somebody
+from flows.promotion_log import Entry, read_log, version_text
+from flows.registered import Registry
+from flows.registry_settings import LogSettings, PromoteSettings, RollbackSettings
+from flows.store import SQLITE, TrackingError, check_tracking, sqlite_folder, tracking_uri
+from ncf.config import Settings
+from ncf.errors import ConfigError, NCFError
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+class RegistrySettings(Settings):
+    """The model registry: its log, and changes by hand."""
+
+    log: CliSubCommand[LogSettings]
+    rollback: CliSubCommand[RollbackSettings]
+    promote: CliSubCommand[PromoteSettings]
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the command and print what it did. Returns the exit code."""
+    try:
+        settings = parse(args)
+    except NCFError as error:
+        return _fail(str(error), EXIT_USAGE)
+    try:
+        for line in run(settings, open_registry(settings.model_name)):
+            sys.stdout.write(f"{line}\n")
+    except NCFError as error:
+        return _fail(str(error), EXIT_FAILED)
+    except MlflowException as error:
+        return _fail(f"MLflow failed: {error.message[:500]}; the same command goes on once it works again", EXIT_FAILED)
+    return 0
+
+
+def parse(args: Sequence[str]) -> LogSettings:
+    """The subcommand's settings; --help prints them and exits.
+
+    Raises:
+        ConfigError: there is no subcommand, or an option is unknown, missing or impossible.
+    """
+    try:
+        given = CliApp.run(RegistrySettings, cli_args=list(args), cli_exit_on_error=False)
+        command = get_subcommand(given, cli_exit_on_error=False)
+    except ValidationError as error:
+        lines = [f"--{problem['loc'][-1]}: got {problem['input']!r}; {problem['msg']}" for problem in error.errors()]
+        raise ConfigError("; ".join(lines), do="see --help") from error
+    except SettingsError as error:
+        raise ConfigError(str(error).removeprefix("error parsing CLI: "), do="see --help") from error
+    if not isinstance(command, LogSettings):
+        raise ConfigError("nothing to do", allowed="log, rollback or promote", do="see --help")
+    return command
+
+
+def open_registry(name: str) -> Registry:
+    """The registered model, where MLflow is.
+
+    Raises:
+        TrackingError: there is no store, or the server does not answer.
+    """
+    uri = tracking_uri()
+    if sqlite_folder(uri) is not None and not Path(uri.removeprefix(SQLITE)).exists():
+        raise TrackingError("there is no MLflow store", got=uri, do="run in the folder of your retrainings")
+    check_tracking()
+    return Registry(uri, name)
+
+
+def run(settings: LogSettings, registry: Registry) -> list[str]:
+    """Do what the settings are for. Returns the lines to print."""
+    match settings:
+        case PromoteSettings():
+            return [told(promote_by_hand(registry, settings.version, somebody(), settings.reason, settings.force))]
+        case RollbackSettings():
+            return [told(rollback(registry, somebody(), settings.reason))]
+        case _:
+            return described(read_log(registry.client, registry.name), registry.champion())
+
+
+def told(entry: Entry) -> str:
+    """What was done, in a sentence."""
+    return f"Version {version_text(entry.after)} is the champion; it was version {version_text(entry.before)}."
+
+
+def described(entries: Sequence[Entry], champion: int | None) -> list[str]:
+    """The log as lines, the newest entry first."""
+    lines = [f"Champion: {'none' if champion is None else f'version {champion}'}. Changes: {len(entries)}."]
+    for entry in reversed(entries):
+        state = "" if entry.state == "done" else f", {entry.state}"
+        move = f"version {version_text(entry.before)} -> {version_text(entry.after)}"
+        lines += [
+            "",
+            f"{entry.number}. {entry.when:%Y-%m-%d %H:%M:%S} UTC, {entry.what}{state}, {move}, by {entry.who}",
+        ]
+        lines += [f"   {entry.reason}"]
+        if entry.figures:
+            lines += ["   " + ", ".join(f"{name} {value:.4g}" for name, value in entry.figures.items())]
+        lines += [f"   MLflow run {entry.run_id}"] if entry.run_id else []
+    return lines
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return code
