@@ -132,6 +132,6 @@ def _minimise(objective: Any, parameters: list[Tensor]) -> None:
         optimizer.zero_grad()
         loss = objective()
         loss.backward()
-        return float(loss)
+        return float(loss.detach())
 
     optimizer.step(closure)
