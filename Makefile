@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain mlflow test test-slow check format clean
+.PHONY: help install prepare retrain serve mlflow test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="
 
 retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
 	@$(BIN)/python -m flows.retrain $(ARGS)
+
+serve: .venv/.installed ## answer HTTP requests with the champion on 127.0.0.1:8000: ARGS="--port 8001"
+	@$(BIN)/python -m flows.serve $(ARGS)
 
 mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"

@@ -28,7 +28,11 @@ from ncf.threads import torch_threads
 TOKEN_VARIABLE = "NCF_SERVE_TOKEN"
 LOG = logging.getLogger("ncf.serving")
 CONNECTIONS = 4  # for each request that may wait: idle ones cost little
-MLFLOW_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # looked up again soon
+MLFLOW_HABITS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the next look comes soon
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 
 
 class ServeSettings(Settings):
@@ -64,12 +68,17 @@ class ServeSettings(Settings):
 
 
 def main(args: Sequence[str]) -> int:
-    """Serve until a signal comes. Returns the exit code."""
+    """Serve until a signal comes, in a process of its own. Returns the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has stopped
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", force=True)
     logging.getLogger("ncf").setLevel(logging.INFO)
-    os.environ.update({key: value for key, value in MLFLOW_PATIENCE.items() if key not in os.environ})
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for key, value in MLFLOW_HABITS.items():
+        os.environ.setdefault(key, value)
+    return run(args)
+
+
+def run(args: Sequence[str]) -> int:
+    """The command itself: one line for an error. Returns the exit code."""
     try:
         settings = parse(ServeSettings, args)
         token = token_for(settings.host, os.environ)

@@ -8,6 +8,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
@@ -32,6 +33,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         400: "the body can't be read",
         401: "the token is missing or wrong",
+        405: "the path has no such method",
         408: "the body did not arrive in time",
         413: "the body is too large",
         422: "a value is not allowed",
@@ -241,8 +243,13 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:
-        wrong = NCFError(error.detail, got=f"{request.method} {request.url.path}", do="see /docs")
-        return error_reply(error.status_code, wrong, error.headers)
+        path = request.url.path
+        if error.status_code == 405:  # the framework's own Allow names the methods of the first route alone
+            routes = [route for route in app.routes if isinstance(route, APIRoute) and route.path == path]
+            methods = ", ".join(sorted({method for route in routes for method in route.methods}))
+            wrong = NCFError("the method is not allowed", got=request.method, allowed=methods, do="see /docs")
+            return error_reply(405, wrong, {"Allow": methods})
+        return error_reply(error.status_code, NCFError(error.detail, got=path, do="see /docs"), error.headers)
 
     @app.exception_handler(Exception)
     async def of_the_service(_request: Request, _error: Exception) -> Response:

@@ -1,30 +1,23 @@
-"""A store with registered versions, made as a retraining makes them, from small models whose answers differ."""
+"""Versions registered as a retraining registers them, from small models whose answers differ."""
 
 import tempfile
 from pathlib import Path
 
 from flows import registry
 from flows.registry import BUNDLE, CHAMPION
-from flows.store import URI_VARIABLE
 from flows.tracking import ModelRun, Tracker
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data
+from tests.ncf.serving.bundles import CONFIGS, bundle_of
 
-NAME = "ncf-ml-100k"
-DATASET = "ml-100k"
-
-
-def store_uri(folder: Path) -> str:
-    return f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
+DATASET, NAME = "ml-100k", "ncf-ml-100k"
 
 
 def register_version(
-    tracker: Tracker, seed: int, config: ModelConfig = CONFIGS[0], data: PreparedData | None = None
+    tracker: Tracker, data: PreparedData, seed: int = 0, config: ModelConfig = CONFIGS[0]
 ) -> tuple[int, Bundle]:
-    """Register one more version. Returns its number and its bundle."""
-    data = data or some_data()
+    """Register one more version; the next one needs another seed. Returns its number and its bundle."""
     bundle = bundle_of(data, config, seed, name=config.kind)
     parent = tracker.start_retraining(f"key-{seed}", {}, data)
     run_id = tracker.start_model(parent, config.kind, {}, data)
@@ -39,4 +32,6 @@ def crown(tracker: Tracker, version: int) -> None:
     tracker.client.set_registered_model_alias(NAME, CHAMPION, str(version))
 
 
-__all__ = ["DATASET", "NAME", "URI_VARIABLE", "crown", "register_version", "store_uri"]
+def artifact_folder(tracker: Tracker, version: int) -> Path:
+    """Where a version's files lie, in a store on this machine."""
+    return Path(tracker.client.get_model_version_download_uri(NAME, str(version)).removeprefix("file://"))
