@@ -28,6 +28,7 @@ from ncf.threads import torch_threads
 TOKEN_VARIABLE = "NCF_SERVE_TOKEN"
 LOG = logging.getLogger("ncf.serving")
 CONNECTIONS = 4  # for each request that may wait: idle ones cost little
+SWITCH_SECONDS = 0.0005  # Python's 0.005 is what a request would wait, several times, while a new model is loaded
 MLFLOW_HABITS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the next look comes soon
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -72,6 +73,7 @@ def main(args: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has stopped
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", force=True)
     logging.getLogger("ncf").setLevel(logging.INFO)
+    sys.setswitchinterval(SWITCH_SECONDS)
     for key, value in MLFLOW_HABITS.items():
         os.environ.setdefault(key, value)
     return run(args)

@@ -246,7 +246,7 @@ def _answer_errors(app: FastAPI) -> None:
         path = request.url.path
         if error.status_code == 405:  # the framework's own Allow names the methods of the first route alone
             routes = [route for route in app.routes if isinstance(route, APIRoute) and route.path == path]
-            methods = ", ".join(sorted({method for route in routes for method in route.methods}))
+            methods = ", ".join(sorted({method for route in routes for method in route.methods or ()}))
             wrong = NCFError("the method is not allowed", got=request.method, allowed=methods, do="see /docs")
             return error_reply(405, wrong, {"Allow": methods})
         return error_reply(error.status_code, NCFError(error.detail, got=path, do="see /docs"), error.headers)
