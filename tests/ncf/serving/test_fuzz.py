@@ -19,7 +19,7 @@ from ncf.serving.limits import Limits
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids, with_uuids
 from tests.ncf.serving.test_http import live_of
 
-FEW, MANY = 30, 2_000
+FEW, MANY = 30, 1_000
 CONFIG = SchemathesisConfig.from_dict(
     {
         "checks": {
