@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import mlflow
 import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 import ncf
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ncf.serving.bundle import Bundle
 
 PROMOTED, REASON = "ncf.promoted", "ncf.reason"
+BUNDLE_SUM = "ncf.bundle_sha256"  # what stands in the registry can't be changed by who writes to the artifacts
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
 SERVING_MODEL = Path(__file__).with_name("serving_model.py")
 EXAMPLE_USERS, EXAMPLE_K = 2, 10
@@ -52,20 +54,21 @@ def register(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str
     client = tracker.client
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
     if not versions:
-        uri = _log_pyfunc(tracker, model)
+        uri, bundle_sum = _log_pyfunc(tracker, model)
         with global_store(tracker.uri):
-            versions = [mlflow.register_model(uri, name, tags=dict(tags))]
+            versions = [mlflow.register_model(uri, name, tags={**tags, BUNDLE_SUM: bundle_sum})]
         client.update_model_version(name, versions[0].version, description)
     version = int(versions[0].version)
     client.set_registered_model_alias(name, CHALLENGER, str(version))
     return version
 
 
-def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> str:
-    """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the model's URI."""
+def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> tuple[str, str]:
+    """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the model's URI and bundle's sum."""
     from mlflow.models import infer_signature
 
     from ncf.serving.recommender import Recommender
+    from ncf.serving.sums import sum_of_sums
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = tracker.download(model.run_id, BUNDLE, Path(scratch))
@@ -82,7 +85,7 @@ def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> str:
                 input_example=example,
                 pip_requirements=[f"{package}=={_release(package)}" for package in ("mlflow", *REQUIREMENTS)],
             )
-    return str(info.model_uri)
+        return str(info.model_uri), sum_of_sums(folder)
 
 
 def _release(package: str) -> str:
@@ -95,22 +98,43 @@ def champion(tracker: "Tracker", name: str) -> RegisteredModel | None:
     Raises:
         ModelError: the alias points at a version whose files are gone or damaged.
     """
-    from ncf.serving.bundle import Bundle
-
     found = version_by_alias(tracker.client, name, CHAMPION)
-    if found is None:
-        return None
+    return None if found is None else _load(tracker, name, found)
+
+
+def load_version(tracker: "Tracker", name: str, version: int) -> RegisteredModel:
+    """A version and its bundle.
+
+    Raises:
+        ModelError: its files are gone, damaged, or not those that were registered.
+    """
+    return _load(tracker, name, tracker.client.get_model_version(name, str(version)))
+
+
+def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel:
+    from ncf.serving.bundle import Bundle
+    from ncf.serving.sums import sum_of_sums
+
     with tempfile.TemporaryDirectory() as scratch:
         try:
             with global_store(tracker.uri):
                 folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=scratch)
         except (OSError, MlflowException) as error:
             raise ModelError(
-                f"the champion, version {found.version} of {name}, can't be read",
+                f"version {found.version} of {name} can't be read",
                 got=str(error)[:300],
                 do="restore its artifacts, or go back: python -m flows.registry rollback",
             ) from error
-        return RegisteredModel(int(found.version), str(found.run_id), Bundle.load(Path(folder) / "artifacts" / BUNDLE))
+        files = Path(folder) / "artifacts" / BUNDLE
+        bundle = Bundle.load(files)
+        if found.tags.get(BUNDLE_SUM, sum_of_sums(files)) != sum_of_sums(files):
+            raise ModelError(
+                f"the bundle of version {found.version} of {name} is not the one that was registered",
+                got=sum_of_sums(files),
+                allowed=found.tags[BUNDLE_SUM],
+                do=f"restore its artifacts, or point the alias {CHAMPION} at another version",
+            )
+        return RegisteredModel(int(found.version), str(found.run_id), bundle)
 
 
 def champion_version(tracker: "Tracker", name: str) -> int | None:

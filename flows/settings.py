@@ -15,6 +15,7 @@ from ncf.hardware import HardwareConfig
 
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
+DATASET_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 NOT_LEARNED = frozenset(
     {"engine", "force", "hardware", "keep_versions", "promotion", "settings", "source", "top_k"}
 )  # changing these gives the same models and figures
@@ -72,7 +73,7 @@ class DataSettings(Settings):
 
     dataset: str = Field(
         default="ml-100k",
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        pattern=DATASET_PATTERN,
         description="the data set's name: that of the experiment, the registered model (ncf-NAME) and the files",
     )
     source: SourceConfig | None = Field(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from benchmarks.memory import peak_mb
-from benchmarks.ours import data, limits, profiling, scoring, training, tuning
+from benchmarks.ours import data, limits, profiling, scoring, serving, training, tuning
 
 Job = dict[str, Any]
 TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
@@ -20,6 +20,7 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "profile": profiling.profile,
     "operations": profiling.operations,
     "limits": limits.measure,
+    "make_store": serving.make_store,
     "make_log": data.make_log,
     "prepare": data.prepare,
     "prepare_by_dask": data.prepare_by_dask,

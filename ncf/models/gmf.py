@@ -43,8 +43,11 @@ class GMF(nn.Module):
         phi = self.user_embedding(users)[:, None] * self.item_embedding(items)  # [B, C, D]
         return phi @ self.head + self.bias
 
-    def score_all(self, users: Tensor) -> Tensor:
-        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""
+    def items_part(self) -> None:
+        """Nothing of `score_all` is the items' alone."""
+
+    def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]; `items_part` is as the MLP's."""
         return ((self.user_embedding(users) * self.head) @ self.item_embedding.weight.T).add_(self.bias)
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:

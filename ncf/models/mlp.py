@@ -56,16 +56,24 @@ class MLP(nn.Module):
         """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
         return self._logits(self.user_embedding(users)[:, None], self.item_embedding(items))
 
-    def score_all(self, users: Tensor) -> Tensor:
+    def items_part(self) -> Tensor:
+        """The items' half of the first layer, float[H, num_items]."""
+        return self.tower[0].get_parameter("weight").chunk(2, dim=1)[1] @ self.item_embedding.weight.T
+
+    def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items].
 
         The halves of the first layer are computed once; from there on a tile of users and items at a time goes through
         the tower, so that its hidden units stay in a CPU's cache.
+
+        Args:
+            users: int64[B].
+            items_part: what `items_part` gave, if the weights have not changed since; None computes it.
         """
         first = self.tower[0]
-        weight_user, weight_item = first.get_parameter("weight").chunk(2, dim=1)
+        weight_user = first.get_parameter("weight").chunk(2, dim=1)[0]
         user_half = nn.functional.linear(self.user_embedding(users), weight_user, first.get_parameter("bias"))  # [B, H]
-        item_half = weight_item @ self.item_embedding.weight.T  # [H, num_items]
+        item_half = self.items_part() if items_part is None else items_part
         others = [(layer.get_parameter("weight"), layer.get_parameter("bias")[:, None]) for layer in self.tower[1:]]
         columns = min(item_half.shape[1], max(1, TILE // len(item_half)))
         rows = max(1, TILE // (len(item_half) * columns))

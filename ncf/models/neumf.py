@@ -76,9 +76,13 @@ class NeuMF(nn.Module):
         """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
         return self.gmf(users, items) + self.mlp(users, items)
 
-    def score_all(self, users: Tensor) -> Tensor:
-        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]."""
-        return self.gmf.score_all(users).add_(self.mlp.score_all(users))
+    def items_part(self) -> Tensor:
+        """The MLP half's."""
+        return self.mlp.items_part()
+
+    def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]; `items_part` is as the MLP's."""
+        return self.gmf.score_all(users).add_(self.mlp.score_all(users, items_part))
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
         """Sum of the halves' mean squared embedding lengths: users [B], items [B, C] -> scalar."""

@@ -21,8 +21,16 @@ from ncf.data.rows import PairRows
 from ncf.errors import ModelError
 from ncf.files import new_folder, read_json, write_json
 from ncf.models.build import Model, build_model
+from ncf.serving.sums import check_sums, write_sums
 
-FORMAT = 3
+FORMAT = 4
+HEADER, USERS, ITEMS, SEEN_ITEMS, WEIGHTS = FILES = (
+    "bundle.json",
+    "users.parquet",
+    "items.parquet",
+    "seen.parquet",
+    "weights.safetensors",
+)
 COUNT, SEEN, LEARNED, ITEM = "count", "seen", "learned", "item"
 
 
@@ -64,26 +72,28 @@ class Bundle:
         with new_folder(folder) as new:
             save_file(
                 {name: value.contiguous() for name, value in self.model.state_dict().items()},
-                new / "weights.safetensors",
+                new / WEIGHTS,
             )
             users = {USER_ID: encode_ids(self.user_ids), SEEN: self.seen.counts.numpy(), LEARNED: self.learned}
-            pd.DataFrame(users).to_parquet(new / "users.parquet")
+            pd.DataFrame(users).to_parquet(new / USERS)
             items = {ITEM_ID: encode_ids(self.item_ids), TITLE: self.titles, COUNT: self.item_counts}
-            pd.DataFrame(items).to_parquet(new / "items.parquet")
-            pd.DataFrame({ITEM: self.seen.items.numpy()}).to_parquet(new / "seen.parquet")  # one user after the other
+            pd.DataFrame(items).to_parquet(new / ITEMS)
+            pd.DataFrame({ITEM: self.seen.items.numpy()}).to_parquet(new / SEEN_ITEMS)  # one user after the other
             kinds = {USER_ID: kind_of(self.user_ids), ITEM_ID: kind_of(self.item_ids)}
             header = {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about}
-            write_json(new / "bundle.json", header | kinds)
+            write_json(new / HEADER, header | kinds)
+            write_sums(new)
 
     @classmethod
     def load(cls, folder: Path) -> "Bundle":
         """Read a bundle.
 
         Raises:
-            ModelError: a file is missing, damaged, or does not fit the others.
+            ModelError: a file is missing, is not as it was written (by the sums in SHA256SUMS), or does not fit the
+                others; or the bundle is of another format.
         """
         try:
-            header = read_json(folder / "bundle.json")
+            header = read_json(folder / HEADER)
             if header["format"] != FORMAT:
                 raise ModelError(
                     f"{folder} has another bundle format",
@@ -91,12 +101,13 @@ class Bundle:
                     allowed=str(FORMAT),
                     do="train again, or use the version of ncf that wrote it",
                 )
+            check_sums(folder, FILES)
             config: ModelConfig = TypeAdapter(ModelConfig).validate_python(header["model"])
-            users = pd.read_parquet(folder / "users.parquet")
-            items = pd.read_parquet(folder / "items.parquet")
-            seen = _seen(users[SEEN].to_numpy(np.int64, copy=True), folder / "seen.parquet", len(items))
+            users = pd.read_parquet(folder / USERS)
+            items = pd.read_parquet(folder / ITEMS)
+            seen = _seen(users[SEEN].to_numpy(np.int64, copy=True), folder / SEEN_ITEMS, len(items))
             model = build_model(config, len(users), len(items), seed=0)
-            model.load_state_dict(load_file(folder / "weights.safetensors"))
+            model.load_state_dict(load_file(folder / WEIGHTS))
             return cls(
                 model.eval(),
                 config,

@@ -125,6 +125,8 @@ def test_score_all_is_forward_on_every_item(config: ModelConfig) -> None:
     torch.testing.assert_close(scores, expected)
     assert torch.equal(scores[0], scores[3])
     assert not torch.equal(scores[0], scores[1])
+    with torch.no_grad():
+        assert torch.equal(model.score_all(users, model.items_part()), scores)
 
 
 @every_model

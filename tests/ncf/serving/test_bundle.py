@@ -1,4 +1,6 @@
+import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
+from ncf.serving.sums import write_sums
 from tests.ncf.known import literal_data, pair_rows, seen_by_user
 from tests.ncf.serving.bundles import (
     CONFIGS,
@@ -27,7 +30,8 @@ from tests.ncf.serving.bundles import (
     with_uuids,
 )
 
-FILES = ["bundle.json", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
+CONTENT = ["bundle.json", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
+FILES = ["SHA256SUMS", *CONTENT]
 every_model = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
 
 
@@ -35,6 +39,12 @@ every_model = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: conf
 def saved(tmp_path: Path) -> Path:
     bundle_of(some_data()).save(tmp_path / "bundle")
     return tmp_path / "bundle"
+
+
+def load_with_new_sums(folder: Path) -> Bundle:
+    """As someone who knows the sums would have it: what the files say must fit all the same."""
+    write_sums(folder)
+    return Bundle.load(folder)
 
 
 def all_scores(bundle: Bundle) -> torch.Tensor:
@@ -128,9 +138,53 @@ def test_a_truncated_file_is_refused(saved: Path, name: str, share: float) -> No
 
 
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_changed_bit_is_refused(saved: Path, name: str, share: float) -> None:
+    content = bytearray((saved / name).read_bytes())
+    content[int(share * (len(content) - 1))] ^= 1
+    (saved / name).write_bytes(content)
+    with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_another_bundle_is_refused_though_it_fits(saved: Path, name: str, tmp_path: Path) -> None:
+    data = some_data()
+    rows = data.train.users != 0
+    train = replace(data.train, users=data.train.users[rows], items=data.train.items[rows])
+    other = with_uuids(replace(data, train=train)) if name in ("users.parquet", "items.parquet") else data
+    bundle_of(other if name != "seen.parquet" else replace(data, train=train), seed=1).save(tmp_path / "other")
+    assert (saved / name).read_bytes() != (tmp_path / "other" / name).read_bytes() or name == "bundle.json"
+    shutil.copy(tmp_path / "other" / name, saved)
+    if name == "bundle.json":
+        write_json(saved / name, read_json(saved / name) | {"about": {"dataset": "other"}})
+    with pytest.raises(ModelError, match="has the SHA-256 sum .*damaged, or of another bundle"):
+        Bundle.load(saved)
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
     (saved / name).unlink()
     with pytest.raises(ModelError, match="is not a usable bundle"):
+        Bundle.load(saved)
+
+
+def test_the_sums_are_as_the_tool_sha256sum_reads_them(saved: Path) -> None:
+    lines = (saved / "SHA256SUMS").read_text().splitlines()
+    assert lines == [f"{hashlib.sha256((saved / name).read_bytes()).hexdigest()}  {name}" for name in CONTENT]
+
+
+@pytest.mark.parametrize("text", ["", "what is this", "0" * 64 + "  weights.safetensors\n"])
+def test_sums_of_other_files_are_refused(saved: Path, text: str) -> None:
+    (saved / "SHA256SUMS").write_text(text)
+    with pytest.raises(ModelError, match="SHA256SUMS is about .*, not about bundle.json"):
+        Bundle.load(saved)
+
+
+def test_a_bundle_of_the_format_before_is_refused_as_such(saved: Path) -> None:
+    write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 3})
+    (saved / "SHA256SUMS").unlink()
+    with pytest.raises(ModelError, match="another bundle format: 3; allowed: 4; what to do: train again"):
         Bundle.load(saved)
 
 
@@ -146,7 +200,7 @@ def test_the_weights_of_another_shape_are_refused(saved: Path, other: ModelConfi
     bundle_of(some_data(), other).save(tmp_path / "other")
     shutil.copy(tmp_path / "other" / "weights.safetensors", saved)
     with pytest.raises(ModelError, match="is not a usable bundle"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 @pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "weights.safetensors"])
@@ -154,7 +208,7 @@ def test_a_file_of_other_sizes_is_refused(saved: Path, name: str, tmp_path: Path
     bundle_of(literal_data()).save(tmp_path / "other")
     shutil.copy(tmp_path / "other" / name, saved)
     with pytest.raises(ModelError, match="is not a usable bundle"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 @pytest.mark.parametrize("value", [18, -1])
@@ -163,7 +217,7 @@ def test_seen_items_outside_the_catalogue_are_refused(saved: Path, value: int) -
     seen.loc[0, "item"] = value
     seen.to_parquet(saved / "seen.parquet")
     with pytest.raises(ModelError, match=f"is not a usable bundle.*a seen item is .*{value}.*, of 18"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 @pytest.mark.parametrize("change", [(1, 0), (0, -1), (-100, 100)], ids=str)
@@ -172,7 +226,7 @@ def test_numbers_of_seen_items_that_do_not_fit_are_refused(saved: Path, change: 
     users.loc[:1, "seen"] += change
     users.to_parquet(saved / "users.parquet")
     with pytest.raises(ModelError, match="is not a usable bundle: .*seen.parquet has 225 items; the users have"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 def test_seen_items_are_kept_in_four_bytes_one_user_after_the_other(saved: Path) -> None:
@@ -186,7 +240,7 @@ def test_seen_items_are_kept_in_four_bytes_one_user_after_the_other(saved: Path)
 
 def test_another_format_is_refused_with_its_number(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 99})
-    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 3"):
+    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 4"):
         Bundle.load(saved)
 
 
@@ -196,26 +250,26 @@ def test_a_header_without_a_key_is_refused(saved: Path, key: str) -> None:
     del header[key]
     write_json(saved / "bundle.json", header)
     with pytest.raises(ModelError, match=key):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 def test_a_header_that_is_no_object_is_refused(saved: Path) -> None:
     write_json(saved / "bundle.json", ["format", 1])
     with pytest.raises(ModelError, match="is not a usable bundle"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 @pytest.mark.parametrize("wrong", ["str", "uuid", "float", None])
 def test_a_wrong_kind_of_ids_is_refused(saved: Path, wrong: str | None) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"item_id": wrong})
     with pytest.raises(ModelError, match="is not a usable bundle"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 def test_an_unknown_kind_of_model_is_refused(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"model": {"kind": "svd"}})
     with pytest.raises(ModelError, match="svd"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)
 
 
 TABLES = {"users": ["user_id", "seen", "learned"], "items": ["item_id", "title", "count"], "seen": ["item"]}
@@ -227,4 +281,4 @@ def test_a_table_without_a_column_is_refused(saved: Path, name: str, column: str
     file = saved / f"{name}.parquet"
     pd.read_parquet(file).rename(columns={column: "other"}).to_parquet(file)
     with pytest.raises(ModelError, match="is not a usable bundle"):
-        Bundle.load(saved)
+        load_with_new_sums(saved)

@@ -1,0 +1,139 @@
+"""Folding in: the vector of a user who is known by a list of items alone, fitted on the frozen model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ncf.config import TrainingConfig
+from ncf.models.build import Model
+from ncf.models.table import Table
+from ncf.serving.bundle import Bundle
+from ncf.training.losses import OF_LABELS, OF_ZERO
+
+USER_TABLE = "user_embedding"
+STEPS, EVALUATIONS = 8, 12  # of L-BFGS: they bound the time, and more of them fit what is listed, not what is liked
+MOST_OTHERS = 4_096  # items that stand for the rest of the catalogue, so that a large one takes no longer
+ORDER_SEED = 0
+ONE = torch.zeros(1, dtype=torch.int64)
+
+
+class FoldIn:
+    """Fits user vectors to lists of items; everything else of the model stays as it is.
+
+    What is minimised is a user's own share of the training's objective, with the expected negatives in place of drawn
+    ones: the mean loss of the listed items (label 1) and of the others (label 0, together `num_negatives` times the
+    weight of the listed), and the vector's L2. L-BFGS goes a bounded number of steps from the mean of the learned
+    users' vectors. No number is drawn for a request: the same items give the same vector, in any order.
+
+    bpr has no loss of one label; a model trained with it is fitted by bce.
+
+    Args:
+        bundle: the model, whose weights must not change meanwhile; its facts have the settings it was trained with,
+            or the defaults are taken.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.config = training_of(bundle.about)
+        self._kind = "mse" if self.config.loss == "mse" else "bce"
+        self._frozen = {
+            id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
+            for name, parameter in bundle.model.named_parameters()
+            if USER_TABLE not in name
+        }
+        self._model = _with_one_user(bundle, self._frozen)
+        self._device = self._model.get_parameter(next(iter(self._model.state_dict()))).device
+        counts = torch.as_tensor(bundle.item_counts, dtype=torch.float32, device=self._device)
+        self._positives = float(counts.sum())
+        beta = self.config.negatives_beta if self.config.negatives == "popularity" else 0.0
+        self._drawn = counts.pow(beta)  # an item's chance as a negative
+        with torch.inference_mode():
+            self._items_part = bundle.model.items_part()
+        order = torch.randperm(len(counts), generator=torch.Generator().manual_seed(ORDER_SEED))
+        self._order = order.to(self._device)
+
+    def scores(self, items: Tensor) -> Tensor:
+        """Items int64[P], at least one -> scores of all items for who has these, float[num_items]."""
+        model = self.fitted(items)
+        with torch.inference_mode():
+            return model.score_all(ONE.to(self._device), self._items_part)[0]
+
+    def fitted(self, items: Tensor) -> Model:
+        """The model with one user, index 0, fitted to these items; all other weights are shared with the bundle's."""
+        model = deepcopy(self._model, {id(parameter): parameter for parameter in self._frozen.values()})
+        vectors = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        listed = torch.unique(items.to(self._device))
+        others = self._others(listed)
+        pairs = torch.cat([listed, others])[None]
+        weight_of_listed, weights = self._weights(len(listed), others)
+
+        def objective() -> Tensor:
+            logits = model(ONE.to(self._device), pairs)[0]
+            own, rest = logits[: len(listed)], logits[len(listed) :]
+            loss = OF_LABELS[self._kind](own, torch.ones_like(own)).sum() * weight_of_listed
+            loss = loss + weights @ OF_ZERO[self._kind](rest)
+            length = torch.stack([vector.square().sum() for vector in vectors]).sum()
+            return loss + self._l2(len(listed)) * length
+
+        _minimise(objective, vectors)
+        return model
+
+    def _others(self, listed: Tensor) -> Tensor:
+        """Items that are not listed, int64[at most MOST_OTHERS]: always the same ones of a large catalogue."""
+        left = torch.ones(len(self._order), dtype=torch.bool, device=self._device)
+        left[listed] = False
+        return self._order[left[self._order]][:MOST_OTHERS]
+
+    def _weights(self, num_listed: int, others: Tensor) -> tuple[float, Tensor]:
+        """Weight of each listed item, and of each other one, float[len(others)]; all together weigh 1."""
+        if self.config.unobserved_weight is None:
+            negative = float(self.config.num_negatives * num_listed)
+        else:
+            negative = self.config.unobserved_weight * (len(self._order) - num_listed)
+        total = num_listed + negative
+        chances = self._drawn[others]
+        return 1 / total, chances * (negative / total / chances.sum().clamp(min=1e-12))
+
+    def _l2(self, num_listed: int) -> float:
+        """Weight of the vector's squared length beside the mean loss of the user's own samples."""
+        if self.config.l2_over == "samples":
+            return self.config.embedding_l2
+        return self.config.embedding_l2 * self._positives / num_listed  # at every step, whoever is in its batch
+
+
+def training_of(about: Mapping[str, Any]) -> TrainingConfig:
+    """How a bundle's model was trained, as far as its facts say so; the defaults otherwise."""
+    told = about.get("settings")
+    training = told.get("training") if isinstance(told, Mapping) else None
+    known = training if isinstance(training, Mapping) else {}
+    return TrainingConfig.model_validate({name: known[name] for name in TrainingConfig.model_fields if name in known})
+
+
+def _with_one_user(bundle: Bundle, frozen: dict[int, nn.Parameter]) -> Model:
+    """The model with the frozen weights in place of its own, and one user: the mean of the learned ones."""
+    model = deepcopy(bundle.model, dict(frozen))
+    learned = torch.from_numpy(bundle.learned)
+    for name, table in list(model.named_modules()):
+        if name.endswith(USER_TABLE):
+            rows = table.get_parameter("weight").detach()[learned.to(table.get_parameter("weight").device)]
+            mean = rows.mean(dim=0, keepdim=True) if len(rows) else rows.new_zeros(1, rows.shape[1])
+            model.get_submodule(name.rpartition(".")[0]).register_module(
+                USER_TABLE, Table(1, rows.shape[1], _weight=mean)
+            )
+    return model.eval()
+
+
+def _minimise(objective: Callable[[], Tensor], parameters: Sequence[nn.Parameter]) -> None:
+    optimizer = torch.optim.LBFGS(
+        parameters, max_iter=STEPS, max_eval=EVALUATIONS, line_search_fn="strong_wolfe", history_size=STEPS
+    )
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = objective()
+        torch.autograd.backward(loss)
+        return float(loss.detach())
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]

@@ -1,0 +1,95 @@
+"""What the service answers with: one complete model at a time, swapped as a whole."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+import torch
+
+from ncf.data.ids import IdKind, kind_of
+from ncf.errors import ModelError
+from ncf.evaluation.lists import top_items
+from ncf.serving.bundle import Bundle
+from ncf.serving.fold_in import FoldIn
+from ncf.serving.recommender import Recommender
+
+
+@dataclass(frozen=True)
+class Served:
+    """A registered version, ready to answer.
+
+    Attributes:
+        name, version: of the registered model.
+        user_kind, item_kind: which type their ids are of.
+        loaded: when it was.
+    """
+
+    name: str
+    version: int
+    recommender: Recommender
+    fold_in: FoldIn
+    user_kind: IdKind
+    item_kind: IdKind
+    loaded: datetime
+
+    @classmethod
+    def of(cls, name: str, version: int, bundle: Bundle) -> Self:
+        """Make a bundle ready, and let it answer once, so that the first user does not wait.
+
+        Raises:
+            ModelError: a weight or a score is not a number.
+        """
+        wrong = [key for key, value in bundle.model.state_dict().items() if not torch.isfinite(value).all()]
+        if wrong:
+            raise ModelError(f"weights of version {version} of {name} are not numbers", got=wrong, do="train again")
+        kinds = kind_of(bundle.user_ids), kind_of(bundle.item_ids)
+        served = cls(name, version, Recommender(bundle), FoldIn(bundle), *kinds, datetime.now(UTC))
+        known = torch.from_numpy(bundle.learned).nonzero()[:1, 0]
+        served.recommender.best(known, 1)
+        top_items(served.fold_in.scores(torch.zeros(1, dtype=torch.int64))[None], 1)
+        return served
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why the newest champion does not serve, or is not known.
+
+    Attributes:
+        reason: in words.
+        since: when it was first seen.
+        version: the one that can't serve; None if no version is known.
+    """
+
+    reason: str
+    since: datetime
+    version: int | None = None
+
+
+class Live:
+    """The model that serves now. Readers take `current` once a request; a swap is one assignment.
+
+    Args:
+        current: the first model.
+    """
+
+    def __init__(self, current: Served) -> None:
+        self.current = current
+        self.problem: Problem | None = None
+        self.looked = current.loaded
+        self.swaps = 0
+
+    def swap(self, new: Served) -> None:
+        """Let the next request be answered by another model."""
+        self.current = new
+        self.swaps += 1
+        self.well()
+
+    def well(self) -> None:
+        """The champion is known, and serves."""
+        self.problem, self.looked = None, datetime.now(UTC)
+
+    def report(self, reason: str, version: int | None = None) -> None:
+        """Something is wrong with the champion; the present model goes on."""
+        before = self.problem
+        same = before is not None and before.version == version
+        self.problem = Problem(reason, before.since if before is not None and same else datetime.now(UTC), version)

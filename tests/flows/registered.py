@@ -1,0 +1,37 @@
+"""Versions registered as a retraining registers them, from small models whose answers differ."""
+
+import tempfile
+from pathlib import Path
+
+from flows import registry
+from flows.registry import BUNDLE, CHAMPION
+from flows.tracking import ModelRun, Tracker
+from ncf.config import ModelConfig
+from ncf.data.prepared import PreparedData
+from ncf.serving.bundle import Bundle
+from tests.ncf.serving.bundles import CONFIGS, bundle_of
+
+DATASET, NAME = "ml-100k", "ncf-ml-100k"
+
+
+def register_version(
+    tracker: Tracker, data: PreparedData, seed: int = 0, config: ModelConfig = CONFIGS[0]
+) -> tuple[int, Bundle]:
+    """Register one more version; the next one needs another seed. Returns its number and its bundle."""
+    bundle = bundle_of(data, config, seed, name=config.kind)
+    parent = tracker.start_retraining(f"key-{seed}", {}, data)
+    run_id = tracker.start_model(parent, config.kind, {}, data)
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle.save(Path(scratch) / BUNDLE)
+        tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    version = registry.register(tracker, NAME, ModelRun(config.kind, run_id, {}), {}, f"seed {seed}")
+    return version, bundle
+
+
+def crown(tracker: Tracker, version: int) -> None:
+    tracker.client.set_registered_model_alias(NAME, CHAMPION, str(version))
+
+
+def artifact_folder(tracker: Tracker, version: int) -> Path:
+    """Where a version's files lie, in a store on this machine."""
+    return Path(tracker.client.get_model_version_download_uri(NAME, str(version)).removeprefix("file://"))
