@@ -1,6 +1,7 @@
 """Top-N lists for users known and unknown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,36 @@ RANK, SCORE, SOURCE = "rank", "score", "source"
 FROM_MODEL, FROM_POPULARITY = "model", "popularity"
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which items may be recommended.
+
+    Attributes:
+        left_out: int64[B], indices of items that no one is to get.
+        unseen_only: whether a user's seen items are left out, too.
+    """
+
+    left_out: Tensor
+    unseen_only: bool = True
+
+
+EVERYTHING = Choice(torch.empty(0, dtype=torch.int64))
+
+
 class Recommender:
     """Recommends from a bundle. Unknown users get the popular items, marked as such; so do users without a train row.
+
+    A user's list and scores are the same bits whoever else is asked for, in blocks of any size.
 
     Args:
         bundle: weights, ids, seen items and popularity.
         memory_mb: MB that the scores of one block of users may take.
+        choice: which items may be recommended; all that a user has not seen, unless it says otherwise.
     """
 
-    def __init__(self, bundle: Bundle, *, memory_mb: int = SCORING_MEMORY_MB) -> None:
+    def __init__(self, bundle: Bundle, *, memory_mb: int = SCORING_MEMORY_MB, choice: Choice = EVERYTHING) -> None:
         self.bundle = bundle
+        self.choice = choice
         self.rows_at_once = users_at_once(memory_mb, len(bundle.item_ids))
         self._users = pd.Index(bundle.user_ids)
         self._items = pd.Index(bundle.item_ids)
@@ -67,8 +88,8 @@ class Recommender:
         if not 1 <= k <= num_items:
             raise ConfigError("k is out of range", got=k, allowed=f"1 to {num_items}, the number of items")
         ids = pd.Index(user_ids) if len(user_ids) else self._users[:0]
-        users = torch.as_tensor(self._users.get_indexer(ids))
-        items, scores = self._best(users, k)
+        users = self.users_of(ids)
+        items, scores = self.best(users, k)
         user, place = np.nonzero(items >= 0)
         return pd.DataFrame(
             {
@@ -76,7 +97,7 @@ class Recommender:
                 ITEM_ID: self._items[items[user, place]],
                 RANK: (place + 1).astype(np.int64),
                 SCORE: scores[user, place],
-                SOURCE: np.where(_learned(self.bundle, users).numpy()[user], FROM_MODEL, FROM_POPULARITY),
+                SOURCE: np.where(learned_of(self.bundle, users).numpy()[user], FROM_MODEL, FROM_POPULARITY),
             }
         )
 
@@ -86,29 +107,43 @@ class Recommender:
         frame = self.recommend(given, k)
         return frame.assign(**{column: to_json(frame[column]) for column in (USER_ID, ITEM_ID)})
 
-    def _best(self, users: Tensor, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Items, -1 where a user has fewer, and their scores, [B, k], of users int64[B], -1 for an unknown one."""
+    def users_of(self, user_ids: "Sequence[Any] | pd.Index[Any]") -> Tensor:
+        """Indices of outside ids, int64[B]; -1 for an unknown one."""
+        return torch.as_tensor(self._users.get_indexer(pd.Index(user_ids)))
+
+    def items_of(self, item_ids: "Sequence[Any] | pd.Index[Any]") -> Tensor:
+        """Indices of outside ids, int64[B]; -1 for an unknown one."""
+        return torch.as_tensor(self._items.get_indexer(pd.Index(item_ids)))
+
+    def best(self, users: Tensor, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Items, -1 where a user has fewer, and their scores, [B, k], of users int64[B], -1 for an unknown one.
+
+        Raises:
+            ModelError: a score is NaN.
+        """
         items = torch.empty(len(users), k, dtype=torch.int32)
         scores = torch.empty(len(users), k)
         with torch.inference_mode():
             for start in range(0, len(users), self.rows_at_once):
                 rows = slice(start, start + self.rows_at_once)
-                offered = self._offered(users[rows])
+                offered = self.offered(users[rows])
                 best = top_items(offered, k)
                 items[rows], scores[rows] = best, offered.gather(1, best.clamp(min=0))
         return items.numpy(), scores.numpy()
 
-    def _offered(self, users: Tensor) -> Tensor:
-        """Scores of all items, [B, num_items]; -inf marks what the user has seen."""
+    def offered(self, users: Tensor) -> Tensor:
+        """Scores of all items, float[B, num_items], of users int64[B]; -inf marks what a user is not to get."""
         own = users.clamp(min=0)
         scores = self.bundle.model.score_all(own)
-        scores[~_learned(self.bundle, users)] = self._popularity
-        scores[self.bundle.seen.of_users(own)] = -torch.inf
-        scores[users < 0] = self._popularity
+        scores[~learned_of(self.bundle, users)] = self._popularity
+        if self.choice.unseen_only:
+            scores[self.bundle.seen.of_users(own)] = -torch.inf
+            scores[users < 0] = self._popularity
+        scores[:, self.choice.left_out] = -torch.inf
         return scores
 
 
-def _learned(bundle: Bundle, users: Tensor) -> Tensor:
+def learned_of(bundle: Bundle, users: Tensor) -> Tensor:
     """Whether the model has learned of these users, bool[B]; -1 is an unknown one."""
     return torch.from_numpy(bundle.learned)[users.clamp(min=0)] & (users >= 0)
 
@@ -126,7 +161,7 @@ class ServedScorer:
     def __init__(self, bundle: Bundle, data: PreparedData) -> None:
         self.model = bundle.model
         users = torch.as_tensor(pd.Index(bundle.user_ids).get_indexer(pd.Index(data.user_ids)))
-        self.users = users.where(_learned(bundle, users), -1)
+        self.users = users.where(learned_of(bundle, users), -1)
         self.items = torch.as_tensor(pd.Index(bundle.item_ids).get_indexer(pd.Index(data.item_ids)))
         self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
 
