@@ -19,6 +19,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from flows.preflight import check_before_work
+from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings, flatten
 from ncf.config import Settings
 from ncf.data.sources.cache import cache_dir
@@ -26,7 +27,7 @@ from ncf.errors import ConfigError, NCFError
 
 R = TypeVar("R")
 S = TypeVar("S", bound=Settings)
-D = TypeVar("D", bound=DataSettings)
+D = TypeVar("D", bound=DataSettings | RecommendSettings)
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 GO_ON = "nothing finished was lost, and the same command goes on"
@@ -57,7 +58,7 @@ def run_from_command_line(
             raise
         return fail(f"can't write {error.filename or 'a file'}: {error.strerror}; make room, and {GO_ON}", EXIT_FAILED)
     except (KeyboardInterrupt, SystemExit):
-        return fail("interrupted; finished models are kept. The same command goes on from there", EXIT_INTERRUPTED)
+        return fail("interrupted; what is finished is kept. The same command goes on from there", EXIT_INTERRUPTED)
     return 0
 
 

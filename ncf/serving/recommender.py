@@ -107,11 +107,11 @@ class Recommender:
         frame = self.recommend(given, k)
         return frame.assign(**{column: to_json(frame[column]) for column in (USER_ID, ITEM_ID)})
 
-    def users_of(self, user_ids: "Sequence[Any] | pd.Index[Any]") -> Tensor:
+    def users_of(self, user_ids: "Sequence[Any] | NDArray[Any] | pd.Index[Any]") -> Tensor:
         """Indices of outside ids, int64[B]; -1 for an unknown one."""
         return torch.as_tensor(self._users.get_indexer(pd.Index(user_ids)))
 
-    def items_of(self, item_ids: "Sequence[Any] | pd.Index[Any]") -> Tensor:
+    def items_of(self, item_ids: "Sequence[Any] | NDArray[Any] | pd.Index[Any]") -> Tensor:
         """Indices of outside ids, int64[B]; -1 for an unknown one."""
         return torch.as_tensor(self._items.get_indexer(pd.Index(item_ids)))
 
