@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain mlflow test test-slow check format clean
+.PHONY: help install prepare retrain recommend mlflow test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="
 
 retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
 	@$(BIN)/python -m flows.retrain $(ARGS)
+
+recommend: .venv/.installed ## the champion's lists into a file or a table: ARGS="--top-k 20 --output.path lists.parquet"
+	@$(BIN)/python -m flows.recommend $(ARGS)
 
 mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"

@@ -1,5 +1,6 @@
 """The daily life on real servers: an MLflow server, a Prefect server, a worker, and `prefect deployment run`."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -81,6 +82,16 @@ def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, mo
     assert len(model.predict(pd.DataFrame({"user_id": [1, 2]}))) == 20
     artifacts = servers.prefect("artifact", "ls")
     assert "ml-100k-models" in artifacts.stdout and "ml-100k-report" in artifacts.stdout
+
+
+def test_a_deployment_writes_the_champions_recommendations(servers: Servers) -> None:
+    path = servers.folder / "lists" / "top-3.parquet"
+    wanted = json.dumps({"dataset": "ml-100k", "top_k": 3, "output": {"path": str(path)}})
+    done = servers.prefect("deployment", "run", "recommend/ml-100k", "-p", f"settings={wanted}", "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
+    frame = pd.read_parquet(path)
+    assert frame.groupby("user_id").size().to_dict() == dict.fromkeys(range(1, 501), 3)
+    assert set(frame["source"]) == {"model"}
 
 
 def test_a_wrong_parameter_is_refused_when_the_run_is_asked_for(servers: Servers) -> None:

@@ -23,18 +23,23 @@ from ncf.serving.recommender import Recommender
 K, USERS_A_BLOCK, VERSION = 4, 2, 3
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def stop() -> None:
-    print("stopped", flush=True)
+    say("stopped")
     sys.stdin.readline()
 
 
 def stop_at_blocks(total: int, before: int) -> AbstractContextManager[Callable[[int], None]]:
-    print(f"before {before} of {total}", flush=True)
+    say(f"before {before} of {total}")
     return nullcontext(lambda users: stop())
 
 
 def go_on(total: int, before: int) -> AbstractContextManager[Callable[[int], None]]:
-    print(f"before {before} of {total}", flush=True)
+    say(f"before {before} of {total}")
     return nullcontext(lambda users: None)
 
 
@@ -54,7 +59,7 @@ def main(bundle: str, parts: str, output: str, step: str) -> None:
     if step == "row-block":
         Rows.table = stopping_rows(Rows.table)  # type: ignore[method-assign]
     progress = stop_at_blocks if step == "block" else go_on
-    print(json.dumps(write_lists(lists, VERSION, target, Path(parts), progress)), flush=True)
+    say(json.dumps(write_lists(lists, VERSION, target, Path(parts), progress)))
 
 
 if __name__ == "__main__":

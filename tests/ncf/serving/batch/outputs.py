@@ -17,7 +17,7 @@ from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import REPOSITORY, environment
-from tests.ncf.serving.batch.child import K, VERSION
+from tests.ncf.serving.batch.child import VERSION, K
 from tests.ncf.serving.batch.poller import bits
 
 NAMES = ["user_id", "item_id", "rank", "score", "source", "model_version"]

@@ -12,7 +12,6 @@ from ncf.serving.bundle import Bundle
 from tests.ncf.serving.batch.outputs import child, expected_rows, finished, lines, output_of, read_table, write
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data
 
-
 pytestmark = pytest.mark.slow
 
 
