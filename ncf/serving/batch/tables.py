@@ -127,10 +127,7 @@ class TableTarget:
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:
-        """A connection that no other run writes this table beside.
-
-        SQLite has one writer at a time anyway, and a second run then finds its table gone.
-        """
+        """A connection beside which no other run writes this table, on PostgreSQL not even from another machine."""
         with self.engine.connect() as connection:
             if self.engine.dialect.name == "postgresql":
                 with connection.begin():

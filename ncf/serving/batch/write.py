@@ -1,5 +1,6 @@
 """The whole way: from lists to a file or a table. Interrupted anywhere, the same call goes on from the last block."""
 
+import hashlib
 import logging
 import shutil
 import time
@@ -60,7 +61,10 @@ def write_lists(
         DataError: writing failed.
         ModelError: a score is NaN.
     """
-    target.check(lists)
+    folder.mkdir(parents=True, exist_ok=True)
+    place = FileLock(folder / f"{hashlib.sha256(str(target).encode()).hexdigest()[:16]}.lock")
+    with place:  # two runs that write to one place take turns
+        target.check(lists)
     parts = folder / lists.key()
     parts.mkdir(parents=True, exist_ok=True)
     _forget(folder)
@@ -73,7 +77,8 @@ def write_lists(
         with progress(len(lists.users), before) as told:
             make_parts(lists, parts, whole, told)
         rows = Rows.of(lists, version, target.columns, text_uuids=target.text_uuids)
-        target.write(rows, (read_part(path) for path in paths))
+        with place:
+            target.write(rows, (read_part(path) for path in paths))
         written = sum(parquet.read_metadata(path).num_rows for path in paths)
         shutil.rmtree(parts, ignore_errors=True)
     return {"users": len(lists.users), "unknown": int((lists.users < 0).sum()), "rows": written}

@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -109,12 +110,32 @@ def test_a_reader_that_polls_never_sees_a_partial_or_missing_table(database: str
 
 
 @both
+def test_two_runs_for_one_table_take_turns(database: str, tmp_path: Path) -> None:
+    bundles = [bundle_of(some_data(), seed=seed) for seed in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(write, bundle, tmp_path, output_of(table="lists"), block_rows=4) for bundle in bundles * 3]
+        assert [run.result()["users"] for run in runs] == [25] * 6
+    assert read_table(database, "lists") in [expected_rows(bundle) for bundle in bundles]
+    assert names(database) == ["lists"]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_transaction_with_an_old_snapshot_is_as_the_documentation_says(database: str, tmp_path: Path) -> None:
+    write(bundle_of(some_data()), tmp_path, output_of(table="lists"))
+    engine = sa.create_engine(database, poolclass=sa.NullPool, isolation_level="REPEATABLE READ")
+    with engine.connect() as reader:
+        reader.execute(sa.text("SELECT 1 FROM pg_class LIMIT 1"))
+        write(bundle_of(some_data(), seed=1), tmp_path, output_of(table="lists"))
+        assert reader.execute(sa.text("SELECT count(*) FROM lists")).scalar() == 0
+
+
+@both
 @pytest.mark.parametrize("kind", ["TABLE lists (user_id integer, bought integer)", "VIEW lists AS SELECT 1 AS user_id"])
 def test_another_table_or_view_of_the_name_is_left_alone(database: str, kind: str, tmp_path: Path) -> None:
     run(database, f"CREATE {kind}")
     with pytest.raises(ConfigError, match="is there already, and is none of recommendations|is a view"):
         write(bundle_of(some_data()), tmp_path, output_of(table="lists"))
-    assert not (tmp_path / "parts").exists()
+    assert not list((tmp_path / "parts").glob("*/"))
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -241,4 +262,4 @@ def test_an_unreachable_sqlite_file_is_refused_before_any_work(tmp_path: Path, m
     monkeypatch.setenv(VARIABLE, f"sqlite:///{tmp_path}/nowhere/lists.db")
     with pytest.raises(DataError, match="unable to open database file"):
         write(bundle_of(some_data()), tmp_path, output_of(table="lists"))
-    assert not (tmp_path / "parts").exists()
+    assert not list((tmp_path / "parts").glob("*/"))
