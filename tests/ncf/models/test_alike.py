@@ -8,19 +8,19 @@ from ncf.models.alike import padded, product
 from ncf.models.build import build_model
 from ncf.threads import torch_threads
 
-USERS = 60
+USERS = 30
 CONFIGS: list[ModelConfig] = [
     GMFConfig(embedding_dim=5),
     GMFConfig(embedding_dim=32),
     MLPConfig(layers=(6, 4, 3)),
     MLPConfig(layers=(64, 32, 16, 8)),
     NeuMFConfig(embedding_dim=8, layers=(32, 16, 5)),
-    NeuMFConfig(embedding_dim=16, layers=(256, 128, 64)),
+    NeuMFConfig(embedding_dim=16, layers=(128, 64)),
 ]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-@pytest.mark.parametrize("num_items", [18, 1_682, 3_706, 9_001])
+@pytest.mark.parametrize("num_items", [18, 1_682, 3_706])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_bits_however_the_users_are_cut(config: ModelConfig, num_items: int, threads: int) -> None:
     model = build_model(config, USERS, num_items, seed=0).eval()
@@ -29,8 +29,8 @@ def test_the_same_bits_however_the_users_are_cut(config: ModelConfig, num_items:
         for parameter in model.parameters():
             parameter.normal_(generator=generator)
         whole = model.score_all(torch.arange(USERS))
-        for size in (1, 2, 3, 5, 8, 13, 33):
-            for start in (0, 1, 7, 20):
+        for size in (1, 2, 3, 5, 8, 13):
+            for start in (0, 1, 7):
                 users = torch.arange(start, start + size)
                 assert torch.equal(model.score_all(users), whole[users]), (size, start)
         assert torch.equal(model.score_all(torch.tensor([9, 3, 9])), whole[[9, 3, 9]])
