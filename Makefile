@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain rollback serve tune mlflow optuna test test-slow check format clean
+.PHONY: help install prepare retrain rollback recommend serve tune mlflow optuna test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ rollback: .venv/.installed ## put the previous champion back: ARGS="--dataset sh
 
 serve: .venv/.installed ## answer HTTP requests with the champion on 127.0.0.1:8000: ARGS="--port 8001"
 	@$(BIN)/python -m flows.serve $(ARGS)
+
+recommend: .venv/.installed ## the champion's lists into a file or a table: ARGS="--top-k 20 --output.path lists.parquet"
+	@$(BIN)/python -m flows.recommend $(ARGS)
 
 mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"

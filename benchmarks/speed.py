@@ -18,6 +18,7 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "candidates": scoring.candidates,
     "full": scoring.full_ranking,
     "top-10": scoring.top_10,
+    "top-10-file": scoring.top_10_file,
     "until": training.until_target,
     "memory": training.memory,
     "growth": training.growth,

@@ -19,6 +19,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from flows.preflight import check_before_work
+from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings, flatten
 from ncf.config import Settings
 from ncf.data.sources.cache import cache_dir
@@ -26,7 +27,7 @@ from ncf.errors import ConfigError, NCFError
 
 R = TypeVar("R")
 S = TypeVar("S", bound=Settings)
-D = TypeVar("D", bound=DataSettings)
+D = TypeVar("D", bound=DataSettings | RecommendSettings)
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 GO_ON = "nothing finished was lost, and the same command goes on"

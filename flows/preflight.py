@@ -3,27 +3,40 @@
 import shutil
 from pathlib import Path
 
+from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings, ModelSettings, RetrainSettings
-from flows.store import check_tracking, sqlite_folder, tracking_uri
+from flows.store import SQLITE, check_tracking, sqlite_folder, tracking_uri
 from ncf.data.dask.cluster import check_installed
 from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
 from ncf.data.sources.load import check_source
-from ncf.errors import ConfigError
+from ncf.errors import ConfigError, ModelError
 from ncf.files import new_file
+from ncf.serving.batch.config import FileOutput
+from ncf.serving.batch.write import target_of
 from ncf.training.hardware import check_hardware
 
 NEEDED_BYTES = 200_000_000  # a retraining of ML-100K writes about a tenth of this; a database must never run full
 
 
-def check_before_work(settings: DataSettings) -> None:
+def check_before_work(settings: DataSettings | RecommendSettings) -> None:
     """Refuse to start what could not end.
 
     Raises:
         ConfigError: the hardware or the engine asked for is not there, a folder can't be written, or its disk is nearly
             full.
-        DataError: the log is not there, or its columns are not what they should be.
+        DataError: the log is not there, or its columns are not what they should be, or an output is in no known place.
+        ModelError: recommendations are asked for where there was never a model.
         TrackingError: MLflow does not answer.
     """
+    if isinstance(settings, RecommendSettings):
+        check_recommending(settings)
+    else:
+        check_data(settings)
+    check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
+
+
+def check_data(settings: DataSettings) -> None:
+    """What it takes to read a log, and to train on it if that is meant."""
     check_source(settings.log_source)
     if settings.engine.kind == "dask":
         check_installed()
@@ -31,7 +44,6 @@ def check_before_work(settings: DataSettings) -> None:
         check_training(settings)
     if isinstance(settings, RetrainSettings):
         check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
-    check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
 
 
 def check_training(settings: ModelSettings) -> None:
@@ -41,6 +53,26 @@ def check_training(settings: ModelSettings) -> None:
     if store is not None:
         check_folder(store, "run in a folder that can be written, or set $MLFLOW_TRACKING_URI")
     check_tracking()
+
+
+def check_recommending(settings: RecommendSettings) -> None:
+    """What recommendations need that can be known before the champion is read."""
+    check_hardware(settings.hardware)
+    if isinstance(settings.place, FileOutput):
+        target_of(settings.place)
+    uri = tracking_uri()
+    if sqlite_folder(uri) is not None and not Path(uri.removeprefix(SQLITE)).exists():
+        raise no_champion(settings)
+    check_tracking()
+
+
+def no_champion(settings: RecommendSettings) -> ModelError:
+    """There is nothing to recommend with."""
+    return ModelError(
+        "there is no champion of the registered model",
+        got=settings.model_name,
+        do=f'make retrain ARGS="--dataset {settings.dataset}", or name another data set',
+    )
 
 
 def check_folder(folder: Path, do: str) -> None:

@@ -4,17 +4,17 @@ from typing import cast
 
 from prefect.blocks.system import Secret
 
-from ncf.data.sources.config import SourceConfig, SQLSource
+from ncf.data.sources.config import Database, SourceConfig
 from ncf.errors import ConfigError
 
 
-def database_url(source: SourceConfig) -> str | None:
+def database_url(source: SourceConfig | Database) -> str | None:
     """The URL in the Secret block that a database's settings name, or None if they name none.
 
     Raises:
         ConfigError: there is no such block, or it does not hold a URL.
     """
-    if not isinstance(source, SQLSource) or source.secret_block is None:
+    if not isinstance(source, Database) or source.secret_block is None:
         return None
     return secret_url(source.secret_block)
 

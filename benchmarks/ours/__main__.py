@@ -17,6 +17,7 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "evaluate": scoring.evaluate,
     "make_bundle": scoring.make_bundle,
     "recommend": scoring.recommend,
+    "write": scoring.write,
     "profile": profiling.profile,
     "operations": profiling.operations,
     "limits": limits.measure,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ncf.models import initial
+from ncf.models.alike import product
 
 
 class GMF(nn.Module):
@@ -47,8 +48,11 @@ class GMF(nn.Module):
         """Nothing of `score_all` is the items' alone."""
 
     def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
-        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]; `items_part` is as the MLP's."""
-        return ((self.user_embedding(users) * self.head) @ self.item_embedding.weight.T).add_(self.bias)
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items], the same bits in any company.
+
+        `items_part` is as the MLP's.
+        """
+        return product(self.user_embedding(users) * self.head, self.item_embedding.weight.T).add_(self.bias)
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
         """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ncf.models import initial
+from ncf.models.alike import COLUMNS, padded, product, tiles_of
 from ncf.models.dropout import Dropout
 
 TILE = 2**19  # hidden units of a layer that score_all holds at once: 2 MB, which stay in a CPU's cache
@@ -57,11 +58,11 @@ class MLP(nn.Module):
         return self._logits(self.user_embedding(users)[:, None], self.item_embedding(items))
 
     def items_part(self) -> Tensor:
-        """The items' half of the first layer, float[H, num_items]."""
-        return self.tower[0].get_parameter("weight").chunk(2, dim=1)[1] @ self.item_embedding.weight.T
+        """The items' half of the first layer, float[H, num_items and a few]."""
+        return padded(self.tower[0].get_parameter("weight").chunk(2, dim=1)[1] @ self.item_embedding.weight.T)
 
     def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
-        """Score the whole catalogue: users int64[B] -> logits float[B, num_items].
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items], the same bits in any company.
 
         The halves of the first layer are computed once; from there on a tile of users and items at a time goes through
         the tower, so that its hidden units stay in a CPU's cache.
@@ -72,17 +73,18 @@ class MLP(nn.Module):
         """
         first = self.tower[0]
         weight_user = first.get_parameter("weight").chunk(2, dim=1)[0]
-        user_half = nn.functional.linear(self.user_embedding(users), weight_user, first.get_parameter("bias"))  # [B, H]
+        user_half = product(self.user_embedding(users), weight_user.T) + first.get_parameter("bias")  # [B, H]
+        num_items = self.item_embedding.num_embeddings
         item_half = self.items_part() if items_part is None else items_part
         others = [(layer.get_parameter("weight"), layer.get_parameter("bias")[:, None]) for layer in self.tower[1:]]
-        columns = min(item_half.shape[1], max(1, TILE // len(item_half)))
+        columns = min(item_half.shape[1], max(COLUMNS, TILE // len(item_half) // COLUMNS * COLUMNS))
         rows = max(1, TILE // (len(item_half) * columns))
         tiles = [
             [self._tile(down, right, others) for right in item_half.split(columns, dim=1)]
-            for down in user_half.split(rows)
+            for down in tiles_of(user_half, rows)
         ]
         scores = torch.cat([torch.cat(row, dim=1) if len(row) > 1 else row[0] for row in tiles])
-        return scores.add_(self.bias)
+        return scores[: len(users), :num_items].add_(self.bias)
 
     def _tile(self, user_half: Tensor, item_half: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """Halves of the first layer, [B, H] and [H, C] -> logits less the bias, [B, C].

@@ -1,6 +1,7 @@
 """Top-N lists for users known and unknown."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,37 @@ RANK, SCORE, SOURCE = "rank", "score", "source"
 FROM_MODEL, FROM_POPULARITY = "model", "popularity"
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which items may be recommended.
+
+    Attributes:
+        left_out: int64[B], indices of items that no one is to get.
+        unseen_only: whether a user's seen items are left out, too.
+    """
+
+    left_out: Tensor
+    unseen_only: bool = True
+
+
+EVERYTHING = Choice(torch.empty(0, dtype=torch.int64))
+
+
 class Recommender:
     """Recommends from a bundle. Unknown users get the popular items, marked as such; so do users without a train row.
 
-    A user's scores are the same bits whoever else is asked for: each is scored alone, since a product of several
-    users' rows is rounded otherwise than that of one. The weights must not change meanwhile.
+    A user's list and scores are the same bits whoever else is asked for, in blocks of any size. The weights must not
+    change meanwhile.
 
     Args:
         bundle: weights, ids, seen items and popularity.
         memory_mb: MB that the scores of one block of users may take.
+        choice: which items may be recommended; all that a user has not seen, unless it says otherwise.
     """
 
-    def __init__(self, bundle: Bundle, *, memory_mb: int = SCORING_MEMORY_MB) -> None:
+    def __init__(self, bundle: Bundle, *, memory_mb: int = SCORING_MEMORY_MB, choice: Choice = EVERYTHING) -> None:
         self.bundle = bundle
+        self.choice = choice
         self.rows_at_once = users_at_once(memory_mb, len(bundle.item_ids))
         self._users = pd.Index(bundle.user_ids)
         self._items = pd.Index(bundle.item_ids)
@@ -91,11 +110,11 @@ class Recommender:
         frame = self.recommend(given, k)
         return frame.assign(**{column: to_json(frame[column]) for column in (USER_ID, ITEM_ID)})
 
-    def users_of(self, user_ids: "Sequence[Any] | pd.Index[Any]") -> Tensor:
+    def users_of(self, user_ids: "Sequence[Any] | NDArray[Any] | pd.Index[Any]") -> Tensor:
         """Indices of outside ids, int64[B]; -1 for an unknown one."""
         return torch.as_tensor(self._users.get_indexer(pd.Index(user_ids)))
 
-    def items_of(self, item_ids: Sequence[Any]) -> Tensor:
+    def items_of(self, item_ids: "Sequence[Any] | NDArray[Any] | pd.Index[Any]") -> Tensor:
         """Indices of outside ids, int64[B]; -1 for an unknown one."""
         return torch.as_tensor(self._items.get_indexer(pd.Index(item_ids)))
 
@@ -123,15 +142,14 @@ class Recommender:
         return items.numpy(), scores.numpy()
 
     def offered(self, users: Tensor) -> Tensor:
-        """Scores of all items, float[B, num_items], of users int64[B]; -inf marks what a user has seen."""
-        known, learned = users >= 0, learned_of(self.bundle, users)
-        rows = [
-            self.bundle.model.score_all(user[None], self._items_part)[0] if taught else self._popularity
-            for user, taught in zip(users, learned.tolist(), strict=True)
-        ]
-        scores = torch.stack(rows)
-        row, seen = self.bundle.seen.of_users(users[known])
-        scores[known.nonzero()[:, 0][row], seen] = -torch.inf
+        """Scores of all items, float[B, num_items], of users int64[B]; -inf marks what a user is not to get."""
+        own = users.clamp(min=0)
+        scores = self.bundle.model.score_all(own, self._items_part)
+        scores[~learned_of(self.bundle, users)] = self._popularity
+        if self.choice.unseen_only:
+            scores[self.bundle.seen.of_users(own)] = -torch.inf
+            scores[users < 0] = self._popularity
+        scores[:, self.choice.left_out] = -torch.inf
         return scores
 
 

@@ -101,7 +101,7 @@ def test_numbers_have_three_digits(value: float | None, text: str) -> None:
 
 def test_every_figure_of_the_table_is_there() -> None:
     wanted = {"batch-256", "best", "recbole-default", "candidates", "full", "top-10", "until", "memory", "growth"}
-    assert wanted | {"profile", "limits"} <= set(FIGURES)
+    assert wanted | {"top-10-file", "profile", "limits"} <= set(FIGURES)
 
 
 def test_synthetic_log_is_reproducible() -> None:

@@ -1,5 +1,6 @@
 """The daily life on real servers: an MLflow server, a Prefect server, a worker, and `prefect deployment run`."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -102,6 +103,16 @@ def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(ser
     assert again.returncode == 0, again.stdout + again.stderr + servers.worker_log.read_text()[-3000:]
     retrained = client.search_runs([experiment], "tags.`ncf.settings` = 'tuned' and tags.`ncf.tuned_by` LIKE 'gmf%'")
     assert len(retrained) == 2, "the retraining, and its GMF"
+
+
+def test_a_deployment_writes_the_champions_recommendations(servers: Servers) -> None:
+    path = servers.folder / "lists" / "top-3.parquet"
+    wanted = json.dumps({"dataset": "ml-100k", "top_k": 3, "output": {"path": str(path)}})
+    done = servers.prefect("deployment", "run", "recommend/ml-100k", "-p", f"settings={wanted}", "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
+    frame = pd.read_parquet(path)
+    assert frame.groupby("user_id").size().to_dict() == dict.fromkeys(range(1, 501), 3)
+    assert set(frame["source"]) == {"model"}
 
 
 def test_a_wrong_parameter_is_refused_when_the_run_is_asked_for(servers: Servers) -> None:

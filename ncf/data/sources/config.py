@@ -103,10 +103,9 @@ class PaperSource(Settings):
     )
 
 
-class SQLSource(Settings):
-    """A database, through SQLAlchemy. The password is not a setting: it comes with the URL from outside."""
+class Database(Settings):
+    """Which database, through SQLAlchemy. The password is not a setting: it comes with the URL from outside."""
 
-    kind: Literal["sql"] = "sql"
     url: str | None = Field(default=None, description="SQLAlchemy URL without a password; empty: see the next two")
     url_variable: str = Field(
         default="NCF_DATABASE_URL", description="environment variable with the URL, password included"
@@ -114,17 +113,23 @@ class SQLSource(Settings):
     secret_block: str | None = Field(
         default=None, description="name of a Prefect Secret block with the URL, password included"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _url_without_password(cls, url: str | None) -> str | None:
+        refuse_password(url)
+        return url
+
+
+class SQLSource(Database):
+    """A table or a query of a database."""
+
+    kind: Literal["sql"] = "sql"
     table: str | None = Field(default=None, description="a table, optionally with its schema: schema.table")
     query: str | None = Field(default=None, description="one SELECT that only reads, instead of a table")
     columns: Columns = Columns()
     time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
     chunk_rows: int = Field(default=500_000, ge=1, le=100_000_000, description="rows fetched at once")
-
-    @field_validator("url")
-    @classmethod
-    def _url_without_password(cls, url: str | None) -> str | None:
-        _refuse_password(url)
-        return url
 
     @field_validator("query")
     @classmethod
@@ -142,7 +147,7 @@ class SQLSource(Settings):
         return self
 
 
-def _refuse_password(url: object) -> None:
+def refuse_password(url: object) -> None:
     """Raise ConfigError, which pydantic lets through; a ValueError it would print with the URL."""
     from ncf.data.sources.database import check_public_url  # late, since it knows these settings
 
@@ -152,7 +157,7 @@ def _refuse_password(url: object) -> None:
 def _kind(value: Any) -> str | None:
     """The kind of a source that leaves it out, by the keys that only this kind has."""
     given: dict[str, Any] = value if isinstance(value, dict) else dict(value)
-    _refuse_password(given.get("url"))  # before any message shows what was given
+    refuse_password(given.get("url"))  # before any message shows what was given
     if "kind" in given:
         return str(given["kind"])
     known = {"path": "files", "prefix": "paper", "table": "sql", "query": "sql", "name": "movielens"}

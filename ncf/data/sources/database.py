@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from ncf.data.sources.config import SQLSource
+from ncf.data.sources.config import Database
 from ncf.errors import ConfigError, DataError
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def check_public_url(text: object, do: str = WHERE_PASSWORDS_GO) -> None:
         )
 
 
-def find_url(source: SQLSource, given: str | None) -> URL:
+def find_url(source: Database, given: str | None) -> URL:
     """The URL as given, or else that of the environment variable, or else that of the settings.
 
     Raises:
@@ -60,7 +60,7 @@ def find_url(source: SQLSource, given: str | None) -> URL:
         raise ConfigError(
             "the URL in a Prefect Secret block is read by the flows alone",
             got=source.secret_block,
-            do="hand the URL to load_ratings as database_url, or leave secret_block empty",
+            do="hand the URL over as database_url, or leave secret_block empty",
         )
     text = given or os.environ.get(source.url_variable) or source.url
     if not text:
@@ -98,14 +98,19 @@ def parse_url(text: str) -> URL:
     return url
 
 
-def open_engine(url: URL) -> Engine:
+def open_engine(url: URL, *, may_make: bool = False) -> Engine:
     """Find the driver; nothing is connected yet.
+
+    Args:
+        url: of the database.
+        may_make: whether a SQLite file that is not there is to be made.
 
     Raises:
         ConfigError: the kind of database is unknown, or its driver is not installed, or is an asynchronous one.
         DataError: it is SQLite, and there is no such file.
     """
-    _refuse_missing_file(url)
+    if not may_make:
+        _refuse_missing_file(url)
     timeout = {"connect_timeout": CONNECT_SECONDS} if url.get_backend_name() == "postgresql" else {}
     driver = url.drivername
     try:

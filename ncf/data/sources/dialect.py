@@ -167,17 +167,20 @@ def _sniffed(start: Start, fits: Callable[[list[str]], bool]) -> str:
 
     best = max(SEPARATORS, key=merit)
     if merit(best)[2] < 2:
+        if fits([name_of(start.text.strip().splitlines()[0])]):
+            return SEPARATORS[0]  # one column is all that is wanted
         raise DataError(
             f"no separator divides the first line of {start.file}",
             got=start.text.strip().splitlines()[0][:100],
             allowed="two columns or more",
-            do=f"set separator, unless it is one of {' '.join(map(repr, SEPARATORS))}; or check the file",
+            do=f"set separator, unless it is one of {' '.join(map(repr, SEPARATORS))}; or check the file; "
+            "a file of one column has its name in the first line",
         )
     return best
 
 
 def _check_separator(start: Start, separator: str, first: list[str], fits: Callable[[list[str]], bool]) -> None:
-    if len(first) > 1:
+    if len(first) > 1 or fits([name_of(first[0])]):
         return
     try:
         advice = f"set separator to {_sniffed(start, fits)!r}, or leave it out"

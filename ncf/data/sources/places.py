@@ -99,7 +99,7 @@ def find_files(location: str, form: Format = "auto") -> list[File]:
     Raises:
         DataError: there are none, or the file system can't be reached.
     """
-    system, path = _system(location)
+    system, path = file_system(location)
     with _reached(system, location):
         if system.isfile(path):
             return [File(system, path)]
@@ -113,7 +113,12 @@ def find_files(location: str, form: Format = "auto") -> list[File]:
         raise _no_such(File(system, path))
 
 
-def _system(location: str) -> tuple[Any, str]:
+def file_system(location: str) -> tuple[Any, str]:
+    """The fsspec file system of a path or URL, and the path in it.
+
+    Raises:
+        DataError: it is unknown, or its driver is not installed.
+    """
     try:
         text = location if "://" in location or "::" in location else str(Path(location).expanduser())
         system, path = fsspec.core.url_to_fs(text)

@@ -17,7 +17,7 @@ from ncf.data.rows import PairRows
 from ncf.errors import ConfigError, ModelError
 from ncf.models.gmf import GMF
 from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import Recommender
+from ncf.serving.recommender import EVERYTHING, Choice, Recommender
 from tests.ncf.known import Rows, literal_data, pairs, random_data, seen_by_user
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, seen_pairs, some_data, with_text_ids, with_uuids
 
@@ -239,7 +239,7 @@ def test_the_size_of_the_parts_does_not_matter(users_at_once: int) -> None:
     users = [243, 7, 3, 8, 13, 23, 33, 43]
     whole = recommender.recommend(users, 3)
     recommender.rows_at_once = users_at_once
-    pd.testing.assert_frame_equal(recommender.recommend(users, 3), whole, rtol=1e-5)
+    pd.testing.assert_frame_equal(recommender.recommend(users, 3), whole, check_exact=True)
 
 
 def test_the_memory_allowed_does_not_matter(rng: np.random.Generator) -> None:
@@ -249,7 +249,7 @@ def test_the_memory_allowed_does_not_matter(rng: np.random.Generator) -> None:
     assert small.rows_at_once == 27
     assert large.rows_at_once > 40
     found, expected = small.recommend(users, 20), large.recommend(users, 20)
-    pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
 def test_a_loaded_bundle_recommends_the_same(tmp_path: Path) -> None:
@@ -265,3 +265,29 @@ def test_recommending_twice_gives_the_same() -> None:
     first = recommender.recommend([243, 7], 5)
     recommender.recommend([3, 99], 18)
     pd.testing.assert_frame_equal(recommender.recommend([243, 7], 5), first)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+def test_a_user_alone_gets_the_same_bits_as_among_all(config: ModelConfig) -> None:
+    bundle = bundle_of(some_data(), config)
+    recommender = Recommender(bundle)
+    whole = recommender.recommend(bundle.user_ids, 5)
+    alone = pd.concat([recommender.recommend([user], 5) for user in bundle.user_ids], ignore_index=True)
+    pd.testing.assert_frame_equal(alone, whole, check_exact=True)
+
+
+def test_items_that_are_left_out_go_to_no_one() -> None:
+    bundle = bundle_of(some_data())
+    users, columns = [243, 7, 3], ["user_id", "item_id", "score"]
+    left_out = torch.tensor([0, 5, 17])
+    some = Recommender(bundle, choice=Choice(left_out)).recommend(users, 18)
+    every = Recommender(bundle).recommend(users, 18)
+    kept = every[~every["item_id"].isin(bundle.item_ids[left_out])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some[columns], kept[columns], check_exact=True)
+
+
+def test_seen_items_come_if_they_may() -> None:
+    bundle = bundle_of(some_data())
+    frame = Recommender(bundle, choice=replace(EVERYTHING, unseen_only=False)).recommend([3, 7], 18)
+    assert Counter(frame["user_id"]) == {3: 18, 7: 18}
+    assert set(frame.loc[frame["user_id"] == 7, "source"]) == {"popularity"}
