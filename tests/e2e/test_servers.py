@@ -89,8 +89,10 @@ def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, mo
 
 @pytest.mark.slow
 def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(servers: Servers) -> None:
-    shared = '"data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 3}}'
-    tiny = f'settings={{{shared}, "model": "gmf", "budget": {{"trials": 2}}, "confirm_seeds": 1, "workers": 2}}'
+    narrow = '"gmf": {"model": {"embedding_dim": 24}, "training": {"max_epochs": 3}}'  # no retraining had that
+    fixed = '"space": {"gmf.model.embedding_dim": null}, "data": {"filters": {"max_users": 500}}'
+    budget = '"model": "gmf", "budget": {"trials": 2}, "confirm_seeds": 1, "workers": 2'
+    tiny = f"settings={{{narrow}, {fixed}, {budget}}}"
     done = servers.prefect("deployment", "run", "tune/ml-100k", "-p", tiny, "--watch")
     assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
     assert "ml-100k-gmf-tuned" in servers.prefect("artifact", "ls").stdout
@@ -103,6 +105,9 @@ def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(ser
     assert again.returncode == 0, again.stdout + again.stderr + servers.worker_log.read_text()[-3000:]
     retrained = client.search_runs([experiment], "tags.`ncf.settings` = 'tuned' and tags.`ncf.tuned_by` LIKE 'gmf%'")
     assert len(retrained) == 2, "the retraining, and its GMF"
+    assert {
+        run.data.params.get("gmf.model.embedding_dim", run.data.params.get("model.embedding_dim")) for run in retrained
+    } == {"24"}
 
 
 def test_a_deployment_writes_the_champions_recommendations(servers: Servers) -> None:
