@@ -62,6 +62,7 @@ class PromotionConfig(Settings):
         ge=1.0,
         le=100.0,
         description="how many times as wide as sampling of users alone makes it the interval is, since another seed "
-        "gives another model too; 1.5 is measured (docs/decisions/promotion.md); 1 believes in the users alone",
+        "gives another model too; 1.5, the most that was measured, is cautious (docs/decisions/promotion.md); 1 "
+        "believes in the users alone",
     )
     guards: GuardConfig = GuardConfig()
