@@ -11,9 +11,9 @@ from prefect.logging import get_run_logger
 from rich.console import Console
 
 from flows.cli import run_from_command_line
+from flows.credentials import database_url
 from flows.preflight import check_before_work
 from flows.retries import is_passing
-from flows.secrets import database_url
 from flows.settings import DataSettings, content_key
 from ncf.data.pipeline import prepare_source
 from ncf.data.prepared import PreparedData

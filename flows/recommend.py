@@ -13,11 +13,11 @@ from rich.console import Console
 
 from flows import registry
 from flows.cli import run_from_command_line
+from flows.credentials import database_url
 from flows.preflight import check_before_work, no_champion
 from flows.recommend_settings import RecommendSettings
 from flows.registry import RegisteredModel
 from flows.retries import is_passing
-from flows.secrets import database_url
 from flows.settings import RetrainSettings
 from flows.tracking import Tracker
 from flows.users_done import users_done

@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from flows import registry
-from flows.secrets import secret_url
+from flows.credentials import secret_url
 from flows.settings import content_key
 from flows.store import tracking_folder
 from flows.tracking import Tracker

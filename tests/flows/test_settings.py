@@ -1,12 +1,12 @@
 import json
-from importlib import import_module
+import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from prefect import Flow
+from prefect.flows import load_flow_from_entrypoint
 
 from flows.cli import parse
 from flows.settings import RetrainSettings, content_key, flatten
@@ -84,15 +84,19 @@ def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
     config = yaml.safe_load((root / "prefect.yaml").read_text())
     assert len(config["deployments"]) >= 4
     for deployment in config["deployments"]:
-        file, _, name = deployment["entrypoint"].partition(":")  # Prefect's own loader leaves flows/ on sys.path
-        flow = getattr(import_module(file.removesuffix(".py").replace("/", ".")), name)
-        assert isinstance(flow, Flow)
+        flow = load_flow_from_entrypoint(str(root / deployment["entrypoint"]))
         schema = json.loads(json.dumps(flow.parameters.model_dump()))
         if deployment["parameters"]:  # else they are given when it is run
             jsonschema.validate(deployment["parameters"], schema)
             flow.validate_parameters(deployment["parameters"])
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"settings": {"bogus": 1}}, schema)
+
+
+def test_no_flow_module_hides_one_of_pythons_own() -> None:
+    folder = Path(__file__).parents[2] / "flows"  # Prefect puts it first on sys.path when it loads an entrypoint
+    names = {path.stem for path in folder.iterdir()}
+    assert "retrain" in names and not names & sys.stdlib_module_names
 
 
 @pytest.mark.parametrize("model", ["gmf", "mlp", "neumf", "neumf-pretrained"])

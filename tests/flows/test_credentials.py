@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from prefect.blocks.system import Secret
 
+from flows.credentials import database_url
 from flows.prepare import prepare
-from flows.secrets import database_url
 from flows.settings import DataSettings
 from ncf.data.sources.config import MovieLensSource, SQLSource
 from ncf.errors import ConfigError
