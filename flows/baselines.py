@@ -10,8 +10,9 @@ from prefect.logging import get_run_logger
 
 from flows.keys import EPOCHS, SECONDS
 from flows.measure import finish, measure
-from flows.settings import RetrainSettings, flatten
+from flows.settings import RetrainSettings
 from flows.tracking import ModelRun, Tracker
+from ncf.content import flatten
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import GET_IMPLICIT, IALS, ItemKNN, Popularity, can_ials
 from ncf.evaluation.ranking import Scorer

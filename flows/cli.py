@@ -20,8 +20,9 @@ from typing_extensions import override
 
 from flows.preflight import check_before_work
 from flows.recommend_settings import RecommendSettings
-from flows.settings import DataSettings, flatten
+from flows.settings import DataSettings
 from ncf.config import Settings
+from ncf.content import flatten
 from ncf.data.sources.cache import cache_dir
 from ncf.errors import ConfigError, NCFError
 

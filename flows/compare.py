@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 
 from flows import registry, retention
 from flows.baselines import POPULARITY
-from flows.judge import judge, seconds_to_recommend, size_mb, train_interactions
+from flows.judge import judge, seconds_to_recommend, size_mb
 from flows.keys import BEST_VALIDATION, COLUMNS
 from flows.locks import LockError
 from flows.measure import promotion_values
@@ -98,7 +98,7 @@ def _decide(
         ranker.rank_all(Popularity(data)).values()[PROMOTION_METRIC],
         judge(ServedScorer(present.bundle, data), ranker, data, guards) if present else None,
         settings.promotion,
-        interactions=train_interactions(data),
+        interactions=data.user_counts[data.test.pairs.users],
     )
     return (present.version if present else None), decision
 

@@ -7,10 +7,10 @@ from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
 from flows.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
-from flows.settings import content_key, flatten
 from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
 from flows.train import checkpoint_folder, remove_checkpoints
+from ncf.content import content_key, flatten
 from ncf.data.ratings import USER_ID
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from tuning.confirm import Confirmation, Confirmed, conclude, confirm_one

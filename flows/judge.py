@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ncf.data.interactions import Indices
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from ncf.evaluation.lists import top_lists
@@ -39,8 +38,3 @@ def seconds_to_recommend(bundle: Bundle, memory_mb: int) -> float:
 def size_mb(folder: Path) -> float:
     """MB of the files in a folder."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-
-
-def train_interactions(data: PreparedData) -> Indices:
-    """Train interactions of each test user: int64[U]."""
-    return np.bincount(data.train.users, minlength=data.num_users)[data.test.pairs.users]

@@ -14,7 +14,8 @@ from flows.cli import run_from_command_line
 from flows.credentials import database_url
 from flows.preflight import check_before_work
 from flows.retries import is_passing
-from flows.settings import DataSettings, content_key
+from flows.settings import DataSettings
+from ncf.content import content_key
 from ncf.data.pipeline import prepare_source
 from ncf.data.prepared import PreparedData
 from ncf.data.report import DataReport

@@ -2,20 +2,15 @@
 
 from pydantic import Field
 
-from ncf.config import Settings
+from flows.dataset import DatasetSettings
 from ncf.hardware import HardwareConfig
 from ncf.serving.batch.config import FileOutput, ItemFilters, OutputConfig, UserChoice
 from ncf.serving.batch.lists import BLOCK_ROWS
 
 
-class RecommendSettings(Settings):
+class RecommendSettings(DatasetSettings):
     """Write the champion's best items for many users into a file or a table; needs no log."""
 
-    dataset: str = Field(
-        default="ml-100k",
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
-        description="whose champion: that of the registered model ncf-NAME",
-    )
     top_k: int = Field(
         default=10, ge=1, le=1_000_000, description="recommendations per user; as many as there are items at most"
     )
@@ -35,11 +30,6 @@ class RecommendSettings(Settings):
     hardware: HardwareConfig = Field(
         default=HardwareConfig(), description="threads and scoring_memory_mb; recommending is done on the CPU"
     )
-
-    @property
-    def model_name(self) -> str:
-        """Name of the registered model."""
-        return f"ncf-{self.dataset}"
 
     @property
     def place(self) -> OutputConfig:

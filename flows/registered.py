@@ -1,7 +1,7 @@
 """One registered model: its versions, its aliases, and the lock that whoever changes them holds."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +9,6 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from prefect.settings import PREFECT_API_URL
 
 from flows.locks import LockError, global_lock
 from flows.store import connect, sqlite_folder
@@ -76,22 +75,20 @@ def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersio
 def locked(registry: Registry, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Keep every other change of the registered model out.
 
-    A file's lock does so on one machine, beside a SQLite store or else in the cache; where a Prefect server is set, its
-    global lock does so on all machines of that server.
+    A file's lock does so on one machine, beside a SQLite store or else in the cache, whichever Prefect its processes
+    use; the global lock does so on all machines of one Prefect server.
 
     Raises:
         LockError: another process holds it too long.
     """
     folder = sqlite_folder(registry.uri) or cache_dir() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".registry.lock", timeout=wait_seconds):
-            if PREFECT_API_URL.value():
-                with global_lock(f"ncf-registry-{registry.name}", wait_seconds):
-                    yield
-            else:
-                yield
-    except Timeout as error:
-        raise LockError(
-            f"another process is changing {registry.name}; seconds waited", got=wait_seconds, do="try again"
-        ) from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(folder / ".registry.lock", timeout=wait_seconds))
+        except Timeout as error:
+            raise LockError(
+                f"another process is changing {registry.name}; seconds waited", got=wait_seconds, do="try again"
+            ) from error
+        stack.enter_context(global_lock(f"ncf-registry-{registry.name}", wait_seconds))
+        yield

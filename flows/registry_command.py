@@ -51,7 +51,7 @@ def parse(args: Sequence[str]) -> LogSettings:
     """
     try:
         given = CliApp.run(RegistrySettings, cli_args=list(args), cli_exit_on_error=False)
-        command = get_subcommand(given, cli_exit_on_error=False)
+        command = get_subcommand(given, is_required=False, cli_exit_on_error=False)
     except ValidationError as error:
         lines = [f"--{problem['loc'][-1]}: got {problem['input']!r}; {problem['msg']}" for problem in error.errors()]
         raise ConfigError("; ".join(lines), do="see --help") from error

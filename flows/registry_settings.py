@@ -2,20 +2,13 @@
 
 from pydantic import Field
 
-from ncf.config import Settings
+from flows.dataset import DatasetSettings
 
 MAX_REASON = 1000
 
 
-class LogSettings(Settings):
+class LogSettings(DatasetSettings):
     """Show every change of the champion, the newest first."""
-
-    dataset: str = Field(default="ml-100k", description="the data set whose registered model, ncf-NAME, is meant")
-
-    @property
-    def model_name(self) -> str:
-        """Name of the registered model."""
-        return f"ncf-{self.dataset}"
 
 
 class RollbackSettings(LogSettings):

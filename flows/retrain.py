@@ -20,11 +20,12 @@ from flows.preflight import check_before_work
 from flows.prepare import prepare_data
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
-from flows.settings import RetrainSettings, content_key, flatten
+from flows.settings import RetrainSettings
 from flows.tracking import COMPLETE, ModelRun, Tracker
 from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from flows.tuned import Chosen, choose_settings
 from ncf import __version__
+from ncf.content import content_key, flatten
 from ncf.data.prepared import PreparedData
 from ncf.threads import torch_threads
 

@@ -12,12 +12,12 @@ from prefect.logging import get_run_logger
 
 from flows.locks import global_lock
 from flows.progress import Progress, ended_trials, progress
-from flows.settings import flatten
 from flows.studies import study_name, study_url
 from flows.tracking import TUNING, Tracker
 from flows.trials import Job
 from flows.tune_settings import TuneSettings
 from flows.workers import LOOK_SECONDS, WorkerError, run_workers
+from ncf.content import flatten
 from ncf.errors import NCFError
 from tuning.problem import Problem
 from tuning.study import StudyHandle, open_study

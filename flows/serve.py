@@ -14,10 +14,9 @@ from pydantic import Field
 
 from flows import registry
 from flows.cli import EXIT_FAILED, EXIT_USAGE, fail, parse
-from flows.settings import DATASET_PATTERN
+from flows.dataset import DatasetSettings
 from flows.store import check_tracking
 from flows.tracking import Tracker
-from ncf.config import Settings
 from ncf.errors import ConfigError, ModelError, NCFError
 from ncf.serving.http import create_app
 from ncf.serving.limits import Limits
@@ -36,12 +35,9 @@ MLFLOW_HABITS = {
 }
 
 
-class ServeSettings(Settings):
+class ServeSettings(DatasetSettings):
     """Answer HTTP requests with the champion, and with a new one as soon as there is one."""
 
-    dataset: str = Field(
-        default="ml-100k", pattern=DATASET_PATTERN, description="the data set whose registered model, ncf-NAME, serves"
-    )
     host: str = Field(
         default="127.0.0.1",
         description=f"address to listen on; any but this machine's own needs a token in ${TOKEN_VARIABLE}",
@@ -61,11 +57,6 @@ class ServeSettings(Settings):
         description="addresses whose X-Forwarded-For tells the client's, for requests_per_second; none is believed",
     )
     limits: Limits = Field(default_factory=Limits)
-
-    @property
-    def model_name(self) -> str:
-        """Name of the registered model."""
-        return f"ncf-{self.dataset}"
 
 
 def main(args: Sequence[str]) -> int:

@@ -1,12 +1,10 @@
 """The settings of the flows: one model for the Prefect form, `prefect deployment run -p`, and the command line."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from flows.dataset import DatasetSettings
 from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, Settings, TrainingConfig
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.sources.config import MOVIELENS, MovieLensSource, SourceConfig
@@ -15,7 +13,6 @@ from ncf.hardware import HardwareConfig
 
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
-DATASET_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 NOT_LEARNED = frozenset(
     {"engine", "force", "hardware", "keep_versions", "promotion", "settings", "source", "top_k"}
 )  # changing these gives the same models and figures
@@ -68,14 +65,9 @@ class BaselineSettings(Settings):
     ials: IALSSettings = IALSSettings()
 
 
-class DataSettings(Settings):
+class DataSettings(DatasetSettings):
     """Read a log, check it, and make the prepared data set that models are trained on."""
 
-    dataset: str = Field(
-        default="ml-100k",
-        pattern=DATASET_PATTERN,
-        description="the data set's name: that of the experiment, the registered model (ncf-NAME) and the files",
-    )
     source: SourceConfig | None = Field(
         default=None,
         validate_default=True,
@@ -119,11 +111,6 @@ class ModelSettings(DataSettings):
             )
         return recipe
 
-    @property
-    def model_name(self) -> str:
-        """Name of the registered model."""
-        return f"ncf-{self.dataset}"
-
     def trainings(self) -> list[TrainingConfig]:
         """How each of the models is trained."""
         return [recipe.training for recipe in (self.gmf, self.mlp, self.neumf, self.neumf_pretrained)]
@@ -166,19 +153,3 @@ class RetrainSettings(ModelSettings):
             if not baseline["enabled"]:  # then its other settings decide nothing
                 values["baselines"][name] = {"enabled": False}
         return values
-
-
-def content_key(*parts: object) -> str:
-    """A short hash of JSON values: equal values give equal keys in any process."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as dotted names, as MLflow's parameters want them."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

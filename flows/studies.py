@@ -10,12 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from flows import registry
 from flows.credentials import secret_url
-from flows.settings import content_key
 from flows.store import tracking_folder
 from flows.tracking import Tracker
 from flows.tune_settings import CHAIN, Overrides, TuneSettings
 from flows.tuned import Tuning, find_tunings, given_values, preferred
 from ncf.config import GMFRecipe, MLPRecipe
+from ncf.content import content_key
 from ncf.data.prepared import PreparedData
 from ncf.data.sources.database import parse_url
 from ncf.errors import ConfigError

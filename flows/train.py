@@ -14,11 +14,12 @@ from flows import registry
 from flows.curves import keep_curves
 from flows.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.measure import finish, measure
-from flows.settings import RetrainSettings, flatten
+from flows.settings import RetrainSettings
 from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
 from flows.weights import BUNDLE
 from ncf.config import ModelConfig, NeuMFConfig, Settings
+from ncf.content import flatten
 from ncf.data.prepared import PreparedData
 from ncf.data.sources.cache import cache_dir
 from ncf.errors import ModelError

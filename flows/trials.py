@@ -10,9 +10,9 @@ from pytorch_lightning.loggers import Logger, MLFlowLogger
 from typing_extensions import override
 
 from flows.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
-from flows.settings import flatten
 from flows.store import global_store
 from flows.tracking import FINGERPRINT, MODEL, Tracker
+from ncf.content import flatten
 from ncf.errors import NCFError
 from ncf.training.module import monitored
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig

@@ -5,8 +5,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from flows.settings import flatten
 from flows.tuned import Tuned
+from ncf.content import flatten
 
 
 class ModelReport(BaseModel):

@@ -6,9 +6,10 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from flows.settings import RetrainSettings, flatten
+from flows.settings import RetrainSettings
 from flows.tracking import Tracker
 from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe
+from ncf.content import flatten
 from ncf.errors import ConfigError
 from tuning.observer import Recipe
 from tuning.space import RECIPES, ModelName, with_values

@@ -1,7 +1,5 @@
 """GMF and MLP for NeuMF from pretrained parts: trained once, then taken from a cache."""
 
-import hashlib
-import json
 import logging
 import shutil
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from ncf import __version__
 from ncf.config import GMFRecipe, MLPRecipe
+from ncf.content import content_key
 from ncf.data.prepared import PreparedData
 from ncf.data.sources.cache import cache_dir
 from ncf.files import new_folder, read_json, write_json
@@ -20,6 +19,7 @@ from ncf.hardware import HardwareConfig
 from ncf.models.build import build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
+from ncf.serving.sums import check_sums, write_sums
 from ncf.training.fit import fit
 
 logger = logging.getLogger(__name__)
@@ -85,9 +85,8 @@ def trained_part(
 
 def part_key(recipe: GMFRecipe | MLPRecipe, data: PreparedData, seed: int) -> str:
     """Equal settings, data, seed and version of ncf have the same key; hardware decides no more than rounding."""
-    known = [recipe.model_dump(mode="json"), seed, data.fingerprint, __version__]
-    digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-    return f"{recipe.model.kind}-{digest[:24]}"
+    key = content_key(recipe.model_dump(mode="json"), seed, data.fingerprint, __version__)
+    return f"{recipe.model.kind}-{key}"
 
 
 def _train(
@@ -104,7 +103,8 @@ def _write(entry: Path, part: Part) -> None:
     with new_folder(entry) as new:
         save_file({name: value.contiguous() for name, value in part.model.state_dict().items()}, new / WEIGHTS)
         about = {"score": part.score, "epochs": part.epochs, "best_epoch": part.best_epoch, "seconds": part.seconds}
-        write_json(new / ABOUT, about | {"sha256": _hash(new / WEIGHTS)})
+        write_json(new / ABOUT, about)
+        write_sums(new)
 
 
 def _read(entry: Path, recipe: GMFRecipe | MLPRecipe, data: PreparedData) -> Part | None:
@@ -112,9 +112,8 @@ def _read(entry: Path, recipe: GMFRecipe | MLPRecipe, data: PreparedData) -> Par
     if not entry.exists():
         return None
     try:
+        check_sums(entry, (ABOUT, WEIGHTS))
         about = read_json(entry / ABOUT)
-        if about.pop("sha256") != _hash(entry / WEIGHTS):
-            raise ValueError("its weights are not those that were written")
         model = build_model(recipe.model, data.num_users, data.num_items, seed=0)
         model.load_state_dict(load_file(entry / WEIGHTS))
         assert isinstance(model, GMF | MLP)
@@ -122,8 +121,3 @@ def _read(entry: Path, recipe: GMFRecipe | MLPRecipe, data: PreparedData) -> Par
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         logger.warning("the cached part %s is damaged (%s); it is trained again", entry, str(error)[:200])
         return None
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 from filelock import FileLock
 
+from ncf.content import flatten
 from tuning.config import PrunerConfig, SamplerConfig, StorageConfig
 from tuning.database import Database, open_database
 from tuning.errors import StudyError
@@ -84,7 +85,7 @@ def open_study(
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """What two identities differ in, as words; JSON values."""
-    flat_there, flat_here = _flat(there), _flat(here)
+    flat_there, flat_here = flatten(there), flatten(here)
     return [
         f"{name} {flat_there.get(name)!r} there, {flat_here.get(name)!r} here"
         for name in sorted(flat_there.keys() | flat_here.keys())
@@ -104,10 +105,3 @@ def _claim(study: optuna.Study, problem: Problem, place: str) -> None:
             f"the study {study.study_name} in {place} is of another search: {', '.join(different)}",
             do="go on with its own data and settings, or choose another name for the study",
         )
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat

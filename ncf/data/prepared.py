@@ -74,6 +74,11 @@ class PreparedData:
         return np.bincount(self.train.items, minlength=self.num_items)
 
     @cached_property
+    def user_counts(self) -> Indices:
+        """int64[num_users]: train interactions of each user."""
+        return np.bincount(self.train.users, minlength=self.num_users)
+
+    @cached_property
     def everything(self) -> Pairs:
         """All observed pairs: what serving calls seen."""
         return joined((self.train, self.validation.pairs, self.test.pairs, self.other))

@@ -77,7 +77,7 @@ def difference_table(
 def _groups(data: PreparedData, split: SplitName) -> Iterator[tuple[dict[str, object], NDArray[np.bool_]]]:
     """Each group's columns, and which of the holdout's users are in it."""
     pairs = (data.validation if split == "validation" else data.test).pairs
-    activity = np.bincount(data.train.users, minlength=data.num_users)[pairs.users]
+    activity = data.user_counts[pairs.users]
     for name, counts in ((USER_ACTIVITY, activity), (ITEM_POPULARITY, data.item_counts[pairs.items])):
         groups = quantile_groups(counts)
         for number in range(int(groups.max()) + 1):

@@ -64,7 +64,7 @@ class Bundle:
         """Bundle a model with the data it was trained on."""
         facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
         seen = PairRows.of([data.train, data.validation.pairs, data.test.pairs, data.other], data.num_users)
-        learned = np.bincount(data.train.users, minlength=data.num_users) > 0
+        learned = data.user_counts > 0
         return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, learned, data.item_counts, facts)
 
     def save(self, folder: Path) -> None:

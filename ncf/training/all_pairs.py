@@ -77,7 +77,7 @@ class AllPairsBatches:
     ) -> None:
         order = np.argsort(data.train.users, kind="stable")
         labels = np.ones(len(order), dtype=np.float32) if data.labels is None else data.labels[order]
-        counts = np.bincount(data.train.users, minlength=data.num_users)
+        counts = data.user_counts
         unseen = data.num_items - counts
         if not (unseen[counts > 0] > 0).any():
             raise no_negatives(data.num_items)

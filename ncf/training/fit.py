@@ -80,13 +80,7 @@ def fit(
     """
     hardware = hardware or HardwareConfig()
     check_hardware(hardware)
-    if data.labels is not None and not config.takes_labels:
-        raise ConfigError(
-            "explicit feedback needs a loss that takes its labels",
-            got=config.loss,
-            allowed="bce, mse",
-            do="choose one of these, or prepare the data with implicit feedback",
-        )
+    _check_labels(data, config)
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with quiet(), torch_threads(hardware.threads_for(config.batch_size)), own_state, TemporaryDirectory() as scratch:
@@ -108,6 +102,16 @@ def fit(
         best_validation=best.score,
         seconds=time.perf_counter() - started,
     )
+
+
+def _check_labels(data: PreparedData, config: TrainingConfig) -> None:
+    if data.labels is not None and not config.takes_labels:
+        raise ConfigError(
+            "explicit feedback needs a loss that takes its labels",
+            got=config.loss,
+            allowed="bce, mse",
+            do="choose one of these, or prepare the data with implicit feedback",
+        )
 
 
 def identify(model: Model, data: PreparedData, config: TrainingConfig, seed: int) -> dict[str, Any]:

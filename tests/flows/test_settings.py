@@ -9,7 +9,8 @@ import yaml
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.cli import parse
-from flows.settings import RetrainSettings, content_key, flatten
+from flows.settings import RetrainSettings
+from ncf.content import content_key, flatten
 from ncf.errors import ConfigError
 
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from flows.cli import parse
-from flows.settings import RetrainSettings, content_key
+from flows.settings import RetrainSettings
 from flows.tracking import Tracker
 from flows.tuned import TUNED, Gain, Tuned, Tuning, choose_settings, find_tunings, given_values, with_tunings
 from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
+from ncf.content import content_key
 from ncf.errors import ConfigError
 from tests.ncf.known import checkerboard
 
