@@ -109,7 +109,7 @@ def _challenger(
     """The new model with all that the guards ask for."""
     guards = settings.promotion.guards
     with tempfile.TemporaryDirectory() as scratch:
-        folder = tracker.download(model.run_id, BUNDLE, Path(scratch))
+        folder = tracker.artifacts.download(model.run_id, BUNDLE, Path(scratch))
         bundle = Bundle.load(folder)
         judged = judge(bundle.model, ranker, data, guards)
         timed = guards.maximum_seconds is not None

@@ -73,7 +73,7 @@ def report_of(tracker: Tracker, run: Run) -> ModelReport:
     get_run_logger().info("this search is concluded already, in MLflow run %s", run_id)
     if run.info.status != "FINISHED":
         tracker.client.set_terminated(run_id)
-    return ModelReport(run_id=run_id, tuned=Tuned.model_validate(tracker.read_json(run_id, TUNED)))
+    return ModelReport(run_id=run_id, tuned=Tuned.model_validate(tracker.artifacts.read_json(run_id, TUNED)))
 
 
 def find_out(tracker: Tracker, search: Search, summary: StudySummary, confirm_seeds: int) -> ModelReport:
@@ -131,10 +131,10 @@ def keep(tracker: Tracker, search: Search, summary: StudySummary, report: ModelR
     """Write everything into the MLflow run; what an earlier conclusion wrote is replaced."""
     run_id, tuned = search.run_id, report.tuned
     tracker.reopen(run_id)  # while its files are written the run is not complete
-    tracker.log_json(run_id, tuned.model_dump(mode="json"), TUNED)
-    tracker.log_text(run_id, study_page(search, report), STUDY_PAGE)
+    tracker.artifacts.log_json(run_id, tuned.model_dump(mode="json"), TUNED)
+    tracker.artifacts.log_text(run_id, study_page(search, report), STUDY_PAGE)
     if summary.pareto:
-        tracker.log_picture(run_id, picture_of_front(search, summary), FRONT)
+        tracker.artifacts.log_picture(run_id, picture_of_front(search, summary), FRONT)
     numbers = {
         "tuning/best_ndcg_at_10": tuned.score,
         "tuning/default_ndcg_at_10": tuned.base_score,

@@ -64,7 +64,7 @@ def _keep(tracker: Tracker, run_id: str, problem: Problem, confirmed: Confirmed)
     """The value of every user, so that a comparison that was interrupted need not train again."""
     users = problem.data.user_ids[problem.data.validation.pairs.users]
     values = confirmed.values  # noqa: PD011 (no frame's)
-    tracker.log_table(run_id, pd.DataFrame({USER_ID: users, NDCG: values}), VALIDATION)
+    tracker.artifacts.log_table(run_id, pd.DataFrame({USER_ID: users, NDCG: values}), VALIDATION)
     figures = {
         SCORE: confirmed.score,
         EPOCHS: confirmed.epochs,
@@ -79,7 +79,7 @@ def _keep(tracker: Tracker, run_id: str, problem: Problem, confirmed: Confirmed)
 def _read(tracker: Tracker, done: ModelRun, seed: int) -> Confirmed:
     return Confirmed(
         seed=seed,
-        values=tracker.read_table(done.run_id, VALIDATION)[NDCG].to_numpy(),
+        values=tracker.artifacts.read_table(done.run_id, VALIDATION)[NDCG].to_numpy(),
         score=done.metrics[SCORE],
         epochs=int(done.metrics[EPOCHS]),
         best_epoch=int(done.metrics[BEST_EPOCH]),

@@ -1,6 +1,8 @@
-"""Learning curves: read back from MLflow, which has them whole; a model's are kept there as a picture."""
+"""Learning curves: read back from MLflow, which has them whole; a model's become a picture."""
 
 from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
 
 from flows.keys import BEST_EPOCH, BEST_VALIDATION
 from flows.pictures import Curve, Panel, Points, draw_training
@@ -15,8 +17,8 @@ PROTOCOLS = {"full": "full ranking", "sampled": "sampled candidates"}
 METRICS = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
 
 
-def keep_curves(tracker: Tracker, run: ModelRun, key: str = BY_DEFAULT) -> None:
-    """Draw the loss and the validation of one model by epoch, as a file of its run.
+def draw_curves(tracker: Tracker, run: ModelRun, key: str = BY_DEFAULT) -> Figure:
+    """The loss and the validation of one model by epoch.
 
     Args:
         tracker: where the model is kept.
@@ -31,7 +33,7 @@ def keep_curves(tracker: Tracker, run: ModelRun, key: str = BY_DEFAULT) -> None:
         names = {f"{BY_EPOCH}/{protocol}/{metric}": name for metric, name in METRICS.items()}
         panels.append(Panel(f"Validation, {words}", "mean over users", _curves(series, names, best)))
     title = f"{run.name}: learning curves, ★ epoch {best} is the best ({describe(key)})"
-    tracker.log_picture(run.run_id, draw_training(title, panels), CURVES)
+    return draw_training(title, panels)
 
 
 def compared_curves(

@@ -27,8 +27,8 @@ def measure(
     """
     parts: tuple[tuple[str, SplitName], ...] = ((BEST_VALIDATION, "validation"), ("test", "test"))
     measured = {prefix: evaluate(scorer, data, split, memory_mb=hardware.scoring_memory_mb) for prefix, split in parts}
-    tracker.log_table(run_id, group_table(measured["test"].per_user, data, "test"), GROUPS)
-    tracker.log_table(run_id, _users(measured["test"], data), USERS)
+    tracker.artifacts.log_table(run_id, group_table(measured["test"].per_user, data, "test"), GROUPS)
+    tracker.artifacts.log_table(run_id, _users(measured["test"], data), USERS)
     return {f"{prefix}/{key}": value for prefix, part in measured.items() for key, value in part.figures().items()}
 
 
@@ -39,7 +39,7 @@ def promotion_values(tracker: Tracker, run: ModelRun) -> Values:
 
 def kept_ranks(tracker: Tracker, run: ModelRun) -> Ranks:
     """The ranks of a finished model's test users, as its run keeps them."""
-    users = tracker.read_table(run.run_id, USERS)
+    users = tracker.artifacts.read_table(run.run_id, USERS)
     return Ranks(users[FULL_RANK].to_numpy(), users[SAMPLED_RANK].to_numpy())
 
 

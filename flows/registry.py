@@ -71,7 +71,7 @@ def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> tuple[str, str]:
     from ncf.serving.sums import sum_of_sums
 
     with tempfile.TemporaryDirectory() as scratch:
-        folder = tracker.download(model.run_id, BUNDLE, Path(scratch))
+        folder = tracker.artifacts.download(model.run_id, BUNDLE, Path(scratch))
         recommender = Recommender.load(folder)
         example = pd.DataFrame({USER_ID: to_json(pd.Series(recommender.bundle.user_ids[:EXAMPLE_USERS]))})
         answer = recommender.answer(example[USER_ID].to_list(), EXAMPLE_K)

@@ -53,7 +53,7 @@ def run(chosen: Chosen) -> Report:
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
         return report_again(tracker, earlier, settings, data)
     with open_run(tracker, key, earlier, chosen, data) as run_id:
-        tracker.log_text(run_id, about.markdown(), DATA_REPORT)
+        tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
         baselines = measure_baselines(tracker, run_id, settings, data)
         gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
         mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
@@ -65,7 +65,7 @@ def run(chosen: Chosen) -> Report:
         report = conclude(tracker, run_id, chosen, data, baselines, models)
         keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()))
         tracker.log_metrics(run_id, report.winner_metrics())
-        tracker.log_json(run_id, report.model_dump(mode="json"), REPORT)
+        tracker.artifacts.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown())
         tracker.finish(run_id)
     publish(report)
@@ -121,7 +121,7 @@ def open_run(tracker: Tracker, key: str, earlier: Run | None, chosen: Chosen, da
 
 def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data: PreparedData) -> Report:
     """The report of a retraining that need not be repeated, with the present champion's recommendations."""
-    report = Report.model_validate(tracker.read_json(earlier.info.run_id, REPORT))
+    report = Report.model_validate(tracker.artifacts.read_json(earlier.info.run_id, REPORT))
     get_run_logger().info("nothing has changed since MLflow run %s: not training again", earlier.info.run_id)
     return report.model_copy(update={"trained": False, **recommended(tracker, settings, data)})
 

@@ -1,6 +1,5 @@
-"""MLflow: where runs are kept, found again and continued. Only this module and registry.py write to it."""
+"""MLflow: where runs are kept, found again and continued. Files are flows/artifacts.py's matter."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,9 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus
@@ -18,9 +15,9 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from flows.store import TrackingError, connect, quiet_mlflow, sqlite_folder, tracking_uri
+from flows.artifacts import Artifacts
+from flows.store import connect, quiet_mlflow, sqlite_folder, tracking_uri
 from ncf.data.prepared import PreparedData
-from ncf.files import read_json, write_json
 
 COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"
 TUNING = "ncf.tuning"
@@ -57,6 +54,11 @@ class Tracker:
     def client(self) -> MlflowClient:
         """The client, connected on first use."""
         return connect(self.uri)
+
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """The files of the runs."""
+        return Artifacts(self.client)
 
     @cached_property
     def experiment_id(self) -> str:
@@ -201,63 +203,6 @@ class Tracker:
             dataset = from_pandas(frame, source=self.dataset, name=data.name, digest=data.fingerprint[:12])
             context = InputTag("mlflow.data.context", "training")
             self.client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), [context])])
-
-    # --- artifacts ---------------------------------------------------------------------------------------------------
-
-    def log_folder(self, run_id: str, folder: Path, name: str) -> None:
-        """Upload a folder as the artifact `name`."""
-        self.client.log_artifacts(run_id, str(folder), name)
-
-    def log_json(self, run_id: str, value: Any, name: str) -> None:
-        """Upload a JSON value as the artifact `name`."""
-        with tempfile.TemporaryDirectory() as scratch:
-            write_json(Path(scratch) / name, value)
-            self.client.log_artifact(run_id, str(Path(scratch) / name))
-
-    def log_text(self, run_id: str, text: str, name: str) -> None:
-        """Upload a text as the artifact `name`."""
-        self.client.log_text(run_id, text, name)
-
-    def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
-        """Upload a table as the artifact `name`, a CSV file, which MLflow's UI shows."""
-        self.log_text(run_id, table.to_csv(index=False), name)
-
-    def log_picture(self, run_id: str, picture: Figure, name: str) -> None:
-        """Upload a figure as the artifact `name`, which MLflow's UI shows."""
-        self.client.log_figure(run_id, picture, name)
-
-    def read_table(self, run_id: str, name: str) -> pd.DataFrame:
-        """Download a table.
-
-        Raises:
-            TrackingError: it is gone.
-        """
-        with tempfile.TemporaryDirectory() as scratch:
-            return pd.read_csv(self.download(run_id, name, Path(scratch)))
-
-    def read_json(self, run_id: str, name: str) -> Any:
-        """Download a JSON artifact.
-
-        Raises:
-            TrackingError: it is gone.
-        """
-        with tempfile.TemporaryDirectory() as scratch:
-            return read_json(self.download(run_id, name, Path(scratch)))
-
-    def download(self, run_id: str, name: str, folder: Path) -> Path:
-        """Copy an artifact into a folder and return its path.
-
-        Raises:
-            TrackingError: it is gone.
-        """
-        try:
-            return Path(self.client.download_artifacts(run_id, name, str(folder)))
-        except (OSError, mlflow.MlflowException) as error:
-            raise TrackingError(
-                f"the artifact {name} of the MLflow run {run_id} is missing",
-                got=str(error)[:300],
-                do="restore MLflow's artifacts from a backup, or train again with --force",
-            ) from error
 
     def nested(self, parent_id: str, tag: tuple[str, str] | None = None) -> list[Run]:
         """The runs inside a parent run, or those of them with this tag."""

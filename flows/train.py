@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
 from flows import registry
-from flows.curves import keep_curves
+from flows.curves import CURVES, draw_curves
 from flows.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.measure import finish, measure
 from flows.settings import RetrainSettings
@@ -94,7 +94,7 @@ def remove_checkpoints(run_id: str) -> None:
 def load_model(tracker: Tracker, run: ModelRun) -> Model:
     """The weights of a finished model."""
     with tempfile.TemporaryDirectory() as scratch:
-        return Bundle.load(tracker.download(run.run_id, BUNDLE, Path(scratch))).model
+        return Bundle.load(tracker.artifacts.download(run.run_id, BUNDLE, Path(scratch))).model
 
 
 def _initial_model(
@@ -149,8 +149,9 @@ def _keep(
     about = {"name": name, "settings": recipe.model_dump(mode="json"), "metrics": metrics}
     with tempfile.TemporaryDirectory() as scratch:
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
-        tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
-    keep_curves(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
+        tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    curves = draw_curves(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
+    tracker.artifacts.log_picture(run_id, curves, CURVES)
     finished = finish(tracker, run_id, name, metrics, data)
     remove_checkpoints(run_id)
     return finished

@@ -162,7 +162,7 @@ def find_tunings(tracker: Tracker) -> dict[ModelName, Tuning]:
         run = tracker.newest_tuning(model)
         if run is not None:
             run_id = str(run.info.run_id)
-            found[model] = Tuning(run_id, Tuned.model_validate(tracker.read_json(run_id, TUNED)))
+            found[model] = Tuning(run_id, Tuned.model_validate(tracker.artifacts.read_json(run_id, TUNED)))
     return found
 
 

@@ -42,6 +42,6 @@ def make_store(job: dict[str, Any]) -> dict[str, Any]:
         run_id = tracker.start_model(tracker.start_retraining(f"seed {seed}", {}, data), shape.kind, {}, data)
         with tempfile.TemporaryDirectory() as scratch:
             Bundle.of(fitted, shape, data, **about).save(Path(scratch) / BUNDLE)
-            tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+            tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
         versions.append(registry.register(tracker, NAME, ModelRun(shape.kind, run_id, {}), {}, f"seed {seed}"))
     return {"versions": versions, "users": data.user_ids.tolist(), "items": data.item_ids.tolist()}

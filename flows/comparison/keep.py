@@ -45,7 +45,7 @@ def keep_comparison(
         GROUPS: draw_groups(values),
     }
     for name, picture in pictures.items():
-        tracker.log_picture(report.run_id, picture, name)
+        tracker.artifacts.log_picture(report.run_id, picture, name)
     intro = f"<p>{escape(report.verdict())}</p>{html_table(report.header, [row.cells() for row in report.rows])}"
     figures = sections(values, describe(key), curves, levels)
-    tracker.log_text(report.run_id, html_page(f"Retraining of {tracker.dataset}", intro, figures), PAGE)
+    tracker.artifacts.log_text(report.run_id, html_page(f"Retraining of {tracker.dataset}", intro, figures), PAGE)

@@ -14,7 +14,7 @@ def make_champion(dataset: str, bundle: Bundle) -> int:
     run_id = str(tracker.client.create_run(tracker.experiment_id).info.run_id)
     with tempfile.TemporaryDirectory() as scratch:
         bundle.save(Path(scratch) / registry.BUNDLE)
-        tracker.log_folder(run_id, Path(scratch) / registry.BUNDLE, registry.BUNDLE)
+        tracker.artifacts.log_folder(run_id, Path(scratch) / registry.BUNDLE, registry.BUNDLE)
     name = f"ncf-{dataset}"
     version = registry.register(tracker, name, ModelRun("gmf", run_id, {}), tags={}, description="of a test")
     tracker.client.set_registered_model_alias(name, registry.CHAMPION, str(version))

@@ -23,7 +23,7 @@ def register_version(
     run_id = tracker.start_model(parent, config.kind, {}, data)
     with tempfile.TemporaryDirectory() as scratch:
         bundle.save(Path(scratch) / BUNDLE)
-        tracker.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+        tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
     version = registry.register(tracker, NAME, ModelRun(config.kind, run_id, {}), {}, f"seed {seed}")
     return version, bundle
 

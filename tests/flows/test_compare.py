@@ -54,7 +54,7 @@ def registered(tracker: Tracker, model: Model, data: PreparedData, folder: Path)
     parent = tracker.start_retraining("key", {}, data)
     run_id = tracker.start_model(parent, "gmf", {}, data)
     Bundle.of(model, CONFIG, data).save(folder / BUNDLE)
-    tracker.log_folder(run_id, folder / BUNDLE, BUNDLE)
+    tracker.artifacts.log_folder(run_id, folder / BUNDLE, BUNDLE)
     run = ModelRun("gmf", run_id, {})
     return run, registry.register(tracker, NAME, run, {}, "gmf")
 

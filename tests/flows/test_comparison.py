@@ -73,7 +73,7 @@ def test_what_is_compared_is_read_back_from_the_runs(tmp_path: object, monkeypat
     for name, full in (("popularity", [3, 30]), ("gmf", [1, 2])):  # users 10 and 20 have a test item
         run_id = tracker.start_model(parent, name, {}, data)
         users = pd.DataFrame({"user_id": [10, 20], "item_id": [0, 1], "full_rank": full, "sampled_rank": [1, 1]})
-        tracker.log_table(run_id, users, "users.csv")
+        tracker.artifacts.log_table(run_id, users, "users.csv")
         models.append(ModelRun(name, run_id, metrics))
     found = compared(tracker, models, data)
     assert found.reference == "popularity" and found.bars["HR@10 1+99"]["gmf"] == (0.5, 0.1)

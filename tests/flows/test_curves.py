@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.figure import Figure
 from mlflow.entities import Metric
 
-from flows.curves import compared_curves, describe, keep_curves
+from flows.curves import compared_curves, describe, draw_curves
 from flows.pictures import Curve
 from flows.tracking import ModelRun, Tracker
 from tests.flows.test_pictures import lines, points, stars
@@ -16,21 +15,10 @@ from tests.ncf.known import checkerboard
 FULL, SAMPLED = "validation/full/ndcg_at_10", "validation/sampled/ndcg_at_10"
 
 
-class Drawn(Tracker):
-    """Remembers the figures instead of uploading them."""
-
-    def __init__(self, dataset: str) -> None:
-        super().__init__(dataset)
-        self.figures: dict[str, Figure] = {}
-
-    def log_picture(self, run_id: str, picture: Figure, name: str) -> None:
-        self.figures[run_id] = picture
-
-
 @pytest.fixture
-def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drawn:
+def tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracker:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    return Drawn("checkerboard")
+    return Tracker("checkerboard")
 
 
 def trained(tracker: Tracker, series: dict[str, list[tuple[int, float]]], **metrics: Any) -> ModelRun:
@@ -43,15 +31,14 @@ def trained(tracker: Tracker, series: dict[str, list[tuple[int, float]]], **metr
     return ModelRun("gmf", run_id, metrics)
 
 
-def test_an_epoch_that_was_logged_again_counts_once_with_its_last_value(tracker: Drawn) -> None:
+def test_an_epoch_that_was_logged_again_counts_once_with_its_last_value(tracker: Tracker) -> None:
     run = trained(tracker, {"train/loss": [(1, 0.7), (2, 0.6), (3, 0.9), (3, 0.5), (4, 0.4)]})
     assert tracker.series(run.run_id, ["train/loss", "train/other"]) == {"train/loss": {1: 0.7, 2: 0.6, 3: 0.5, 4: 0.4}}
 
 
-def test_what_was_not_validated_is_not_drawn(tracker: Drawn) -> None:
+def test_what_was_not_validated_is_not_drawn(tracker: Tracker) -> None:
     run = trained(tracker, {"train/loss": [(1, 0.7), (2, 0.6)], SAMPLED: [(1, 0.2), (2, 0.3)]}, best_epoch=2.0)
-    keep_curves(tracker, run, SAMPLED)
-    figure = tracker.figures[run.run_id]
+    figure = draw_curves(tracker, run, SAMPLED)
     assert "gmf" in figure.get_suptitle() and "epoch 2" in figure.get_suptitle()
     loss, validation = figure.axes
     assert points(lines(loss)["loss"]) == [(1, 0.7), (2, 0.6)]
@@ -59,7 +46,7 @@ def test_what_was_not_validated_is_not_drawn(tracker: Drawn) -> None:
     assert stars(validation) == [(2, 0.3)]
 
 
-def test_initial_weights_that_were_best_are_epoch_0(tracker: Drawn) -> None:
+def test_initial_weights_that_were_best_are_epoch_0(tracker: Tracker) -> None:
     best: Any = {"best_epoch": 0.0, "best_validation/full/ndcg_at_10": 0.4}
     run = trained(tracker, {FULL: [(1, 0.3), (2, 0.2)]}, **best)
     popularity = ModelRun("popularity", "", {"best_validation/full/ndcg_at_10": 0.1})

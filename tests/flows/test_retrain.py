@@ -99,7 +99,7 @@ def test_an_epoch_logs_four_metrics(first: Report) -> None:
 def test_means_by_group_and_ranks_by_user_are_files_of_every_run(first: Report) -> None:
     tracker = Tracker("ml-100k")
     for row in first.rows:
-        groups, users = (tracker.read_table(row.run_id, name) for name in ("groups.csv", "users.csv"))
+        groups, users = (tracker.artifacts.read_table(row.run_id, name) for name in ("groups.csv", "users.csv"))
         assert groups["grouped_by"].value_counts().to_dict() == {"user_activity": 4, "item_popularity": 4}
         for _, part in groups.groupby("grouped_by"):
             assert part["users"].sum() == len(users) == 500

@@ -128,7 +128,7 @@ def test_the_newest_finished_tuning_counts(tmp_path: Path, monkeypatch: pytest.M
     runs = []
     for learning_rate in (0.01, 0.02, 0.03):
         run_id = tracker.start_retraining(f"{learning_rate}", {}, checkerboard(), {"ncf.tuning": "gmf"}, "tune gmf")
-        tracker.log_json(
+        tracker.artifacts.log_json(
             run_id, tuned("gmf", {"training": {"learning_rate": learning_rate}}).model_dump(mode="json"), TUNED
         )
         runs.append(run_id)
