@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch.distributed as dist
 from pytorch_lightning.strategies import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
 from typing_extensions import override
@@ -24,6 +25,14 @@ class Spawned(DDPStrategy):
     def setup_environment(self) -> None:
         _hush()  # the first thing that runs in a new process
         super().setup_environment()
+
+    @override
+    def teardown(self) -> None:
+        super().teardown()
+        if (
+            dist.is_initialized()
+        ):  # Lightning ends NCCL's group alone, and gloo's threads can abort a process at its exit
+            dist.destroy_process_group()
 
 
 @contextmanager
