@@ -29,6 +29,8 @@ def tiles_of(rows: Tensor, size: int) -> tuple[Tensor, ...]:
 
     Several threads share the products of a tile, one a row; fewer products than threads they cut up.
     """
+    if torch.compiler.is_compiling():  # a step of training, where nobody compares bits; it can't ask for the threads
+        return rows.split(size)
     last = len(rows) % size
     missing = max(0, min(size, torch.get_num_threads()) - last) if last else 0
     return (torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows).split(size)

@@ -84,7 +84,7 @@ class MLP(nn.Module):
             for down in tiles_of(user_half, rows)
         ]
         scores = torch.cat([torch.cat(row, dim=1) if len(row) > 1 else row[0] for row in tiles])
-        return scores[: len(users), :num_items].add_(self.bias)
+        return scores.add_(self.bias)[: len(users), :num_items]
 
     def _tile(self, user_half: Tensor, item_half: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """Halves of the first layer, [B, H] and [H, C] -> logits less the bias, [B, C].

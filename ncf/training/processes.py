@@ -29,10 +29,8 @@ class Spawned(DDPStrategy):
     @override
     def teardown(self) -> None:
         super().teardown()
-        if (
-            dist.is_initialized()
-        ):  # Lightning ends NCCL's group alone, and gloo's threads can abort a process at its exit
-            dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()  # Lightning ends NCCL's alone; gloo's threads can abort a process at its exit
 
 
 @contextmanager
