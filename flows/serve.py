@@ -148,7 +148,7 @@ def listen(host: str, port: int) -> socket.socket:
         ConfigError: the address is not this machine's, or is taken.
     """
     family = socket.AF_INET6 if ":" in _addresses(host)[0] else socket.AF_INET
-    # with the protocol named, or asyncio leaves Nagle's algorithm on, and every answer waits 40 ms
+    # with the protocol named, or asyncio leaves Nagle's algorithm on, and answers wait for the client's delayed ACK
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
