@@ -24,6 +24,31 @@ DATASET = "log"
 
 
 @dataclass(frozen=True)
+class QualitySizes:
+    """How much is trained for the figures of quality.
+
+    Attributes:
+        factors: sizes of the models; settings are searched for those `searched`, of models with a tower for those
+            `searched_towers`, and taken over for the others.
+        wide: factors of the widest GMF.
+        seeds: of each model's last trainings, and `best_seeds` of the best recommender's.
+        trials: of a search, for each kind of model and baseline.
+        most_epochs: in any training.
+        negatives: per positive, in the picture.
+    """
+
+    factors: tuple[int, ...] = (8, 16, 32, 64)
+    searched: tuple[int, ...] = (16, 64)
+    searched_towers: tuple[int, ...] = (16,)  # wider ones take ten minutes a trial
+    wide: int = 192
+    seeds: tuple[int, ...] = (0, 1, 2)
+    best_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    trials: int = 20
+    most_epochs: int = 1000
+    negatives: tuple[int, ...] = tuple(range(1, 11))
+
+
+@dataclass(frozen=True)
 class Sizes:
     """How much is measured.
 
@@ -36,6 +61,7 @@ class Sizes:
         matrix_size, copied_numbers: for the machine's limits.
         tuning_minutes: of one search, and `tuning_seeds`, one search of each side for each.
         tuning_users: of MovieLens-100K in a search; None: all.
+        quality: of the search for the best settings, and of the models that are then trained.
     """
 
     log: Shape = ML_1M
@@ -50,9 +76,13 @@ class Sizes:
     tuning_minutes: float = 4.0
     tuning_seeds: tuple[int, ...] = (0, 1, 2)
     tuning_users: int | None = None
+    quality: QualitySizes = QualitySizes()
 
 
-QUICK = Sizes(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000, 0.2, (0, 1), 200)
+QUICK = Sizes(
+    *(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000, 0.2, (0, 1), 200),
+    quality=QualitySizes((4, 8), (8,), (8,), 16, (0, 1), (0, 1), 2, 2, (1, 2)),
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +110,10 @@ class Bench:
     def ours(self, task: str, shape: Shape | None = None, **settings: Any) -> Answer:
         """Do a job of ours; `settings` name its threads."""
         job = {"task": task, "shape": (shape or self.sizes.log).as_dict(), **settings}
+        return self._run([sys.executable, "-m", "benchmarks.ours"], job)
+
+    def ours_apart(self, job: Job) -> Answer:
+        """Do a job of ours that is whole as it is; several may run at once."""
         return self._run([sys.executable, "-m", "benchmarks.ours"], job)
 
     def peer(self, task: str, **settings: Any) -> Answer:

@@ -17,6 +17,19 @@ RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture beside the page.
+
+    Attributes:
+        of: short name of the rows it goes with: it is drawn when they have been measured.
+        draw: draws it.
+    """
+
+    of: str
+    draw: Callable[[Bench], Figure]
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """One page of results.
 
@@ -26,7 +39,7 @@ class Benchmark:
         intro: first paragraph of the page.
         known: title of the rows that need not be anything.
         figures: short name -> what measures its rows.
-        pictures: file name -> what draws it, after all rows have been measured; it stands beside the page.
+        pictures: by file name.
     """
 
     name: str
@@ -34,7 +47,7 @@ class Benchmark:
     intro: str
     known: str
     figures: Mapping[str, Callable[[Bench], list[Row]]]
-    pictures: Mapping[str, Callable[[Bench], Figure]] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
 
     def run(self, description: str | None) -> None:
         """Measure what the command line asks for; an interrupted run keeps what it has."""
@@ -49,12 +62,15 @@ class Benchmark:
                 if output is not None:
                     merged = merge(read_rows(output / f"{self.name}.json"), rows, list(self.figures))
                     write_rows(output, self.name, merged, as_markdown(self.title, self.intro, merged, self.known))
-            if output is not None:
-                for name, draw in self.pictures.items():
-                    with new_file(output / name) as file:
-                        draw(bench).savefig(file, format="png")
+                    self._draw(bench, name, output)
         finally:
             shutil.rmtree(bench.folder, ignore_errors=True)
+
+    def _draw(self, bench: Bench, of: str, output: Path) -> None:
+        for name, picture in self.pictures.items():
+            if picture.of == of:
+                with new_file(output / name) as file:
+                    picture.draw(bench).savefig(file, format="png")
 
     def _parse(self, description: str | None) -> argparse.Namespace:
         parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{self.name}", description=description)

@@ -1,5 +1,6 @@
 """What the speed is measured on: the paper's MovieLens-1M where it is, else a made-up log of its shape."""
 
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from ncf.data.sources.paper import ENDINGS, load_paper
 from ncf.data.split import Pairs
 from ncf.data.splits.choose import split_interactions
 from ncf.data.splits.leave_one_out import leave_one_out
+from ncf.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[1]
-ML_1M_FOLDER = ROOT.parent / "shared" / "data" / "ml-1m"  # the three files of the paper's authors; never committed
+ML_1M_VARIABLE = "NCF_ML_1M"
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,30 @@ SMALL = Shape(600, 400, 24_000)
 SMALL_LARGER = Shape(2_400, 800, 96_000)
 
 
+def ml_1m_folder() -> Path:
+    """Where the paper's three files lie, which are never committed: $NCF_ML_1M, or beside the checkout."""
+    return Path(os.environ.get(ML_1M_VARIABLE) or ROOT.parent / "shared" / "data" / "ml-1m").expanduser()
+
+
 def has_ml_1m() -> bool:
     """Whether the paper's files are there."""
-    return all(any(ML_1M_FOLDER.glob(f"ml-1m{ending}*")) for ending in ENDINGS)
+    return all(any(ml_1m_folder().glob(f"ml-1m{ending}*")) for ending in ENDINGS)
+
+
+def paper_prefix() -> str:
+    """What the names of the paper's files begin with.
+
+    Raises:
+        DataError: they are not there.
+    """
+    if not has_ml_1m():
+        raise DataError(
+            "the files of the paper's MovieLens-1M are not there",
+            got=str(ml_1m_folder()),
+            allowed=", ".join(f"ml-1m{ending}" for ending in ENDINGS),
+            do=f"take them from the folder Data of the authors' repository and set {ML_1M_VARIABLE} to their folder",
+        )
+    return str(ml_1m_folder() / "ml-1m")
 
 
 def load(shape: Shape, num_candidates: int = 99) -> PreparedData:
@@ -60,7 +83,7 @@ def load(shape: Shape, num_candidates: int = 99) -> PreparedData:
     Candidates are drawn for MovieLens-1M too, so that every log is measured alike.
     """
     if shape.is_real:
-        ratings = load_paper(PaperSource(prefix=str(ML_1M_FOLDER / "ml-1m")))
+        ratings = load_paper(PaperSource(prefix=paper_prefix()))
         split = replace(split_interactions(to_interactions(ratings)), candidates=None)
     else:
         split = leave_one_out(synthetic_log(shape.num_users, shape.num_items, shape.num_interactions))

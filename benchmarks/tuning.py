@@ -5,7 +5,7 @@ study, 3 seeds, each study in a process of its own with one thread. Results: ben
 and tuning.png.
 """
 
-from benchmarks.command import Benchmark
+from benchmarks.command import Benchmark, Picture
 from benchmarks.figures import tuning
 
 INTRO = (
@@ -18,7 +18,7 @@ BENCHMARK = Benchmark(
     INTRO,
     "How it gets there",
     {"tuning": tuning.tuning},
-    {"tuning.png": tuning.picture},
+    {"tuning.png": Picture("tuning", tuning.picture)},
 )
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 
 from flows import registry
 from flows.baselines import measure_baselines
+from flows.chosen import Chosen, choose_settings
 from flows.cli import run_from_command_line
 from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger, remove_old_weights
 from flows.comparison.keep import keep_comparison
@@ -23,7 +24,6 @@ from flows.report import Report, rows_of
 from flows.settings import RetrainSettings
 from flows.tracking import COMPLETE, ModelRun, Tracker
 from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
-from flows.tuned import Chosen, choose_settings
 from ncf import __version__
 from ncf.content import content_key, flatten
 from ncf.data.prepared import PreparedData

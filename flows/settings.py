@@ -119,10 +119,11 @@ class ModelSettings(DataSettings):
 class RetrainSettings(ModelSettings):
     """Train GMF, MLP and NeuMF on a data set, compare them with the champion, register and promote the best."""
 
-    settings: Literal["defaults", "tuned"] = Field(
-        default="defaults",
-        description="tuned: each model takes the settings of its newest finished tuning of this data set, where there "
-        "is one; what is given here goes before them",
+    settings: Literal["preset", "tuned", "defaults"] = Field(
+        default="preset",
+        description="what is not given here: preset: what ncf brings along for ml-100k and ml-1m, and the defaults for "
+        "other data; tuned: each model's newest finished tuning of this data set, where there is one, else as preset; "
+        "defaults: the defaults that are shown here",
     )
     force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")
     warm_start: bool = Field(

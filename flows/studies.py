@@ -9,11 +9,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from flows import registry
+from flows.chosen import given_values, preferred
 from flows.credentials import secret_url
+from flows.presets import preset_for, preset_recipe
 from flows.store import tracking_folder
 from flows.tracking import Tracker
 from flows.tune_settings import CHAIN, Overrides, TuneSettings
-from flows.tuned import Tuning, find_tunings, given_values, preferred
+from flows.tuned import Tuning, find_tunings
 from ncf.config import GMFRecipe, MLPRecipe
 from ncf.content import content_key
 from ncf.data.prepared import PreparedData
@@ -44,7 +46,7 @@ def check_search(settings: TuneSettings) -> None:
     check_database(study_url(settings), settings.storage)
     spaces = spaces_of(settings)
     for model in settings.models():
-        check_space(model, given_recipe(settings, model), spaces[model])
+        check_space(model, usual_recipe(settings, model), spaces[model])
 
 
 def spaces_of(settings: TuneSettings) -> dict[ModelName, dict[str, Range]]:
@@ -62,7 +64,10 @@ def spaces_of(settings: TuneSettings) -> dict[ModelName, dict[str, Range]]:
                 "a range's name begins with its model's", got=name, allowed=", ".join(f"{known}..." for known in CHAIN)
             )
         overrides[model][path] = range_
-    return {model: space_of(model, own) for model, own in overrides.items()}
+    return {
+        model: space_of(model, own, all_pairs=usual_recipe(settings, model).training.negatives == "all")
+        for model, own in overrides.items()
+    }
 
 
 def read_space(path: Path | None) -> Overrides:
@@ -92,14 +97,20 @@ def given_recipe(settings: TuneSettings, model: ModelName) -> Recipe:
     return cast(Recipe, getattr(settings, model.replace("-", "_")))
 
 
-def first_recipe(tracker: Tracker, settings: TuneSettings, model: ModelName) -> Recipe:
-    """The first trial: as given, or the champion's with what was given explicitly."""
+def usual_recipe(settings: TuneSettings, model: ModelName) -> Recipe:
+    """What a retraining takes without a tuning: the preset's settings, with what was given explicitly."""
     given = given_recipe(settings, model)
-    if settings.start == "defaults":
-        return given
+    return given if settings.start == "defaults" else preferred(given, preset_recipe(preset_for(settings), model))
+
+
+def first_recipe(tracker: Tracker, settings: TuneSettings, model: ModelName) -> Recipe:
+    """The first trial: as a retraining has it, or the champion's settings with what was given explicitly."""
+    if settings.start != "champion":
+        return usual_recipe(settings, model)
+    given = given_recipe(settings, model)
     champion = registry.champion(tracker, settings.model_name)
     if champion is None or champion.bundle.about["name"] != model:
-        return given
+        return usual_recipe(settings, model)
     serving = RECIPES[model].model_validate(champion.bundle.about["settings"])
     return with_values(serving, given_values(given))
 
@@ -107,9 +118,15 @@ def first_recipe(tracker: Tracker, settings: TuneSettings, model: ModelName) -> 
 def parts_of(tracker: Tracker, settings: TuneSettings, done: Mapping[ModelName, Tuning]) -> tuple[GMFRecipe, MLPRecipe]:
     """GMF and MLP that neumf-pretrained starts from: just tuned, or tuned before, or as given."""
     before = find_tunings(tracker)
-    gmf = done["gmf"].recipe() if "gmf" in done else preferred(settings.gmf, before.get("gmf"))
-    mlp = done["mlp"].recipe() if "mlp" in done else preferred(settings.mlp, before.get("mlp"))
-    return cast(GMFRecipe, gmf), cast(MLPRecipe, mlp)
+
+    def part(model: ModelName) -> Recipe:
+        if model in done:
+            return done[model].recipe()
+        if model in before:
+            return preferred(given_recipe(settings, model), before[model].recipe())
+        return usual_recipe(settings, model)
+
+    return cast(GMFRecipe, part("gmf")), cast(MLPRecipe, part("mlp"))
 
 
 def problem_of(

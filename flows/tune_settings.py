@@ -57,10 +57,11 @@ class TuneSettings(ModelSettings):
     space_file: Path | None = Field(
         default=None, description="a YAML or JSON file with the same; what is in space goes before it"
     )
-    start: Literal["defaults", "champion"] = Field(
-        default="defaults",
-        description="the first trial, which the winner must beat: the settings given here, or the champion's, if it is "
-        "of the same model",
+    start: Literal["preset", "defaults", "champion"] = Field(
+        default="preset",
+        description="the first trial, which the winner must beat; what is given here goes before it: preset: what a "
+        "retraining takes, which is the defaults but for ml-100k and ml-1m; defaults: those; champion: the champion's "
+        "settings, if it is of the same model",
     )
     budget: BudgetConfig = BudgetConfig()
     sampler: SamplerConfig = SamplerConfig()

@@ -1,20 +1,15 @@
 """The tuned settings of a data set: kept with a tuning, and found again by a retraining that asks for them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from flows.settings import RetrainSettings
 from flows.tracking import Tracker
-from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe
-from ncf.content import flatten
+from ncf.config import GMFRecipe, MLPRecipe
 from ncf.errors import ConfigError
 from tuning.observer import Recipe
-from tuning.space import RECIPES, ModelName, with_values
-
-R = TypeVar("R", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
+from tuning.space import RECIPES, ModelName
 
 TUNED = "tuned.json"
 SETTINGS, TUNED_BY = "ncf.settings", "ncf.tuned_by"
@@ -109,52 +104,6 @@ class Tuning:
             ) from error
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The settings of a retraining with the tuned ones in their places.
-
-    Attributes:
-        settings: to retrain with.
-        tuned_by: the tuning's MLflow run, by model.
-        said: one sentence about where the settings come from; empty for the defaults.
-    """
-
-    settings: RetrainSettings
-    tuned_by: Mapping[ModelName, str] = field(default_factory=dict)
-    said: str = ""
-
-    def tags(self) -> dict[str, str]:
-        """For the MLflow run."""
-        return {SETTINGS: self.settings.settings, **self._tag(self.tuned_by)}
-
-    def tags_of(self, model: str) -> dict[str, str]:
-        """For the MLflow run of one model."""
-        mine = {name: run for name, run in self.tuned_by.items() if name == model}
-        return {SETTINGS: "tuned" if mine else "defaults", **self._tag(mine)}
-
-    @staticmethod
-    def _tag(tuned_by: Mapping[ModelName, str]) -> dict[str, str]:
-        return {TUNED_BY: ", ".join(f"{model} {run}" for model, run in tuned_by.items())} if tuned_by else {}
-
-
-def choose_settings(settings: RetrainSettings) -> Chosen:
-    """Put the tuned settings into their places, if the retraining asks for them.
-
-    Raises:
-        ConfigError: it does, and nothing was ever tuned on this data set.
-        TrackingError: the files of a tuning are gone.
-    """
-    if settings.settings == "defaults":
-        return Chosen(settings)
-    found = find_tunings(Tracker(settings.dataset))
-    if not found:
-        raise ConfigError(
-            f"there are no tuned settings of {settings.dataset}: no tuning of it is finished",
-            do=f"tune first: python -m flows.tune --dataset {settings.dataset}; or leave out --settings tuned",
-        )
-    return with_tunings(settings, found)
-
-
 def find_tunings(tracker: Tracker) -> dict[ModelName, Tuning]:
     """The newest finished tuning of each model, on this data set."""
     found = {}
@@ -164,56 +113,3 @@ def find_tunings(tracker: Tracker) -> dict[ModelName, Tuning]:
             run_id = str(run.info.run_id)
             found[model] = Tuning(run_id, Tuned.model_validate(tracker.artifacts.read_json(run_id, TUNED)))
     return found
-
-
-def with_tunings(settings: RetrainSettings, found: Mapping[ModelName, Tuning]) -> Chosen:
-    """Put tuned settings into their places; what was given explicitly goes before them.
-
-    neumf-pretrained takes its own only if its GMF and MLP are those that it was tuned with.
-    """
-    gmf = preferred(settings.gmf, found.get("gmf"))
-    mlp = preferred(settings.mlp, found.get("mlp"))
-    neumf = preferred(settings.neumf, found.get("neumf"))
-    usable, why = dict(found), {model: "never tuned on this data set" for model in RECIPES if model not in found}
-    if "neumf-pretrained" in found and found["neumf-pretrained"].parts() != (gmf, mlp):
-        del usable["neumf-pretrained"]
-        why["neumf-pretrained"] = "tuned with another GMF or MLP than those of this retraining"
-    pretrained = preferred(settings.neumf_pretrained, usable.get("neumf-pretrained"))
-    recipes = {"gmf": gmf, "mlp": mlp, "neumf": neumf, "neumf_pretrained": pretrained}
-    chosen = settings.model_copy(update=recipes)
-    tuned_by = {model: tuning.run_id for model, tuning in usable.items()}
-    return Chosen(_checked(chosen), tuned_by, _say(tuned_by, why))
-
-
-def given_values(recipe: Recipe) -> dict[str, Any]:
-    """The settings of a recipe that the user gave, by dotted name.
-
-    A form gives every value: where all are given, those that are the defaults count as not given.
-    """
-    given = flatten(recipe.model_dump(exclude_unset=True))
-    defaults = flatten(type(recipe)().model_dump())
-    if given.keys() != defaults.keys():
-        return given
-    return {name: value for name, value in given.items() if value != defaults[name]}
-
-
-def preferred(given: R, tuning: Tuning | None) -> R:
-    """The tuned settings, if there are any, with what was given explicitly in its place."""
-    return given if tuning is None else cast(R, with_values(tuning.recipe(), given_values(given)))
-
-
-def _checked(settings: RetrainSettings) -> RetrainSettings:
-    try:
-        return RetrainSettings.model_validate(settings.model_dump())
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(
-            f"the tuned settings do not go with the others: {'.'.join(map(str, problem['loc']))}: {problem['msg']}",
-            do="tune again with the same data settings, or give this one explicitly",
-        ) from error
-
-
-def _say(tuned_by: Mapping[ModelName, str], why: Mapping[ModelName, str]) -> str:
-    tuned = ", ".join(f"{model} (MLflow run {run})" for model, run in tuned_by.items()) or "none"
-    rest = "".join(f"; not {model}, {reason}" for model, reason in why.items())
-    return f"Tuned settings: {tuned}{rest}."

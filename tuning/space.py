@@ -71,6 +71,18 @@ _TRAINING = (
         "how fast a falling rate falls; a constant one stops by itself",
     ),
 )
+_ALL_PAIRS = (
+    Searched(
+        "training.num_negatives",
+        IntRange(low=2, high=40, log=True),
+        "with every pair in each step these are weights and cost nothing; wide models want many",
+    ),
+    Searched(
+        "training.batch_size",
+        IntRange(low=2**15, high=2**20, log=True),
+        "counts pairs here: of a thousand items a step has some 30 to 1,000 users",
+    ),
+)
 _EMBEDDING = Searched(
     "model.embedding_dim", IntRange(low=8, high=128, log=True), "the paper has 8 to 64; with strong L2 wider is better"
 )
@@ -104,18 +116,21 @@ SPACES: Mapping[ModelName, tuple[Searched, ...]] = MappingProxyType(
 )
 
 
-def space_of(model: ModelName, overrides: Mapping[str, Range | None] | None = None) -> dict[str, Range]:
+def space_of(
+    model: ModelName, overrides: Mapping[str, Range | None] | None = None, *, all_pairs: bool = False
+) -> dict[str, Range]:
     """The model's default space with changes.
 
     Args:
         model: which model.
         overrides: by dotted name: another range, a range for a setting that is not searched by default, or None for
             one that is not to be searched. Whole numbers for a setting that takes fractions mean all between them.
+        all_pairs: whether every unobserved pair is a negative, so that samples and negatives mean something else.
 
     Raises:
         ConfigError: a setting that is not to be searched is not searched anyway; or nothing is left.
     """
-    space = {searched.name: searched.range for searched in SPACES[model]}
+    space = {searched.name: searched.range for searched in (*SPACES[model], *(_ALL_PAIRS if all_pairs else ()))}
     for name, given in (overrides or {}).items():
         if given is not None:
             space[name] = _continuous(given) if _takes_fractions(RECIPES[model], name.split(".")) else given

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from benchmarks.memory import peak_mb
-from benchmarks.ours import data, limits, profiling, scoring, serving, training, tuning
+from benchmarks.ours import baselines, data, limits, profiling, quality, scoring, serving, training, tuning
 
 Job = dict[str, Any]
 TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
@@ -26,6 +26,12 @@ TASKS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "prepare": data.prepare,
     "prepare_by_dask": data.prepare_by_dask,
     "tune": tuning.tune,
+    "search": quality.search,
+    "choose": quality.choose,
+    "final": quality.final,
+    "fuse": quality.fuse,
+    "search_baseline": baselines.search_baseline,
+    "final_baseline": baselines.final_baseline,
 }
 
 

@@ -1,7 +1,7 @@
 """The prepared data set: what models see, with a fingerprint of its content."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from ncf.data.interactions import Ids, Indices
 from ncf.data.sampler import draw_candidates
 from ncf.data.split import Pairs, Split, joined, no_pairs
 from ncf.data.unseen import UnseenItems
+from ncf.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,26 @@ class PreparedData:
     def everything(self) -> Pairs:
         """All observed pairs: what serving calls seen."""
         return joined((self.train, self.validation.pairs, self.test.pairs, self.other))
+
+    def refitted(self) -> "PreparedData":
+        """The validation pairs among the train pairs, and no validation holdout: for a model's last training.
+
+        What the validation had to decide is decided by then, and the newest interactions that may be learned say most
+        about the next ones. The test holdout stays as it is.
+
+        Raises:
+            ConfigError: the feedback is explicit: the validation pairs have no labels.
+        """
+        if self.labels is not None:
+            raise ConfigError(
+                "the validation holdout has no labels to learn from",
+                got="explicit feedback",
+                allowed="implicit feedback",
+            )
+        together = joined((self.train, self.validation.pairs))
+        order = np.argsort(together.users, kind="stable")  # the validation pairs are the newest of their users
+        none = Holdout(no_pairs(), self.validation.candidates[:0])
+        return replace(self, train=Pairs(together.users[order], together.items[order]), validation=none)
 
     @cached_property
     def fingerprint(self) -> str:

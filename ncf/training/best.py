@@ -1,4 +1,4 @@
-"""Keeps the weights of the best epoch, in memory and in every checkpoint."""
+"""Keeps the weights of the best epoch, or of the last one, in memory and in every checkpoint."""
 
 import math
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing_extensions import override
 from ncf.training.module import NCFModule, monitored
 
 
-class BestWeights(pl.Callback):
-    """Remembers the weights with the best validation NDCG@10, the initial ones included (epoch 0).
+class KeptWeights(pl.Callback):
+    """Hands the weights that a training ends with to who asked for it.
 
     They are part of the checkpoint, so that one file is all that a resumed training needs.
 
@@ -21,35 +21,18 @@ class BestWeights(pl.Callback):
         handover: a file for the result, where other processes than this one train; `recover` reads it.
 
     Attributes:
-        score: the best validation NDCG@10.
-        epoch: the epoch that had it, from 1; 0 for the initial weights.
+        score: their validation NDCG@10; NaN where nothing is validated.
+        epoch: the epoch that had them, from 1; 0 for the initial weights.
         weights: a copy on the CPU.
         epochs: epochs run.
     """
 
     def __init__(self, handover: Path | None = None) -> None:
-        self.score = -math.inf
+        self.score = math.nan
         self.epoch = 0
         self.weights: dict[str, Tensor] = {}
         self.epochs = 0
         self.handover = handover
-
-    @override
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, NCFModule)
-        if not self.weights:  # a resumed training has them from its checkpoint
-            model = pl_module.model.eval()
-            self.score = pl_module.validate()
-            self.weights = _copy(model.state_dict())
-            model.train()
-
-    @override
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        assert isinstance(pl_module, NCFModule)
-        score = float(trainer.callback_metrics[monitored(pl_module.config)])
-        if score > self.score:
-            self.score, self.epoch = score, trainer.current_epoch + 1
-            self.weights = _copy(pl_module.model.state_dict())
 
     @override
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -71,6 +54,38 @@ class BestWeights(pl.Callback):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.score, self.epoch, self.weights = (state_dict[key] for key in ("score", "epoch", "weights"))
+
+
+class BestWeights(KeptWeights):
+    """Keeps the weights with the best validation NDCG@10, the initial ones included (epoch 0)."""
+
+    @override
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, NCFModule)
+        if not self.weights:  # a resumed training has them from its checkpoint
+            model = pl_module.model.eval()
+            self.score = pl_module.validate()
+            self.weights = _copy(model.state_dict())
+            model.train()
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, NCFModule)
+        score = float(trainer.callback_metrics[monitored(pl_module.config)])
+        if score > self.score:
+            self.score, self.epoch = score, trainer.current_epoch + 1
+            self.weights = _copy(pl_module.model.state_dict())
+
+
+class LastWeights(KeptWeights):
+    """Keeps the weights of the last epoch."""
+
+    @override
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, NCFModule)
+        self.epoch = trainer.current_epoch
+        self.weights = _copy(pl_module.model.state_dict())
+        super().on_fit_end(trainer, pl_module)
 
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.threads import torch_threads
-from ncf.training.best import BestWeights
+from ncf.training.best import BestWeights, LastWeights
 from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
 from ncf.training.hardware import check_hardware
 from ncf.training.module import NCFModule, monitored
@@ -33,8 +33,9 @@ class Training:
     Attributes:
         model: on the CPU, in evaluation mode, with the weights of the best epoch.
         epochs: epochs run.
-        best_epoch: the epoch with the best validation NDCG@10, from 1; 0 if the initial weights were best.
-        best_validation: its validation NDCG@10, by the protocol of the settings.
+        best_epoch: the epoch with the best validation NDCG@10, from 1; 0 if the initial weights were best; the last one
+            where nothing was validated.
+        best_validation: its validation NDCG@10, by the protocol of the settings; NaN where nothing was validated.
         seconds: wall time, sampling and validation included.
     """
 
@@ -56,11 +57,16 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[pl.Callback] = (),
     checkpoint_folder: Path | None = None,
+    epochs: int | None = None,
 ) -> Training:
     """Train a model until the validation NDCG@10 no longer rises, and restore the best epoch.
 
     The initial weights are validated too and count as epoch 0, so that training on from a good model never makes it
     worse. The model given is the one trained.
+
+    With `epochs` it is trained for exactly so many, and keeps the last weights: for data without a validation holdout,
+    as `PreparedData.refitted` gives it, where an earlier training has told how many are good. The learning rate then
+    falls as it did there, towards `max_epochs`.
 
     Args:
         model: the model with its initial values.
@@ -73,33 +79,38 @@ def fit(
         callbacks: further Lightning callbacks.
         checkpoint_folder: where the last two epochs are kept. If it has a checkpoint of this very training, that is
             gone on with, and ends (on one CPU thread) with bitwise the weights of one that was never interrupted.
+        epochs: how many, if the validation is not to decide; at most `max_epochs`.
 
     Raises:
-        ConfigError: the hardware asked for is not there, or the loss does not go with the labels.
+        ConfigError: the hardware asked for is not there, the loss does not go with the labels, or there is no
+            validation holdout and `epochs` is not given, or the other way round.
         ModelError: the checkpoint is of other data or settings, or a score became NaN.
     """
     hardware = hardware or HardwareConfig()
     check_hardware(hardware)
     _check_labels(data, config)
+    _check_epochs(data, config, epochs)
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
     with quiet(), torch_threads(hardware.threads_for(config.batch_size)), own_state, TemporaryDirectory() as scratch:
-        best = BestWeights(Path(scratch) / "best.ckpt" if hardware.devices > 1 else None)
-        trainer = _trainer(config, hardware, loggers, [best, ProgressBar(title), *callbacks], checkpoint_folder)
-        identity = identify(model, data, config, seed)
+        kept = (BestWeights if epochs is None else LastWeights)(
+            Path(scratch) / "kept.ckpt" if hardware.devices > 1 else None
+        )
+        trainer = _trainer(config, hardware, loggers, [kept, ProgressBar(title), *callbacks], checkpoint_folder, epochs)
+        identity = identify(model, data, config, seed) | ({} if epochs is None else {"epochs": epochs})
         module = NCFModule(model.train(), data, config, hardware, seed, identity)  # Lightning keeps the mode it finds
         resumed = newest_checkpoint(checkpoint_folder, identity) if checkpoint_folder else None
-        if resumed is not None and (epochs := stopped_after(resumed)) is not None:
-            trainer.fit_loop.max_epochs = epochs  # nothing is left to do but to read the result
+        if resumed is not None and (stopped := stopped_after(resumed)) is not None:
+            trainer.fit_loop.max_epochs = stopped  # nothing is left to do but to read the result
         with errors_of_processes():
             trainer.fit(module, ckpt_path=resumed, weights_only=True)
-        best.recover()
-        model.load_state_dict(best.weights)
+        kept.recover()
+        model.load_state_dict(kept.weights)
     return Training(
         model=model.cpu().eval(),
-        epochs=best.epochs,
-        best_epoch=best.epoch,
-        best_validation=best.score,
+        epochs=kept.epochs,
+        best_epoch=kept.epoch,
+        best_validation=kept.score,
         seconds=time.perf_counter() - started,
     )
 
@@ -114,6 +125,17 @@ def _check_labels(data: PreparedData, config: TrainingConfig) -> None:
         )
 
 
+def _check_epochs(data: PreparedData, config: TrainingConfig, epochs: int | None) -> None:
+    if (epochs is None) != (len(data.validation) > 0):
+        raise ConfigError(
+            "the number of epochs is given for data without a validation holdout, and for no other",
+            got={"epochs": epochs, "validated users": len(data.validation)},
+            do="leave it out, or give data.refitted()" if len(data.validation) else "give it",
+        )
+    if epochs is not None and not 0 <= epochs <= config.max_epochs:
+        raise ConfigError("impossible number of epochs", got=epochs, allowed=f"0 to max_epochs, {config.max_epochs}")
+
+
 def identify(model: Model, data: PreparedData, config: TrainingConfig, seed: int) -> dict[str, Any]:
     """What a checkpoint belongs to, as plain values: data, settings, seed, and the shape of the weights."""
     shapes = {f"weights {name}": list(value.shape) for name, value in model.state_dict().items()}
@@ -126,15 +148,17 @@ def _trainer(
     loggers: Sequence[Logger],
     callbacks: Sequence[pl.Callback],
     checkpoint_folder: Path | None,
+    epochs: int | None,
 ) -> pl.Trainer:
-    own = [EarlyStopping(monitored(config), mode="max", patience=config.patience)]
+    own = [EarlyStopping(monitored(config), mode="max", patience=config.patience)] if epochs is None else []
     return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=Spawned() if hardware.devices > 1 else "auto",
         use_distributed_sampler=False,  # the batches are parts already
         precision="32-true" if hardware.precision == "float32" else hardware.precision,
-        max_epochs=config.max_epochs,
+        max_epochs=config.max_epochs if epochs is None else epochs,
+        limit_val_batches=1.0 if epochs is None else 0,
         logger=list(loggers),
         callbacks=[*own, *callbacks, *([checkpoints(checkpoint_folder)] if checkpoint_folder else [])],
         enable_checkpointing=checkpoint_folder is not None,

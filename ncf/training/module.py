@@ -49,7 +49,7 @@ class NCFModule(pl.LightningModule):
     Attributes:
         batches: the epoch's positives and negatives, this process's part; there from the setup on.
         ranker: the validation holdout; there from the setup on.
-        epoch_loss: mean loss of the epoch over all processes; complete when the validation begins.
+        epoch_loss: mean loss of the epoch over all processes; complete when the validation, or else the epoch, ends.
     """
 
     batches: Batches
@@ -158,10 +158,15 @@ class NCFModule(pl.LightningModule):
 
     @override
     def on_train_epoch_end(self) -> None:
+        if not len(self.ranker.users):
+            self._add_up()
         self._log({TRAIN_LOSS: self.epoch_loss})
 
     @override
     def on_validation_epoch_start(self) -> None:
+        self._add_up()
+
+    def _add_up(self) -> None:
         [total] = self._summed([self._loss.item()])
         self.epoch_loss = total / self.batches.counted
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from flows.chosen import choose_settings, given_values, with_found
 from flows.cli import parse
 from flows.settings import RetrainSettings
 from flows.tracking import Tracker
-from flows.tuned import TUNED, Gain, Tuned, Tuning, choose_settings, find_tunings, given_values, with_tunings
+from flows.tuned import TUNED, Gain, Tuned, Tuning, find_tunings
 from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
 from ncf.content import content_key
 from ncf.errors import ConfigError
@@ -51,7 +52,7 @@ def tuning(model: str, recipe: dict[str, Any], parts: dict[str, Any] | None = No
 
 
 def test_each_model_takes_its_own_and_the_others_their_defaults() -> None:
-    chosen = with_tunings(RetrainSettings(settings="tuned"), {"gmf": tuning("gmf", GMF)})
+    chosen = with_found(RetrainSettings(settings="tuned"), {"gmf": tuning("gmf", GMF)})
     assert chosen.settings.gmf == GMFRecipe.model_validate(GMF)
     assert chosen.settings.mlp == MLPRecipe()
     assert chosen.tags() == {"ncf.settings": "tuned", "ncf.tuned_by": "gmf run of gmf"}
@@ -69,7 +70,7 @@ def test_each_model_takes_its_own_and_the_others_their_defaults() -> None:
     ],
 )
 def test_what_is_given_goes_before_what_was_tuned_even_if_it_is_the_default(settings: RetrainSettings) -> None:
-    chosen = with_tunings(settings, {"gmf": tuning("gmf", GMF)})
+    chosen = with_found(settings, {"gmf": tuning("gmf", GMF)})
     assert chosen.settings.gmf.training.learning_rate == 0.003 == GMFRecipe().training.learning_rate
     assert chosen.settings.gmf.training.num_negatives == 6
 
@@ -81,7 +82,7 @@ def test_of_a_form_with_every_value_in_it_only_the_changed_ones_are_given() -> N
     settings = RetrainSettings.model_validate(form)
     assert given_values(settings.gmf) == {"training.num_negatives": 2}
     assert given_values(settings.mlp) == {}
-    chosen = with_tunings(settings, {"gmf": tuning("gmf", GMF)})
+    chosen = with_found(settings, {"gmf": tuning("gmf", GMF)})
     assert chosen.settings.gmf == GMFRecipe.model_validate(
         {"model": {"embedding_dim": 8}, "training": {"learning_rate": 0.02, "num_negatives": 2}}
     )
@@ -90,17 +91,17 @@ def test_of_a_form_with_every_value_in_it_only_the_changed_ones_are_given() -> N
 def test_neumf_pretrained_takes_its_own_only_with_the_parts_it_was_tuned_with() -> None:
     parts = {"gmf": GMFRecipe.model_validate(GMF).model_dump(mode="json"), "mlp": MLPRecipe().model_dump(mode="json")}
     found = {"gmf": tuning("gmf", GMF), "neumf-pretrained": tuning("neumf-pretrained", PRETRAINED, parts)}
-    chosen = with_tunings(RetrainSettings(settings="tuned"), found)
+    chosen = with_found(RetrainSettings(settings="tuned"), found)
     assert chosen.settings.neumf_pretrained.alpha == 0.25
     for changed in ({"mlp": {"training": {"num_negatives": 2}}}, {"gmf": {"model": {"embedding_dim": 9}}}):
-        other = with_tunings(RetrainSettings.model_validate({"settings": "tuned", **changed}), found)
+        other = with_found(RetrainSettings.model_validate({"settings": "tuned", **changed}), found)
         assert other.settings.neumf_pretrained == PretrainedRecipe()
         assert "neumf-pretrained" not in other.tuned_by
         assert "not neumf-pretrained, tuned with another GMF or MLP" in other.said
 
 
 def test_the_key_of_a_retraining_is_that_of_the_settings_it_takes() -> None:
-    chosen = with_tunings(RetrainSettings(settings="tuned"), {"gmf": tuning("gmf", GMF)})
+    chosen = with_found(RetrainSettings(settings="tuned"), {"gmf": tuning("gmf", GMF)})
     by_hand = RetrainSettings.model_validate({"gmf": GMF})
     assert content_key(chosen.settings.learned()) == content_key(by_hand.learned())
 
@@ -114,7 +115,7 @@ def test_tuned_settings_that_do_not_go_with_the_data_are_refused() -> None:
     explicit = {"feedback": {"kind": "explicit", "scale": [1, 5]}}
     settings = RetrainSettings.model_validate({"settings": "tuned", "data": explicit})
     with pytest.raises(ConfigError, match="gmf.*bpr takes no notice of the labels.*tune again"):
-        with_tunings(settings, {"gmf": tuning("gmf", {"training": {"loss": "bpr"}})})
+        with_found(settings, {"gmf": tuning("gmf", {"training": {"loss": "bpr"}})})
 
 
 def test_the_newest_finished_tuning_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,8 @@ class Recorder(pl.Callback):
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, NCFModule)
-        self.validations.append(float(trainer.callback_metrics[monitored(pl_module.config)]))
+        if len(pl_module.data.validation):
+            self.validations.append(float(trainer.callback_metrics[monitored(pl_module.config)]))
         self.states.append({name: value.clone() for name, value in pl_module.state_dict().items()})
 
     @override

@@ -1,0 +1,108 @@
+"""Where the searches for quality begin, and between which limits they look; each with its reason."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+from ncf.config import (
+    FineTuning,
+    GMFConfig,
+    GMFRecipe,
+    GMFTraining,
+    MLPConfig,
+    MLPRecipe,
+    MLPTraining,
+    NeuMFConfig,
+    NeuMFRecipe,
+    NeuMFTraining,
+    PretrainedRecipe,
+)
+from tuning.observer import Recipe
+from tuning.ranges import FloatRange, IntRange, Range
+from tuning.space import RECIPES, ModelName
+
+Protocol: TypeAlias = Literal["sampled", "full"]
+MODELS: tuple[ModelName, ...] = ("gmf", "mlp", "neumf", "neumf-pretrained")
+
+# every unobserved pair counts, and a step has some 140 of MovieLens-1M's users: GMF's products are quick enough for it
+ALL_PAIRS: Mapping[str, Any] = MappingProxyType({"negatives": "all", "batch_size": 2**19, "schedule": "linear"})
+# a tower learns little in the few steps that all pairs would leave it
+DRAWN: Mapping[str, Any] = MappingProxyType({"negatives": "uniform", "batch_size": 2**13, "schedule": "linear"})
+DROPOUT = FloatRange(low=0.0, high=0.4)
+OF_TOWERS: Mapping[str, Range] = MappingProxyType(
+    {
+        "model.dropout": DROPOUT,
+        "training.learning_rate": FloatRange(low=0.003, high=0.02, log=True),
+        "training.embedding_l2": FloatRange(low=0.0005, high=0.02, log=True),
+        "training.num_negatives": IntRange(low=3, high=8),
+    }
+)
+
+SPACES: Mapping[ModelName, Mapping[str, Range]] = MappingProxyType(
+    {
+        "gmf": {
+            "training.learning_rate": FloatRange(low=0.003, high=0.05, log=True),
+            "training.embedding_l2": FloatRange(low=0.002, high=0.03, log=True),
+            "training.num_negatives": IntRange(low=4, high=40, log=True),
+            "training.max_epochs": IntRange(low=20, high=60, step=10),
+        },
+        "mlp": OF_TOWERS,
+        "neumf": OF_TOWERS,
+        "neumf-pretrained": {
+            "alpha": FloatRange(low=0.2, high=0.9),
+            "training.learning_rate": FloatRange(low=0.00003, high=0.01, log=True),
+            "training.embedding_l2": FloatRange(low=0.0005, high=0.03, log=True),
+            "training.num_negatives": IntRange(low=3, high=8),
+        },
+    }
+)
+
+
+def tower(factors: int) -> tuple[int, int, int]:
+    """The paper's tower: each layer half as wide as the one below, and `factors` at its end."""
+    return 4 * factors, 2 * factors, factors
+
+
+def first_recipe(model: ModelName, factors: int, protocol: Protocol, most_epochs: int) -> Recipe:
+    """What a search begins with; the other sizes of a model take its settings over."""
+    shared = {"validate_by": protocol, "patience": 8}
+
+    def epochs(number: int) -> int:
+        return min(number, most_epochs)
+
+    match model:
+        case "gmf":
+            training = GMFTraining(
+                **ALL_PAIRS, **shared, learning_rate=0.01, embedding_l2=0.01, num_negatives=16, max_epochs=epochs(40)
+            )
+            return GMFRecipe(model=GMFConfig(embedding_dim=factors), training=training)
+        case "mlp":
+            of_mlp = MLPTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.003, max_epochs=epochs(20))
+            return MLPRecipe(model=MLPConfig(layers=tower(factors), dropout=0.1), training=of_mlp)
+        case "neumf":
+            of_neumf = NeuMFTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.004, max_epochs=epochs(20))
+            shape = NeuMFConfig(embedding_dim=factors, layers=tower(factors), dropout=0.1)
+            return NeuMFRecipe(model=shape, training=of_neumf)
+        case "neumf-pretrained":
+            fine = FineTuning(**DRAWN, **shared, learning_rate=0.001, embedding_l2=0.005, max_epochs=epochs(8))
+            return PretrainedRecipe(alpha=0.5, training=fine)
+
+
+def drawn_recipe(model: ModelName, factors: int, protocol: Protocol, number: int, most_epochs: int) -> Recipe:
+    """The default settings of a model, but for its size, large batches, and so many negatives drawn for a positive."""
+    shared = {"num_negatives": number, "validate_by": protocol, "batch_size": 2**14, "max_epochs": min(40, most_epochs)}
+    values = with_factors(model, RECIPES[model](), factors).model_dump()
+    return RECIPES[model].model_validate({**values, "training": {**values["training"], **shared}})
+
+
+def with_factors(model: ModelName, recipe: Recipe, factors: int) -> Recipe:
+    """The same settings for a model of another size; the parts of neumf-pretrained have sizes of their own."""
+    shapes: dict[str, dict[str, Any]] = {
+        "gmf": {"embedding_dim": factors},
+        "mlp": {"layers": tower(factors)},
+        "neumf": {"embedding_dim": factors, "layers": tower(factors)},
+    }
+    if isinstance(recipe, PretrainedRecipe):
+        return recipe
+    values = recipe.model_dump()
+    return type(recipe).model_validate({**values, "model": {**values["model"], **shapes[model]}})

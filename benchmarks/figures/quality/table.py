@@ -1,0 +1,185 @@
+"""Rows of the quality page: the paper's table, the best recommender, full ranking beside baselines, and effects."""
+
+from collections.abc import Sequence
+from functools import cache
+from statistics import mean, stdev
+
+from benchmarks.bench import QUICK, Answer, Bench
+from benchmarks.figures.quality.plan import SEARCH_SEED, Kind, Plan, kinds_of
+from benchmarks.figures.quality.published import IALS_192, PAPER
+from benchmarks.figures.quality.recipes import Protocol
+from benchmarks.kept import Kept
+from benchmarks.ours.logs import MADE_UP, ML_1M, ML_100K
+from benchmarks.table import Row
+from tuning.space import ModelName
+
+NAMES: dict[ModelName, str] = {
+    "gmf": "GMF",
+    "mlp": "MLP",
+    "neumf": "NeuMF",
+    "neumf-pretrained": "NeuMF pretrained",
+}
+BASELINES = {"popularity": "popularity", "item-knn": "item-kNN", "ease": "EASE", "ials": "iALS (implicit)"}
+METRICS = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
+
+
+@cache
+def plan(bench: Bench, log: str, protocol: Protocol) -> Plan:
+    """The jobs of a log and a protocol; with --quick of a small made-up log."""
+    small = bench.sizes == QUICK
+    kept = Kept(bench, bench.folder / "kept") if small else Kept(bench)
+    return Plan(kept, MADE_UP if small else log, protocol, bench.sizes.quality)
+
+
+def paper(bench: Bench) -> list[Row]:
+    """GMF, MLP, NeuMF and NeuMF pretrained at every size, on the paper's split and by its protocol."""
+    todo, sizes = plan(bench, ML_1M, "sampled"), bench.sizes.quality
+    kinds = kinds_of(sizes.factors)
+    todo.search(kinds)
+    todo.train(kinds, sizes.seeds)
+    return [row for kind in reversed(kinds) for row in _paper_rows(bench, todo, kind)]
+
+
+def _paper_rows(bench: Bench, todo: Plan, kind: Kind) -> list[Row]:
+    finals = todo.finals(kind, bench.sizes.quality.seeds)
+    spec, _ = todo.chosen(kind)
+    rows = []
+    for place, (metric, title) in enumerate(METRICS.items()):
+        values = [final[f"sampled/{metric}"] for final in finals]
+        best = mean(max(point[place] for point in final["curve"] or [[0.0, 0.0]]) for final in finals)
+        published = PAPER.get((kind.model, kind.factors))
+        must = ">= 1" if (kind.model, kind.factors) == ("neumf-pretrained", 64) else ""
+        figure = (
+            f"{NAMES[kind.model]}, {kind.factors} factors: {title} (deviation {_deviation(values):.4f}; at the epoch "
+            f"best on test {best:.4f})"
+        )
+        note = (
+            f"the test holdout of the paper's split, 99 candidates a user; mean and deviation of {len(finals)} seeds. "
+            "The peer is what the paper reports. Settings and epoch are chosen by validation NDCG@10 of one seed, in a "
+            f"search of {bench.sizes.quality.trials} trials at {_listed(bench.sizes.quality.searched)} factors (with a "
+            f"tower at {_listed(bench.sizes.quality.searched_towers)}), and taken over to the other sizes; then "
+            "the models are trained on train and validation together, as the paper trains, for that many epochs, and "
+            "read the test once. The figure at the epoch best on test is shown because the paper chose so; nothing "
+            "here was chosen by it"
+        )
+        peer = published[place] if published else None
+        threads, batch = 1, spec["recipe"]["training"]["batch_size"]
+        rows.append(Row("paper", figure, "", mean(values), peer, must, threads, batch, note, bench.measured))
+    return rows
+
+
+def best(bench: Bench) -> list[Row]:
+    """The recommender with the best validation NDCG@10 of all that were searched on the paper's split."""
+    todo, sizes = plan(bench, ML_1M, "sampled"), bench.sizes.quality
+    kinds = candidates(bench)
+    todo.search(kinds)
+    winner = max(kinds, key=lambda kind: todo.chosen(kind)[1])
+    todo.train([winner], sizes.best_seeds)
+    finals = todo.finals(winner, sizes.best_seeds)
+    spec, score = todo.chosen(winner)
+    others = ", ".join(f"{title_of(kind)} {todo.chosen(kind)[1]:.4f}" for kind in kinds if kind != winner)
+    note = (
+        f"chosen by validation NDCG@10 (sampled, {score:.4f}) among all that were searched ({others}); trained on "
+        f"train and validation together with {len(finals)} seeds. Settings: {spec['recipe']}, {spec['epochs']} epochs. "
+        "The peer is the highest published on this split, iALS with 192 factors"
+    )
+    rows = []
+    for place, (metric, title) in enumerate(METRICS.items()):
+        values = [final[f"sampled/{metric}"] for final in finals]
+        figure = f"{title_of(winner)}: {title} (deviation {_deviation(values):.4f})"
+        rows.append(Row("best", figure, "", mean(values), IALS_192[place], ">= 1", 1, None, note, bench.measured))
+    return rows
+
+
+def candidates(bench: Bench) -> list[Kind]:
+    """What may be the best: the widest of each model, a wider GMF, and that one fused with the widest MLP."""
+    sizes = bench.sizes.quality
+    widest = max(sizes.factors)
+    fused = Kind("neumf-pretrained", widest, sizes.wide)
+    return [*kinds_of([widest]), Kind("gmf", sizes.wide), fused]
+
+
+def full_ml_1m(bench: Bench) -> list[Row]:
+    """Full ranking on MovieLens-1M."""
+    return _full(bench, ML_1M, "full-ml-1m")
+
+
+def full_ml_100k(bench: Bench) -> list[Row]:
+    """Full ranking on MovieLens-100K."""
+    return _full(bench, ML_100K, "full-ml-100k")
+
+
+def _full(bench: Bench, log: str, name: str) -> list[Row]:
+    todo, sizes = plan(bench, log, "full"), bench.sizes.quality
+    kinds = kinds_of([max(sizes.factors)])
+    todo.search(kinds)
+    todo.train(kinds, sizes.seeds)
+    baselines = {baseline: _baseline(todo, baseline) for baseline in BASELINES}
+    note = (
+        "the test holdout, every item that the user has not seen; models are the mean of "
+        f"{len(sizes.seeds)} seeds, beside iALS as the peer. Every row was tuned by validation NDCG@10 (full) with "
+        f"{sizes.trials} trials (popularity has nothing to tune), and then fitted on train and validation together"
+    )
+    rows = []
+    for metric, title in METRICS.items():
+        peer = baselines["ials"][f"full/{metric}"]
+        for name_of, label in BASELINES.items():
+            value = baselines[name_of][f"full/{metric}"]
+            rows.append(Row(name, f"{label}: {title} (full)", "", value, None, "", 1, None, note, bench.measured))
+        for kind in kinds:
+            values = [final[f"full/{metric}"] for final in todo.finals(kind, sizes.seeds)]
+            figure = f"{title_of(kind)}: {title} (full, deviation {_deviation(values):.4f})"
+            rows.append(Row(name, figure, "", mean(values), peer, "", 1, None, note, bench.measured))
+    return rows
+
+
+def _baseline(todo: Plan, kind: str) -> Answer:
+    shared = {"log": todo.log, "kind": kind, "seed": SEARCH_SEED}
+    found = todo.kept.answer(
+        {"task": "search_baseline", **shared, "protocol": todo.protocol, "trials": todo.sizes.trials}
+    )
+    return todo.kept.answer({"task": "final_baseline", **shared, "values": found["values"]})
+
+
+def effects(bench: Bench) -> list[Row]:
+    """How many negatives to draw for each positive: validation NDCG@10 of the small models."""
+    found = by_negatives(bench)
+    numbers = bench.sizes.quality.negatives
+    note = (
+        "models of the smallest size with drawn negatives and the default settings otherwise, one seed; the best "
+        "validation NDCG@10 (sampled) of each number"
+    )
+    return [
+        Row(
+            "effects",
+            f"{NAMES[model]}, {min(bench.sizes.quality.factors)} factors, {number} negatives: validation NDCG@10",
+            *("", answer["sampled/ndcg_at_10"], None, "", 1, None, note, bench.measured),
+        )
+        for model, answers in found.items()
+        for number, answer in zip(numbers, answers, strict=True)
+    ]
+
+
+@cache
+def by_negatives(bench: Bench) -> dict[ModelName, list[Answer]]:
+    """For GMF, MLP and NeuMF: what the validation says with each number of drawn negatives."""
+    todo, numbers = plan(bench, ML_1M, "sampled"), bench.sizes.quality.negatives
+    models: tuple[ModelName, ...] = ("gmf", "mlp", "neumf")
+    jobs = [todo.negatives_job(Kind(model, min(bench.sizes.quality.factors)), n) for model in models for n in numbers]
+    answers = todo.kept.answers(f"{todo.log}: negatives", jobs)
+    return {model: answers[place * len(numbers) :][: len(numbers)] for place, model in enumerate(models)}
+
+
+def title_of(kind: Kind) -> str:
+    """A model's name and size, in words."""
+    if kind.gmf_factors:
+        return f"{NAMES[kind.model]}, GMF of {kind.gmf_factors} and MLP of {kind.factors} factors"
+    return f"{NAMES[kind.model]}, {kind.factors} factors"
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return stdev(values) if len(values) > 1 else 0.0
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " and ".join(str(number) for number in numbers)

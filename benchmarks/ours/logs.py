@@ -1,0 +1,25 @@
+"""The logs of the quality jobs, by name."""
+
+from benchmarks.datasets import SMALL, load, paper_prefix
+from ncf.data.config import DataConfig
+from ncf.data.interactions import to_interactions
+from ncf.data.pipeline import prepare_ratings
+from ncf.data.prepared import PreparedData, prepare
+from ncf.data.sources.config import MovieLensSource, PaperSource
+from ncf.data.sources.load import load_ratings
+from ncf.data.sources.paper import load_paper
+from ncf.data.splits.choose import split_interactions
+
+ML_1M, ML_100K, MADE_UP = "ml-1m", "ml-100k", "made-up"
+
+
+def prepared(name: str) -> PreparedData:
+    """MovieLens-1M with the paper's split and candidates, MovieLens-100K as `make retrain` has it, or a small log."""
+    match name:
+        case "ml-1m":
+            split = split_interactions(to_interactions(load_paper(PaperSource(prefix=paper_prefix()))))
+            return prepare(name, split)
+        case "ml-100k":
+            return prepare_ratings(name, load_ratings(MovieLensSource()), DataConfig())[0]
+        case _:
+            return load(SMALL)

@@ -1,0 +1,52 @@
+"""Write what the searches of benchmarks.quality found as presets: `python -m benchmarks.presets`.
+
+What has not been searched yet is searched first (hours). The files are flows/presets/ml-100k.json and ml-1m.json, which
+`make retrain` takes its settings from.
+"""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.bench import Bench, Sizes
+from benchmarks.datasets import ROOT
+from benchmarks.figures.quality.plan import Plan, kinds_of
+from benchmarks.figures.quality.table import plan
+from benchmarks.ours.logs import ML_1M, ML_100K
+from flows.presets import FOLDER, Preset
+from ncf.files import new_file
+
+LOGS = {ML_100K: "split by leave-one-out", ML_1M: "with the paper's own split"}
+
+
+def main() -> None:
+    """Search, where that is not done, and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.presets", description=__doc__)
+    parser.add_argument("--only", choices=list(LOGS), action="append", help="one data set; repeatable")
+    bench = Bench(Sizes())
+    for log in parser.parse_args().only or LOGS:
+        write(preset_of(bench, plan(bench, log, "full")), ROOT / "flows" / FOLDER / f"{log}.json")
+
+
+def preset_of(bench: Bench, todo: Plan) -> Preset:
+    """The settings that were found for the widest models."""
+    kinds = kinds_of([max(todo.sizes.factors)])
+    todo.search(kinds)
+    chosen = {kind.model: todo.chosen(kind) for kind in kinds}
+    return Preset(
+        dataset=todo.log,
+        found_by=f"benchmarks.quality: {todo.sizes.trials} trials a model on {todo.log} {LOGS.get(todo.log, '')}, "
+        "judged by validation NDCG@10 of full ranking",
+        measured=bench.measured,
+        validation={model: score for model, (_, score) in chosen.items()},
+        recipes={model: spec["recipe"] for model, (spec, _) in chosen.items()},
+    )
+
+
+def write(preset: Preset, path: Path) -> None:
+    """The file as a person can read it."""
+    with new_file(path) as file:
+        file.write_text(preset.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The quality benchmark: what is searched, trained and read, on logs small enough for a test."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.bench import QUICK, Bench
+from benchmarks.figures.quality.plan import Kind, Plan, kinds_of
+from benchmarks.figures.quality.recipes import MODELS, SPACES, drawn_recipe, first_recipe, tower, with_factors
+from benchmarks.kept import Kept
+from benchmarks.ours import quality
+from benchmarks.ours.baselines import EASE
+from ncf.config import PretrainedRecipe
+from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.evaluation.ranking import Ranks
+from ncf.files import read_json
+from tests.ncf.known import checkerboard, literal_data
+from tuning.space import check_space
+
+REPOSITORY = Path(__file__).parents[2]
+SPEC: dict[str, Any] = {
+    "model": "gmf",
+    "recipe": {"model": {"embedding_dim": 4}, "training": {"max_epochs": 3, "negatives": "all"}},
+    "seed": 0,
+    "epochs": 2,
+    "parts": None,
+}
+
+
+@pytest.fixture
+def board_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "prepared", lambda name: checkerboard())
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("factors", [8, 64])
+def test_a_search_begins_inside_its_own_space(model: Any, factors: int) -> None:
+    recipe = first_recipe(model, factors, "sampled", 1000)
+    check_space(model, recipe, SPACES[model])
+    assert recipe.training.validate_by == "sampled"
+    assert recipe.training.negatives == ("all" if model == "gmf" else "uniform")
+
+
+def test_settings_are_taken_over_to_another_size() -> None:
+    assert tower(8) == (32, 16, 8)
+    wide = first_recipe("neumf", 64, "full", 1000)
+    small = with_factors("neumf", wide, 8)
+    assert not isinstance(small, PretrainedRecipe) and not isinstance(wide, PretrainedRecipe)
+    assert small.model.model_dump() == {**wide.model.model_dump(), "embedding_dim": 8, "layers": (32, 16, 8)}
+    assert small.training == wide.training
+    pretrained = first_recipe("neumf-pretrained", 64, "full", 1000)
+    assert with_factors("neumf-pretrained", pretrained, 8) == pretrained
+
+
+def test_drawn_negatives_are_as_many_as_asked_for() -> None:
+    recipe = drawn_recipe("mlp", 8, "sampled", 7, 1000)
+    assert (recipe.training.num_negatives, recipe.training.negatives) == (7, "uniform")
+
+
+def test_what_pretraining_needs() -> None:
+    assert Kind("neumf-pretrained", 8).parts == (Kind("gmf", 8), Kind("mlp", 8))
+    assert Kind("neumf-pretrained", 64, 192).parts == (Kind("gmf", 192), Kind("mlp", 64))
+    assert Kind("neumf", 8).parts == ()
+    assert [kind.factors for kind in kinds_of([8, 64])] == [64] * 4 + [8] * 4
+
+
+def test_a_last_training_is_measured_after_each_epoch_and_kept_as_a_part(board_log: None, tmp_path: Path) -> None:
+    job = {"log": "board", "spec": SPEC, "folder": str(tmp_path)}
+    found = quality.final(job)
+    assert len(found["curve"]) == len(found["losses"]) == 2
+    assert found["curve"][-1] == [found["sampled/hr_at_10"], found["sampled/ndcg_at_10"]]
+    assert found["losses"][0] > found["losses"][1]
+    [weights] = (tmp_path / "weights").glob("*.safetensors")
+    again = quality.trained(SPEC, checkerboard().refitted(), tmp_path)
+    assert {name: value.shape for name, value in again.state_dict().items()}
+    assert weights.stat().st_mtime_ns == next((tmp_path / "weights").glob("*.safetensors")).stat().st_mtime_ns
+    fused = quality.fuse(
+        {
+            "log": "board",
+            "parts": [SPEC, {**SPEC, "model": "mlp", "recipe": {"model": {"layers": (8, 4)}}}],
+            "alphas": [1.0],
+            "folder": str(tmp_path),
+        }
+    )
+    [only_gmf] = fused["by_alpha"]
+    for key, value in only_gmf.items():
+        assert value == pytest.approx(found[key]), "alpha 1 leaves GMF alone"
+
+
+def test_a_search_goes_on_and_finds_the_epoch(board_log: None, tmp_path: Path) -> None:
+    job = {
+        "log": "board",
+        "model": "gmf",
+        "recipe": SPEC["recipe"],
+        "space": {"training.learning_rate": {"low": 0.001, "high": 0.1, "log": True}},
+        "parts": None,
+        "seed": 0,
+        "folder": str(tmp_path),
+    }
+    first = quality.search({**job, "trials": 1})
+    second = quality.search({**job, "trials": 3})
+    assert second["trials"][0] == first["trials"][0]
+    assert len(second["trials"]) == 3
+    assert second["first"] == first["score"]
+    best = max(score for _, state, score, _ in second["trials"] if state == "complete")
+    assert second["score"] == best
+    chosen = quality.choose(
+        {"log": "board", "spec": {**SPEC, "recipe": second["recipe"], "epochs": None}, "folder": str(tmp_path)}
+    )
+    assert (chosen["score"], chosen["epoch"]) == (second["score"], second["epoch"])
+
+
+def test_hit_rates_by_length_of_list() -> None:
+    found = quality.measured(Ranks(np.array([1, 2, 11]), np.array([1, 3, 10])))
+    assert found["hr_by_length"] == pytest.approx([1 / 3, 1 / 3, *[2 / 3] * 7, 1.0])
+    assert found["full/hr_at_10"] == pytest.approx(2 / 3)
+
+
+def test_ease_is_the_ridge_regression_of_each_item_on_the_others() -> None:
+    import torch
+
+    data = literal_data()
+    seen = np.zeros((3, 6))
+    seen[data.train.users, data.train.items] = 1
+    weights = np.zeros((6, 6))
+    for item in range(6):
+        others = [other for other in range(6) if other != item]
+        x, y = seen[:, others], seen[:, item]
+        weights[others, item] = np.linalg.solve(x.T @ x + 2.0 * np.eye(5), x.T @ y)
+    scores = EASE(data, l2=2.0).score_all(torch.arange(3)).numpy()
+    assert scores == pytest.approx(seen @ weights, abs=1e-6)
+
+
+class CountingBench(Bench):
+    """Answers at once, and counts the jobs."""
+
+    def ours_apart(self, job: dict[str, Any]) -> dict[str, Any]:
+        (self.folder / f"{job['task']}-{job['number']}").touch(exist_ok=False)
+        return {"number": job["number"]}
+
+
+def test_answers_are_kept(tmp_path: Path) -> None:
+    bench = CountingBench(QUICK, tmp_path)
+    jobs = [{"task": "count", "number": number} for number in range(5)]
+    for _ in range(2):
+        answers = Kept(bench, tmp_path / "kept").answers("counting", jobs)
+        assert answers == [{"number": number} for number in range(5)]
+    assert isinstance(Plan(Kept(bench, tmp_path), "board", "full", QUICK.quality), Plan)
+
+
+@pytest.mark.slow
+def test_the_whole_page_at_reduced_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    command = [sys.executable, "-m", "benchmarks.quality", "--quick", "--output", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = read_json(tmp_path / "out" / "quality.json")
+    assert {row["row"] for row in rows} == {"paper", "best", "full-ml-100k", "full-ml-1m", "effects"}
+    assert all(0 <= row["ours"] <= 1 for row in rows)
+    assert len(list((tmp_path / "out").glob("quality-*.png"))) == 5
