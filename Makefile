@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PORT ?= 5000
 ARGS ?=
+DATASET ?=
+OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -21,22 +23,22 @@ install: .venv/.installed ## make .venv with everything (the other tasks do this
 	@touch $@
 
 prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="--dataset shop --source.path plays.csv"
-	@$(BIN)/python -m flows.prepare $(ARGS)
+	@$(BIN)/python -m flows.prepare $(OPTIONS)
 
-retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
-	@$(BIN)/python -m flows.retrain $(ARGS)
+retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations: DATASET=ml-1m ARGS="--seed 1"
+	@$(BIN)/python -m flows.retrain $(OPTIONS)
 
 tune: .venv/.installed ## search better settings, for retrain to use: ARGS="--model gmf --budget.minutes 20"
-	@$(BIN)/python -m flows.tune $(ARGS)
+	@$(BIN)/python -m flows.tune $(OPTIONS)
 
 rollback: .venv/.installed ## put the previous champion back: ARGS="--dataset shop --reason 'complaints'"
-	@$(BIN)/python -m flows.registry rollback $(ARGS)
+	@$(BIN)/python -m flows.registry rollback $(OPTIONS)
 
 serve: .venv/.installed ## answer HTTP requests with the champion on 127.0.0.1:8000: ARGS="--port 8001"
-	@$(BIN)/python -m flows.serve $(ARGS)
+	@$(BIN)/python -m flows.serve $(OPTIONS)
 
 recommend: .venv/.installed ## the champion's lists into a file or a table: ARGS="--top-k 20 --output.path lists.parquet"
-	@$(BIN)/python -m flows.recommend $(ARGS)
+	@$(BIN)/python -m flows.recommend $(OPTIONS)
 
 mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"

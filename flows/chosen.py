@@ -116,7 +116,13 @@ def given_values(recipe: Recipe) -> dict[str, Any]:
 
 def preferred(given: Recipe, found: Recipe | None) -> Recipe:
     """The settings found, if there are any, with what was given explicitly in their place."""
-    return given if found is None else with_values(found, given_values(given))
+    try:
+        return given if found is None else with_values(found, given_values(given))
+    except ConfigError as error:
+        raise ConfigError(
+            f"what is given does not go with the settings found for the rest: {error}",
+            do="give the others too, or take the defaults for the rest: --settings defaults",
+        ) from error
 
 
 def _checked(settings: RetrainSettings) -> RetrainSettings:

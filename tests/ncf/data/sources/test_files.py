@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.datasets import ML_1M_FOLDER, has_ml_1m
+from benchmarks.datasets import has_ml_1m, ml_1m_folder
 from ncf.data.interactions import to_interactions
 from ncf.data.ratings import TEST, TRAIN, VALIDATION, Ratings
 from ncf.data.sources.config import FileSource
@@ -250,7 +250,7 @@ def test_whatever_python_writes_is_read_back(written: list[tuple[str, str, str]]
 
 @pytest.mark.skipif(not has_ml_1m(), reason="needs the paper's MovieLens-1M")
 def test_the_papers_training_file_is_read_as_pandas_reads_it() -> None:
-    path = ML_1M_FOLDER / "ml-1m.train.rating.gz"
+    path = ml_1m_folder() / "ml-1m.train.rating.gz"
     frame = load(path, columns={"user": 0, "item": 1, "rating": 2, "timestamp": 3}).frame
     expected = pd.read_csv(path, sep="\t", names=["user_id", "item_id", "rating", "timestamp"])
     assert len(frame) == 994_169

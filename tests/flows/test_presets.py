@@ -1,0 +1,76 @@
+"""Settings that a data set brings along, and where they give way."""
+
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from flows.chosen import choose_settings, with_found
+from flows.presets import FOLDER, Preset, preset_for
+from flows.settings import RetrainSettings
+from ncf.config import GMFRecipe, MLPRecipe
+from ncf.data.sources.config import MOVIELENS
+from ncf.errors import ConfigError
+from tests.flows.test_tuned import GMF, tuning
+from tuning.space import RECIPES
+
+FILES = sorted(path.name for path in (resources.files("flows") / FOLDER).iterdir())
+PRESET = Preset(
+    dataset="ml-100k",
+    found_by="by hand",
+    measured="today",
+    validation={"gmf": 0.1},
+    recipes={"gmf": {"model": {"embedding_dim": 48}}, "mlp": {"training": {"num_negatives": 5}}},
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_preset_can_be_read_and_is_of_a_data_set_known_by_name(name: str) -> None:
+    preset = preset_for(RetrainSettings.model_validate({"dataset": name.removesuffix(".json")}))
+    assert preset is not None
+    assert preset.dataset in MOVIELENS and preset.recipes.keys() == RECIPES.keys() == preset.validation.keys()
+    for model in preset.recipes:
+        assert preset.recipe(model).training.validate_by == "full"
+
+
+def test_another_log_of_the_same_name_has_no_preset() -> None:
+    own: dict[str, Any] = {"dataset": "ml-100k", "source": {"kind": "files", "path": "plays.csv"}}
+    assert preset_for(RetrainSettings.model_validate(own)) is None
+    assert preset_for(RetrainSettings.model_validate({"dataset": "ml-20m"})) is None
+
+
+def test_the_preset_fills_what_is_not_given() -> None:
+    given = RetrainSettings.model_validate({"gmf": {"training": {"learning_rate": 0.003}}})
+    chosen = with_found(given, {}, PRESET)
+    assert chosen.settings.gmf == GMFRecipe.model_validate(
+        {"model": {"embedding_dim": 48}, "training": {"learning_rate": 0.003}}
+    )
+    assert chosen.settings.mlp == MLPRecipe.model_validate({"training": {"num_negatives": 5}})
+    assert chosen.settings.neumf == RetrainSettings().neumf
+    assert chosen.tags() == {"ncf.settings": "preset"}
+    assert (chosen.tags_of("gmf"), chosen.tags_of("neumf")) == (
+        {"ncf.settings": "preset"},
+        {"ncf.settings": "defaults"},
+    )
+    assert chosen.said == "Settings of the preset ml-100k."
+
+
+def test_what_was_tuned_here_goes_before_the_preset() -> None:
+    chosen = with_found(RetrainSettings(settings="tuned"), {"gmf": tuning("gmf", GMF)}, PRESET)
+    assert chosen.settings.gmf.model.embedding_dim == 8
+    assert chosen.settings.mlp.training.num_negatives == 5
+    assert chosen.tags()["ncf.settings"] == "tuned"
+    assert [chosen.origins[model] for model in ("gmf", "mlp", "neumf")] == ["tuned", "preset", "defaults"]
+    assert chosen.said.endswith("for these settings of the preset ml-100k.")
+
+
+def test_defaults_are_the_defaults() -> None:
+    chosen = choose_settings(RetrainSettings(settings="defaults"))
+    assert chosen.settings.gmf == GMFRecipe() and chosen.tags() == {"ncf.settings": "defaults"}
+
+
+def test_what_does_not_go_with_the_preset_is_refused_with_the_way_out() -> None:
+    all_pairs = PRESET.model_copy(update={"recipes": {"gmf": {"training": {"negatives": "all"}}}})
+    given = RetrainSettings.model_validate({"gmf": {"training": {"loss": "bpr"}}})
+    with pytest.raises(ConfigError, match="bpr needs drawn negatives.*--settings defaults"):
+        with_found(given, {}, all_pairs)
