@@ -14,7 +14,7 @@ from ncf.errors import ConfigError
 from tests.flows.test_tuned import GMF, tuning
 from tuning.space import RECIPES
 
-FILES = sorted(path.name for path in (resources.files("flows") / FOLDER).iterdir())
+FILES = sorted(path.name for path in (resources.files("flows") / FOLDER).iterdir() if path.name.endswith(".json"))
 PRESET = Preset(
     dataset="ml-100k",
     found_by="by hand",
