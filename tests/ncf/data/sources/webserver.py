@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -53,7 +53,8 @@ def serving() -> Iterator[Web]:
             self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
             body = content[start:]
-            self.wfile.write(body[: web.cuts.pop(0)] if web.cuts else body)
+            with suppress(BrokenPipeError, ConnectionResetError):  # who asked has seen enough
+                self.wfile.write(body[: web.cuts.pop(0)] if web.cuts else body)
 
         def log_message(self, *_args: Any) -> None:
             """Say nothing."""
