@@ -73,6 +73,7 @@ def test_a_wrong_setting_ends_at_once_with_its_name(workspace: Path, env: dict[s
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_without_any_network_the_message_says_what_to_do(tmp_path: Path) -> None:
     closed = "http://127.0.0.1:9"
     env = environment(tmp_path, **{CACHE_VARIABLE: str(tmp_path / "cache")})

@@ -145,6 +145,7 @@ def test_deployments_promote_by_hand_and_roll_back(servers: Servers) -> None:
     assert refused.returncode != 0 and "version" in refused.stdout + refused.stderr
 
 
+@pytest.mark.slow
 def test_deploying_twice_keeps_one_deployment_with_its_schedule(servers: Servers) -> None:
     assert servers.prefect("deploy", "--all").returncode == 0
     listed = servers.prefect("deployment", "ls").stdout

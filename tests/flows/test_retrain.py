@@ -230,6 +230,7 @@ def test_a_warm_start_is_no_worse_on_validation_than_the_champion(first: Report)
     assert row.metrics[key] >= champion.bundle.about["metrics"][key] - 1e-6
 
 
+@pytest.mark.slow
 def test_force_trains_the_same_models_again(first: Report) -> None:
     forced = retrain(quick(force=True))
     assert forced.trained and forced.run_id != first.run_id

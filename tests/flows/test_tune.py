@@ -183,6 +183,7 @@ def test_a_retraining_takes_the_tuned_settings_and_names_them(first: TuneReport)
         assert found.training.learning_rate == float(rate), "the champion's, if it is of this model"
 
 
+@pytest.mark.slow
 def test_a_raised_budget_goes_on_where_the_search_ended(first: TuneReport) -> None:
     before = trials(first.models[0].run_id)
     confirmed = {run.info.run_id for run in runs(first.models[0].run_id) if "default" in run.info.run_name}
