@@ -39,7 +39,7 @@ def board_log(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("factors", [8, 64])
 def test_a_search_begins_inside_its_own_space(model: Any, factors: int) -> None:
-    recipe = first_recipe(model, factors, "sampled", 1000)
+    recipe = first_recipe("ml-1m", model, factors, "sampled", 1000)
     check_space(model, recipe, SPACES[model])
     assert recipe.training.validate_by == "sampled"
     assert recipe.training.negatives == ("all" if model == "gmf" else "uniform")
@@ -47,12 +47,12 @@ def test_a_search_begins_inside_its_own_space(model: Any, factors: int) -> None:
 
 def test_settings_are_taken_over_to_another_size() -> None:
     assert tower(8) == (32, 16, 8)
-    wide = first_recipe("neumf", 64, "full", 1000)
+    wide = first_recipe("ml-1m", "neumf", 64, "full", 1000)
     small = with_factors("neumf", wide, 8)
     assert not isinstance(small, PretrainedRecipe) and not isinstance(wide, PretrainedRecipe)
     assert small.model.model_dump() == {**wide.model.model_dump(), "embedding_dim": 8, "layers": (32, 16, 8)}
     assert small.training == wide.training
-    pretrained = first_recipe("neumf-pretrained", 64, "full", 1000)
+    pretrained = first_recipe("ml-1m", "neumf-pretrained", 64, "full", 1000)
     assert with_factors("neumf-pretrained", pretrained, 8) == pretrained
 
 

@@ -103,7 +103,7 @@ class Plan:
         return with_factors(kind.model, recipe, kind.factors).model_dump(mode="json")
 
     def _search_job(self, kind: Kind) -> Job:
-        first = first_recipe(kind.model, kind.factors, self.protocol, self.sizes.most_epochs)
+        first = first_recipe(self.log, kind.model, kind.factors, self.protocol, self.sizes.most_epochs)
         parts = {part.model: self.chosen(part)[0]["recipe"] for part in kind.parts}
         return {
             "task": "search",

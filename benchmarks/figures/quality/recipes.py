@@ -24,8 +24,9 @@ from tuning.space import RECIPES, ModelName
 Protocol: TypeAlias = Literal["sampled", "full"]
 MODELS: tuple[ModelName, ...] = ("gmf", "mlp", "neumf", "neumf-pretrained")
 
-# every unobserved pair counts, and a step has some 140 of MovieLens-1M's users: GMF's products are quick enough for it
-ALL_PAIRS: Mapping[str, Any] = MappingProxyType({"negatives": "all", "batch_size": 2**19, "schedule": "linear"})
+# every unobserved pair counts: GMF's products are quick enough for it
+ALL_PAIRS: Mapping[str, Any] = MappingProxyType({"negatives": "all", "schedule": "linear"})
+PAIRS_PER_STEP = MappingProxyType({"ml-1m": 2**19, "ml-100k": 2**15})  # 141 and 19 users: some 45 steps an epoch
 # a tower learns little in the few steps that all pairs would leave it
 DRAWN: Mapping[str, Any] = MappingProxyType({"negatives": "uniform", "batch_size": 2**13, "schedule": "linear"})
 DROPOUT = FloatRange(low=0.0, high=0.4)
@@ -63,7 +64,7 @@ def tower(factors: int) -> tuple[int, int, int]:
     return 4 * factors, 2 * factors, factors
 
 
-def first_recipe(model: ModelName, factors: int, protocol: Protocol, most_epochs: int) -> Recipe:
+def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, most_epochs: int) -> Recipe:
     """What a search begins with; the other sizes of a model take its settings over."""
     shared = {"validate_by": protocol, "patience": 8}
 
@@ -72,8 +73,9 @@ def first_recipe(model: ModelName, factors: int, protocol: Protocol, most_epochs
 
     match model:
         case "gmf":
+            all_pairs = {**ALL_PAIRS, "batch_size": PAIRS_PER_STEP.get(log, 2**15)}
             training = GMFTraining(
-                **ALL_PAIRS, **shared, learning_rate=0.01, embedding_l2=0.01, num_negatives=16, max_epochs=epochs(40)
+                **all_pairs, **shared, learning_rate=0.01, embedding_l2=0.01, num_negatives=16, max_epochs=epochs(40)
             )
             return GMFRecipe(model=GMFConfig(embedding_dim=factors), training=training)
         case "mlp":
