@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, Sizes
 from benchmarks.datasets import ROOT
-from benchmarks.figures.quality.plan import Plan, kinds_of
+from benchmarks.figures.quality.plan import Plan, searched_kinds
 from benchmarks.figures.quality.table import plan
 from benchmarks.ours.logs import ML_1M, ML_100K
 from flows.presets import FOLDER, Preset
@@ -28,8 +28,8 @@ def main() -> None:
 
 
 def preset_of(bench: Bench, todo: Plan) -> Preset:
-    """The settings that were found for the widest models."""
-    kinds = kinds_of([max(todo.sizes.factors)])
+    """The settings that were found for the sizes that were searched themselves."""
+    kinds = searched_kinds(todo.sizes)
     todo.search(kinds)
     chosen = {kind.model: todo.chosen(kind) for kind in kinds}
     return Preset(

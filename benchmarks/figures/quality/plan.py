@@ -133,6 +133,17 @@ class Plan:
         return {"model": kind.model, "recipe": recipe, "epochs": epochs}
 
 
+def searched_kinds(sizes: QualitySizes) -> list[Kind]:
+    """One of each model, of the widest size that was searched itself."""
+    gmf, tower = max(sizes.searched), max(sizes.searched_towers)
+    return [
+        Kind("gmf", gmf),
+        Kind("mlp", tower),
+        Kind("neumf", tower),
+        Kind("neumf-pretrained", tower, gmf if gmf != tower else None),
+    ]
+
+
 def kinds_of(factors: Iterable[int], models: Sequence[ModelName] = MODELS) -> list[Kind]:
     """Every model at every size, the largest first: they take longest."""
     return [Kind(model, size) for size in sorted(factors, reverse=True) for model in models]

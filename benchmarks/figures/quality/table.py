@@ -5,7 +5,7 @@ from functools import cache
 from statistics import mean, stdev
 
 from benchmarks.bench import QUICK, Answer, Bench
-from benchmarks.figures.quality.plan import SEARCH_SEED, Kind, Plan, kinds_of
+from benchmarks.figures.quality.plan import SEARCH_SEED, Kind, Plan, kinds_of, searched_kinds
 from benchmarks.figures.quality.published import IALS_192, PAPER
 from benchmarks.figures.quality.recipes import Protocol
 from benchmarks.kept import Kept
@@ -111,7 +111,7 @@ def full_ml_100k(bench: Bench) -> list[Row]:
 
 def _full(bench: Bench, log: str, name: str) -> list[Row]:
     todo, sizes = plan(bench, log, "full"), bench.sizes.quality
-    kinds = kinds_of([max(sizes.factors)])
+    kinds = searched_kinds(sizes)
     todo.search(kinds)
     todo.train(kinds, sizes.seeds)
     baselines = {baseline: _baseline(todo, baseline) for baseline in BASELINES}
