@@ -12,10 +12,11 @@ from flows.up.passwords import Passwords
 from flows.up.settings import UpSettings
 
 MLFLOW, PREFECT, WORKER = "mlflow", "prefect", "worker"
+TITLES = {MLFLOW: "MLflow server", PREFECT: "Prefect server", WORKER: "worker"}
 POOL = "ncf"
 FOLDER_VARIABLE, PROGRAM_VARIABLE = "NCF_UP_FOLDER", "NCF_UP_PROGRAM"  # by these a process is known as ours
 HEARTBEAT_SECONDS = "30"  # of a flow run: without them nobody sees that its machine died
-AUTH_FILE = "mlflow-auth.ini"
+AUTH_FILE, ACCOUNTS = "mlflow-auth.ini", "mlflow-auth.db"
 AUTH_TEXT = """\
 [mlflow]
 default_permission = NO_PERMISSIONS
@@ -63,6 +64,7 @@ def environment(settings: UpSettings, passwords: Passwords | None, present: Mapp
         "PREFECT_API_URL": f"{settings.prefect_url}/api",
         "PREFECT_SERVER_UI_API_URL": "/api",  # as the browser reaches it, which may be by another name
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": HEARTBEAT_SECONDS,
         "PREFECT_LOGGING_EXTRA_LOGGERS": "ncf",  # as pyproject.toml says, but no flow run starts in its folder
@@ -80,7 +82,7 @@ def environment(settings: UpSettings, passwords: Passwords | None, present: Mapp
 
 def auth_file(settings: UpSettings) -> str:
     """MLflow's configuration of accounts: without a permission one sees nothing. It has no password in it."""
-    database = str(settings.home / "mlflow-auth.db").replace("%", "%%")
+    database = str(settings.home / ACCOUNTS).replace("%", "%%")
     return AUTH_TEXT.format(database=database)
 
 
