@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from flows.backup.manifest import DATABASES, FOLDERS, MANIFEST, Manifest, files_in
 from ncf import __version__
@@ -72,15 +73,21 @@ def copy_database(source: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     target.touch(mode=0o600)
+    uri = f"file:{quote(str(source))}?mode=ro"
     with (
-        closing(sqlite3.connect(f"file:{_quoted(source)}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as original,
+        closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as original,
         closing(sqlite3.connect(target)) as copy,
     ):
-        original.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the original keeps beside itself
-        (found,) = copy.execute("PRAGMA integrity_check").fetchone()
+        try:
+            original.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the original keeps beside itself
+            (found,) = copy.execute("PRAGMA integrity_check").fetchone()
+        except sqlite3.DatabaseError as error:
+            found = str(error)
     if found != "ok":
-        raise ConfigError(f"the database {source} is damaged", got=str(found)[:300], do="restore an earlier backup")
+        raise ConfigError(
+            f"the database {source} can't be copied", got=str(found)[:300], do="restore an earlier backup"
+        )
 
 
 def copy_files(source: Path, target: Path) -> None:
@@ -100,7 +107,3 @@ def present(folder: Path, names: tuple[str, ...]) -> list[str]:
 def _files(folder: Path) -> Iterator[Path]:
     for parent, _, names in os.walk(folder):
         yield from (Path(parent) / name for name in names)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

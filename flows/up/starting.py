@@ -28,7 +28,7 @@ from flows.up.programs import (
 )
 from flows.up.running import SETTINGS, asks_for_passwords, running_settings
 from flows.up.settings import UpSettings
-from flows.up.supervisor import CONFIG, LOGS, Supervisor, SupervisorError, check_socket, configuration, tail
+from flows.up.supervisor import CONFIG, LOGS, Supervisor, SupervisorError, check_paths, configuration, tail
 from ncf.errors import ConfigError
 
 LOOK_SECONDS = 0.5  # between two looks whether a server is healthy
@@ -48,7 +48,7 @@ def up(settings: UpSettings, console: Console) -> None:
     require_passwords(passwords, settings.host, is_loopback(settings.host))
     if not is_loopback(settings.host) and not settings.mlflow_names:
         raise ConfigError("MLflow refuses requests by names that it does not know", do="name them: --mlflow-names")
-    check_socket(settings.run_folder)
+    check_paths(settings.run_folder, Path.cwd())
     variables = environment(settings, passwords, present_environment())
     supervisor = Supervisor(settings.run_folder)
     start(supervisor, settings, passwords, variables, console)

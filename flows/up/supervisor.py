@@ -15,6 +15,7 @@ from flows.up.programs import PROGRAM_VARIABLE, Program
 from ncf.errors import ConfigError, NCFError
 
 CONFIG, SOCKET, PID, LOGS = "supervisord.conf", "supervisor.sock", "supervisord.pid", "logs"
+SPECIAL = "%;#\n"  # formats and comments of its configuration, which it reads more than once
 LONGEST_SOCKET = 90  # characters; the system allows 107, and supervisord adds its pid while it makes the socket
 START_SECONDS, STOP_SECONDS = 30.0, 150.0
 HEAD = """\
@@ -65,15 +66,15 @@ def configuration(folder: Path, programs: Sequence[Program], directory: Path) ->
         programs: in the order of their start; they are stopped in the reverse order.
         directory: where the programs run.
     """
-    where = {"folder": _escaped(folder), "socket": SOCKET, "logs": LOGS, "pid": PID}
+    where = {"folder": str(folder), "socket": SOCKET, "logs": LOGS, "pid": PID}
     parts = [HEAD.format(**where, user=os.geteuid())]  # named, or it warns that it runs as root
     for number, program in enumerate(programs, start=1):
         parts.append(
             PROGRAM.format(
                 **where,
                 name=program.name,
-                command=_escaped(program.line()),
-                directory=_escaped(directory),
+                command=program.line().replace("%", "%%"),
+                directory=directory,
                 variable=PROGRAM_VARIABLE,
                 priority=number * 100,
                 at_once=str(program.at_once).lower(),
@@ -83,9 +84,14 @@ def configuration(folder: Path, programs: Sequence[Program], directory: Path) ->
     return "".join(parts)
 
 
-def check_socket(folder: Path) -> None:
-    """Raise ConfigError if the run folder's path is too long for a socket."""
+def check_paths(folder: Path, directory: Path) -> None:
+    """Raise ConfigError if a path is nothing for supervisord: too long for a socket, or with its special characters."""
     path = str(folder / SOCKET)
+    for text in (path, str(directory)):
+        if any(mark in text for mark in SPECIAL):
+            raise ConfigError(
+                "supervisord can't work with the path", got=text, allowed="none of % ; #", do="choose another: --folder"
+            )
     if len(os.fsencode(path)) > LONGEST_SOCKET:
         raise ConfigError(
             "the path of the supervisor's socket is too long for the system",
@@ -166,10 +172,6 @@ def tail(path: Path, lines: int) -> list[str]:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
     except OSError:
         return []
-
-
-def _escaped(value: object) -> str:
-    return str(value).replace("%", "%%")  # supervisord puts values in where there is a %
 
 
 def _within(seconds: float, true: Any) -> bool:
