@@ -86,7 +86,7 @@ def copy_database(source: Path, target: Path) -> None:
             found = str(error)
     if found != "ok":
         raise ConfigError(
-            f"the database {source} can't be copied", got=str(found)[:300], do="restore an earlier backup"
+            f"the database {source} can't be copied", got=str(found)[:300], do="try again, or restore an earlier one"
         )
 
 
