@@ -11,6 +11,7 @@ from flows.up.passwords import read_passwords
 from flows.up.programs import MLFLOW, PREFECT, TITLES, WORKER, present_environment
 from flows.up.running import asks_for_passwords, running_settings
 from flows.up.settings import DownSettings, LogsSettings, StatusSettings
+from flows.up.stopped import end_flow_runs, report_stopped
 from flows.up.supervisor import CONFIG, LOGS, Supervisor, tail
 from ncf.errors import ConfigError
 
@@ -48,10 +49,11 @@ def down(settings: DownSettings, console: Console) -> None:
     if runs:
         console.print(f"Stopping {len(runs)} processes of flow runs; what they finished is kept.", highlight=False)
     with console.status("stopping ..."):
-        end(runs)
+        ended = end_flow_runs(settings.run_folder)
         if supervisor.runs():
             supervisor.stop_program(WORKER)
-            end(flow_runs(settings.run_folder))  # what the worker started meanwhile
+            ended |= end_flow_runs(settings.run_folder)  # what the worker started meanwhile
+            report_stopped(running_settings(settings), read_passwords(present_environment()), ended)
             supervisor.stop()
         end(leftovers(settings.run_folder))
     remove_addresses(Path.cwd())

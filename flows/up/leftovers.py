@@ -9,7 +9,7 @@ import psutil
 
 from flows.up.programs import FOLDER_VARIABLE, PROGRAM_VARIABLE
 
-FLOW_RUN_VARIABLES = ("PREFECT__FLOW_RUN_ID", "PREFECT_FLOW_RUN_ID")
+FLOW_RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"  # Prefect's own
 END_SECONDS = 20.0
 
 
@@ -60,7 +60,7 @@ def _ours(run_folder: Path) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
 
 
 def _is_flow_run(variables: dict[str, str]) -> bool:
-    return any(name in variables for name in FLOW_RUN_VARIABLES)
+    return FLOW_RUN_VARIABLE in variables
 
 
 def _quietly(call: Callable[[], None]) -> None:

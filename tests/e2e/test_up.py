@@ -19,7 +19,8 @@ from flows.up.leftovers import end, flow_runs, leftovers
 from flows.up.passwords import MLFLOW_PASSWORD, MLFLOW_USER, PREFECT
 from flows.up.supervisor import PID, Supervisor
 from ncf.data.sources.cache import CACHE_VARIABLE
-from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, running, wait_until
+from tests.e2e.checkouts import make_checkout
+from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
 from tests.e2e.test_servers import QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -56,6 +57,13 @@ class Machine:
             timeout=500,
         )
 
+    def unfinished(self) -> list[str]:
+        """Names of the flow runs that Prefect takes for being at work."""
+        states = {"any_": ["RUNNING", "PENDING", "CANCELLING"]}
+        url = f"http://127.0.0.1:{self.ports[0]}/api/flow_runs/filter"
+        answer = requests.post(url, json={"flow_runs": {"state": {"type": states}}}, timeout=30)
+        return [run["name"] for run in answer.json()]
+
     def predict(self, address: str) -> str:
         """What the champion of an MLflow server recommends to two users, as CSV."""
         env = self.env | {"MLFLOW_TRACKING_URI": address}
@@ -78,10 +86,7 @@ class Machine:
 @contextmanager
 def machine(folder: Path, cache: Path, **variables: str) -> Iterator[Machine]:
     """A checkout; at the end nothing that it started runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("flows", "ncf", "tuning", "pyproject.toml"):
-        (folder / name).symlink_to(REPOSITORY / name)
-    (folder / "prefect.yaml").write_text(without_schedules((REPOSITORY / "prefect.yaml").read_text()))
+    make_checkout(folder)
     env = environment(folder, **{CACHE_VARIABLE: str(cache)}, **variables)
     made = Machine(folder, env, (free_port(), free_port()))
     try:
@@ -90,14 +95,6 @@ def machine(folder: Path, cache: Path, **variables: str) -> Iterator[Machine]:
         made.run("flows.up", "down")
         run_folder = made.supervisor.folder
         end(leftovers(run_folder) + flow_runs(run_folder))
-
-
-def without_schedules(text: str) -> str:
-    """A prefect.yaml whose deployments run when they are told to, whatever the time of the test."""
-    content = yaml.safe_load(text)
-    for deployment in content["deployments"]:
-        deployment.pop("schedules", None)
-    return yaml.safe_dump(content)
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +218,7 @@ def test_down_ends_a_flow_run_that_says_so_and_leaves_nothing_running(one: Machi
     long = 'settings={"seed": 1, "gmf": {"training": {"max_epochs": 1000, "patience": 1000}}}'
     done = one.run("prefect", "--no-prompt", "deployment", "run", "retrain/ml-100k", "-p", long)
     assert done.returncode == 0, done.stdout + done.stderr
-    wait_until(lambda: "training gmf" in one.log().read_text().rpartition("seed 1")[2], one.log())
+    wait_until(lambda: "training gmf" in one.log().read_text().partition("seed 1")[2], one.log())
     done = one.run("flows.up", "down")
     assert done.returncode == 0, done.stdout + done.stderr
     folder = one.supervisor.folder
@@ -229,12 +226,16 @@ def test_down_ends_a_flow_run_that_says_so_and_leaves_nothing_running(one: Machi
     assert not (one.checkout / "prefect.toml").exists() and not (one.checkout / "mlruns" / "server").exists()
     assert "Finished in state Crashed" in one.log().read_text()
     assert one.up().returncode == 0
-    answer = requests.post(
-        f"http://127.0.0.1:{one.ports[0]}/api/flow_runs/filter",
-        json={"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}},
-        timeout=30,
-    )
-    assert answer.json() == []
+    assert one.unfinished() == []
+
+
+def test_down_tells_of_a_flow_run_that_had_no_time_to_say_so(one: Machine) -> None:
+    command = ("prefect", "--no-prompt", "deployment", "run", "retrain/ml-100k", "-p", 'settings={"seed": 2}')
+    assert one.run(*command).returncode == 0
+    wait_until(lambda: len(flow_runs(one.supervisor.folder)) > 0, one.log())
+    assert one.run("flows.up", "down").returncode == 0
+    assert one.up().returncode == 0
+    assert one.unfinished() == []
 
 
 def test_with_passwords_nobody_comes_in_without_them(workspace: Path) -> None:
