@@ -22,7 +22,8 @@ AUTH_TEXT = """\
 default_permission = NO_PERMISSIONS
 database_uri = sqlite:///{database}
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
-"""
+auth_cache_ttl_seconds = 60
+"""  # the cache: else each of a retraining's hundreds of requests has its password hashed, which is slow on purpose
 
 
 @dataclass(frozen=True)
