@@ -7,7 +7,7 @@ OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain rollback recommend serve tune mlflow optuna test test-slow check format clean
+.PHONY: help install prepare retrain rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,24 @@ optuna: PORT := $(if $(filter file,$(origin PORT)),8080,$(PORT))
 optuna: .venv/.installed ## open optuna-dashboard on the studies (PORT=8080)
 	@echo "Optuna's dashboard: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
 	@$(BIN)/python -m flows.dashboard $(PORT)
+
+up: .venv/.installed ## start an MLflow server, a Prefect server and a worker on this machine; settings: ARGS="--prefect-port 4201"
+	@$(BIN)/python -m flows.up up $(ARGS)
+
+status: .venv/.installed ## say what of it runs, and where
+	@$(BIN)/python -m flows.up status $(ARGS)
+
+down: .venv/.installed ## stop it; what it keeps stays
+	@$(BIN)/python -m flows.up down $(ARGS)
+
+logs: .venv/.installed ## the end of its logs: ARGS="--program worker --lines 200"
+	@$(BIN)/python -m flows.up logs $(ARGS)
+
+backup: .venv/.installed ## copy databases and files while everything runs: ARGS="--to /srv/backup/today"
+	@$(BIN)/python -m flows.backup backup $(ARGS)
+
+restore: .venv/.installed ## put a backup into an empty folder: ARGS="--source /srv/backup/today --folder mlruns"
+	@$(BIN)/python -m flows.backup restore $(ARGS)
 
 check: .venv/.installed ## lint, formatting, types, import layers
 	@$(BIN)/ruff check --quiet .

@@ -30,9 +30,17 @@ def tracking_folder() -> Path:
     return Path.cwd() / "mlruns"
 
 
+def server_file() -> Path:
+    """Where `make up` writes the address of its MLflow server, for the commands in the same folder."""
+    return tracking_folder() / "server"
+
+
 def tracking_uri() -> str:
-    """$MLFLOW_TRACKING_URI, or the SQLite file mlruns/mlflow.db."""
-    return os.environ.get(URI_VARIABLE) or f"sqlite:///{tracking_folder() / 'mlflow.db'}"
+    """$MLFLOW_TRACKING_URI, else the server of `make up` while there is one, else the SQLite file mlruns/mlflow.db."""
+    given = os.environ.get(URI_VARIABLE)
+    if not given and server_file().exists():
+        given = server_file().read_text(encoding="utf-8").strip()
+    return given or f"sqlite:///{tracking_folder() / 'mlflow.db'}"
 
 
 def check_tracking() -> None:
@@ -49,7 +57,9 @@ def check_tracking() -> None:
             raise TrackingError(
                 f"the MLflow server at {uri} does not answer",
                 got=str(error)[:300],
-                do=f"start it, or correct ${URI_VARIABLE}, or unset it to use {tracking_folder()}",
+                do=f"start it, or correct ${URI_VARIABLE}, or unset it to use {tracking_folder()}"
+                if os.environ.get(URI_VARIABLE)
+                else "make up starts it again; make down lets the commands work without it",
             ) from error
 
 

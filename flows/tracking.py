@@ -16,7 +16,7 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from flows.artifacts import Artifacts
-from flows.store import connect, quiet_mlflow, sqlite_folder, tracking_uri
+from flows.store import TrackingError, connect, quiet_mlflow, sqlite_folder, tracking_uri
 from ncf.data.prepared import PreparedData
 
 COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"
@@ -62,11 +62,21 @@ class Tracker:
 
     @cached_property
     def experiment_id(self) -> str:
-        """The data set's experiment, made on first use."""
+        """The data set's experiment, made on first use.
+
+        Raises:
+            TrackingError: a server made it, and the database is read without that server.
+        """
         found = self.client.get_experiment_by_name(self.dataset)
-        if found is not None:
-            return str(found.experiment_id)
         folder = sqlite_folder(self.uri)
+        if found is not None:
+            if folder and str(found.artifact_location).startswith("mlflow-artifacts:"):
+                raise TrackingError(
+                    "the files of this experiment were kept by an MLflow server, and can't be reached without it",
+                    got=self.dataset,
+                    do="start it (make up), or set $MLFLOW_TRACKING_URI to it",
+                )
+            return str(found.experiment_id)
         artifacts = (folder / "artifacts" / self.dataset).as_uri() if folder else None
         tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens it as a GenAI experiment
         return str(self.client.create_experiment(self.dataset, artifact_location=artifacts, tags=tags))

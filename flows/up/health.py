@@ -1,0 +1,82 @@
+"""Whether the servers and the worker do what they are for, and with the passwords that are meant."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import requests
+
+from flows.up.passwords import MLFLOW_PASSWORD, Passwords
+from flows.up.passwords import PREFECT as PREFECT_PASSWORD
+from flows.up.programs import MLFLOW, POOL, PREFECT, WORKER, worker_name
+from flows.up.settings import UpSettings
+from ncf.errors import ConfigError
+
+SECONDS = 10.0  # for one answer
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is asked of the servers that run with these settings.
+
+    Attributes:
+        settings: where they are.
+        passwords: of the clients, or None.
+    """
+
+    settings: UpSettings
+    passwords: Passwords | None
+
+    def check(self, name: str) -> bool:
+        """Whether a program is of use: a server answers, its database included; the worker takes flow runs."""
+        checks: dict[str, Callable[[], bool]] = {MLFLOW: self._mlflow, PREFECT: self._prefect, WORKER: self._worker}
+        try:
+            return checks[name]()
+        except (requests.RequestException, ValueError):
+            return False
+
+    def check_passwords(self, name: str) -> None:
+        """Make sure that a server asks for a password if and only if one is meant, and takes it.
+
+        Raises:
+            ConfigError: it is otherwise.
+        """
+        if name == WORKER:
+            return
+        auth, variable = self._account(name)
+        method, url = self._protected(name)
+        open_to_all = requests.request(method, url, json={}, timeout=SECONDS).ok
+        if open_to_all != (auth is None):
+            raise ConfigError(
+                f"the {name} server runs {'without' if open_to_all else 'with'} a password; ${variable} is "
+                f"{'not ' if auth is None else ''}set",
+                do="set the variables as they were when it was started, or: make down, then make up",
+            )
+        if auth is not None and not requests.request(method, url, json={}, auth=auth, timeout=SECONDS).ok:
+            raise ConfigError(
+                f"the {name} server has another password than ${variable}",
+                do="docs/operations.md#passwords says how to change it"
+                if name == MLFLOW
+                else "set the one that it was started with, or: make down, then make up",
+            )
+
+    def _account(self, name: str) -> tuple[tuple[str, str] | None, str]:
+        if name == PREFECT:
+            return (self.passwords.prefect if self.passwords else None), PREFECT_PASSWORD
+        return (self.passwords.mlflow if self.passwords else None), MLFLOW_PASSWORD
+
+    def _protected(self, name: str) -> tuple[str, str]:
+        if name == PREFECT:
+            return "GET", f"{self.settings.prefect_url}/api/admin/version"
+        return "GET", f"{self.settings.mlflow_url}/api/2.0/mlflow/experiments/get?experiment_id=0"
+
+    def _mlflow(self) -> bool:
+        return requests.get(f"{self.settings.mlflow_url}/health", timeout=SECONDS).ok
+
+    def _prefect(self) -> bool:
+        return requests.get(f"{self.settings.prefect_url}/api/ready", timeout=SECONDS).ok
+
+    def _worker(self) -> bool:
+        url = f"{self.settings.prefect_url}/api/work_pools/{POOL}/workers/filter"
+        answer = requests.post(url, json={}, auth=self._account(PREFECT)[0], timeout=SECONDS)
+        answer.raise_for_status()
+        return any(worker["name"] == worker_name() and worker["status"] == "ONLINE" for worker in answer.json())

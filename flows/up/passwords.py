@@ -1,0 +1,87 @@
+"""Passwords: the clients' own variables switch them on, so that who may start the servers can use them as well."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ncf.errors import ConfigError
+
+PREFECT = "PREFECT_API_AUTH_STRING"
+MLFLOW_USER, MLFLOW_PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
+SHORTEST = 12  # characters; MLflow refuses shorter ones, and Prefect's shall not be the weaker
+MAKE = (
+    f"export {PREFECT}=ncf:PASSWORD {MLFLOW_USER}=ncf {MLFLOW_PASSWORD}=PASSWORD; "
+    "python -c 'import secrets; print(secrets.token_urlsafe(24))' makes one"
+)
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """The accounts of the two servers, as (user, password); shown nowhere.
+
+    Attributes:
+        prefect: the one account that Prefect's server has.
+        mlflow: the administrator of MLflow's server.
+    """
+
+    prefect: tuple[str, str] = field(repr=False)
+    mlflow: tuple[str, str] = field(repr=False)
+
+    def for_servers(self, secret_key: str) -> dict[str, str]:
+        """Variables for the servers' processes; they go by environment, never by file or command line.
+
+        Args:
+            secret_key: signs MLflow's forms.
+        """
+        return {
+            "PREFECT_SERVER_API_AUTH_STRING": ":".join(self.prefect),
+            "MLFLOW_AUTH_ADMIN_USERNAME": self.mlflow[0],
+            "MLFLOW_AUTH_ADMIN_PASSWORD": self.mlflow[1],
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": secret_key,
+        }
+
+    def for_clients(self) -> dict[str, str]:
+        """Variables for whatever talks to the servers."""
+        return {PREFECT: ":".join(self.prefect), MLFLOW_USER: self.mlflow[0], MLFLOW_PASSWORD: self.mlflow[1]}
+
+
+def read_passwords(environment: Mapping[str, str]) -> Passwords | None:
+    """The accounts in the environment, or None if there are none.
+
+    Raises:
+        ConfigError: one server would have a password and the other none, or a password is no good.
+    """
+    given = {name: environment.get(name, "") for name in (PREFECT, MLFLOW_USER, MLFLOW_PASSWORD)}
+    if not any(given.values()):
+        return None
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise ConfigError(
+            f"one server would have a password and the other none; not set: {', '.join(missing)}",
+            allowed="all three of them, or none",
+            do=MAKE,
+        )
+    user, _, password = given[PREFECT].partition(":")
+    for name, value in ((PREFECT, password if user else ""), (MLFLOW_PASSWORD, given[MLFLOW_PASSWORD])):
+        if len(value) < SHORTEST or not value.isascii() or not value.isprintable():
+            raise ConfigError(
+                f"${name} can't be used",  # the value itself is nobody's to read
+                allowed=f"{'user:password with' if name == PREFECT else ''} at least {SHORTEST} visible ASCII "
+                "characters in the password".strip(),
+                do=MAKE,
+            )
+    return Passwords((user, password), (given[MLFLOW_USER], given[MLFLOW_PASSWORD]))
+
+
+def require_passwords(passwords: Passwords | None, host: str, loopback: bool) -> None:
+    """Refuse to let other machines in without a password.
+
+    Raises:
+        ConfigError: others can reach the address, and there are no passwords.
+    """
+    if passwords is None and not loopback:
+        raise ConfigError(
+            "other machines can reach this address, and there are no passwords",
+            got=host,
+            allowed="127.0.0.1, ::1 or localhost without passwords",
+            do=MAKE,
+        )

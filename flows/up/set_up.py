@@ -1,0 +1,124 @@
+"""What a Prefect server needs once, and again after a change of prefect.yaml: `python -m flows.up.set_up`.
+
+Speaks to the server of $PREFECT_API_URL, whoever started it; run in the checkout, with $NCF_HOME its folder on the
+machines of the workers.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.workers.process import ProcessWorker
+
+from flows.up.programs import POOL
+from flows.up.supervisor import SupervisorError
+from ncf.errors import NCFError
+
+DEPLOYMENTS = Path("prefect.yaml")
+TAG = "ncf"  # of every deployment of prefect.yaml: no others are ever removed
+PAGE = 200
+
+
+def set_up_server() -> None:
+    """Make the work pool, the locks, the deployments and the automations; what is there already is brought up to date.
+
+    Raises:
+        SupervisorError: the deployments are not taken.
+    """
+    with get_client(sync_client=True) as client:
+        make_work_pool(client)
+        make_locks(client)
+        deploy()
+        remove_departed(client)
+    make_automations()
+
+
+def make_work_pool(client: SyncPrefectClient) -> None:
+    """The pool of workers that run flows as processes; one that is there stays as it is, of whatever type."""
+    template = ProcessWorker.get_default_base_job_template()
+    with suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
+
+
+def make_locks(client: SyncPrefectClient) -> None:
+    """The global limits under which champions change, one for each data set of prefect.yaml."""
+    for dataset in sorted({dataset for dataset in map(_dataset, declared()) if dataset}):
+        client.upsert_global_concurrency_limit_by_name(f"ncf-registry-ncf-{dataset}", 1)
+
+
+def deploy() -> None:
+    """Put every deployment of prefect.yaml on the server, by Prefect's own command.
+
+    Raises:
+        SupervisorError: it fails.
+    """
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SupervisorError("prefect deploy --all failed", got=(done.stdout + done.stderr).strip()[-1500:])
+
+
+def remove_departed(client: SyncPrefectClient) -> list[str]:
+    """Remove the deployments, among those with our tag, that prefect.yaml no longer has. Returns flow/name of each."""
+    wanted = {_full_name(deployment) for deployment in declared()}
+    removed = []
+    for name, deployment in [*_deployed(client)]:
+        if name not in wanted:
+            client.delete_deployment(deployment)
+            removed.append(name)
+    return removed
+
+
+def make_automations() -> None:
+    """The automations; the one place that knows where they come from."""
+
+
+def declared() -> list[dict[str, Any]]:
+    """The deployments of prefect.yaml."""
+    content = yaml.safe_load(DEPLOYMENTS.read_text(encoding="utf-8"))
+    return list(content["deployments"])
+
+
+def _deployed(client: SyncPrefectClient) -> Iterator[tuple[str, Any]]:
+    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    offset = 0
+    flows = {}
+    while page := client.read_deployments(deployment_filter=tagged, limit=PAGE, offset=offset):
+        for deployment in page:
+            if deployment.flow_id not in flows:
+                flows[deployment.flow_id] = client.read_flow(deployment.flow_id).name
+            yield f"{flows[deployment.flow_id]}/{deployment.name}", deployment.id
+        offset += len(page)
+
+
+def _full_name(deployment: dict[str, Any]) -> str:
+    """Flow and name: a flow is named after its function, with Prefect's dashes."""
+    flow = str(deployment["entrypoint"]).rpartition(":")[2].replace("_", "-")
+    return f"{flow}/{deployment['name']}"
+
+
+def _dataset(deployment: dict[str, Any]) -> str:
+    settings = (deployment.get("parameters") or {}).get("settings") or {}
+    return str(settings.get("dataset", ""))
+
+
+def main() -> int:
+    """Set the server up. Returns the exit code."""
+    try:
+        set_up_server()
+    except NCFError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

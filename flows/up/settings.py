@@ -1,0 +1,95 @@
+"""The settings of the servers on one machine, and what follows from them."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ncf.config import Settings
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+LOG_LINES = 40
+
+
+class FolderSettings(Settings):
+    """Which servers are meant: those of a folder."""
+
+    folder: Path = Field(
+        default=Path("mlruns"),
+        description="where the databases and MLflow's files are kept; the run folder `up` in it has logs and the "
+        "supervisor's files",
+    )
+
+    @property
+    def home(self) -> Path:
+        """The folder, absolute."""
+        return self.folder.expanduser().resolve()
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the supervisor's configuration, socket and logs are."""
+        return self.home / "up"
+
+
+class UpSettings(FolderSettings):
+    """Start an MLflow server, a Prefect server with the deployments of prefect.yaml, and a worker; again: see to it."""
+
+    host: str = Field(
+        default="127.0.0.1", description="address to listen on; any but this machine's own needs passwords"
+    )
+    prefect_port: Port = Field(default=4200, description="port of the Prefect server")
+    mlflow_port: Port = Field(default=5000, description="port of the MLflow server")
+    mlflow_names: tuple[str, ...] = Field(
+        default=(),
+        description="names and addresses by which other machines reach MLflow, without port; it refuses others. Needed "
+        "with a host that is not this machine's own",
+    )
+    runs: int = Field(
+        default=2, ge=1, le=1000, description="flow runs that the worker has at a time; a retraining uses a core"
+    )
+    wait_seconds: float = Field(
+        default=300.0, ge=1.0, le=86_400.0, description="seconds that each server has to become healthy"
+    )
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.prefect_port == self.mlflow_port:
+            raise ValueError(f"the two servers need two ports, got {self.prefect_port} twice")
+        return self
+
+    @property
+    def prefect_url(self) -> str:
+        """Address of the Prefect server's UI, for this machine."""
+        return f"http://{self._reached}:{self.prefect_port}"
+
+    @property
+    def mlflow_url(self) -> str:
+        """Address of the MLflow server, for this machine."""
+        return f"http://{self._reached}:{self.mlflow_port}"
+
+    @property
+    def database(self) -> Path:
+        """MLflow's database: that of the commands without servers, so that they have one history."""
+        return self.home / "mlflow.db"
+
+    @property
+    def _reached(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"[{host}]" if ":" in host else host
+
+
+class DownSettings(FolderSettings):
+    """Stop the worker, its flow runs, and the servers; what they keep stays."""
+
+
+class StatusSettings(FolderSettings):
+    """Say what runs, and where."""
+
+
+class LogsSettings(FolderSettings):
+    """Print the end of the logs."""
+
+    program: str = Field(
+        default="", pattern=r"^(|mlflow|prefect|worker|supervisord)$", description="of this one; empty: of all"
+    )
+    lines: int = Field(default=LOG_LINES, ge=1, le=1_000_000, description="last lines of each")

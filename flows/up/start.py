@@ -1,0 +1,18 @@
+"""What the supervisor runs: ends what an earlier start of the same program left, then becomes the program."""
+
+import os
+import sys
+from pathlib import Path
+
+from flows.up.leftovers import end, leftovers
+from flows.up.programs import FOLDER_VARIABLE
+
+
+def main(name: str, command: list[str]) -> None:
+    """Become the program. A server whose parent was killed holds its port, and would let no successor start."""
+    end(leftovers(Path(os.environ[FOLDER_VARIABLE]), name))
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,191 @@
+"""The supervisor, supervisord: its configuration, its start, and what it is asked."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from flows.up.programs import PROGRAM_VARIABLE, Program
+from ncf.errors import ConfigError, NCFError
+
+CONFIG, SOCKET, PID, LOGS = "supervisord.conf", "supervisor.sock", "supervisord.pid", "logs"
+SPECIAL = "%;#\n"  # formats and comments of its configuration, which it reads more than once
+LONGEST_SOCKET = 90  # characters; the system allows 107, and supervisord adds its pid while it makes the socket
+START_SECONDS, STOP_SECONDS = 30.0, 150.0
+HEAD = """\
+[unix_http_server]
+file={folder}/{socket}
+chmod=0700
+
+[supervisord]
+logfile={folder}/{logs}/supervisord.log
+logfile_maxbytes=1MB
+logfile_backups=3
+pidfile={folder}/{pid}
+childlogdir={folder}/{logs}
+identifier=ncf
+user={user}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+PROGRAM = """
+[program:{name}]
+command={command}
+directory={directory}
+environment={variable}="{name}"
+priority={priority}
+autostart={at_once}
+autorestart=true
+startsecs=3
+startretries=1000
+stopwaitsecs={stop_seconds}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={folder}/{logs}/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=3
+"""
+
+
+class SupervisorError(NCFError):
+    """The supervisor, or a program that it should keep up, does not do what it should."""
+
+
+def configuration(folder: Path, programs: Sequence[Program], directory: Path) -> str:
+    """Supervisord's configuration.
+
+    Args:
+        folder: the run folder.
+        programs: in the order of their start; they are stopped in the reverse order.
+        directory: where the programs run.
+    """
+    where = {"folder": str(folder), "socket": SOCKET, "logs": LOGS, "pid": PID}
+    parts = [HEAD.format(**where, user=os.geteuid())]  # named, or it warns that it runs as root
+    for number, program in enumerate(programs, start=1):
+        parts.append(
+            PROGRAM.format(
+                **where,
+                name=program.name,
+                command=program.line().replace("%", "%%"),
+                directory=directory,
+                variable=PROGRAM_VARIABLE,
+                priority=number * 100,
+                at_once=str(program.at_once).lower(),
+                stop_seconds=program.stop_seconds,
+            )
+        )
+    return "".join(parts)
+
+
+def check_paths(folder: Path, directory: Path) -> None:
+    """Raise ConfigError if a path is nothing for supervisord: too long for a socket, or with its special characters."""
+    path = str(folder / SOCKET)
+    for text in (path, str(directory)):
+        if any(mark in text for mark in SPECIAL):
+            raise ConfigError(
+                "supervisord can't work with the path", got=text, allowed="none of % ; #", do="choose another: --folder"
+            )
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
+        raise ConfigError(
+            "the path of the supervisor's socket is too long for the system",
+            got=path,
+            allowed=f"at most {LONGEST_SOCKET} characters",
+            do="choose a folder with a shorter path: --folder",
+        )
+
+
+class Supervisor:
+    """supervisord of one run folder, running or not.
+
+    Attributes:
+        folder: the run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def runs(self) -> bool:
+        """Whether it answers; a socket or a pid that a killed one left does not."""
+        try:
+            return str(self._ask().getState()["statename"]) in ("RUNNING", "RESTARTING")
+        except (OSError, Fault):
+            return False
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """What it says of each program: statename, pid, start (seconds since 1970), spawnerr."""
+        return {str(info["name"]): dict(info) for info in self._ask().getAllProcessInfo()}
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start it in the background; the environment is that of all programs.
+
+        Raises:
+            SupervisorError: it does not start.
+        """
+        (self.folder / SOCKET).unlink(missing_ok=True)
+        command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self.folder / CONFIG)]
+        done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)
+        if done.returncode != 0 or not _within(START_SECONDS, self.runs):
+            raise SupervisorError(
+                "the supervisor does not start",
+                got=(done.stderr or done.stdout).strip()[-500:],
+                do=f"see {self.folder / LOGS / 'supervisord.log'}",
+            )
+
+    def start_program(self, name: str) -> None:
+        """Start a program that is not running, one that was given up included; it may take a while to be of use."""
+        if self.states()[name]["statename"] in ("STOPPED", "EXITED", "FATAL", "UNKNOWN"):
+            self._ask().startProcess(name, False)
+
+    def stop_program(self, name: str) -> None:
+        """Stop a program and wait until it has ended."""
+        if self.states()[name]["statename"] not in ("STOPPED", "EXITED", "FATAL", "UNKNOWN"):
+            self._ask().stopProcess(name, True)
+
+    def stop(self) -> None:
+        """Stop all programs and the supervisor, and wait until they have ended.
+
+        Raises:
+            SupervisorError: they do not end.
+        """
+        pid = int(self._ask().getPID())
+        self._ask().shutdown()
+        if not _within(STOP_SECONDS, lambda: not _exists(pid)):
+            raise SupervisorError(
+                "the supervisor does not stop; its process", got=pid, do=f"kill -9 {pid}, and try again"
+            )
+
+    def _ask(self) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self.folder / SOCKET}")
+        return ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def tail(path: Path, lines: int) -> list[str]:
+    """The last lines of a log."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+def _within(seconds: float, true: Any) -> bool:
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
