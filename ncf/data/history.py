@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ncf.data.coded import stable_order
 from ncf.data.interactions import Indices, Interactions
 from ncf.data.times import Microseconds
 
@@ -30,18 +30,19 @@ class DayCounts:
     users: Indices
 
     @classmethod
-    def of(cls, users: Indices, times: Microseconds) -> Self:
+    def of(cls, users: Indices | NDArray[np.int32], times: Microseconds) -> Self:
         """Count pairs.
 
         Args:
-            users: int64[N], indices from 0.
-            times: int64[N], microseconds since 1970.
+            users: int[N], indices, each user's rows together.
+            times: int64[N], microseconds since 1970, each user's in order.
         """
-        every_day = times // DAY
-        days, interactions = np.unique(every_day, return_counts=True)
-        span = int(users.max(initial=0)) + 1
-        active = np.unique(every_day * span + users) // span
-        return cls(days, interactions, np.unique(active, return_counts=True)[1])
+        every_day = (times // DAY).astype(np.int32)
+        begins = np.ones(len(users), dtype=bool)  # of what a user did on a day
+        begins[1:] = (every_day[1:] != every_day[:-1]) | (users[1:] != users[:-1])
+        interactions, active = np.bincount(every_day), np.bincount(every_day[begins])
+        days = np.flatnonzero(interactions)
+        return cls(days, interactions[days], active[days])
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame) -> Self:
@@ -75,8 +76,7 @@ class History:
         num_items, items, times = len(interactions.item_ids), interactions.items, interactions.times
         if times is None:
             return cls.timeless(np.bincount(items, minlength=num_items))
-        in_time = stable_order(times)[1]
-        newest = items[in_time[-max(1, round(RECENT_SHARE * len(items))) :]]
+        newest = items[_newest(times, max(1, round(RECENT_SHARE * len(items))))]
         recent = np.bincount(newest, minlength=num_items)
         early = np.bincount(items, minlength=num_items) - recent
         return cls(early, recent, DayCounts.of(interactions.users, times), int(times.max()))
@@ -96,3 +96,11 @@ class History:
     def item_columns(self) -> dict[str, Indices]:
         """Columns of a table of the items."""
         return {EARLY: self.early, RECENT: self.recent}
+
+
+def _newest(times: Microseconds, number: int) -> NDArray[np.bool_]:
+    """bool[N]: so many of the newest; of those of one time the last ones."""
+    limit = np.partition(times, -number)[-number]  # half of what sorting takes
+    newest: NDArray[np.bool_] = times > limit
+    newest[np.flatnonzero(times == limit)[np.count_nonzero(newest) - number :]] = True
+    return newest

@@ -116,7 +116,7 @@ def measure(log: CodedLog, recommender: Recommender, window: int) -> Findings:
 def _activity(log: CodedLog, recommender: Recommender, last_time: int | None, window: int) -> Activity | None:
     if last_time is None:
         return None
-    before, after = recommender.bundle.history.by_day, DayCounts.of(log.users.astype(np.int64), log.times)
+    before, after = recommender.bundle.history.by_day, DayCounts.of(log.users, log.times)
     return compare_activity(before, after, last_time, int(log.times.max()), window)
 
 

@@ -18,8 +18,8 @@ def ratings(rows: list[tuple[int, int, float]]) -> Ratings:
 
 
 def test_days_have_their_interactions_and_the_users_who_were_active() -> None:
-    times = np.array([3 * DAY, 3 * DAY + 5, 4 * DAY - 1, 9 * DAY])
-    counts = DayCounts.of(np.array([0, 1, 1, 0]), times)
+    times = np.array([3 * DAY, 9 * DAY, 3 * DAY + 5, 4 * DAY - 1])
+    counts = DayCounts.of(np.array([0, 0, 1, 1]), times)
     assert counts.frame().to_dict("list") == {"day": [3, 9], "interactions": [3, 1], "users": [2, 1]}
     again = DayCounts.of_frame(counts.frame())
     assert again.frame().equals(counts.frame())
@@ -38,6 +38,12 @@ def test_the_newest_tenth_is_apart() -> None:
     assert history.recent.tolist() == [1, 0, 1]
     assert history.last_time == 201 * DAY
     assert history.by_day.days.tolist() == [*range(100, 118), 200, 201]
+
+
+def test_of_pairs_of_one_time_the_later_ones_are_the_newer() -> None:
+    history = History.of(to_interactions(ratings([(user, user, 100.0) for user in range(20)])))
+    assert history.recent.tolist() == [0] * 18 + [1, 1]
+    assert history.early.tolist() == [1] * 18 + [0, 0]
 
 
 def test_of_few_pairs_the_newest_is_the_newest_tenth() -> None:
