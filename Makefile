@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain rollback recommend serve tune mlflow optuna test test-slow check format clean
+.PHONY: help install prepare retrain monitor rollback recommend serve tune mlflow optuna test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="
 
 retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations; settings: ARGS="--seed 1"
 	@$(BIN)/python -m flows.retrain $(ARGS)
+
+monitor: .venv/.installed ## what has changed in the data since the champion was trained: ARGS="--thresholds.psi 0.1"
+	@$(BIN)/python -m flows.monitor $(ARGS)
 
 tune: .venv/.installed ## search better settings, for retrain to use: ARGS="--model gmf --budget.minutes 20"
 	@$(BIN)/python -m flows.tune $(ARGS)

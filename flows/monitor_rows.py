@@ -17,9 +17,9 @@ def rows_of(findings: Findings, thresholds: ThresholdConfig) -> list[list[str]]:
         ["no longer in the log", NONE, f"{findings.lost:,}", _limit(thresholds.lost, "{:.1%}")],
         ["newest interaction", *_times(findings), _limit(thresholds.silence_hours, "{:g} hours ago")],
         ["unknown users", NONE, f"{newcomers.users:,}", NONE],
-        ["their interactions", NONE, f"{newcomers.user_share:.1%}", _limit(thresholds.unknown_users, "{:.0%}")],
+        _share("of unknown users", newcomers.user_share, thresholds.unknown_users),
         ["unknown items", NONE, f"{newcomers.items:,}", NONE],
-        ["their interactions", NONE, f"{newcomers.item_share:.1%}", _limit(thresholds.unknown_items, "{:.0%}")],
+        _share("with unknown items", newcomers.item_share, thresholds.unknown_items),
     ]
     if findings.shift:
         by_chance = f"{findings.shift.by_chance:.3f} by chance"
@@ -27,7 +27,7 @@ def rows_of(findings: Findings, thresholds: ThresholdConfig) -> list[list[str]]:
     if findings.activity:
         one, factor = findings.activity, _limit(thresholds.activity_factor, "x {0:g} or / {0:g}")
         rows.append(["interactions a day", f"{one.per_day_before:,.1f}", f"{one.per_day_after:,.1f}", factor])
-        rows.append(["of each active user", f"{one.per_user_before:.1f}", f"{one.per_user_after:.1f}", NONE])
+        rows.append(["by an active user", f"{one.per_user_before:.1f}", f"{one.per_user_after:.1f}", NONE])
     return [*rows, *(_accuracy(findings.accuracy, thresholds) if findings.accuracy else ())]
 
 
@@ -42,6 +42,10 @@ def _accuracy(accuracy: Accuracy, thresholds: ThresholdConfig) -> list[list[str]
         ["NDCG@10 of popular items", NONE, _figure(accuracy.popularity_ndcg), NONE],
         ["NDCG@10 above popular items", NONE, f"{accuracy.gain.value:+.4f} ±{accuracy.gain.half_width:.4f}", below],
     ]
+
+
+def _share(of: str, share: float, limit: float | None) -> list[str]:
+    return [f"new interactions {of}", NONE, f"{share:.1%}", _limit(limit, "{:.0%}")]
 
 
 def _figure(figure: Figure) -> str:

@@ -63,20 +63,20 @@ def _drift(findings: Findings, thresholds: ThresholdConfig) -> list[Passed]:
     newcomers, new = findings.newcomers, f"{findings.new:,} new interactions"
     shift = 0.0 if findings.shift is None else findings.shift.psi
     return [
-        *_above("growth", findings.growth, thresholds.growth, f"{new} on {findings.known:,} known ones"),
-        *_above("psi", shift, thresholds.psi, f"users turn to other items than before: PSI {shift:.3f}"),
-        *_above("unknown_users", newcomers.user_share, thresholds.unknown_users, f"of {new}, those of unknown users"),
-        *_above("unknown_items", newcomers.item_share, thresholds.unknown_items, f"of {new}, those with unknown items"),
+        *_above("growth", findings.growth, thresholds.growth, f"the log has grown: {new} on {findings.known:,}"),
+        *_above("psi", shift, thresholds.psi, "users turn to other items than before: PSI", ".3f"),
+        *_above("unknown_users", newcomers.user_share, thresholds.unknown_users, f"share of unknown users in {new}"),
+        *_above("unknown_items", newcomers.item_share, thresholds.unknown_items, f"share of unknown items in {new}"),
         *(_activity(findings.activity, thresholds.activity_factor) if findings.activity else ()),
         *(_accuracy(findings.accuracy, thresholds) if findings.accuracy else ()),
     ]
 
 
-def _above(name: str, value: float, limit: float | None, what: str) -> list[Passed]:
+def _above(name: str, value: float, limit: float | None, what: str, form: str = ".1%") -> list[Passed]:
     if limit is None or value <= limit:
         return []
-    beside = f"more than {limit:g}" if name == "psi" else f"{value:.1%}, more than {limit:.1%}"
-    return [Passed(name=name, kind="drift", value=value, threshold=limit, words=f"{what} ({beside})")]
+    words = f"{what} ({value:{form}}, more than {limit:{form}})"
+    return [Passed(name=name, kind="drift", value=value, threshold=limit, words=words)]
 
 
 def _activity(activity: Activity, factor: float | None) -> list[Passed]:

@@ -56,9 +56,13 @@ SHIFTED = Shift(psi=0.3, by_chance=0.01, before=[], after=[])
 @pytest.mark.parametrize(
     ("changes", "names", "words"),
     [
-        ({"new": 2001}, ["growth"], "2,001 new interactions on 10,000 known ones (20.0%, more than 20.0%)"),
-        ({"shift": SHIFTED}, ["psi"], "users turn to other items than before: PSI 0.300 (more than 0.25)"),
-        ({"newcomers": UNKNOWN}, ["unknown_users", "unknown_items"], "those of unknown users (60.0%, more than 50.0%)"),
+        ({"new": 2001}, ["growth"], "the log has grown: 2,001 new interactions on 10,000 (20.0%, more than 20.0%)"),
+        ({"shift": SHIFTED}, ["psi"], "users turn to other items than before: PSI (0.300, more than 0.250)"),
+        (
+            {"newcomers": UNKNOWN},
+            ["unknown_users", "unknown_items"],
+            "unknown users in 1,000 new interactions (60.0%",
+        ),
         ({"activity": activity_of(3.1)}, ["activity_factor"], "(3.10 times as many, more than 3.00)"),
         ({"activity": activity_of(0.3)}, ["activity_factor"], "(0.30 times as many, less than 0.33)"),
         ({"accuracy": accuracy_of(0.15, 0.17)}, ["below_popularity"], "NDCG@10 0.1500 against 0.1700"),
