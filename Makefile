@@ -7,7 +7,7 @@ OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow check format clean
+.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="
 
 retrain: .venv/.installed ## data -> four models -> comparison -> champion -> recommendations: DATASET=ml-1m ARGS="--seed 1"
 	@$(BIN)/python -m flows.retrain $(OPTIONS)
+
+monitor: .venv/.installed ## what has changed in the data since the champion was trained: ARGS="--thresholds.psi 0.1"
+	@$(BIN)/python -m flows.monitor $(OPTIONS)
 
 tune: .venv/.installed ## search better settings, for retrain to use: ARGS="--model gmf --budget.minutes 20"
 	@$(BIN)/python -m flows.tune $(OPTIONS)

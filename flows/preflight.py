@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from flows.monitor_settings import MonitorSettings
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings, ModelSettings, RetrainSettings
 from flows.store import SQLITE, check_tracking, sqlite_folder, tracking_uri
@@ -24,12 +25,15 @@ def check_before_work(settings: DataSettings | RecommendSettings) -> None:
     Raises:
         ConfigError: the hardware or the engine asked for is not there, a folder can't be written, or its disk is nearly
             full.
-        DataError: the log is not there, or its columns are not what they should be, or an output is in no known place.
+        DataError: the log is not there, or its columns are not what they should be (which for a monitor is a finding),
+            or an output is in no known place.
         ModelError: recommendations are asked for where there was never a model.
         TrackingError: MLflow does not answer.
     """
     if isinstance(settings, RecommendSettings):
         check_recommending(settings)
+    elif isinstance(settings, MonitorSettings):
+        check_monitoring(settings)
     else:
         check_data(settings)
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
@@ -44,6 +48,14 @@ def check_data(settings: DataSettings) -> None:
         check_training(settings)
     if isinstance(settings, RetrainSettings):
         check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
+
+
+def check_monitoring(settings: MonitorSettings) -> None:
+    """What a look at the data needs, but for the log: that it can't be read is a finding."""
+    check_hardware(settings.hardware)
+    if settings.engine.kind == "dask":
+        check_installed()
+    check_tracking()
 
 
 def check_training(settings: ModelSettings) -> None:

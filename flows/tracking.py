@@ -115,6 +115,11 @@ class Tracker:
         )
         return found[0] if found else None
 
+    def tagged_run(self, tag: str, value: str, title: str) -> str:
+        """The run that has this tag, made on first use. Returns its id."""
+        found = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1)
+        return str(found[0].info.run_id) if found else self._create_run(title, {tag: value})
+
     def reopen(self, run_id: str) -> None:
         """Take the mark of completeness from a run whose end is written anew."""
         if COMPLETE in self.client.get_run(run_id).data.tags:
@@ -192,10 +197,10 @@ class Tracker:
         self.client.set_terminated(run_id, status)
         self.set_tags(run_id, tags)
 
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Log final values, without steps."""
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log final values, or those of one step of a series."""
         now = int(datetime.now(UTC).timestamp() * 1000)
-        self.client.log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in metrics.items()])
+        self.client.log_batch(run_id, metrics=[Metric(key, value, now, step) for key, value in metrics.items()])
 
     def series(self, run_id: str, keys: Iterable[str]) -> dict[str, dict[int, float]]:
         """What was logged by step, under each key that has anything.

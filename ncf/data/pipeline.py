@@ -1,6 +1,7 @@
 """From a log to a prepared data set and its report."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from ncf.data.coded import CodedLog
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.filters import filter_ratings
+from ncf.data.history import History
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
@@ -43,16 +45,30 @@ def prepare_source(
         ConfigError: the engine can't be had.
         DataError: the log is not there, is not what it should be, or too little is left of it.
     """
+    log, titles = filter_source(source, config, engine, cache, database_url)
+    return _prepared(name, log, titles, config)
+
+
+def filter_source(
+    source: SourceConfig,
+    config: DataConfig,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
+    cache: Path | None = None,
+    database_url: str | None = None,
+) -> tuple[list[CodedLog], "pd.Series[str]"]:
+    """Read, check and filter; arguments and errors are those of `prepare_source`.
+
+    Returns:
+        The log that is left, one row a pair, alone in a list, so that the caller can let go of it; titles by item id.
+    """
     if engine.kind == "pandas" or isinstance(source, PaperSource):
         if engine.kind == "dask":
             logger.info("Files in the paper's format are prepared by pandas")
-        return prepare_ratings(name, load_ratings(source, cache, database_url), config)
+        return _filtered(load_ratings(source, cache, database_url), config)
     from ncf.data.dask.prepare import filter_by_dask
 
     kept, titles = filter_by_dask(source, config, engine, cache or cache_dir(), database_url)
-    log = [kept]
-    del kept
-    return _prepared(name, log, titles, config)
+    return [kept], titles
 
 
 def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[PreparedData, DataReport]:
@@ -66,9 +82,13 @@ def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[Pr
     Raises:
         DataError: too little is left to train on or to evaluate.
     """
-    log, titles = [filter_ratings(ratings, config.filters, config.feedback)], ratings.titles
+    log, titles = _filtered(ratings, config)
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
     return _prepared(name, log, titles, config)
+
+
+def _filtered(ratings: Ratings, config: DataConfig) -> tuple[list[CodedLog], "pd.Series[str]"]:
+    return [filter_ratings(ratings, config.filters, config.feedback)], ratings.titles
 
 
 def _prepared(
@@ -77,11 +97,11 @@ def _prepared(
     """From a filtered log, which is taken out of its list, so that nobody holds it any more."""
     interactions = to_interactions(log.pop(), config.feedback)
     refuse_unusable(interactions)
-    split = split_interactions(interactions, config.split)
+    split, history = split_interactions(interactions, config.split), History.of(interactions)
     del interactions
     own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
     tally = split.tally
     if len(titles) and not own.any():
         tally = tally.note(f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?")
     data = prepare(name, split, own, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
-    return data, DataReport.of(data, tally)
+    return replace(data, history=history), DataReport.of(data, tally)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ncf.data.history import History
 from ncf.data.ids import id_bytes
 from ncf.data.interactions import Ids, Indices
 from ncf.data.sampler import draw_candidates
@@ -47,6 +48,7 @@ class PreparedData:
         titles: str[num_items], empty where unknown; not part of the fingerprint, since models do not see them.
         labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
         other: observed, but in no split: neither learned nor evaluated, nor offered as unseen.
+        history: when the pairs came; not part of the fingerprint, since models do not see it. None if it is not known.
     """
 
     name: str
@@ -58,6 +60,7 @@ class PreparedData:
     titles: NDArray[Any] = field(repr=False)
     labels: NDArray[np.float32] | None = None
     other: Pairs = field(default_factory=no_pairs)
+    history: History | None = field(default=None, repr=False)
 
     @property
     def num_users(self) -> int:

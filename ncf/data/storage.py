@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ncf.data.history import EARLY, History
 from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
@@ -14,14 +15,18 @@ from ncf.data.split import Pairs
 from ncf.errors import DataError
 from ncf.files import new_folder, read_json, write_json
 
-FORMAT = 2
+FORMAT = 3
 
 
 def save_prepared(data: PreparedData, folder: Path) -> None:
     """Write a prepared data set; an older one at the same place is replaced only when the new one is whole."""
     with new_folder(folder) as new:
         pd.DataFrame({USER_ID: encode_ids(data.user_ids)}).to_parquet(new / "users.parquet")
-        pd.DataFrame({ITEM_ID: encode_ids(data.item_ids), TITLE: data.titles}).to_parquet(new / "items.parquet")
+        items = pd.DataFrame({ITEM_ID: encode_ids(data.item_ids), TITLE: data.titles})
+        if data.history is not None:
+            items = items.assign(**data.history.item_columns())
+            data.history.by_day.frame().to_parquet(new / "days.parquet")
+        items.to_parquet(new / "items.parquet")
         train = _pairs_frame(data.train)
         (train if data.labels is None else train.assign(label=data.labels)).to_parquet(new / "train.parquet")
         _pairs_frame(data.other).to_parquet(new / "other.parquet")
@@ -33,6 +38,7 @@ def save_prepared(data: PreparedData, folder: Path) -> None:
                 "format": FORMAT,
                 "name": data.name,
                 "fingerprint": data.fingerprint,
+                "last_time": data.history.last_time if data.history else None,
                 USER_ID: kind_of(data.user_ids),
                 ITEM_ID: kind_of(data.item_ids),
                 "num_users": data.num_users,
@@ -69,6 +75,7 @@ def load_prepared(folder: Path) -> PreparedData:
             items[TITLE].to_numpy(dtype=object),
             train["label"].to_numpy(np.float32, copy=True) if "label" in train else None,
             _pairs(pd.read_parquet(folder / "other.parquet")),
+            _history(items, folder, about["last_time"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors
         raise DataError(f"{folder} is not a readable prepared data set", got=str(error), do=again) from error
@@ -80,6 +87,10 @@ def load_prepared(folder: Path) -> PreparedData:
             do=again,
         )
     return data
+
+
+def _history(items: pd.DataFrame, folder: Path, last_time: int | None) -> History | None:
+    return History.of_frames(items, pd.read_parquet(folder / "days.parquet"), last_time) if EARLY in items else None
 
 
 def _pairs_frame(pairs: Pairs) -> pd.DataFrame:

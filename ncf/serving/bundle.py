@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf.config import ModelConfig
+from ncf.data.history import History
 from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.interactions import Ids, Indices
 from ncf.data.prepared import PreparedData
@@ -23,15 +24,17 @@ from ncf.files import new_folder, read_json, write_json
 from ncf.models.build import Model, build_model
 from ncf.serving.sums import check_sums, write_sums
 
-FORMAT = 4
-HEADER, USERS, ITEMS, SEEN_ITEMS, WEIGHTS = FILES = (
+FORMAT, WITHOUT_HISTORY = 5, 4  # a champion of the format before goes on serving
+HEADER, USERS, ITEMS, SEEN_ITEMS, WEIGHTS, DAYS = FILES = (
     "bundle.json",
     "users.parquet",
     "items.parquet",
     "seen.parquet",
     "weights.safetensors",
+    "days.parquet",
 )
 COUNT, SEEN, LEARNED, ITEM = "count", "seen", "learned", "item"
+LAST_TIME = "last_time"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Bundle:
         seen: every known item of each user, of all splits; these are not recommended.
         learned: bool[num_users], whether a user has anything in train; the model knows nothing of the others.
         item_counts: int64[num_items], train interactions: the popularity that unknown users are answered with.
+        history: when its data came; what a monitor compares newer data with.
         about: facts for the reader, such as the data's name and fingerprint; JSON values.
     """
 
@@ -57,6 +61,7 @@ class Bundle:
     seen: PairRows
     learned: NDArray[np.bool_]
     item_counts: Indices
+    history: History
     about: dict[str, Any]
 
     @classmethod
@@ -64,8 +69,10 @@ class Bundle:
         """Bundle a model with the data it was trained on."""
         facts = {"dataset": data.name, "fingerprint": data.fingerprint, **about}
         seen = PairRows.of([data.train, data.validation.pairs, data.test.pairs, data.other], data.num_users)
-        learned = data.user_counts > 0
-        return cls(model, config, data.user_ids, data.item_ids, data.titles, seen, learned, data.item_counts, facts)
+        every, counts = np.bincount(data.everything.items, minlength=data.num_items), data.item_counts
+        history = data.history or History.timeless(every)
+        known = (data.user_ids, data.item_ids, data.titles, seen, data.user_counts > 0, counts, history)
+        return cls(model, config, *known, facts)
 
     def save(self, folder: Path) -> None:
         """Write the bundle, whole or not at all."""
@@ -77,11 +84,12 @@ class Bundle:
             users = {USER_ID: encode_ids(self.user_ids), SEEN: self.seen.counts.numpy(), LEARNED: self.learned}
             pd.DataFrame(users).to_parquet(new / USERS)
             items = {ITEM_ID: encode_ids(self.item_ids), TITLE: self.titles, COUNT: self.item_counts}
-            pd.DataFrame(items).to_parquet(new / ITEMS)
+            pd.DataFrame(items | self.history.item_columns()).to_parquet(new / ITEMS)
+            self.history.by_day.frame().to_parquet(new / DAYS)
             pd.DataFrame({ITEM: self.seen.items.numpy()}).to_parquet(new / SEEN_ITEMS)  # one user after the other
             kinds = {USER_ID: kind_of(self.user_ids), ITEM_ID: kind_of(self.item_ids)}
             header = {"format": FORMAT, "model": self.config.model_dump(mode="json"), "about": self.about}
-            write_json(new / HEADER, header | kinds)
+            write_json(new / HEADER, header | kinds | {LAST_TIME: self.history.last_time})
             write_sums(new)
 
     @classmethod
@@ -94,20 +102,25 @@ class Bundle:
         """
         try:
             header = read_json(folder / HEADER)
-            if header["format"] != FORMAT:
+            if header["format"] not in (FORMAT, WITHOUT_HISTORY):
                 raise ModelError(
                     f"{folder} has another bundle format",
                     got=header["format"],
-                    allowed=str(FORMAT),
+                    allowed=f"{FORMAT}, or {WITHOUT_HISTORY}",
                     do="train again, or use the version of ncf that wrote it",
                 )
-            check_sums(folder, FILES)
+            dated = header["format"] == FORMAT
+            check_sums(folder, FILES if dated else FILES[:-1])
             config: ModelConfig = TypeAdapter(ModelConfig).validate_python(header["model"])
             users = pd.read_parquet(folder / USERS)
             items = pd.read_parquet(folder / ITEMS)
             seen = _seen(users[SEEN].to_numpy(np.int64, copy=True), folder / SEEN_ITEMS, len(items))
             model = build_model(config, len(users), len(items), seed=0)
             model.load_state_dict(load_file(folder / WEIGHTS))
+            counts = items[COUNT].to_numpy(np.int64, copy=True)
+            history = History.timeless(counts)
+            if dated:
+                history = History.of_frames(items, pd.read_parquet(folder / DAYS), header[LAST_TIME])
             return cls(
                 model.eval(),
                 config,
@@ -116,7 +129,8 @@ class Bundle:
                 items[TITLE].to_numpy(dtype=object),
                 seen,
                 users[LEARNED].to_numpy(bool, copy=True),
-                items[COUNT].to_numpy(np.int64, copy=True),
+                counts,
+                history,
                 header["about"],
             )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ncf.data.history import DayCounts, History
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
@@ -51,6 +52,20 @@ def assert_same(found: PreparedData, expected: PreparedData) -> None:
 
 def test_integer_ids_come_back_as_they_were(saved: Path, literal: PreparedData) -> None:
     assert_same(load_prepared(saved), literal)
+
+
+def test_when_the_pairs_came_comes_back_if_it_is_known(saved: Path, literal: PreparedData, tmp_path: Path) -> None:
+    assert load_prepared(saved).history is None
+    days = DayCounts(np.array([7, 9]), np.array([5, 3]), np.array([2, 1]))
+    history = History(np.arange(6), np.arange(6)[::-1], days, 123)
+    save_prepared(replace(literal, history=history), tmp_path / "dated")
+    found = load_prepared(tmp_path / "dated")
+    assert_same(found, literal)
+    assert found.history is not None
+    assert found.history.early.tolist() == [0, 1, 2, 3, 4, 5]
+    assert found.history.recent.tolist() == [5, 4, 3, 2, 1, 0]
+    assert found.history.by_day.frame().equals(days.frame())
+    assert found.history.last_time == 123
 
 
 def test_text_ids_come_back_as_they_were(tmp_path: Path) -> None:
@@ -180,7 +195,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_another_format_is_refused_with_its_number(saved: Path) -> None:
     write_json(saved / "data.json", read_json(saved / "data.json") | {"format": 99})
-    with pytest.raises(DataError, match="has another format: 99; allowed: 2"):
+    with pytest.raises(DataError, match="has another format: 99; allowed: 3"):
         load_prepared(saved)
 
 

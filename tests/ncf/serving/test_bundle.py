@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
+from ncf.data.history import DAY, DayCounts, History
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.files import read_json, write_json
@@ -22,6 +23,7 @@ from ncf.serving.sums import write_sums
 from tests.ncf.known import literal_data, pair_rows, seen_by_user
 from tests.ncf.serving.bundles import (
     CONFIGS,
+    NUM_ITEMS,
     bundle_of,
     scrambled_model,
     seen_pairs,
@@ -30,7 +32,7 @@ from tests.ncf.serving.bundles import (
     with_uuids,
 )
 
-CONTENT = ["bundle.json", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
+CONTENT = ["bundle.json", "days.parquet", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
 FILES = ["SHA256SUMS", *CONTENT]
 every_model = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
 
@@ -87,6 +89,35 @@ def test_ids_titles_seen_items_and_counts_come_back(data: PreparedData, tmp_path
     assert sorted(seen_pairs(loaded)) == sorted(pair for part in parts for pair in pair_rows(part))
     assert loaded.item_counts.tolist() == [int((data.train.items == item).sum()) for item in range(data.num_items)]
     assert loaded.item_counts.dtype == np.int64
+
+
+def test_when_its_data_came_comes_back(saved: Path, tmp_path: Path) -> None:
+    days = DayCounts(np.array([7, 9]), np.array([5, 3]), np.array([2, 1]))
+    history = History(np.arange(NUM_ITEMS), np.arange(NUM_ITEMS)[::-1], days, 9 * DAY + 5)
+    bundle_of(replace(some_data(), history=history)).save(tmp_path / "dated")
+    found = Bundle.load(tmp_path / "dated").history
+    assert found.early.tolist() == history.early.tolist()
+    assert found.recent.tolist() == history.recent.tolist()
+    assert found.by_day.frame().equals(days.frame())
+    assert found.last_time == 9 * DAY + 5
+    timeless = Bundle.load(saved).history
+    assert timeless.last_time is None
+    counts = np.bincount(some_data().everything.items)
+    assert timeless.early.tolist() == timeless.recent.tolist() == counts.tolist()
+
+
+def test_a_bundle_of_the_format_before_goes_on_serving_without_a_history(saved: Path) -> None:
+    expected = Bundle.load(saved)
+    items = pd.read_parquet(saved / "items.parquet").drop(columns=["early", "recent"])
+    items.to_parquet(saved / "items.parquet")
+    (saved / "days.parquet").unlink()
+    header = read_json(saved / "bundle.json") | {"format": 4}
+    del header["last_time"]
+    write_json(saved / "bundle.json", header)
+    found = load_with_new_sums(saved)
+    assert torch.equal(all_scores(found), all_scores(expected))
+    assert found.history.early.tolist() == expected.item_counts.tolist()
+    assert found.history.last_time is None
 
 
 def test_facts_about_the_model_come_back(tmp_path: Path) -> None:
@@ -153,7 +184,9 @@ def test_a_file_of_another_bundle_is_refused_though_it_fits(saved: Path, name: s
     rows = data.train.users != 0
     train = replace(data.train, users=data.train.users[rows], items=data.train.items[rows])
     other = with_uuids(replace(data, train=train)) if name in ("users.parquet", "items.parquet") else data
-    bundle_of(other if name != "seen.parquet" else replace(data, train=train), seed=1).save(tmp_path / "other")
+    other = replace(data, train=train) if name == "seen.parquet" else other
+    history = History(data.item_counts, data.item_counts, DayCounts(*np.ones((3, 1), dtype=np.int64)), DAY)
+    bundle_of(replace(other, history=history), seed=1).save(tmp_path / "other")
     assert (saved / name).read_bytes() != (tmp_path / "other" / name).read_bytes() or name == "bundle.json"
     shutil.copy(tmp_path / "other" / name, saved)
     if name == "bundle.json":
@@ -181,10 +214,10 @@ def test_sums_of_other_files_are_refused(saved: Path, text: str) -> None:
         Bundle.load(saved)
 
 
-def test_a_bundle_of_the_format_before_is_refused_as_such(saved: Path) -> None:
+def test_a_bundle_of_a_format_before_that_is_refused_as_such(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 3})
     (saved / "SHA256SUMS").unlink()
-    with pytest.raises(ModelError, match="another bundle format: 3; allowed: 4; what to do: train again"):
+    with pytest.raises(ModelError, match="another bundle format: 3; allowed: 5, or 4; what to do: train again"):
         Bundle.load(saved)
 
 
@@ -240,7 +273,7 @@ def test_seen_items_are_kept_in_four_bytes_one_user_after_the_other(saved: Path)
 
 def test_another_format_is_refused_with_its_number(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 99})
-    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 4"):
+    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 5, or 4"):
         Bundle.load(saved)
 
 

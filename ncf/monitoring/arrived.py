@@ -1,0 +1,110 @@
+"""What is in a log that a model was not trained on, and what is no longer in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ncf.data.coded import CodedLog
+from ncf.data.ids import kind_of
+from ncf.data.interactions import Ids, Indices
+from ncf.data.ratings import ITEM_ID, USER_ID
+from ncf.data.times import Microseconds
+from ncf.serving.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The pairs of a log that a model has never seen, each user's in order of time.
+
+    Attributes:
+        users: int64[N], the model's index of the user; from `num_users` on those that it does not know.
+        items: int64[N], the same of the item.
+        times: int64[N], microseconds since 1970; None without times.
+        num_users, num_items: that the model knows.
+        new_users, new_items: that it does not know.
+        known_pairs: that it has seen, in training or in its holdouts.
+        lost_pairs: of these, no longer in the log.
+        retyped: columns whose ids are of another type than the model's, such as "user_id: int, now str".
+    """
+
+    users: Indices
+    items: Indices
+    times: Microseconds | None
+    num_users: int
+    num_items: int
+    new_users: int
+    new_items: int
+    known_pairs: int
+    lost_pairs: int
+    retyped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def item_counts(self) -> Indices:
+        """int64[num_items + new_items]: new pairs of each item."""
+        return np.bincount(self.items, minlength=self.num_items + self.new_items)
+
+    def since(self, time: int | None) -> NDArray[np.bool_]:
+        """bool[N]: the pairs newer than a time; all of them if it or the log's times are not known."""
+        if time is None or self.times is None:
+            return np.ones(len(self), dtype=bool)
+        return self.times > time
+
+
+def find_arrived(log: CodedLog, bundle: Bundle) -> Arrived:
+    """Compare a log with what a model has seen; a pair that is in both is neither new nor lost.
+
+    Args:
+        log: filtered as the model's was, one row a pair.
+        bundle: the model.
+    """
+    num_users, num_items = len(bundle.user_ids), len(bundle.item_ids)
+    user_of = _known(log.user_ids, bundle.user_ids)
+    item_of = _known(log.item_ids, bundle.item_ids)
+    users, items = user_of[log.users], item_of[log.items]
+    pairs, seen = users * num_items + items, _seen_pairs(bundle)
+    known = (users >= 0) & (items >= 0) & np.isin(pairs, seen)
+    new = ~known
+    log_users, log_items = log.users[new], log.items[new]
+    new_users, new_items = np.unique(log_users[users[new] < 0]), np.unique(log_items[items[new] < 0])
+    user_of[new_users] = num_users + np.arange(len(new_users))
+    item_of[new_items] = num_items + np.arange(len(new_items))
+    return Arrived(
+        user_of[log_users],
+        item_of[log_items],
+        log.times[new] if log.has_times else None,
+        num_users,
+        num_items,
+        len(new_users),
+        len(new_items),
+        len(seen),
+        len(seen) - int(np.count_nonzero(known)),
+        _retyped(log, bundle),
+    )
+
+
+def _known(ids: Ids, theirs: Ids) -> Indices:
+    """The model's index of each id; -1 for one that it does not know."""
+    if kind_of(ids) != kind_of(theirs):
+        return np.full(len(ids), -1, dtype=np.int64)
+    found: Indices = pd.Index(theirs).get_indexer(pd.Index(ids)).astype(np.int64)
+    return found
+
+
+def _seen_pairs(bundle: Bundle) -> Indices:
+    """Every pair that the model has seen, user * num_items + item, each once."""
+    users = np.repeat(np.arange(len(bundle.user_ids)), bundle.seen.counts.numpy())
+    pairs: Indices = np.unique(users * len(bundle.item_ids) + bundle.seen.items.numpy())
+    return pairs
+
+
+def _retyped(log: CodedLog, bundle: Bundle) -> tuple[str, ...]:
+    kinds = {
+        USER_ID: (kind_of(bundle.user_ids), kind_of(log.user_ids)),
+        ITEM_ID: (kind_of(bundle.item_ids), kind_of(log.item_ids)),
+    }
+    return tuple(f"{column}: {was}, now {now}" for column, (was, now) in kinds.items() if was != now)

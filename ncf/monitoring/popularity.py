@@ -1,0 +1,108 @@
+"""Do users turn to other items than before? The population stability index over classes of popularity.
+
+PSI = sum over the classes b of (q_b - p_b) ln(q_b / p_b), where p_b and q_b are the shares of the interactions before
+and after that went to the items of class b. It is 0 for equal shares, and the same in both directions.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from ncf.data.history import History
+from ncf.data.interactions import Indices
+
+Shares = NDArray[np.float64]
+
+CLASSES = 10  # of known popularity, each a tenth of the interactions; the usual number of PSI's bins
+SMOOTHING = 0.5  # interactions that an empty class is taken for, so that it has a logarithm
+
+
+class Shift(BaseModel):
+    """How the interactions lie on the classes, the most popular first, the last one of items that nobody had.
+
+    Attributes:
+        psi: see the module.
+        by_chance: what PSI is on average if nothing has changed, by the number of interactions alone.
+        before: shares of the newest tenth of what the model was trained on.
+        after: shares of what is new.
+    """
+
+    psi: float
+    by_chance: float
+    before: list[float]
+    after: list[float]
+
+
+def popularity_shift(history: History, new_counts: Indices) -> Shift:
+    """Compare the newest tenth of what the model was trained on with what is new.
+
+    Items are classed by their interactions before that tenth, so that both sides are newer than their classes. All
+    the past is no yardstick: users never meet an item twice, so that what is new is always less popular than the old.
+
+    Args:
+        history: of the model's data.
+        new_counts: int64[at least the model's num_items], new interactions of each item, the unknown ones at the end.
+    """
+    unknown = len(new_counts) - len(history.early)
+    classes = np.append(popularity_classes(history.early), np.full(unknown, CLASSES))
+    before = _per_class(classes, np.append(history.recent, np.zeros(unknown, dtype=np.int64)))
+    after = _per_class(classes, new_counts)
+    return Shift(
+        psi=psi(before, after),
+        by_chance=psi_by_chance(int(before.sum()), int(after.sum()), CLASSES + 1),
+        before=_shares(before).tolist(),
+        after=_shares(after).tolist(),
+    )
+
+
+def popularity_classes(counts: Indices, classes: int = CLASSES) -> Indices:
+    """The class of each item, from 0 for the most popular; each with about the same number of interactions.
+
+    With all items one after the other, the most popular first, and each as long as it has interactions, the place of
+    an item's middle decides; of equal ones the first of the catalogue comes first. Those without any come last.
+
+    Args:
+        counts: int64[num_items].
+        classes: at most; there are fewer if one item has more than its share.
+    """
+    if not counts.any():
+        return np.full(len(counts), classes, dtype=np.int64)
+    order = np.argsort(-counts, kind="stable")
+    ordered = counts[order]
+    middle = (ordered.cumsum() - ordered / 2) / counts.sum()
+    found = np.empty(len(counts), dtype=np.int64)
+    found[order] = np.where(ordered > 0, np.minimum(middle * classes, classes - 1), classes).astype(np.int64)
+    return found
+
+
+def psi(before: Indices, after: Indices, smoothing: float = SMOOTHING) -> float:
+    """The population stability index of two sets of counts. Equal shares give 0, however many interactions there are.
+
+    Args:
+        before: int64[B], interactions of each class.
+        after: the same.
+        smoothing: interactions, as a share of the smaller set, added to every share of both.
+    """
+    added = smoothing / max(1, min(int(before.sum()), int(after.sum())))
+    p, q = (_shares(counts) + added for counts in (before, after))
+    p, q = p / p.sum(), q / q.sum()
+    return float(((q - p) * np.log(q / p)).sum())
+
+
+def psi_by_chance(before: int, after: int, classes: int) -> float:
+    """PSI's mean for two samples of one distribution: (B - 1) (1/N + 1/M), as for chi-square; infinite without any.
+
+    Args:
+        before: interactions, N.
+        after: interactions, M.
+        classes: B.
+    """
+    return (classes - 1) * (1 / before + 1 / after) if before and after else float("inf")
+
+
+def _per_class(classes: Indices, counts: Indices) -> Indices:
+    return np.bincount(classes, weights=counts, minlength=CLASSES + 1).astype(np.int64)
+
+
+def _shares(counts: Indices) -> Shares:
+    return counts.astype(np.float64) / max(1, int(counts.sum()))
