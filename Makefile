@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain rollback recommend serve tune mlflow optuna test test-slow check format clean
+.PHONY: help install prepare retrain backtest rollback recommend serve tune mlflow optuna test test-slow check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ retrain: .venv/.installed ## data -> four models -> comparison -> champion -> re
 
 tune: .venv/.installed ## search better settings, for retrain to use: ARGS="--model gmf --budget.minutes 20"
 	@$(BIN)/python -m flows.tune $(ARGS)
+
+backtest: .venv/.installed ## replay the log: what does retraining weekly, monthly or never bring? ARGS="--model mlp"
+	@$(BIN)/python -m flows.backtest $(ARGS)
 
 rollback: .venv/.installed ## put the previous champion back: ARGS="--dataset shop --reason 'complaints'"
 	@$(BIN)/python -m flows.registry rollback $(ARGS)
