@@ -161,7 +161,7 @@ class BacktestReport(BaseModel):
 
 
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for number, column in enumerate(header):
         table.add_column(column.replace(" ", "\n"), justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
