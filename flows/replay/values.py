@@ -9,9 +9,11 @@ import pandas as pd
 
 from ncf.backtest.judge import HR, KNOWN, NDCG, POPULARITY, column
 from ncf.backtest.plan import Plan, Window
+from ncf.backtest.summary import difference_of
 from ncf.data.times import time_of
 from ncf.evaluation.metrics import Mean, Values, mean_with_interval
 
+SO_FAR = "mean over the windows so far, with its 95 % interval"
 TITLES = {NDCG: "NDCG@10", HR: "HR@10", KNOWN: "share of the users that the model knows"}
 
 
@@ -26,6 +28,8 @@ class Curves:
         means: by metric and policy, float64[windows].
         halves: half the 95 % intervals, of the same; NaN where there is none.
         new: by policy, whether a window's model is newer than that of the window before: bool.
+        reference: the policy that the gains are over, the one that trains most rarely.
+        gains: NDCG@10 more than the reference's, of the others: mean over the windows so far, paired.
     """
 
     title: str
@@ -34,6 +38,8 @@ class Curves:
     means: Mapping[str, Mapping[str, Values]]
     halves: Mapping[str, Mapping[str, Values]]
     new: Mapping[str, Sequence[bool]]
+    reference: str
+    gains: Mapping[str, Sequence[Mean]]
 
     @property
     def names(self) -> list[str]:
@@ -72,4 +78,10 @@ def curves_of(title: str, plan: Plan, windows: Sequence[tuple[Window, pd.DataFra
         means=of_all(lambda mean: mean.value),
         halves=of_all(lambda mean: mean.half_width if np.isfinite(mean.half_width) else np.nan),
         new=new,
+        reference=names[-1],
+        gains={name: _gains([frame for _, frame in windows], name, names[-1]) for name in names[:-1]},
     )
+
+
+def _gains(frames: Sequence[pd.DataFrame], ours: str, theirs: str) -> list[Mean]:
+    return [difference_of(frames[:number], ours, theirs, NDCG) for number in range(1, len(frames) + 1)]
