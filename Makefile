@@ -34,6 +34,9 @@ monitor: .venv/.installed ## what has changed in the data since the champion was
 tune: .venv/.installed ## search better settings, for retrain to use: ARGS="--model gmf --budget.minutes 20"
 	@$(BIN)/python -m flows.tune $(OPTIONS)
 
+backtest: .venv/.installed ## replay the log: what does retraining weekly, monthly or never bring? ARGS="--model mlp"
+	@$(BIN)/python -m flows.backtest $(OPTIONS)
+
 rollback: .venv/.installed ## put the previous champion back: ARGS="--dataset shop --reason 'complaints'"
 	@$(BIN)/python -m flows.registry rollback $(OPTIONS)
 

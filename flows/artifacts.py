@@ -1,6 +1,7 @@
 """Files of MLflow's runs: texts, tables, pictures and folders, there and back."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,20 @@ class Artifacts:
         """Upload a figure as the artifact `name`, which MLflow's UI shows."""
         self.client.log_figure(run_id, picture, name)
 
-    def read_table(self, run_id: str, name: str) -> pd.DataFrame:
+    def read_table(self, run_id: str, name: str, text: Sequence[str] = ()) -> pd.DataFrame:
         """Download a table.
+
+        Args:
+            run_id: of the run.
+            name: of the artifact.
+            text: columns that are text as they are, even 007 and NA; the table then has no empty cells.
 
         Raises:
             TrackingError: it is gone.
         """
         with tempfile.TemporaryDirectory() as scratch:
-            return pd.read_csv(self.download(run_id, name, Path(scratch)))
+            file = self.download(run_id, name, Path(scratch))
+            return pd.read_csv(file, dtype=dict.fromkeys(text, str), keep_default_na=not text)
 
     def read_json(self, run_id: str, name: str) -> Any:
         """Download a JSON artifact.
@@ -63,6 +70,15 @@ class Artifacts:
         """
         with tempfile.TemporaryDirectory() as scratch:
             return read_json(self.download(run_id, name, Path(scratch)))
+
+    def read_bytes(self, run_id: str, name: str) -> bytes:
+        """Download a file.
+
+        Raises:
+            TrackingError: it is gone.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            return self.download(run_id, name, Path(scratch)).read_bytes()
 
     def download(self, run_id: str, name: str, folder: Path) -> Path:
         """Copy an artifact into a folder and return its path.

@@ -112,11 +112,8 @@ def open_run(tracker: Tracker, key: str, earlier: Run | None, chosen: Chosen, da
         get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
     else:
         run_id = tracker.start_retraining(key, flatten(chosen.settings.shown()), data, chosen.tags())
-    try:
+    with tracker.interrupted_on_error(run_id):
         yield run_id
-    except BaseException as error:
-        tracker.interrupt(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
 
 
 def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data: PreparedData) -> Report:

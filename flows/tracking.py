@@ -1,6 +1,7 @@
 """MLflow: where runs are kept, found again and continued. Files are flows/artifacts.py's matter."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -99,10 +100,22 @@ class Tracker:
         title: str = "retrain",
     ) -> str:
         """Open a parent run; its settings are parameters and its data an MLflow data set. Returns the run id."""
-        every = {KEY: key, FINGERPRINT: data.fingerprint, **(tags or {})}
+        run_id = self.start_parent(key, data.fingerprint, settings, title, tags)
+        self.log_data(run_id, data)
+        return run_id
+
+    def start_parent(
+        self,
+        key: str,
+        fingerprint: str,
+        settings: Mapping[str, Any],
+        title: str,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Open a parent run under its title and time; its settings are parameters. Returns the run id."""
+        every = {KEY: key, FINGERPRINT: fingerprint, **(tags or {})}
         run_id = self._create_run(dated(f"{title} {self.dataset}"), every)
         self._log(run_id, params=settings)
-        self.log_data(run_id, data)
         return run_id
 
     def newest_tuning(self, model: str) -> Run | None:
@@ -142,6 +155,15 @@ class Tracker:
         """Mark a run as complete: what has this mark is never done again."""
         self.client.set_terminated(run_id)  # first: without the mark an interrupted end is simply done again
         self.client.set_tag(run_id, COMPLETE, "true")
+
+    @contextmanager
+    def interrupted_on_error(self, run_id: str) -> Iterator[str]:
+        """Close a run, and its open nested runs, as FAILED or KILLED if the block does not come to its end."""
+        try:
+            yield run_id
+        except BaseException as error:
+            self.interrupt(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
 
     def interrupt(self, run_id: str, status: str) -> None:
         """Close a run that did not come to its end, and its open nested runs."""
@@ -197,10 +219,12 @@ class Tracker:
         self.client.set_terminated(run_id, status)
         self.set_tags(run_id, tags)
 
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Log final values, or those of one step of a series."""
-        now = int(datetime.now(UTC).timestamp() * 1000)
-        self.client.log_batch(run_id, metrics=[Metric(key, value, now, step) for key, value in metrics.items()])
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], step: int = 0, time: datetime | None = None
+    ) -> None:
+        """Log final values, without steps; or those of one step, perhaps of another time than now."""
+        when = int((time or datetime.now(UTC)).timestamp() * 1000)
+        self.client.log_batch(run_id, metrics=[Metric(key, value, when, step) for key, value in metrics.items()])
 
     def series(self, run_id: str, keys: Iterable[str]) -> dict[str, dict[int, float]]:
         """What was logged by step, under each key that has anything.

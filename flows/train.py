@@ -93,8 +93,13 @@ def remove_checkpoints(run_id: str) -> None:
 
 def load_model(tracker: Tracker, run: ModelRun) -> Model:
     """The weights of a finished model."""
+    return load_bundle(tracker, run.run_id).model
+
+
+def load_bundle(tracker: Tracker, run_id: str) -> Bundle:
+    """A finished model with what it takes to serve it."""
     with tempfile.TemporaryDirectory() as scratch:
-        return Bundle.load(tracker.artifacts.download(run.run_id, BUNDLE, Path(scratch))).model
+        return Bundle.load(tracker.artifacts.download(run_id, BUNDLE, Path(scratch)))
 
 
 def _initial_model(

@@ -136,3 +136,8 @@ def _from_text(
 def microseconds_of(time: datetime) -> int:
     """Microseconds since the epoch of a time that has its zone."""
     return (time - BEGINNING) // timedelta(microseconds=1)
+
+
+def time_of(microseconds: int) -> datetime:
+    """The time, in UTC, of so many microseconds since the epoch."""
+    return BEGINNING + timedelta(microseconds=microseconds)

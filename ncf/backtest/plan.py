@@ -1,0 +1,101 @@
+"""Which windows of time are evaluated, and which moment's model serves in each of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncf.backtest.policies import Policy
+from ncf.errors import DataError
+
+DAY = 86_400_000_000  # microseconds
+LEARNED_SHARE = 4  # a quarter of the log comes before the first training, where nothing else is said
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of time in which models serve and are judged.
+
+    Attributes:
+        number: from 1.
+        begin, end: microseconds since the epoch; the end belongs to the next one.
+    """
+
+    number: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a backtest does.
+
+    Attributes:
+        windows: one after the other, without gaps; the first begins with the first training.
+        policies: those that are compared.
+    """
+
+    windows: tuple[Window, ...]
+    policies: tuple[Policy, ...]
+
+    def moment(self, policy: Policy, window: Window) -> int:
+        """When the model that serves in this window under this policy was trained: never after it has begun."""
+        start = self.windows[0].begin
+        if policy.days is None:
+            return start
+        step = policy.days * DAY
+        return start + (window.begin - start) // step * step
+
+    def moments(self, policy: Policy) -> list[int]:
+        """The trainings of a policy, in order of time."""
+        return sorted({self.moment(policy, window) for window in self.windows})
+
+    def every_moment(self) -> list[int]:
+        """The trainings of all policies together; one that several need is there once."""
+        return sorted({moment for policy in self.policies for moment in self.moments(policy)})
+
+
+def make_plan(
+    span: tuple[int, int], policies: Sequence[Policy], window_days: int = 7, start: int | None = None
+) -> Plan:
+    """Divide a log into what comes before the first training, and windows after it.
+
+    The log's last day counts as a whole one; what is left at the end and is no whole window is not evaluated.
+
+    Args:
+        span: first and last time in the log, microseconds since the epoch.
+        policies: none of which trains more often than once a window.
+        window_days: length of a window.
+        start: the first training, microseconds since the epoch; None: after a quarter of the log, in whole windows
+            from the midnight (UTC) before its first row.
+
+    Raises:
+        DataError: nothing is before the start, or no whole window after it.
+    """
+    first, last = span
+    length = window_days * DAY
+    end = (last // DAY + 1) * DAY
+    if start is None:
+        midnight = first // DAY * DAY
+        start = midnight + max(1, (end - midnight) // length // LEARNED_SHARE) * length
+    elif start <= first:
+        raise DataError(
+            "the backtest starts before the log does; start",
+            got=_shown(start),
+            allowed=f"times after {_shown(first)}, the log's first",
+            do="start later, or leave start out",
+        )
+    number = (end - start) // length
+    if number < 1:
+        raise DataError(
+            "the log is too short for a backtest; it goes",
+            got=f"from {_shown(first)} to {_shown(last)}",
+            allowed=f"one whole window of {window_days} days or more after the first training at {_shown(start)}",
+            do="start earlier, take a smaller window_days, or use a longer log",
+        )
+    windows = (Window(n + 1, start + n * length, start + (n + 1) * length) for n in range(number))
+    return Plan(tuple(windows), tuple(policies))
+
+
+def _shown(time: int) -> str:
+    return f"{np.datetime64(time, 'us').astype('datetime64[s]')}Z"
