@@ -22,10 +22,12 @@ class Picture:
 
     Attributes:
         of: short name of the rows it goes with: it is drawn when they have been measured.
+        title: what it shows.
         draw: draws it.
     """
 
     of: str
+    title: str
     draw: Callable[[Bench], Figure]
 
 
@@ -61,10 +63,16 @@ class Benchmark:
                 print("\n".join(as_table(rows)), flush=True)  # noqa: T201
                 if output is not None:
                     merged = merge(read_rows(output / f"{self.name}.json"), rows, list(self.figures))
-                    write_rows(output, self.name, merged, as_markdown(self.title, self.intro, merged, self.known))
                     self._draw(bench, name, output)
+                    page = as_markdown(self.title, self._intro(output), merged, self.known)
+                    write_rows(output, self.name, merged, page)
         finally:
             shutil.rmtree(bench.folder, ignore_errors=True)
+
+    def _intro(self, output: Path) -> str:
+        """The first paragraph, and the pictures that have been drawn."""
+        drawn = [f"![{each.title}]({name})" for name, each in self.pictures.items() if (output / name).exists()]
+        return "\n\n".join([self.intro, *drawn])
 
     def _draw(self, bench: Bench, of: str, output: Path) -> None:
         for name, picture in self.pictures.items():

@@ -114,12 +114,12 @@ def as_table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def as_number(value: float | None) -> str:
-    """Three digits, or all before the point if those are more; a missing value is a dash."""
+    """Three digits, four below 1, or all before the point if those are more; a missing value is a dash."""
     if value is None:
         return "-"
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{value:.4g}" if abs(value) < 1 else f"{value:.3g}"
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

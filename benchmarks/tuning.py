@@ -10,7 +10,7 @@ from benchmarks.figures import tuning
 
 INTRO = (
     "Written by `python -m benchmarks.tuning`. The peer is random search without pruning in the same minutes; ratio is "
-    "ours / peer, and `must` is about it.\n\n![Best so far over the minutes](tuning.png)"
+    "ours / peer, and `must` is about it."
 )
 BENCHMARK = Benchmark(
     "tuning",
@@ -18,7 +18,7 @@ BENCHMARK = Benchmark(
     INTRO,
     "How it gets there",
     {"tuning": tuning.tuning},
-    {"tuning.png": Picture("tuning", tuning.picture)},
+    {"tuning.png": Picture("tuning", "Best so far over the minutes", tuning.picture)},
 )
 
 if __name__ == "__main__":

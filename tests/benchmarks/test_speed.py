@@ -93,9 +93,9 @@ def test_page_parts_what_must_be_from_what_is_only_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "-"), (0.04567, "0.0457"), (3.14159, "3.14"), (12345.6, "12,346"), (99.96, "100")]
+    ("value", "text"), [(None, "-"), (0.045678, "0.04568"), (3.14159, "3.14"), (12345.6, "12,346"), (99.96, "100")]
 )
-def test_numbers_have_three_digits(value: float | None, text: str) -> None:
+def test_numbers_have_three_digits_and_shares_four(value: float | None, text: str) -> None:
     assert as_number(value) == text
 
 

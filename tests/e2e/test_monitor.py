@@ -1,4 +1,4 @@
-"""The data drift, the monitor tells, the automation retrains once, and the monitor is content: on a real Prefect server."""
+"""The data drift, the monitor tells, the automation retrains once, and the monitor is content: on a real server."""
 
 import json
 import subprocess
