@@ -108,7 +108,7 @@ class MonitorReport(BaseModel):
         title = f"{self.dataset} since version {self.version} ({self.kind}) was trained"
         table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
         for place, column in enumerate(HEADER):
-            table.add_column(column, justify="right" if place else "left")
+            table.add_column(column, justify="right" if place else "left", no_wrap=True)
         for row in self.rows():
             table.add_row(*row)
         return table

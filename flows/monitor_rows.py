@@ -17,9 +17,9 @@ def rows_of(findings: Findings, thresholds: ThresholdConfig) -> list[list[str]]:
         ["no longer in the log", NONE, f"{findings.lost:,}", _limit(thresholds.lost, "{:.1%}")],
         ["newest interaction", *_times(findings), _limit(thresholds.silence_hours, "{:g} hours ago")],
         ["unknown users", NONE, f"{newcomers.users:,}", NONE],
-        _share("of unknown users", newcomers.user_share, thresholds.unknown_users),
+        _share("unknown users", newcomers.user_share, thresholds.unknown_users),
         ["unknown items", NONE, f"{newcomers.items:,}", NONE],
-        _share("with unknown items", newcomers.item_share, thresholds.unknown_items),
+        _share("unknown items", newcomers.item_share, thresholds.unknown_items),
     ]
     if findings.shift:
         by_chance = f"{findings.shift.by_chance:.3f} by chance"
@@ -45,7 +45,7 @@ def _accuracy(accuracy: Accuracy, thresholds: ThresholdConfig) -> list[list[str]
 
 
 def _share(of: str, share: float, limit: float | None) -> list[str]:
-    return [f"new interactions {of}", NONE, f"{share:.1%}", _limit(limit, "{:.0%}")]
+    return [f"share of {of}", NONE, f"{share:.1%}", _limit(limit, "{:.0%}")]
 
 
 def _figure(figure: Figure) -> str:

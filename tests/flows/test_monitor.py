@@ -1,6 +1,7 @@
 """The flow `monitor`: what it finds, keeps in MLflow and Prefect, and tells; and what it does with odd logs."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def test_beyond_a_threshold_it_is_told_once_for_a_state_of_the_data(folder: Path
     assert grown.said == "The event ncf.data-drifted was emitted."
 
 
+@pytest.mark.slow
 def test_a_new_champion_begins_anew(folder: Path) -> None:
     make_shop(folder, "renewed")
     write(whole_log(), folder, "renewed")
@@ -112,6 +114,7 @@ def test_the_looks_at_a_version_are_series_of_one_run(folder: Path) -> None:
     assert "popularity shift (PSI)" in artifact("series-changes")
 
 
+@pytest.mark.slow
 def test_a_log_that_has_shrunk_is_reported_and_nobody_retrains_on_it(folder: Path) -> None:
     make_shop(folder, "shrunk")
     log = whole_log()
@@ -132,13 +135,15 @@ def test_a_log_that_has_shrunk_is_reported_and_nobody_retrains_on_it(folder: Pat
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda log: log.rename(columns={"item_id": "product"}), "it can't be used: .*product"),
-        (lambda log: log.assign(timestamp="yesterday"), "it can't be used: .*'yesterday'"),
+        (lambda log: log.rename(columns={"item_id": "thing"}), "it can't be used: .*thing"),
+        pytest.param(
+            *(lambda log: log.assign(timestamp="yesterday"), "it can't be used: .*'yesterday'"), marks=pytest.mark.slow
+        ),
         (
             lambda log: log.assign(user_id="u" + log["user_id"].astype(str)),
             r"changed their type \(user_id: int, now str",
         ),
-        (lambda log: log.iloc[:0], "it can't be used: .*no rows"),
+        pytest.param(*(lambda log: log.iloc[:0], "it can't be used: .*no rows"), marks=pytest.mark.slow),
     ],
     ids=["renamed", "no time", "other ids", "empty"],
 )
@@ -150,11 +155,11 @@ def test_a_changed_log_is_reported(folder: Path, change: object, words: str) -> 
     write(changed, folder, "odd")
     state = state_of(settings_of("odd", source={"path": "odd.csv", "columns": {"item": "item_id", "user": "user_id"}}))
     assert (state.name, state.is_completed()) == ("LogFault", True)
-    with pytest.raises(AssertionError, match=words):
-        raise AssertionError(state.result().verdict())
+    assert re.search(words, state.result().verdict())
     assert "Look at the log of odd" in artifact("odd-monitor")
 
 
+@pytest.mark.slow
 def test_a_log_that_is_gone_is_reported(folder: Path) -> None:
     make_shop(folder, "gone")
     (folder / "gone.csv").unlink()
@@ -163,6 +168,7 @@ def test_a_log_that_is_gone_is_reported(folder: Path) -> None:
     assert "no such file" in report.verdict()
 
 
+@pytest.mark.slow
 def test_a_log_read_by_other_filters_is_a_fault(folder: Path) -> None:
     make_shop(folder, "filtered")
     tracker = Tracker("filtered")
@@ -176,6 +182,7 @@ def test_a_log_read_by_other_filters_is_a_fault(folder: Path) -> None:
     assert monitor(same).status == "NothingNew"
 
 
+@pytest.mark.slow
 def test_a_champion_without_a_history_is_compared_all_the_same(folder: Path) -> None:
     data = some_data()
     make_champion("old", bundle_of(data))
@@ -211,12 +218,14 @@ def test_the_terminal_shows_before_and_since(folder: Path, capsys: pytest.Captur
     shown = " ".join(capsys.readouterr().out.split())
     for words in (
         "shown since version 1 (gmf) was trained what before since threshold",
-        "interactions a day 7.9",
+        "share of unknown users - 0.0% 50%",
+        "interactions a day 7.8 8.3 x 3 or / 3",
         "NDCG@10 of the next item test 0.1250",
     ):
         assert words in shown
 
 
+@pytest.mark.slow
 def test_with_the_embedded_server_nothing_is_told_and_nothing_remembered(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +258,7 @@ def test_a_wrong_option_is_named(args: list[str], words: str) -> None:
         parse(MonitorSettings, args)
 
 
+@pytest.mark.slow
 def test_a_champion_that_cannot_be_read_fails(folder: Path) -> None:
     make_shop(folder, "broken")
     for weights in folder.rglob("weights.safetensors"):
