@@ -39,7 +39,7 @@ def chosen_baselines(settings: RetrainSettings) -> list[str]:
     return [name for name, wanted in chosen.items() if wanted]
 
 
-@task(name="measure baseline", task_run_name="measure {name}", cache_policy=NO_CACHE)
+@task(name="measure baseline", task_run_name="measure {name} on {settings.dataset}", cache_policy=NO_CACHE)
 def measure_baseline(
     tracker: Tracker, parent_id: str, name: str, settings: RetrainSettings, data: PreparedData
 ) -> ModelRun:

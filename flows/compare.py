@@ -18,7 +18,7 @@ from flows.locks import LockError
 from flows.measure import promotion_values
 from flows.promotion import ChampionMovedError
 from flows.registered import Registry
-from flows.retries import is_passing
+from flows.retries import RETRIES, RETRY_SECONDS, is_passing
 from flows.settings import RetrainSettings
 from flows.tracking import FINGERPRINT, MODEL, ModelRun, Tracker
 from flows.weights import BUNDLE
@@ -39,8 +39,8 @@ def best_of(models: Sequence[ModelRun]) -> ModelRun:
 @task(
     name="register challenger",
     task_run_name="register challenger",
-    retries=2,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )
@@ -61,8 +61,8 @@ def register_challenger(tracker: Tracker, settings: RetrainSettings, model: Mode
 @task(
     name="decide promotion",
     task_run_name="decide promotion",
-    retries=2,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from mlflow.entities import Run
 from mlflow.utils.git_utils import get_git_commit
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
@@ -19,6 +18,7 @@ from flows.page import html_page, html_table
 from flows.pictures import draw_front
 from flows.progress import ended_trials
 from flows.search import LOCK_SECONDS, Search
+from flows.shown import show_markdown
 from flows.tracking import COMPLETE, MODEL, Tracker
 from flows.trials import TrialRuns
 from flows.tune_report import ModelReport
@@ -177,4 +177,4 @@ def picture_of_front(search: Search, summary: StudySummary) -> Figure:
 def publish(report: ModelReport) -> None:
     """Show the result in the Prefect UI."""
     key = f"{report.tuned.dataset}-{report.tuned.model}-tuned".replace("_", "-")
-    create_markdown_artifact(report.markdown(), key=key, description=report.verdict())
+    show_markdown(key, report.markdown(), report.verdict())

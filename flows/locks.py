@@ -19,7 +19,7 @@ class LockError(NCFError):
 
 
 @contextmanager
-def global_lock(name: str, wait_seconds: float) -> Iterator[None]:
+def global_lock(name: str, wait_seconds: float, must_keep: bool = True) -> Iterator[None]:
     """Hold the lock of this name; it is free again when the block or the process ends, however.
 
     With a Prefect server it is a global concurrency limit of 1, which is made if it is not there. The embedded server
@@ -29,6 +29,7 @@ def global_lock(name: str, wait_seconds: float) -> Iterator[None]:
     Args:
         name: of the lock, and of the limit.
         wait_seconds: how long to wait for another holder.
+        must_keep: whether the block is cut off if the server forgets the lock or is away for long.
 
     Raises:
         LockError: another holds it for longer.
@@ -42,8 +43,15 @@ def global_lock(name: str, wait_seconds: float) -> Iterator[None]:
             else:
                 with suppress(ObjectAlreadyExists):  # another process made it at the same moment
                     get_client(sync_client=True).upsert_global_concurrency_limit_by_name(name, 1)
-                limit = concurrency(name, strict=True, timeout_seconds=wait_seconds, lease_duration=LEASE_SECONDS)
-                stack.enter_context(limit)
+                stack.enter_context(
+                    concurrency(
+                        name,
+                        strict=True,
+                        timeout_seconds=wait_seconds,
+                        lease_duration=LEASE_SECONDS,
+                        raise_on_lease_renewal_failure=must_keep,
+                    )
+                )
         except (Timeout, TimeoutError) as error:
             raise LockError(
                 f"another run holds the lock {name}, and did so for {wait_seconds:.0f} seconds",

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from filelock import FileLock
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from rich.console import Console
@@ -13,8 +12,9 @@ from rich.console import Console
 from flows.cli import run_from_command_line
 from flows.credentials import database_url
 from flows.preflight import check_before_work
-from flows.retries import is_passing
+from flows.retries import RETRIES, RETRY_SECONDS, is_passing
 from flows.settings import DataSettings
+from flows.shown import show_markdown
 from ncf.content import content_key
 from ncf.data.pipeline import prepare_source
 from ncf.data.prepared import PreparedData
@@ -34,8 +34,8 @@ def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B00
 @task(
     name="prepare data",
     task_run_name="prepare data",
-    retries=2,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )
@@ -52,7 +52,7 @@ def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
         save_prepared(data, folder)
         data = load_prepared(folder)
     get_run_logger().info("%s, prepared (%s):\n%s", settings.dataset, data.fingerprint[:12], report.text())
-    create_markdown_artifact(report.markdown(), key=f"{settings.dataset}-data", description="rows read, dropped, kept")
+    show_markdown(f"{settings.dataset}-data", report.markdown(), "rows read, dropped, kept")
     return data, report
 
 

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn, TypeAlias, cast
-from uuid import UUID
+from typing import NoReturn, TypeAlias
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from tqdm import tqdm
 
+from flows.shown import Shown
 from tuning.config import BudgetConfig
 from tuning.observer import State
 from tuning.summary import StudySummary
@@ -65,13 +64,13 @@ class Progress:
     Args:
         model: its name.
         budget: of the study.
-        artifact: of Prefect.
+        artifact: in Prefect.
         line: on the terminal.
         logger: is told of each new best trial.
     """
 
     def __init__(
-        self, model: str, budget: BudgetConfig, artifact: UUID, line: "tqdm[NoReturn]", logger: Logger
+        self, model: str, budget: BudgetConfig, artifact: Shown, line: "tqdm[NoReturn]", logger: Logger
     ) -> None:
         self.model, self.budget, self.artifact, self.line, self.logger = model, budget, artifact, line, logger
         self.shown, self.best = "", -1
@@ -82,7 +81,7 @@ class Progress:
         if text != self.shown:
             self.shown = text
             self.line.set_description_str(text)
-            update_progress_artifact(self.artifact, share_done(summary, self.budget), text)
+            self.artifact.tell(share_done(summary, self.budget) / 100, text)
         if summary.best is not None and summary.best.number != self.best:
             self.best = summary.best.number
             self.logger.info(text)
@@ -91,7 +90,7 @@ class Progress:
 @contextmanager
 def progress(model: str, budget: BudgetConfig, key: str, logger: Logger) -> Iterator[Progress]:
     """Begin to show a search."""
-    artifact = cast(UUID, create_progress_artifact(0.0, key=key, description=f"{model}: the search begins"))
+    artifact = Shown(key, f"{model}: the search begins")
     line: Line
     with tqdm(bar_format="{desc}", dynamic_ncols=True, disable=None) as line:
         yield Progress(model, budget, artifact, line, logger)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from mlflow.entities.model_registry import ModelVersion
 from prefect.runtime import deployment, flow_run
 
-from flows.promotion_log import Entry, What, champions, new_number, now, page, read_log, write_entry
+from flows.events import PROMOTED, emit, version_resource
+from flows.promotion_log import Entry, What, champions, new_number, now, page, read_log, version_text, write_entry
 from flows.registered import CHAMPION, Registry, locked
 from flows.store import TrackingError
 from flows.weights import why_incomplete
@@ -85,6 +86,8 @@ def reconcile(registry: Registry) -> list[Entry]:
             arrived = entry is entries[-1] and entry.after == present
             entries[place] = entry.model_copy(update={"state": "done" if arrived else "interrupted"})
             write_entry(registry.client, registry.name, entries[place])
+            if arrived:
+                announce(registry, entries[place])
     last = next((entry.after for entry in reversed(entries) if entry.state == "done"), None)
     if last != present:
         reason = "the alias was moved in MLflow itself" if entries else "the log begins; this was the champion"
@@ -119,7 +122,23 @@ def _move(registry: Registry, entries: list[Entry], change: Change) -> Entry:
     done = entry.model_copy(update={"state": "done"})
     write_entry(registry.client, registry.name, done)
     show_on_page(registry, [*entries, done])
+    announce(registry, done)
     return done
+
+
+def announce(registry: Registry, entry: Entry) -> None:
+    """Tell the Prefect server of a new champion, for the automations that wait for one."""
+    assert entry.after is not None
+    text = (
+        f"{registry.name}: version {entry.after} is the champion ({entry.what}; before: {version_text(entry.before)}). "
+        f"{entry.reason}"
+    )
+    emit(
+        PROMOTED,
+        registry.name.removeprefix("ncf-"),
+        related={"model-version": version_resource(registry.name, entry.after)},
+        payload={**entry.model_dump(mode="json"), "text": text},
+    )
 
 
 def show_on_page(registry: Registry, entries: list[Entry]) -> None:

@@ -17,7 +17,7 @@ from flows.credentials import database_url
 from flows.preflight import check_before_work, no_champion
 from flows.recommend_settings import RecommendSettings
 from flows.registry import RegisteredModel
-from flows.retries import is_passing
+from flows.retries import RETRIES, RETRY_SECONDS, is_passing
 from flows.settings import RetrainSettings
 from flows.tracking import Tracker
 from flows.users_done import users_done
@@ -63,8 +63,8 @@ def recommend(settings: RecommendSettings = RecommendSettings()) -> Recommended:
 @task(
     name="recommend users",
     task_run_name="recommend users",
-    retries=2,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )

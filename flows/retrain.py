@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from mlflow.entities import Run
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed
 
 from flows import registry
 from flows.baselines import measure_baselines
@@ -17,11 +17,14 @@ from flows.cli import run_from_command_line
 from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger, remove_old_weights
 from flows.comparison.keep import keep_comparison
 from flows.curves import common_metric
+from flows.links import flow_run_note
+from flows.one_retraining import AnotherRetrainingError, one_retraining
 from flows.preflight import check_before_work
 from flows.prepare import prepare_data
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
 from flows.settings import RetrainSettings
+from flows.shown import Shown, show_link, show_markdown, show_table
 from flows.tracking import COMPLETE, ModelRun, Tracker
 from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from ncf import __version__
@@ -30,15 +33,26 @@ from ncf.data.prepared import PreparedData
 from ncf.threads import torch_threads
 
 REPORT, DATA_REPORT = "report.json", "data_report.md"
+UNCHANGED = "Unchanged"  # the name of the state in which a retraining ends that had nothing to do
 
 
 @flow(name="retrain", flow_run_name="retrain {settings.dataset}, seed {settings.seed}")
 def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B008 (frozen, and Prefect shows it)
-    """Train the four models, compare them, register the best, promote it if it is better, and recommend."""
+    """Train the four models, compare them, register the best, promote it if it is better, and recommend.
+
+    The flow run ends as Cancelled if the data set is being retrained already, and as Completed with the name Unchanged
+    if neither data nor settings have changed.
+    """
     check_before_work(settings)
-    chosen = choose_settings(settings)
-    with torch_threads(settings.hardware.scoring_threads):
-        return run(chosen)
+    try:
+        with one_retraining(settings.dataset):
+            chosen = choose_settings(settings)
+            with torch_threads(settings.hardware.scoring_threads):
+                report = run(chosen)
+    except AnotherRetrainingError as error:
+        get_run_logger().warning(str(error))
+        return cast(Report, Cancelled(message=str(error), data=error))  # Prefect raises the error to who called
+    return report if report.trained else cast(Report, Completed(name=UNCHANGED, message=unchanged(report), data=report))
 
 
 def run(chosen: Chosen) -> Report:
@@ -52,23 +66,31 @@ def run(chosen: Chosen) -> Report:
     earlier = tracker.newest_retraining(key)
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
         return report_again(tracker, earlier, settings, data)
+    shown = Shown(f"{settings.dataset}-progress", "baselines")
     with open_run(tracker, key, earlier, chosen, data) as run_id:
+        show_link(f"{settings.dataset}-mlflow", tracker.url(run_id), "the run in MLflow", "models, figures and files")
         tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
         baselines = measure_baselines(tracker, run_id, settings, data)
+        shown.tell(1 / 6, f"training {GMF_NAME}")
         gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
+        shown.tell(2 / 6, f"training {MLP_NAME}")
         mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
+        shown.tell(3 / 6, f"training {NEUMF_NAME}")
         neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
+        shown.tell(4 / 6, f"training {PRETRAINED}")
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
         models = [gmf, mlp, neumf, pretrained]
         for model in models:
             tracker.set_tags(model.run_id, chosen.tags_of(model.name))
+        shown.tell(5 / 6, "registration, promotion, recommendations")
         report = conclude(tracker, run_id, chosen, data, baselines, models)
         keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()))
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.artifacts.log_json(run_id, report.model_dump(mode="json"), REPORT)
-        tracker.set_notes(run_id, report.markdown())
+        tracker.set_notes(run_id, report.markdown() + flow_run_note())
         tracker.finish(run_id)
     publish(report)
+    shown.tell(1.0, report.verdict())
     return report
 
 
@@ -120,6 +142,8 @@ def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data
     """The report of a retraining that need not be repeated, with the present champion's recommendations."""
     report = Report.model_validate(tracker.artifacts.read_json(earlier.info.run_id, REPORT))
     get_run_logger().info("nothing has changed since MLflow run %s: not training again", earlier.info.run_id)
+    run_id = str(earlier.info.run_id)
+    show_link(f"{settings.dataset}-mlflow", tracker.url(run_id), "the run in MLflow", "of the retraining that stands")
     return report.model_copy(update={"trained": False, **recommended(tracker, settings, data)})
 
 
@@ -131,8 +155,13 @@ def recommended(tracker: Tracker, settings: RetrainSettings, data: PreparedData)
 
 def publish(report: Report) -> None:
     """Show the result in the Prefect UI."""
-    create_table_artifact(report.table_rows(), key=f"{report.dataset}-models", description=report.verdict())
-    create_markdown_artifact(report.markdown(), key=f"{report.dataset}-report", description=report.verdict())
+    show_table(f"{report.dataset}-models", report.table_rows(), report.verdict())
+    show_markdown(f"{report.dataset}-report", report.markdown(), report.verdict())
+
+
+def unchanged(report: Report) -> str:
+    """Why nothing was trained, for the state of the flow run."""
+    return f"Nothing has changed since MLflow run {report.run_id}, so nothing was trained. {report.verdict()}"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """Which failures a retry can help."""
 
+import errno
 from typing import Any
 
 from prefect import State
 
 from ncf.errors import NCFError
+
+RETRIES, RETRY_SECONDS = 8, 5  # a server that is started again answers within half a minute
+LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
 
 
 def is_passing(task: Any, task_run: Any, state: State[Any]) -> bool:
@@ -13,6 +17,8 @@ def is_passing(task: Any, task_run: Any, state: State[Any]) -> bool:
         state.result()
     except NCFError:
         return False
+    except OSError as error:
+        return error.errno not in LASTING
     except Exception:
         return True
     return False

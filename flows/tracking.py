@@ -17,6 +17,7 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from flows.artifacts import Artifacts
+from flows.links import flow_run_tags, mlflow_run_url
 from flows.store import TrackingError, connect, quiet_mlflow, sqlite_folder, tracking_uri
 from ncf.data.prepared import PreparedData
 
@@ -141,6 +142,11 @@ class Tracker:
     def resume_retraining(self, run_id: str) -> None:
         """Go on with an interrupted parent run."""
         self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        self.set_tags(run_id, flow_run_tags())
+
+    def url(self, run_id: str) -> str:
+        """The run's page on the MLflow server; empty for a database."""
+        return mlflow_run_url(self.uri, self.experiment_id, run_id)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Write tags of a run."""
@@ -258,7 +264,7 @@ class Tracker:
 
     def _create_run(self, name: str, tags: Mapping[str, str]) -> str:
         commit = get_git_commit(str(Path.cwd()))
-        every = {**resolve_tags(), **({MLFLOW_GIT_COMMIT: commit} if commit else {}), **tags}
+        every = {**resolve_tags(), **({MLFLOW_GIT_COMMIT: commit} if commit else {}), **flow_run_tags(), **tags}
         return str(self.client.create_run(self.experiment_id, run_name=name, tags=every).info.run_id)
 
     def _log(self, run_id: str, params: Mapping[str, Any]) -> None:

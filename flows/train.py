@@ -12,9 +12,11 @@ from pytorch_lightning.loggers import MLFlowLogger
 
 from flows import registry
 from flows.curves import CURVES, draw_curves
+from flows.epochs_shown import EpochsShown
 from flows.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.measure import finish, measure
 from flows.settings import RetrainSettings
+from flows.shown import Shown
 from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
 from flows.weights import BUNDLE
@@ -35,7 +37,7 @@ from ncf.training.warm_start import carry_over
 GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 
 
-@task(name="train model", task_run_name="train {name}", cache_policy=NO_CACHE)
+@task(name="train model", task_run_name="train {name} on {settings.dataset}", cache_policy=NO_CACHE)
 def train_model(
     tracker: Tracker,
     parent_id: str,
@@ -71,6 +73,7 @@ def train_model(
             seed=settings.seed,
             title=name,
             hardware=settings.hardware,
+            callbacks=[EpochsShown(Shown(f"{settings.dataset}-{name}-progress", f"{name}: the training begins"), name)],
             loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
             checkpoint_folder=checkpoint_folder(run_id),
         )

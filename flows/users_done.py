@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
-from uuid import UUID
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from tqdm import tqdm
+
+from flows.shown import Shown
 
 SECONDS = 5.0  # between messages to Prefect's server, each of which takes some milliseconds
 
@@ -22,8 +22,7 @@ def users_done(key: str, total: int, before: int) -> Iterator[Callable[[int], No
         total: users.
         before: users that an interrupted run had done.
     """
-    artifact = create_progress_artifact(100 * before / total, key=key, description=f"{total:,} users")
-    assert isinstance(artifact, UUID)  # outside of a coroutine it is no promise of one
+    shown = Shown(key, f"{total:,} users")
     last = time.monotonic()
     bar: tqdm[NoReturn] = tqdm(
         desc="recommend",
@@ -43,7 +42,7 @@ def users_done(key: str, total: int, before: int) -> Iterator[Callable[[int], No
         bar.update(users)
         if done == total or time.monotonic() - last > SECONDS:
             last = time.monotonic()
-            update_progress_artifact(artifact, 100 * done / total)
+            shown.tell(done / total, f"{done:,} of {total:,} users")
 
     with bar:
         yield told
