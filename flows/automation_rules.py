@@ -10,6 +10,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 
 from flows.deployed import TAG, Deployed
+from flows.drift import DRIFTED
 from flows.events import PROMOTED, dataset_resource
 from flows.notifications import teller
 
@@ -90,6 +91,25 @@ def recommend_after_promotion(client: SyncPrefectClient, deployments: Sequence[D
         )
         for each in deployments
         if each.flow == "recommend" and each.dataset
+    ]
+
+
+def retrain_after_drift(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
+    """Data that have changed beyond the monitor's thresholds start one retraining."""
+    return [
+        AutomationCore(
+            name=f"{PREFIX}{each.name} after drift",
+            description=f"When monitor/{each.dataset} finds that the data have changed beyond its thresholds.",
+            trigger=EventTrigger(
+                match=ResourceSpecification({"prefect.resource.id": dataset_resource(each.dataset)}),
+                expect={DRIFTED},
+                posture=Posture.Reactive,
+                threshold=1,
+            ),
+            actions=[RunDeployment(deployment_id=each.id)],
+        )
+        for each in deployments
+        if each.flow == "retrain" and each.dataset
     ]
 
 

@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (  # the one list: from the server and our deployments
     rules.crash_what_is_silent,
     rules.crash_what_never_begins,
     rules.recommend_after_promotion,
+    rules.retrain_after_drift,
     rules.tell_of_failures,
     rules.tell_of_promotions,
 )

@@ -12,6 +12,7 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import get_current_settings
 from pydantic import ValidationError
 
+from flows.events import dataset_resource, version_resource
 from flows.monitor_report import MonitorReport
 from flows.tracking import Tracker
 from ncf.monitoring.memory import Told, worth_telling
@@ -20,11 +21,6 @@ from ncf.monitoring.verdict import Kind, Passed
 DRIFTED, FAULTY = "ncf.data-drifted", "ncf.log-fault"
 EVENTS: dict[Kind, str] = {"drift": DRIFTED, "fault": FAULTY}
 MEMORY: dict[Kind, str] = {kind: f"ncf.told.{kind}" for kind in EVENTS}  # tags of the version, the values as JSON
-
-
-def dataset_resource(dataset: str) -> str:
-    """The id under which events name a data set."""
-    return f"ncf.dataset.{dataset}"
 
 
 def tell(tracker: Tracker, name: str, report: MonitorReport, again: float) -> str:
@@ -82,7 +78,7 @@ def payload_of(report: MonitorReport, passed: Sequence[Passed]) -> dict[str, Any
 
 
 def _model_version(version: ModelVersion) -> dict[str, str]:
-    resource = f"ncf.model-version.{version.name}.{version.version}"
+    resource = version_resource(version.name, int(version.version))
     return {"prefect.resource.id": resource, "prefect.resource.role": "model-version"}
 
 

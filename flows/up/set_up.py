@@ -6,7 +6,6 @@ machines of the workers.
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,15 @@ from typing import Any
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from flows.automations import make_automations
 from flows.up.programs import POOL
 from flows.up.supervisor import SupervisorError
 from ncf.errors import NCFError
 
 DEPLOYMENTS = Path("prefect.yaml")
-TAG = "ncf"  # of every deployment of prefect.yaml: no others are ever removed
-PAGE = 200
 
 
 def set_up_server() -> None:
@@ -37,8 +34,7 @@ def set_up_server() -> None:
         make_work_pool(client)
         make_locks(client)
         deploy()
-        remove_departed(client)
-    make_automations()
+    make_automations(DEPLOYMENTS)
 
 
 def make_work_pool(client: SyncPrefectClient) -> None:
@@ -66,43 +62,10 @@ def deploy() -> None:
         raise SupervisorError("prefect deploy --all failed", got=(done.stdout + done.stderr).strip()[-1500:])
 
 
-def remove_departed(client: SyncPrefectClient) -> list[str]:
-    """Remove the deployments, among those with our tag, that prefect.yaml no longer has. Returns flow/name of each."""
-    wanted = {_full_name(deployment) for deployment in declared()}
-    removed = []
-    for name, deployment in [*_deployed(client)]:
-        if name not in wanted:
-            client.delete_deployment(deployment)
-            removed.append(name)
-    return removed
-
-
-def make_automations() -> None:
-    """The automations; the one place that knows where they come from."""
-
-
 def declared() -> list[dict[str, Any]]:
     """The deployments of prefect.yaml."""
     content = yaml.safe_load(DEPLOYMENTS.read_text(encoding="utf-8"))
     return list(content["deployments"])
-
-
-def _deployed(client: SyncPrefectClient) -> Iterator[tuple[str, Any]]:
-    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    offset = 0
-    flows = {}
-    while page := client.read_deployments(deployment_filter=tagged, limit=PAGE, offset=offset):
-        for deployment in page:
-            if deployment.flow_id not in flows:
-                flows[deployment.flow_id] = client.read_flow(deployment.flow_id).name
-            yield f"{flows[deployment.flow_id]}/{deployment.name}", deployment.id
-        offset += len(page)
-
-
-def _full_name(deployment: dict[str, Any]) -> str:
-    """Flow and name: a flow is named after its function, with Prefect's dashes."""
-    flow = str(deployment["entrypoint"]).rpartition(":")[2].replace("_", "-")
-    return f"{flow}/{deployment['name']}"
 
 
 def _dataset(deployment: dict[str, Any]) -> str:

@@ -14,8 +14,9 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.filters import EventFilter, EventNameFilter
 
+from flows.automation_rules import retrain_after_drift
+from flows.deployed import Deployed
 from flows.drift import DRIFTED, dataset_resource
-from flows.monitor_automation import automation_for
 from flows.registered import Registry
 from flows.tracking import Tracker
 from ncf.data.config import DataConfig
@@ -104,7 +105,8 @@ def make_untrained_champion() -> None:
 
 def apply_automation(server: Server) -> UUID:
     with server.client() as client:
-        automation = automation_for("ml-100k", client)
+        found = client.read_deployment_by_name("retrain/ml-100k")
+        [automation] = retrain_after_drift(client, [Deployed(found.id, "retrain/ml-100k", "ml-100k")])
         assert automation.name == "ncf: retrain/ml-100k after drift"
         return client.create_automation(automation)
 

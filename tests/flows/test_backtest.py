@@ -24,6 +24,8 @@ from ncf.errors import ConfigError, DataError
 from ncf.evaluation.metrics import Mean
 from tests.ncf.backtest.logs import colours, log_of
 
+pytestmark = pytest.mark.slow  # some twenty trainings, one after the other
+
 DATASET = "two_colours"
 WEEKS, FIRST_DAY = 6, "1997-06-02"  # two weeks after the log begins
 SHORT = {"model": {"embedding_dim": 4}, "training": {"max_epochs": 1, "batch_size": 1024}}
