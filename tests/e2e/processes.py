@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 BASELINES = {"popularity", "item-knn"} | ({"ials"} if can_ials() else set())
 RUNS = BASELINES | {"gmf", "mlp", "neumf", "neumf-pretrained"}
 QUICK = [
+    "--settings=defaults",  # those of a preset learn too little in so few epochs
     "--data.filters.max-users=500",
     "--gmf.training.learning-rate=0.01",
     "--mlp.model.layers=16,8",

@@ -30,6 +30,7 @@ from tests.ncf.serving.bundles import bundle_of
 SHORT = {"max_epochs": 8, "learning_rate": 0.01}
 TINY = {"layers": [16, 8]}
 QUICK = {
+    "settings": "defaults",
     "dataset": "ml-100k",
     "gmf": {"training": SHORT},
     "mlp": {"model": TINY, "training": {"max_epochs": 1}},

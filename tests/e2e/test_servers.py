@@ -19,7 +19,8 @@ from tests.e2e.processes import REPOSITORY, RUNS, answers, environment, free_por
 from tests.flows.versions import change, new_registry
 
 QUICK = (
-    'settings={"data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
+    'settings={"settings": "defaults",'
+    ' "data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
     ' "mlp": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
     ' "neumf": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
     ' "neumf_pretrained": {"training": {"max_epochs": 1}}}'
@@ -91,7 +92,7 @@ def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, mo
 def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(servers: Servers) -> None:
     narrow = '"gmf": {"model": {"embedding_dim": 24}, "training": {"max_epochs": 3}}'  # no retraining had that
     fixed = '"space": {"gmf.model.embedding_dim": null}, "data": {"filters": {"max_users": 500}}'
-    budget = '"model": "gmf", "budget": {"trials": 2}, "confirm_seeds": 1, "workers": 2'
+    budget = '"model": "gmf", "start": "defaults", "budget": {"trials": 2}, "confirm_seeds": 1, "workers": 2'
     tiny = f"settings={{{narrow}, {fixed}, {budget}}}"
     done = servers.prefect("deployment", "run", "tune/ml-100k", "-p", tiny, "--watch")
     assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
@@ -100,7 +101,7 @@ def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(ser
     experiment = client.get_experiment_by_name("ml-100k").experiment_id
     tuning = client.search_runs([experiment], "tags.`ncf.tuning` = 'gmf'")
     assert [run.info.status for run in tuning] == ["FINISHED"]
-    with_tuned = QUICK.replace("settings={", 'settings={"settings": "tuned", ')
+    with_tuned = QUICK.replace('"defaults"', '"tuned"')
     again = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", with_tuned, "--watch")
     assert again.returncode == 0, again.stdout + again.stderr + servers.worker_log.read_text()[-3000:]
     retrained = client.search_runs([experiment], "tags.`ncf.settings` = 'tuned' and tags.`ncf.tuned_by` LIKE 'gmf%'")

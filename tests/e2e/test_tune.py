@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = [
     *("--data.filters.max-users=500", "--model=gmf", "--gmf.model.embedding-dim=16", "--confirm-seeds=1"),
+    "--start=defaults",
     *("--gmf.training.patience=1000", "--gmf.training.max-epochs=40", "--sampler.kind=random", "--pruner.kind=none"),
     '--space={"gmf.training.max_epochs": null, "gmf.training.schedule": null, "gmf.model.embedding_dim": null}',
     *("--storage.heartbeat-seconds=1", "--storage.grace-seconds=3"),

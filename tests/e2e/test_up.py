@@ -173,6 +173,7 @@ def mlflow_server(folder: Path, env: dict[str, str]) -> Iterator[str]:
 def _options() -> list[str]:
     """The settings of QUICK as options."""
     return [
+        "--settings=defaults",
         "--data.filters.max-users=500",
         "--gmf.training.max-epochs=8",
         "--gmf.training.learning-rate=0.01",

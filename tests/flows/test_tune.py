@@ -41,6 +41,7 @@ def small(**changes: Any) -> TuneSettings:
     shared = quick().model_dump(include={"data", "gmf", "mlp", "neumf", "neumf_pretrained"}, exclude_unset=True)
     values = {
         "model": "gmf",
+        "start": "defaults",
         "space": SPACE,
         "budget": {"trials": 4},
         "confirm_seeds": 2,
@@ -172,7 +173,7 @@ def test_a_retraining_takes_the_tuned_settings_and_names_them(first: TuneReport)
     assert f"gmf (MLflow run {run_id})" in report.settings and report.settings in report.markdown()
     nested = {row.name: MlflowClient(tracking_uri()).get_run(row.run_id).data.tags for row in report.rows}
     assert nested["gmf"]["ncf.tuned_by"] == f"gmf {run_id}"
-    assert nested["mlp"]["ncf.settings"] == "defaults"
+    assert nested["mlp"]["ncf.settings"] == "preset"
 
     start = TuneSettings.model_validate({"start": "champion"})
     defaults: dict[ModelName, Any] = {"gmf": start.gmf, "mlp": start.mlp, "neumf": start.neumf}
