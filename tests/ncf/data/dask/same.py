@@ -46,6 +46,12 @@ def both(
     assert list(found_report.dropped) == list(report.dropped)
     assert found.fingerprint == expected.fingerprint
     assert found.titles.tolist() == expected.titles.tolist()
+    assert found.history is not None
+    assert expected.history is not None
+    assert found.history.early.tolist() == expected.history.early.tolist()
+    assert found.history.recent.tolist() == expected.history.recent.tolist()
+    assert found.history.by_day.frame().equals(expected.history.by_day.frame())
+    assert found.history.last_time == expected.history.last_time
     assert found.user_ids.dtype == expected.user_ids.dtype
     assert (found.labels is None) == (expected.labels is None)
     assert not list(cache.glob(".dask-*"))
