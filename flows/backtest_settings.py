@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from flows.settings import ModelSettings, RetrainSettings
-from ncf.backtest.policies import Policy
+from ncf.backtest.policies import PATTERN, Policy
 from ncf.data.config import DataConfig, EngineConfig, Time
 from ncf.data.sources.config import FileSource, PaperSource, SourceConfig
 from tuning.space import ModelName
@@ -16,7 +16,11 @@ def _known(name: str) -> str:
     return Policy.named(name).name
 
 
-PolicyName: TypeAlias = Annotated[str, AfterValidator(_known)]
+PolicyName: TypeAlias = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),  # so that Prefect refuses others when a run is asked for
+]
 
 
 class BacktestSettings(ModelSettings):

@@ -9,6 +9,7 @@ from typing import Self
 NEVER = "never"
 NAMED: Mapping[str, int] = MappingProxyType({"monthly": 28, "weekly": 7, "daily": 1})  # a month is four weeks
 EVERY = re.compile(r"([1-9][0-9]{0,3})d")
+PATTERN = f"^({'|'.join((NEVER, *NAMED, EVERY.pattern))})$"
 ALLOWED = f"{NEVER}, {', '.join(NAMED)}, or every so many days, such as 10d"
 
 

@@ -18,13 +18,13 @@ from ncf.data.sources.cache import CACHE_VARIABLE
 from tests.e2e.processes import environment, python_module, running, wait_until
 from tests.ncf.backtest.logs import colours, log_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # seven commands, of which each starts a server
 
-DATASET, WEEKS, WINDOWS, KILLS = "colours", 8, 6, 4
-EPOCHS = 40  # so that a training takes some seconds
+DATASET, WEEKS, WINDOWS, KILLS = "colours", 6, 5, 2
+EPOCHS = 30  # so that a training takes some seconds
 SMALL = [
     *("--dataset", DATASET, "--source.time-unit", "us", "--policies", "weekly,never", "--data.num-candidates", "5"),
-    *("--gmf.training.max-epochs", str(EPOCHS), "--gmf.training.patience", "1000", "--gmf.training.batch-size", "64"),
+    *("--gmf.training.max-epochs", str(EPOCHS), "--gmf.training.patience", "1000", "--gmf.training.batch-size", "128"),
 ]
 
 

@@ -111,6 +111,24 @@ def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(ser
     } == {"24"}
 
 
+@pytest.mark.slow
+def test_a_deployment_run_replays_the_log(servers: Servers) -> None:
+    cut = '"data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 2}}'
+    wide = f'settings={{{cut}, "window_days": 56, "policies": ["56d", "never"]}}'
+    done = servers.prefect("deployment", "run", "backtest/ml-100k", "-p", wide, "--watch")
+    assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
+    artifacts = servers.prefect("artifact", "ls").stdout
+    assert all(f"ml-100k-backtest-{what}" in artifacts for what in ("progress", "policies", "report"))
+    client = MlflowClient(servers.tracking_uri)
+    experiment = client.get_experiment_by_name("ml-100k").experiment_id
+    moments = client.search_runs([experiment], "tags.`ncf.as_of` LIKE '199%'")
+    assert len(moments) == 2 and {run.info.status for run in moments} == {"FINISHED"}
+    parent = client.get_run(moments[0].data.tags["mlflow.parentRunId"])
+    assert {"backtest.png", "backtest.html"} <= {file.path for file in client.list_artifacts(parent.info.run_id)}
+    refused = servers.prefect("deployment", "run", "backtest/ml-100k", "-p", 'settings={"policies": ["fortnightly"]}')
+    assert refused.returncode != 0 and "fortnightly" in refused.stdout + refused.stderr
+
+
 def test_a_deployment_writes_the_champions_recommendations(servers: Servers) -> None:
     path = servers.folder / "lists" / "top-3.parquet"
     wanted = json.dumps({"dataset": "ml-100k", "top_k": 3, "output": {"path": str(path)}})

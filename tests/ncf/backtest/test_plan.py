@@ -1,7 +1,9 @@
+import re
+
 import pytest
 
 from ncf.backtest.plan import DAY, Plan, make_plan
-from ncf.backtest.policies import Policy
+from ncf.backtest.policies import PATTERN, Policy
 from ncf.errors import DataError
 
 MONDAY = 10_000 * DAY
@@ -22,12 +24,14 @@ def days_of(moments: list[int]) -> list[float]:
 )
 def test_a_policy_is_known_by_its_name(name: str, days: int | None) -> None:
     assert Policy.named(name) == Policy(name, days)
+    assert re.search(PATTERN, name)
 
 
 @pytest.mark.parametrize("name", ["", "fortnightly", "0d", "-3d", "1.5d", "d", "10", "Weekly", "10 d", "٣d"])
 def test_another_name_is_refused_with_those_allowed(name: str) -> None:
     with pytest.raises(ValueError, match="unknown policy .*never, monthly, weekly, daily, .*10d"):
         Policy.named(name)
+    assert not re.search(PATTERN, name)
 
 
 def test_a_quarter_of_the_log_comes_before_the_first_training() -> None:
