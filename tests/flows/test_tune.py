@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import Artifact
 
 from flows.retrain import retrain
 from flows.store import tracking_uri
-from flows.studies import first_recipe, spaces_of, study_url
+from flows.studies import first_recipe, spaces_of, study_url, usual_recipe
 from flows.tracking import Tracker
 from flows.tune import tune
 from flows.tune_report import TuneReport
@@ -176,11 +176,11 @@ def test_a_retraining_takes_the_tuned_settings_and_names_them(first: TuneReport)
     assert nested["mlp"]["ncf.settings"] == "preset"
 
     start = TuneSettings.model_validate({"start": "champion"})
-    defaults: dict[ModelName, Any] = {"gmf": start.gmf, "mlp": start.mlp, "neumf": start.neumf}
     serving = parent.data.params | {"kind": report.winner}
-    for model, recipe in defaults.items():
-        found = first_recipe(Tracker("ml-100k"), start, model)
-        rate = serving[f"{model}.training.learning_rate"] if report.winner == model else recipe.training.learning_rate
+    models: tuple[ModelName, ...] = ("gmf", "mlp", "neumf")
+    for model in models:
+        found, usual = first_recipe(Tracker("ml-100k"), start, model), usual_recipe(start, model)
+        rate = serving[f"{model}.training.learning_rate"] if report.winner == model else usual.training.learning_rate
         assert found.training.learning_rate == float(rate), "the champion's, if it is of this model"
 
 
