@@ -11,6 +11,7 @@ from benchmarks.figures.quality.recipes import Protocol
 from benchmarks.kept import Kept
 from benchmarks.ours.logs import MADE_UP, ML_1M, ML_100K
 from benchmarks.table import Row
+from ncf.evaluation.baselines import can_ials
 from tuning.space import ModelName
 
 NAMES: dict[ModelName, str] = {
@@ -114,16 +115,17 @@ def _full(bench: Bench, log: str, name: str) -> list[Row]:
     kinds = searched_kinds(sizes)
     todo.search(kinds)
     todo.train(kinds, sizes.seeds)
-    baselines = {baseline: _baseline(todo, baseline) for baseline in BASELINES}
+    labels = {kind: label for kind, label in BASELINES.items() if kind != "ials" or can_ials()}
+    baselines = {baseline: _baseline(todo, baseline) for baseline in labels}
     note = (
         "the test holdout, every item that the user has not seen; models are the mean of "
-        f"{len(sizes.seeds)} seeds, beside iALS as the peer. Every row was tuned by validation NDCG@10 (full) with "
+        f"{len(sizes.seeds)} seeds, beside iALS as the peer (if the extra als is installed). Every row was tuned by validation NDCG@10 (full) with "
         f"{sizes.trials} trials (popularity has nothing to tune), and then fitted on train and validation together"
     )
     rows = []
     for metric, title in METRICS.items():
-        peer = baselines["ials"][f"full/{metric}"]
-        for name_of, label in BASELINES.items():
+        peer = baselines["ials"][f"full/{metric}"] if "ials" in baselines else None
+        for name_of, label in labels.items():
             value = baselines[name_of][f"full/{metric}"]
             rows.append(Row(name, f"{label}: {title} (full)", "", value, None, "", 1, None, note, bench.measured))
         for kind in kinds:
