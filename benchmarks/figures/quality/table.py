@@ -119,8 +119,9 @@ def _full(bench: Bench, log: str, name: str) -> list[Row]:
     baselines = {baseline: _baseline(todo, baseline) for baseline in labels}
     note = (
         "the test holdout, every item that the user has not seen; models are the mean of "
-        f"{len(sizes.seeds)} seeds, beside iALS as the peer (if the extra als is installed). Every row was tuned by validation NDCG@10 (full) with "
-        f"{sizes.trials} trials (popularity has nothing to tune), and then fitted on train and validation together"
+        f"{len(sizes.seeds)} seeds, beside iALS (if the extra als is there). Every row was tuned by "
+        f"validation NDCG@10 (full) with {sizes.trials} trials (popularity has nothing to tune), and then "
+        "fitted on train and validation together"
     )
     rows = []
     for metric, title in METRICS.items():
