@@ -123,7 +123,7 @@ def test_the_newest_finished_tuning_counts(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     with pytest.raises(ConfigError, match=r"no tuned settings of ml-100k.*flows\.tune --dataset ml-100k"):
         choose_settings(RetrainSettings(settings="tuned"))
-    assert choose_settings(RetrainSettings()).tags() == {"ncf.settings": "defaults"}
+    assert choose_settings(RetrainSettings()).tags() == {"ncf.settings": "preset"}
 
     tracker = Tracker("ml-100k")
     runs = []
