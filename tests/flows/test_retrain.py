@@ -221,6 +221,7 @@ def test_another_seed_trains_and_is_set_against_the_champion(first: Report) -> N
     assert other.fingerprint == first.fingerprint
 
 
+@pytest.mark.slow
 def test_a_warm_start_is_no_worse_on_validation_than_the_champion(first: Report) -> None:
     champion = registry.champion(Tracker("ml-100k"), NAME)
     assert champion is not None

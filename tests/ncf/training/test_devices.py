@@ -51,6 +51,7 @@ def test_two_processes_learn_from_all_pairs_what_one_learns(board: PreparedData)
     assert_close(fit(start(NEUMF_KIND, board), board, config, seed=2, hardware=TWO_PROCESSES), one)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_from_steps_of_several_blocks_what_one_learns(rng: np.random.Generator) -> None:
     """A block has one user a process here, and a step four blocks."""
     data = random_data(rng, 14, 70_000)
