@@ -29,7 +29,7 @@ class QualitySizes:
 
     Attributes:
         factors: sizes of the models; settings are searched for those `searched`, of models with a tower for those
-            `searched_towers`, and taken over for the others.
+            `searched_towers`, of pretrained ones for those `searched_fused`, and taken over for the others.
         wide: factors of the widest GMF.
         seeds: of each model's last trainings, and `best_seeds` of the best recommender's.
         trials: of a search, for each kind of model and baseline.
@@ -39,7 +39,8 @@ class QualitySizes:
 
     factors: tuple[int, ...] = (8, 16, 32, 64)
     searched: tuple[int, ...] = (16, 64)
-    searched_towers: tuple[int, ...] = (16,)  # wider ones take ten minutes a trial
+    searched_towers: tuple[int, ...] = (16,)  # wider ones take minutes a trial
+    searched_fused: tuple[int, ...] = (64,)
     wide: int = 192
     seeds: tuple[int, ...] = (0, 1, 2)
     best_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -81,7 +82,7 @@ class Sizes:
 
 QUICK = Sizes(
     *(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000, 0.2, (0, 1), 200),
-    quality=QualitySizes((4, 8), (8,), (8,), 16, (0, 1), (0, 1), 2, 2, (1, 2)),
+    quality=QualitySizes((4, 8), (8,), (8,), (8,), 16, (0, 1), (0, 1), 2, 2, (1, 2)),
 )
 
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from ncf.models import initial
 from ncf.models.alike import COLUMNS, padded, product, tiles_of
 from ncf.models.dropout import Dropout
+from ncf.models.linear import linear
+from ncf.models.table import Table, lookup
 
 TILE = 2**19  # hidden units of a layer that score_all holds at once: 2 MB, which stay in a CPU's cache
 
@@ -55,7 +57,9 @@ class MLP(nn.Module):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
-        return self._logits(self.user_embedding(users)[:, None], self.item_embedding(items))
+        weight_user, weight_item = self.tower[0].get_parameter("weight").chunk(2, dim=1)
+        user_half = _half(self.user_embedding, users, weight_user, self.tower[0].get_parameter("bias"))  # [B, H]
+        return self._logits(user_half[:, None] + _half(self.item_embedding, items, weight_item))
 
     def items_part(self) -> Tensor:
         """The items' half of the first layer, float[H, num_items and a few]."""
@@ -97,21 +101,24 @@ class MLP(nn.Module):
             hidden = torch.baddbmm(bias, weight.expand(len(hidden), -1, -1), self.dropout(hidden)).relu_()
         return torch.bmm(self.head.expand(len(hidden), 1, -1), self.dropout(hidden))[:, 0]
 
-    def _logits(self, user_rows: Tensor, item_rows: Tensor) -> Tensor:
-        """User rows [B, 1, E] against item rows [B or 1, C, E] -> [B, C]."""
-        first, *others = self.tower
-        weight_user, weight_item = first.get_parameter("weight").chunk(2, dim=1)
-        user_half = nn.functional.linear(user_rows, weight_user, first.get_parameter("bias"))  # [B, 1, H]
-        hidden = self.dropout((user_half + nn.functional.linear(item_rows, weight_item)).relu_())  # [B, C, H]
-        for layer in others:
-            hidden = self.dropout(layer(hidden).relu_())
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """Sums of the halves of the first layer, [B, C, H] -> [B, C]."""
+        hidden = self.dropout(hidden.relu_())
+        for layer in self.tower[1:]:
+            hidden = self.dropout(linear(hidden, layer.get_parameter("weight"), layer.get_parameter("bias")).relu_())
         return hidden @ self.head + self.bias
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
         """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""
-        user_rows, item_rows = self.user_embedding(users), self.item_embedding(items)
-        return user_rows.square().sum(dim=-1).mean() + item_rows.square().sum(dim=-1).mean()
+        return self.user_embedding.mean_squared_length(users) + self.item_embedding.mean_squared_length(items)
 
     def squared_lengths(self, users: Tensor) -> tuple[Tensor, Tensor]:
         """|p_u|^2 of some users and |q_i|^2 of all items: users int64[B] -> float[B], float[num_items]."""
-        return self.user_embedding(users).square().sum(dim=-1), self.item_embedding.weight.square().sum(dim=-1)
+        return self.user_embedding(users).square().sum(dim=-1), self.item_embedding.squared_lengths()
+
+
+def _half(table: Table, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Of the first layer: rows int64[...] -> float[..., H]; a product for each row of the table, if these are fewer."""
+    if rows.numel() > table.num_embeddings:
+        return lookup(linear(table.weight, weight, bias), rows)
+    return linear(table(rows), weight, bias)

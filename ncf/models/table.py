@@ -15,10 +15,28 @@ class Table(nn.Embedding):
     @override
     def forward(self, input: Tensor) -> Tensor:
         """Rows int64[...] -> float[..., embedding_dim]."""
-        if input.numel() < LARGE or torch.compiler.is_compiling():
-            return super().forward(input)
-        found: Tensor = _Lookup.apply(self.weight, input)
-        return found
+        return lookup(self.weight, input)
+
+    def squared_lengths(self) -> Tensor:
+        """|row|^2 of each row, float[num_embeddings]."""
+        return self.weight.square().sum(dim=-1)
+
+    def mean_squared_length(self, rows: Tensor) -> Tensor:
+        """Mean of |row|^2 over rows int64[...], as often as each occurs; a scalar.
+
+        By counting, so that no row is looked up a second time.
+        """
+        ones = self.weight.new_ones(()).expand(rows.numel())
+        counts = self.weight.new_zeros(self.num_embeddings).index_add(0, rows.flatten(), ones)
+        return counts @ self.squared_lengths() / rows.numel()
+
+
+def lookup(table: Tensor, rows: Tensor) -> Tensor:
+    """Table float[N, D], rows int64[...] -> float[..., D]; nn.functional.embedding, whose backward pass is faster."""
+    if rows.numel() < LARGE or torch.compiler.is_compiling():
+        return nn.functional.embedding(rows, table)
+    found: Tensor = _Lookup.apply(table, rows)
+    return found
 
 
 class _Lookup(torch.autograd.Function):

@@ -94,9 +94,18 @@ class Plan:
 
     def _searched(self, kind: Kind) -> Kind:
         """The model whose search tells this one's settings: the smallest searched one that is not smaller, if any."""
-        searched = (*self.sizes.searched, self.sizes.wide) if kind.model == "gmf" else self.sizes.searched_towers
+        searched = self._sizes_searched(kind.model)
         larger = [size for size in searched if size >= kind.factors]
         return Kind(kind.model, min(larger) if larger else max(searched))
+
+    def _sizes_searched(self, model: ModelName) -> Sequence[int]:
+        match model:
+            case "gmf":
+                return *self.sizes.searched, self.sizes.wide
+            case "neumf-pretrained":
+                return self.sizes.searched_fused
+            case _:
+                return self.sizes.searched_towers
 
     def _recipe(self, kind: Kind) -> Any:
         recipe = RECIPES[kind.model].model_validate(self.searched(kind)["recipe"])

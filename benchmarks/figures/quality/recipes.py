@@ -79,14 +79,14 @@ def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, m
             )
             return GMFRecipe(model=GMFConfig(embedding_dim=factors), training=training)
         case "mlp":
-            of_mlp = MLPTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.003, max_epochs=epochs(20))
+            of_mlp = MLPTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.003, max_epochs=epochs(12))
             return MLPRecipe(model=MLPConfig(layers=tower(factors), dropout=0.1), training=of_mlp)
         case "neumf":
-            of_neumf = NeuMFTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.004, max_epochs=epochs(20))
+            of_neumf = NeuMFTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.004, max_epochs=epochs(12))
             shape = NeuMFConfig(embedding_dim=factors, layers=tower(factors), dropout=0.1)
             return NeuMFRecipe(model=shape, training=of_neumf)
         case "neumf-pretrained":
-            fine = FineTuning(**DRAWN, **shared, learning_rate=0.001, embedding_l2=0.005, max_epochs=epochs(8))
+            fine = FineTuning(**DRAWN, **shared, learning_rate=0.001, embedding_l2=0.005, max_epochs=epochs(5))
             return PretrainedRecipe(alpha=0.5, training=fine)
 
 

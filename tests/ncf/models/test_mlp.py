@@ -121,3 +121,11 @@ def test_dropout_leaves_the_whole_catalogues_logits_as_they_are_on_average(gener
         drawn = torch.stack([model.train().score_all(users) for _ in range(4000)])
     assert (drawn.std(dim=0) > 0.1).any()
     torch.testing.assert_close(drawn.mean(dim=0), expected, rtol=0.0, atol=0.4)
+
+
+def test_a_few_samples_score_as_many_do(generator: torch.Generator) -> None:
+    """More samples than items are scored by one product for each item."""
+    model = scrambled_mlp(generator)
+    few, many = torch.tensor([[0, 3, 3]]), torch.arange(11).expand(5, -1)
+    scores = model(torch.arange(5), many)
+    torch.testing.assert_close(model(torch.tensor([2]), few)[0], scores[2, [0, 3, 3]])
