@@ -24,7 +24,7 @@ from flows.prepare import prepare_data
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
 from flows.settings import RetrainSettings
-from flows.shown import Shown, show_link, show_markdown, show_table
+from flows.shown import Shown, artifact_key, show_link, show_markdown, show_table
 from flows.tracking import COMPLETE, ModelRun, Tracker
 from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from ncf import __version__
@@ -66,9 +66,14 @@ def run(chosen: Chosen) -> Report:
     earlier = tracker.newest_retraining(key)
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
         return report_again(tracker, earlier, settings, data)
-    shown = Shown(f"{settings.dataset}-progress", "baselines")
+    shown = Shown(artifact_key(settings.dataset, "progress"), "baselines")
     with open_run(tracker, key, earlier, chosen, data) as run_id:
-        show_link(f"{settings.dataset}-mlflow", tracker.url(run_id), "the run in MLflow", "models, figures and files")
+        show_link(
+            artifact_key(settings.dataset, "mlflow"),
+            tracker.url(run_id),
+            "the run in MLflow",
+            "models, figures and files",
+        )
         tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
         baselines = measure_baselines(tracker, run_id, settings, data)
         shown.tell(1 / 6, f"training {GMF_NAME}")
@@ -143,7 +148,12 @@ def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data
     report = Report.model_validate(tracker.artifacts.read_json(earlier.info.run_id, REPORT))
     get_run_logger().info("nothing has changed since MLflow run %s: not training again", earlier.info.run_id)
     run_id = str(earlier.info.run_id)
-    show_link(f"{settings.dataset}-mlflow", tracker.url(run_id), "the run in MLflow", "of the retraining that stands")
+    show_link(
+        artifact_key(settings.dataset, "mlflow"),
+        tracker.url(run_id),
+        "the run in MLflow",
+        "of the retraining that stands",
+    )
     return report.model_copy(update={"trained": False, **recommended(tracker, settings, data)})
 
 
@@ -155,8 +165,8 @@ def recommended(tracker: Tracker, settings: RetrainSettings, data: PreparedData)
 
 def publish(report: Report) -> None:
     """Show the result in the Prefect UI."""
-    show_table(f"{report.dataset}-models", report.table_rows(), report.verdict())
-    show_markdown(f"{report.dataset}-report", report.markdown(), report.verdict())
+    show_table(artifact_key(report.dataset, "models"), report.table_rows(), report.verdict())
+    show_markdown(artifact_key(report.dataset, "report"), report.markdown(), report.verdict())
 
 
 def unchanged(report: Report) -> str:
