@@ -21,6 +21,7 @@ from typing_extensions import override
 from flows.preflight import check_before_work
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings
+from flows.subcommands import wrong_switch
 from ncf.config import Settings
 from ncf.content import flatten
 from ncf.data.sources.cache import cache_dir
@@ -92,7 +93,8 @@ def parse(settings_type: type[S], args: Sequence[str]) -> S:
         ]
         raise ConfigError("\n       ".join(lines), do="see --help") from error
     except SettingsError as error:
-        raise ConfigError(_unknown_option(str(error), settings_type), do="see --help") from error
+        wrong = wrong_switch(error, args) or _unknown_option(str(error), settings_type)
+        raise ConfigError(wrong, do="see --help") from error
 
 
 def _command_line(settings_type: type[S]) -> type[S]:
