@@ -24,6 +24,7 @@ from flows.tracking import FINGERPRINT, MODEL, ModelRun, Tracker
 from flows.weights import BUNDLE
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
+from ncf.evaluation.challengers import holdout_sketch
 from ncf.evaluation.comparison import PROMOTION_METRIC, stronger_baseline
 from ncf.evaluation.promotion import Decision, Judged, decide
 from ncf.evaluation.ranking import HoldoutRanker
@@ -51,7 +52,10 @@ def register_challenger(tracker: Tracker, settings: RetrainSettings, model: Mode
         tracker,
         settings.model_name,
         model,
-        tags={MODEL: model.name, FINGERPRINT: data.fingerprint, "ncf.seed": str(settings.seed)},
+        tags={
+            **{MODEL: model.name, FINGERPRINT: data.fingerprint, "ncf.seed": str(settings.seed)},
+            registry.HOLDOUT: holdout_sketch(data),
+        },
         description=f"{model.name} trained on {data.name}. Test holdout: {figures}.",
     )
     get_run_logger().info("%s version %d is the challenger (%s)", settings.model_name, version, model.name)
@@ -93,12 +97,14 @@ def _decide(
         return version, Decision(False, "the champion already: somebody promoted it by hand")
     ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
     guards = settings.promotion.guards
+    earlier = registry.earlier_challengers(tracker, settings.model_name, version, holdout_sketch(data))
     decision = decide(
         _challenger(tracker, settings, model, ranker, data),
         ranker.rank_all(Popularity(data)).values()[PROMOTION_METRIC],
         judge(ServedScorer(present.bundle, data), ranker, data, guards) if present else None,
         settings.promotion,
         interactions=data.user_counts[data.test.pairs.users],
+        earlier=earlier,
     )
     return (present.version if present else None), decision
 

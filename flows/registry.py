@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ncf.serving.bundle import Bundle
 
 PROMOTED, REASON = "ncf.promoted", "ncf.reason"
+HOLDOUT = "ncf.holdout"  # a version's tag: a sketch of the test holdout that it was judged on
 BUNDLE_SUM = "ncf.bundle_sha256"  # what stands in the registry can't be changed by who writes to the artifacts
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
 SERVING_MODEL = Path(__file__).with_name("serving_model.py")
@@ -152,6 +153,19 @@ def settle(tracker: "Tracker", name: str, version: int, decision: "Decision", co
         change = Change(version, "promoted", somebody(), decision.reason, decision.figures)
         promote(Registry(tracker.uri, name), change, compared)
     _keep(tracker, name, version, decision)
+
+
+def earlier_challengers(tracker: "Tracker", name: str, version: int, sketch: str) -> float:
+    """Other versions that were set against a champion on a test holdout, each as far as it is the one of the sketch."""
+    from ncf.evaluation.challengers import likeness
+
+    found = tracker.client.search_model_versions(f"name = '{name}'")
+    others = [other.tags for other in found if int(other.version) != version]
+    return sum(
+        likeness(sketch, tags[HOLDOUT])
+        for tags in others
+        if HOLDOUT in tags and "gain" in json.loads(tags.get(FIGURES, "{}"))
+    )
 
 
 def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision | None":

@@ -17,6 +17,7 @@ from flows.tracking import ModelRun, Tracker
 from flows.weights import BUNDLE
 from ncf.config import GMFConfig
 from ncf.data.prepared import PreparedData
+from ncf.evaluation.challengers import holdout_sketch
 from ncf.evaluation.evaluate import evaluate
 from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
@@ -131,6 +132,26 @@ def test_guards_are_measured_where_they_are_on(
     assert figures["coverage"] == evaluate(good, data, "test").of_all["full/coverage_at_10"]
     assert figures["cold_loss"] < 0, "the challenger hits more"
     assert figures["seconds"] > 0
+
+
+def test_earlier_challengers_on_the_same_holdout_make_the_next_ones_interval_wider(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    poor = build_model(CONFIG, data.num_users, data.num_items, 1).eval()
+    runs = [registered(tracker, poor, data, tmp_path) for _ in range(3)]
+    promote(Registry(tracker.uri, NAME), change(runs[0][1]), None)
+    found = []
+    for run, number in runs[1:]:
+        registered_on(tracker, number, holdout_sketch(data))
+        found.append(decide_promotion.fn(tracker, settings(), number, run, data))
+    assert [decision.figures["earlier"] for decision in found] == [0, 1]
+    assert "wider for 1 earlier challenger on this test holdout" in found[1].reason
+    assert "earlier" not in found[0].reason
+
+
+def registered_on(tracker: Tracker, version: int, sketch: str) -> None:
+    """As `register_challenger` does."""
+    tracker.client.set_model_version_tag(NAME, str(version), registry.HOLDOUT, sketch)
 
 
 def test_the_time_is_that_of_a_thousand_users_however_many_there_are(data: PreparedData, good: Model) -> None:

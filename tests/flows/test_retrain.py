@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,9 @@ def test_another_seed_trains_and_is_set_against_the_champion(first: Report) -> N
     assert other.champion == (2 if other.promoted else 1)
     assert "than the champion" in other.reason
     assert other.fingerprint == first.fingerprint
+    tags = MlflowClient(tracking_uri()).get_model_version(NAME, "2").tags
+    assert json.loads(tags["ncf.figures"])["earlier"] == 0, "the first was set against no champion"
+    assert registry.earlier_challengers(Tracker("ml-100k"), NAME, 3, tags["ncf.holdout"]) == 1
 
 
 @pytest.mark.slow
