@@ -23,11 +23,12 @@ from flows.settings import RetrainSettings
 from flows.tracking import FINGERPRINT, MODEL, ModelRun, Tracker
 from flows.weights import BUNDLE
 from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.challengers import holdout_sketch
 from ncf.evaluation.comparison import PROMOTION_METRIC, stronger_baseline
 from ncf.evaluation.promotion import Decision, Judged, decide
-from ncf.evaluation.ranking import HoldoutRanker
+from ncf.evaluation.ranking import HoldoutRanker, Ranks
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import ServedScorer
 
@@ -121,6 +122,23 @@ def _challenger(
         timed = guards.maximum_seconds is not None
         seconds = seconds_to_recommend(bundle, settings.hardware.scoring_memory_mb) if timed else None
         return replace(judged, seconds=seconds, size_mb=size_mb(folder))
+
+
+def ranked_champion(tracker: Tracker, settings: RetrainSettings, version: int, data: PreparedData) -> dict[str, Ranks]:
+    """The champion that a version was set against, on the same holdout, under its name; empty if there is none.
+
+    One whose files are gone is left out: the decision was taken with it, and a picture without it is no reason to fail.
+    """
+    compared = registry.compared_with(tracker, settings.model_name, version)
+    if compared is None or compared == version:
+        return {}
+    try:
+        bundle = registry.load_version(tracker, settings.model_name, compared).bundle
+    except ModelError as error:
+        get_run_logger().warning("the comparison is without the champion: %s", error)
+        return {}
+    ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
+    return {f"champion (version {compared})": ranker.rank_all(ServedScorer(bundle, data))}
 
 
 @task(name="remove old weights", task_run_name="remove old weights", cache_policy=NO_CACHE)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ncf.serving.bundle import Bundle
 
 PROMOTED, REASON = "ncf.promoted", "ncf.reason"
+COMPARED = "ncf.compared_with"  # a version's tag: the champion that it was set against
 HOLDOUT = "ncf.holdout"  # a version's tag: a sketch of the test holdout that it was judged on
 BUNDLE_SUM = "ncf.bundle_sha256"  # what stands in the registry can't be changed by who writes to the artifacts
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
@@ -152,7 +153,13 @@ def settle(tracker: "Tracker", name: str, version: int, decision: "Decision", co
     if decision.promote:
         change = Change(version, "promoted", somebody(), decision.reason, decision.figures)
         promote(Registry(tracker.uri, name), change, compared)
-    _keep(tracker, name, version, decision)
+    _keep(tracker, name, version, decision, compared)
+
+
+def compared_with(tracker: "Tracker", name: str, version: int) -> int | None:
+    """The champion that a version was set against when it was decided on; None if there was none."""
+    tag = tracker.client.get_model_version(name, str(version)).tags.get(COMPARED)
+    return int(tag) if tag else None
 
 
 def earlier_challengers(tracker: "Tracker", name: str, version: int, sketch: str) -> float:
@@ -183,13 +190,15 @@ def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision |
     for entry in reversed(entries):
         if (entry.what, entry.after, entry.state) == ("promoted", version, "done"):
             decision = Decision(True, entry.reason, entry.figures)
-            _keep(tracker, name, version, decision)
+            _keep(tracker, name, version, decision, entry.before)
             return decision
     return None
 
 
-def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision") -> None:
+def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
     tags = {FIGURES: json.dumps(dict(decision.figures)), REASON: decision.reason}
+    if compared is not None:
+        tags[COMPARED] = str(compared)
     tags[PROMOTED] = str(decision.promote).lower()  # last: with it the decision counts as taken
     for key, value in tags.items():
         tracker.client.set_model_version_tag(name, str(version), key, value)

@@ -14,7 +14,14 @@ from flows import registry
 from flows.baselines import measure_baselines
 from flows.chosen import Chosen, choose_settings
 from flows.cli import run_from_command_line
-from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger, remove_old_weights
+from flows.compare import (
+    best_of,
+    compare_with_baselines,
+    decide_promotion,
+    ranked_champion,
+    register_challenger,
+    remove_old_weights,
+)
 from flows.comparison.keep import keep_comparison
 from flows.curves import common_metric
 from flows.links import flow_run_note
@@ -89,7 +96,8 @@ def run(chosen: Chosen) -> Report:
             tracker.set_tags(model.run_id, chosen.tags_of(model.name))
         shown.tell(5 / 6, "registration, promotion, recommendations")
         report = conclude(tracker, run_id, chosen, data, baselines, models)
-        keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()))
+        champion = ranked_champion(tracker, settings, report.version, data)
+        keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()), champion)
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.artifacts.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown() + flow_run_note())

@@ -7,7 +7,7 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from flows import registry
-from flows.compare import decide_promotion
+from flows.compare import decide_promotion, ranked_champion
 from flows.judge import seconds_to_recommend, size_mb
 from flows.promotion import promote
 from flows.promotion_log import read_log
@@ -139,7 +139,8 @@ def test_earlier_challengers_on_the_same_holdout_make_the_next_ones_interval_wid
 ) -> None:
     poor = build_model(CONFIG, data.num_users, data.num_items, 1).eval()
     runs = [registered(tracker, poor, data, tmp_path) for _ in range(3)]
-    promote(Registry(tracker.uri, NAME), change(runs[0][1]), None)
+    numbers = [number for _, number in runs]
+    promote(Registry(tracker.uri, NAME), change(numbers[0]), None)
     found = []
     for run, number in runs[1:]:
         registered_on(tracker, number, holdout_sketch(data))
@@ -147,6 +148,10 @@ def test_earlier_challengers_on_the_same_holdout_make_the_next_ones_interval_wid
     assert [decision.figures["earlier"] for decision in found] == [0, 1]
     assert "wider for 1 earlier challenger on this test holdout" in found[1].reason
     assert "earlier" not in found[0].reason
+    [(name, ranks)] = ranked_champion(tracker, settings(), numbers[1], data).items()
+    assert name == f"champion (version {numbers[0]})"
+    assert ranks.values()["full/ndcg_at_10"].mean() == pytest.approx(found[0].figures["champion"])
+    assert ranked_champion(tracker, settings(), numbers[0], data) == {}, "it was set against none"
 
 
 def registered_on(tracker: Tracker, version: int, sketch: str) -> None:
