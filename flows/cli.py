@@ -87,8 +87,8 @@ def parse(settings_type: type[S], args: Sequence[str]) -> S:
         return settings_type.model_validate(given.model_dump(exclude_unset=True))  # what is given stays known as such
     except ValidationError as error:
         lines = [
-            f"--{'.'.join(str(part) for part in problem['loc']).replace('_', '-')}: got {problem['input']!r}; "
-            f"{problem['msg']}"
+            f"{_option_at(problem['loc'], args)}: got {problem['input']!r}; "
+            f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         ]
         raise ConfigError("\n       ".join(lines), do="see --help") from error
@@ -109,6 +109,15 @@ def _command_line(settings_type: type[S]) -> type[S]:
     )
     about = {"__doc__": settings_type.__doc__, "__module__": __name__, "model_config": config}
     return type(settings_type.__name__, (BaseSettings, settings_type), about)
+
+
+def _option_at(location: tuple[int | str, ...], args: Sequence[str]) -> str:
+    """The option at a place in the settings, as it was given: the place also names which of several kinds was meant."""
+    parts = [str(part).replace("_", "-") for part in location]
+    shorter = [parts[:place] + parts[place + 1 :] for place in range(1, len(parts))]
+    options = [f"--{'.'.join(each)}" for each in (parts, *shorter)]
+    given = {word.partition("=")[0] for word in args}
+    return next((option for option in options if option in given), options[0])
 
 
 def _unknown_option(message: str, settings_type: type[Settings]) -> str:
