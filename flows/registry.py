@@ -114,7 +114,6 @@ def load_version(tracker: "Tracker", name: str, version: int) -> RegisteredModel
 
 
 def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel:
-    from ncf.serving.bundle import Bundle
     from ncf.serving.sums import sum_of_sums
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -128,7 +127,7 @@ def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel
                 do="restore its artifacts, or go back: python -m flows.registry rollback",
             ) from error
         files = Path(folder) / "artifacts" / BUNDLE
-        bundle = Bundle.load(files)
+        bundle = _bundle(files, f"the bundle of version {found.version} of {name}")
         if found.tags.get(BUNDLE_SUM, sum_of_sums(files)) != sum_of_sums(files):
             raise ModelError(
                 f"the bundle of version {found.version} of {name} is not the one that was registered",
@@ -137,6 +136,18 @@ def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel
                 do=f"restore its artifacts, or point the alias {CHAMPION} at another version",
             )
         return RegisteredModel(int(found.version), str(found.run_id), bundle)
+
+
+def _bundle(folder: Path, called: str) -> "Bundle":
+    """The bundle in a folder; an error names it by what it is, for the folder is gone by then."""
+    from ncf.serving.bundle import Bundle
+
+    try:
+        return Bundle.load(folder)
+    except ModelError as error:
+        got = error.got.replace(str(folder), called) if isinstance(error.got, str) else error.got
+        what = error.what.replace(str(folder), called)
+        raise ModelError(what, got=got, allowed=error.allowed, do=error.do) from error
 
 
 def champion_version(tracker: "Tracker", name: str) -> int | None:

@@ -17,6 +17,7 @@ from flows.tracking import ModelRun, Tracker
 from flows.weights import BUNDLE
 from ncf.config import GMFConfig
 from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
 from ncf.evaluation.challengers import holdout_sketch
 from ncf.evaluation.evaluate import evaluate
 from ncf.models.build import Model, build_model
@@ -114,6 +115,20 @@ def test_a_champion_by_hand_is_not_compared_with_itself(
     decision = decide_promotion.fn(tracker, settings(), version, run, data)
     assert not decision.promote and "by hand" in decision.reason
     assert Registry(tracker.uri, NAME).champion() == version
+
+
+def test_a_damaged_version_is_named_and_not_the_folder_it_was_copied_to(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    _, number = registered(tracker, good, data, tmp_path)
+    place = tracker.client.get_model_version_download_uri(NAME, str(number)).removeprefix("file://")
+    weights = Path(place) / "artifacts" / BUNDLE / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelError, match="^the bundle of version 1 of ncf-board is not .*weights.safetensors has"):
+        registry.load_version(tracker, NAME, number)
+    weights.unlink()
+    with pytest.raises(ModelError, match="the bundle of version 1 of ncf-board/weights.safetensors"):
+        registry.load_version(tracker, NAME, number)
 
 
 def test_guards_are_measured_where_they_are_on(
