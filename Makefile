@@ -7,7 +7,7 @@ OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow check format clean
+.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow test-versions check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,9 @@ test: .venv/.installed ## unit tests, the whole flow, the real servers' main pat
 
 test-slow: .venv/.installed ## the long rest: faults, and every kind of log through Dask
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised and with Python 3.12 (the first time installs 8 GB)
+	@.ci/versions
 
 format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .
