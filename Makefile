@@ -89,7 +89,7 @@ test-slow: .venv/.installed ## the long rest: faults, and every kind of log thro
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised and with Python 3.12 (the first time installs 8 GB)
-	@.ci/versions
+	@.ci/versions $(ARGS)
 
 format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .
