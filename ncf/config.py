@@ -14,7 +14,7 @@ class Settings(BaseModel):
 
 
 class GMFConfig(Settings):
-    """Shape of GMF (paper, eq. 7-9)."""
+    """Shape of GMF (paper, eq. 8-9)."""
 
     kind: Literal["gmf"] = "gmf"
     embedding_dim: int = Field(
