@@ -141,3 +141,13 @@ def _collect(model: type[Settings], found: list[type[Settings]]) -> None:
             if inner not in found:
                 found.append(inner)
                 _collect(inner, found)
+
+
+def names_in(model: type[Settings], before: str = "") -> set[str]:
+    """The dotted names of a model's settings and of the groups they are in, such as gmf.training.learning_rate."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        found.add(before + name)
+        for inner in _models(field.annotation):
+            found |= names_in(inner, f"{before}{name}.")
+    return found
