@@ -17,7 +17,7 @@ DIAGRAM = re.compile(r'<img alt="([^"]*)" src="(?:\.\./)*images/diagrams/([a-z-]
 RAW = (
     ("a fence that was not understood; indent what belongs to a list item by four spaces", re.compile(r"<p>[^<]*```")),
     ("a list without an empty line before it", re.compile(r"<p>[^<]*\n(?:[-*]|\d+\.) ")),
-    ("a table that was not understood", re.compile(r"<p>[^<]*\| ---")),
+    ("a table that was not understood", re.compile(r"<p>[^<]*\| ---|<p>\| ")),
 )
 
 

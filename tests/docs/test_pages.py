@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -10,9 +11,10 @@ import yaml
 from docs.site import blocks, figures
 from docs.site.diagrams import DIAGRAMS, FOLDER
 from docs.site.links import page_of, resolve, rewritten, source_of, targets
-from tests.docs.pages import PAGES, REPOSITORY, fences, name
+from tests.docs.pages import PAGES, REPOSITORY, SHELL, fences, name
 
 OURS = ("ncf", "tuning", "flows", "benchmarks", "docs")
+PRIVATE = {"NCF_UP_FOLDER", "NCF_UP_PROGRAM"}  # from make up to its own processes
 GENERATED = {"docs/reference/settings.md", "docs/reference/flows.md"}
 
 
@@ -38,6 +40,22 @@ def test_python_is_python_and_its_imports_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_yaml_is_yaml(page: Path) -> None:
     assert all(yaml.safe_load(code) is not None for code in fences(page, "yaml"))
+
+
+def test_every_variable_is_explained() -> None:
+    places = [REPOSITORY / name for name in ("ncf", "flows", "tuning", "deploy", "compose.yaml", "prefect.yaml")]
+    files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*.*"))]
+    texts = [file.read_text() for file in files if file.suffix in (".py", ".yaml", ".json", ".service")]
+    used = {variable for text in texts for variable in re.findall(r"\bNCF_[A-Z_]*[A-Z]\b", text)}
+    assert len(used) > 8
+    explained = "".join(page.read_text() for page in PAGES)
+    assert used - PRIVATE <= set(re.findall(r"NCF_[A-Z_]*[A-Z]", explained))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_are_those_of_the_environment(page: Path) -> None:
+    bare = [line for code in fences(page, *SHELL) for line in code.splitlines() if re.match(r"(python|mlflow) ", line)]
+    assert bare == [], "without .venv/bin/ it is another Python"
 
 
 def test_figures_are_those_of_the_benchmarks() -> None:
