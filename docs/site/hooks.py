@@ -62,4 +62,5 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 def _inlined(name: str, title: str) -> str:
     svg = (REPOSITORY / "docs" / "images" / "diagrams" / name).read_text()
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
+    named = svg.replace("<svg ", f'<svg role="img" aria-label="{title}" ', 1)
+    return f'<span class="drawing">{named}</span>'
