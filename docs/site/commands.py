@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flows import cli, registry_command, subcommands
+from flows import cli, subcommands
 from flows.backtest_settings import BacktestSettings
 from flows.backup import __main__ as backup
 from flows.backup.settings import BackupSettings, RestoreSettings
 from flows.monitor_settings import MonitorSettings
 from flows.recommend_settings import RecommendSettings
+from flows.registry_command import RegistrySettings
 from flows.registry_settings import LogSettings, PromoteSettings, RollbackSettings
 from flows.serve import ServeSettings
 from flows.settings import DataSettings, RetrainSettings
@@ -58,7 +59,9 @@ def _backup(name: str, settings: type[Settings]) -> Command:
 def _registry(name: str, settings: type[Settings]) -> Command:
     line = "make rollback" if name == "rollback" else f"python -m flows.registry {name}"
     heading = name if name == "rollback" else f"registry {name}"
-    return Command(heading, line, "flows.registry", (name,), settings, registry_command.parse)
+    return Command(
+        heading, line, "flows.registry", (name,), settings, lambda args: subcommands.parse(RegistrySettings, args)
+    )
 
 
 COMMANDS = (

@@ -149,5 +149,5 @@ def test_an_unknown_option_would_be_seen() -> None:
 def test_the_commands_are_all_that_make_offers() -> None:
     lines = {command.line.removeprefix("make ") for command in COMMANDS if command.line.startswith("make ")}
     targets = set(re.findall(r"^([a-z-]+) ", help_of_make(), re.MULTILINE))
-    others = {"help", "install", "mlflow", "optuna", "check", "test", "test-slow", "format", "clean"}
-    assert targets - others - {"docs", "docs-serve"} == lines
+    ours = {target for target in targets if "-m flows." in recipe(target)} - {"optuna"}  # a server with a port alone
+    assert ours == lines
