@@ -94,7 +94,7 @@ test-slow: .venv/.installed ## the long rest: faults, and every kind of log thro
 	@touch $@
 
 docs: .venv/.docs ## build the documentation into build/site; a link that leads nowhere is an error
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict # with --quiet it would not see any warning
 	@echo "docs: build/site/index.html; make docs-serve shows it"
 
 docs-serve: .venv/.docs ## show the documentation while you write it (DOCS_PORT=8001)

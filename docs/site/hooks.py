@@ -13,12 +13,27 @@ from docs.site.links import PAGES, REPOSITORY, copied, page_of, rewritten
 
 LOG = logging.getLogger("mkdocs.plugins.ncf")  # warnings below "mkdocs" end a strict build
 GENERATORS = {"reference/settings.md": settings_page.page, "reference/flows.md": flows_page.page}
+WRITTEN = ("reliability.md",)  # by `make reliability`
 DIAGRAM = re.compile(r'<img alt="([^"]*)" src="(?:\.\./)*images/diagrams/([a-z-]+\.svg)" ?/?>')
 RAW = (
     ("a fence that was not understood; indent what belongs to a list item by four spaces", re.compile(r"<p>[^<]*```")),
     ("a list without an empty line before it", re.compile(r"<p>[^<]*\n(?:[-*]|\d+\.) ")),
     ("a table that was not understood", re.compile(r"<p>[^<]*\| ---|<p>\| ")),
 )
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Leave out of the navigation what a script writes and has not written yet."""
+    for section in config.nav or []:
+        for title, entries in section.items():
+            if isinstance(entries, list):
+                section[title] = [entry for entry in entries if not _awaited(entry)]
+    return config
+
+
+def _awaited(entry: dict[str, str]) -> bool:
+    page = next(iter(entry.values()))
+    return page in WRITTEN and not (REPOSITORY / "docs" / page).exists()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
