@@ -41,7 +41,7 @@ def settings_of(kind: type[S], given: S | Mapping[str, Any]) -> S:
 
 
 class GMFConfig(Settings):
-    """Shape of GMF (paper, eq. 7-9)."""
+    """Shape of GMF (paper, eq. 8-9)."""
 
     kind: Literal["gmf"] = "gmf"
     embedding_dim: int = Field(
