@@ -7,7 +7,7 @@ OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow check format clean
+.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability check format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,12 @@ test: .venv/.installed ## unit tests, the whole flow, the real servers' main pat
 
 test-slow: .venv/.installed ## the long rest: faults, and every kind of log through Dask
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+soak: .venv/.installed ## 50 retrainings in a row, with faults (about 10 minutes on 2 idle cores)
+	@$(BIN)/python -m pytest -m slow tests/e2e/faults/test_soak.py --soak 50 $(ARGS)
+
+reliability: .venv/.installed ## every fault, and the soak; writes docs/reliability.md
+	@$(BIN)/python -m pytest -m slow tests/e2e/faults --soak 50 --reliability docs/reliability.md $(ARGS)
 
 format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .
