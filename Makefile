@@ -8,7 +8,7 @@ OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow test-versions check docs docs-serve format clean
+.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check docs docs-serve format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -102,6 +102,12 @@ docs: .venv/.docs ## build the documentation into build/site; a link that leads 
 
 docs-serve: .venv/.docs ## show the documentation while you write it (DOCS_PORT=8001)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
+
+soak: .venv/.installed ## 50 retrainings in a row, with faults (about 10 minutes on 2 idle cores)
+	@$(BIN)/python -m pytest -m slow tests/e2e/faults/test_soak.py --soak 50 $(ARGS)
+
+reliability: .venv/.installed ## every fault, and the soak; writes docs/reliability.md
+	@$(BIN)/python -m pytest -m slow tests/e2e/faults --soak 50 --reliability docs/reliability.md $(ARGS)
 
 format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .

@@ -22,6 +22,7 @@ from flows.preflight import check_before_work
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings
 from flows.subcommands import wrong_switch
+from flows.watched import watched
 from ncf.config import Settings
 from ncf.content import flatten
 from ncf.data.sources.cache import cache_dir
@@ -62,7 +63,9 @@ def run_from_command_line(
         check_before_work(settings)  # here too, so that the user need not wait for Prefect's server to be told
         with (lock or one_at_a_time)(settings.dataset):
             start_prefect()
-            show(flow(settings), console)
+            with watched():
+                found = flow(settings)
+            show(found, console)
     except NCFError as error:
         return fail(str(error), EXIT_FAILED)
     except MlflowException as error:

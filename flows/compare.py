@@ -16,6 +16,7 @@ from flows.judge import judge, seconds_to_recommend, size_mb
 from flows.keys import BEST_VALIDATION, COLUMNS
 from flows.locks import LockError
 from flows.measure import promotion_values
+from flows.old_runs import remove_losers_weights, remove_old_checkpoints
 from flows.promotion import ChampionMovedError
 from flows.registered import Registry
 from flows.retries import RETRIES, RETRY_SECONDS, is_passing
@@ -142,15 +143,26 @@ def ranked_champion(tracker: Tracker, settings: RetrainSettings, version: int, d
 
 
 @task(name="remove old weights", task_run_name="remove old weights", cache_policy=NO_CACHE)
-def remove_old_weights(tracker: Tracker, settings: RetrainSettings) -> None:
-    """Keep the newest versions' weights, and those of champions; what fails is tried again by the next retraining."""
+def remove_old_weights(tracker: Tracker, run_id: str, settings: RetrainSettings) -> None:
+    """Keep the newest versions' and retrainings' weights; what fails is tried again by the next retraining.
+
+    Args:
+        tracker: where the models are kept.
+        run_id: of the retraining that is going on.
+        settings: how many are kept.
+    """
+    keep = settings.keep_versions
     try:
-        removed = retention.remove_old_weights(Registry(tracker.uri, settings.model_name), settings.keep_versions)
+        removed = retention.remove_old_weights(Registry(tracker.uri, settings.model_name), keep)
+        losers = remove_losers_weights(tracker, settings.model_name, keep, run_id)
+        remove_old_checkpoints(tracker)
     except (LockError, MlflowException, OSError) as error:
         get_run_logger().warning("old weights could not be removed, the next retraining tries again: %s", error)
         return
     if removed:
         get_run_logger().info("removed the weights of old versions: %s", ", ".join(map(str, removed)))
+    if losers:
+        get_run_logger().info("removed the weights of %d models of old retrainings that did not win", losers)
 
 
 def compare_with_baselines(tracker: Tracker, winner: ModelRun, baselines: Sequence[ModelRun]) -> str:

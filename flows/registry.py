@@ -59,6 +59,7 @@ def register(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str
         uri, bundle_sum = _log_pyfunc(tracker, model)
         with global_store(tracker.uri):
             versions = [mlflow.register_model(uri, name, tags={**tags, BUNDLE_SUM: bundle_sum})]
+    if not versions[0].description:  # new, or a kill came before this
         client.update_model_version(name, versions[0].version, description)
     version = int(versions[0].version)
     client.set_registered_model_alias(name, CHALLENGER, str(version))

@@ -25,6 +25,7 @@ from flows.compare import (
 from flows.comparison.keep import keep_comparison
 from flows.curves import common_metric
 from flows.links import flow_run_note
+from flows.old_runs import close_abandoned
 from flows.one_retraining import AnotherRetrainingError, one_retraining
 from flows.preflight import check_before_work
 from flows.prepare import prepare_data
@@ -120,7 +121,7 @@ def conclude(
     winner = best_of(models)
     version = register_challenger(tracker, settings, winner, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
-    remove_old_weights(tracker, settings)
+    remove_old_weights(tracker, run_id, settings)
     return Report(
         dataset=settings.dataset,
         fingerprint=data.fingerprint,
@@ -147,6 +148,7 @@ def open_run(tracker: Tracker, key: str, earlier: Run | None, chosen: Chosen, da
         get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
     else:
         run_id = tracker.start_retraining(key, flatten(chosen.settings.shown()), data, chosen.tags())
+    close_abandoned(tracker, run_id)
     with tracker.interrupted_on_error(run_id):
         yield run_id
 

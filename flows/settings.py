@@ -140,7 +140,8 @@ class RetrainSettings(ModelSettings):
         ge=1,
         le=100_000,
         description="newest registered versions that keep their weights; older ones lose them, except the champion, "
-        "the champion before it, and any with an alias; 10 is a week and a half of nightly retrainings",
+        "the champion before it, and any with an alias; as many of the newest retrainings keep those of the models "
+        "that did not win; 10 is a week and a half of nightly retrainings",
     )
 
     def shown(self) -> dict[str, Any]:

@@ -46,3 +46,8 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server; tests that want one are skipped where it is not installed."""
     with running_postgres() as server:
         yield server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reliability", default="", help="write the page of the faults that were survived to this file")
+    parser.addoption("--soak", default="8", help="retrainings of the soak; make soak makes 50")
