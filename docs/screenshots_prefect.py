@@ -11,6 +11,8 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
     DeploymentFilter,
     DeploymentFilterTags,
     FlowFilter,
@@ -19,7 +21,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateName,
 )
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 from prefect.settings import get_current_settings
 from screenshots import DATASET, IMAGES, SECONDS, browser
 from selenium import webdriver
@@ -56,13 +58,20 @@ class Page:
     tab: str = ""
 
 
-def pages(run: UUID) -> dict[str, Page]:
+def newest_table(client: SyncPrefectClient) -> UUID:
+    """The table of models of the last retraining."""
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[f"{DATASET}-models"]))
+    [found] = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1)
+    return found.id
+
+
+def pages(run: UUID, table: UUID) -> dict[str, Page]:
     """Each page by the name of its picture."""
     return {
         "runs": Page("runs", 1500),
         "retraining": Page(f"runs/flow-run/{run}", 1200),
         "artifacts": Page(f"runs/flow-run/{run}", 1500, "artifacts"),
-        "table": Page(f"artifacts/key/{DATASET}-models", 1050),
+        "table": Page(f"artifacts/artifact/{table}", 900),
         "deployments": Page("deployments"),
         "automations": Page("automations"),
     }
@@ -89,9 +98,9 @@ def main(names: list[str]) -> None:
     """Take these pictures, or all."""
     address = str(get_current_settings().ui_url)
     with get_client(sync_client=True) as client, browser() as driver:
-        wanted = {name: page for name, page in pages(newest_retraining(client)).items() if name in names or not names}
-        for name, page in wanted.items():
-            take(driver, name, address, page)
+        for name, page in pages(newest_retraining(client), newest_table(client)).items():
+            if name in names or not names:
+                take(driver, name, address, page)
 
 
 if __name__ == "__main__":

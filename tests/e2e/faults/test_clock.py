@@ -10,7 +10,7 @@ from tests.e2e.faults.checks import assert_whole, runs_of
 from tests.e2e.faults.house import House, seconds_since
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 PART = "Disk and clock"
 DATASET, MACHINE = "clock", "ten"
 

@@ -14,7 +14,7 @@ from tests.e2e.faults.logs import USERS, write_log
 from tests.e2e.faults.sink import Sink, running_sink
 from tests.e2e.processes import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 DATASET, MACHINE = "daily", "eleven"
 
 
