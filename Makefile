@@ -1,13 +1,14 @@
 # Tasks for people, hooks and CI alike.
 PYTHON ?= python3
 PORT ?= 5000
+DOCS_PORT ?= 8001
 ARGS ?=
 DATASET ?=
 OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow check format clean
+.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check docs docs-serve format clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +88,26 @@ test: .venv/.installed ## unit tests, the whole flow, the real servers' main pat
 
 test-slow: .venv/.installed ## the long rest: faults, and every kind of log through Dask
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised and with Python 3.12 (the first time installs 8 GB)
+	@.ci/versions $(ARGS)
+
+.venv/.docs: .venv/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
+docs: .venv/.docs ## build the documentation into build/site; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict # with --quiet it would not see any warning
+	@echo "docs: build/site/index.html; make docs-serve shows it"
+
+docs-serve: .venv/.docs ## show the documentation while you write it (DOCS_PORT=8001)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
+
+soak: .venv/.installed ## 50 retrainings in a row, with faults (about 10 minutes on 2 idle cores)
+	@$(BIN)/python -m pytest -m slow tests/e2e/faults/test_soak.py --soak 50 $(ARGS)
+
+reliability: .venv/.installed ## every fault, and the soak; writes docs/reliability.md
+	@$(BIN)/python -m pytest -m slow tests/e2e/faults --soak 50 --reliability docs/reliability.md $(ARGS)
 
 format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .

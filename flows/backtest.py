@@ -19,6 +19,7 @@ from flows.replay.moments import Trained, day_of, train_as_of
 from flows.replay.report import BacktestReport
 from flows.replay.windows import Windows, judge_window
 from flows.retries import is_passing
+from flows.shown import artifact_key
 from flows.steps import Steps, steps
 from flows.tracking import COMPLETE, Tracker
 from ncf import __version__
@@ -73,7 +74,7 @@ def run(settings: BacktestSettings, replay: Replay, plan: Plan) -> BacktestRepor
         return report_again(tracker, settings, earlier)
     total = len(plan.every_moment()) + len(plan.windows)
     with open_run(tracker, key, earlier, settings, replay) as run_id:
-        with steps("backtest", total, artifact_key(settings.dataset, "progress")) as shown:
+        with steps("backtest", total, artifact_key(settings.dataset, "backtest", "progress")) as shown:
             judged, trained = replay_windows(tracker, run_id, settings, replay, plan, shown)
         report = conclude(run_id, settings, replay, plan, judged, trained)
         keep(tracker, report, curves(settings, plan, judged))
@@ -139,17 +140,9 @@ def write_picture(tracker: Tracker, settings: BacktestSettings, run_id: str) -> 
 
 def publish(report: BacktestReport) -> None:
     """Show the result in the Prefect UI."""
-    create_table_artifact(
-        report.table_rows(), key=artifact_key(report.dataset, "policies"), description=report.verdict()
-    )
-    create_markdown_artifact(
-        report.markdown(), key=artifact_key(report.dataset, "report"), description=report.verdict()
-    )
-
-
-def artifact_key(dataset: str, what: str) -> str:
-    """Prefect's keys know no underscore."""
-    return f"{dataset}-backtest-{what}".replace("_", "-")
+    keys = [artifact_key(report.dataset, "backtest", what) for what in ("policies", "report")]
+    create_table_artifact(report.table_rows(), key=keys[0], description=report.verdict())
+    create_markdown_artifact(report.markdown(), key=keys[1], description=report.verdict())
 
 
 def alone(dataset: str) -> AbstractContextManager[None]:

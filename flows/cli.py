@@ -21,6 +21,8 @@ from typing_extensions import override
 from flows.preflight import check_before_work
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings
+from flows.subcommands import wrong_switch
+from flows.watched import watched
 from ncf.config import Settings
 from ncf.content import flatten
 from ncf.data.sources.cache import cache_dir
@@ -61,7 +63,9 @@ def run_from_command_line(
         check_before_work(settings)  # here too, so that the user need not wait for Prefect's server to be told
         with (lock or one_at_a_time)(settings.dataset):
             start_prefect()
-            show(flow(settings), console)
+            with watched():
+                found = flow(settings)
+            show(found, console)
     except NCFError as error:
         return fail(str(error), EXIT_FAILED)
     except MlflowException as error:
@@ -86,13 +90,14 @@ def parse(settings_type: type[S], args: Sequence[str]) -> S:
         return settings_type.model_validate(given.model_dump(exclude_unset=True))  # what is given stays known as such
     except ValidationError as error:
         lines = [
-            f"--{'.'.join(str(part) for part in problem['loc']).replace('_', '-')}: got {problem['input']!r}; "
-            f"{problem['msg']}"
+            f"{_option_at(problem['loc'], args)}: got {problem['input']!r}; "
+            f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         ]
         raise ConfigError("\n       ".join(lines), do="see --help") from error
     except SettingsError as error:
-        raise ConfigError(_unknown_option(str(error), settings_type), do="see --help") from error
+        wrong = wrong_switch(error, args) or _unknown_option(str(error), settings_type)
+        raise ConfigError(wrong, do="see --help") from error
 
 
 def _command_line(settings_type: type[S]) -> type[S]:
@@ -107,6 +112,15 @@ def _command_line(settings_type: type[S]) -> type[S]:
     )
     about = {"__doc__": settings_type.__doc__, "__module__": __name__, "model_config": config}
     return type(settings_type.__name__, (BaseSettings, settings_type), about)
+
+
+def _option_at(location: tuple[int | str, ...], args: Sequence[str]) -> str:
+    """The option at a place in the settings, as it was given: the place also names which of several kinds was meant."""
+    parts = [str(part).replace("_", "-") for part in location]
+    shorter = [parts[:place] + parts[place + 1 :] for place in range(1, len(parts))]
+    options = [f"--{'.'.join(each)}" for each in (parts, *shorter)]
+    given = {word.partition("=")[0] for word in args}
+    return next((option for option in options if option in given), options[0])
 
 
 def _unknown_option(message: str, settings_type: type[Settings]) -> str:

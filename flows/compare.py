@@ -16,6 +16,7 @@ from flows.judge import judge, seconds_to_recommend, size_mb
 from flows.keys import BEST_VALIDATION, COLUMNS
 from flows.locks import LockError
 from flows.measure import promotion_values
+from flows.old_runs import remove_losers_weights, remove_old_checkpoints
 from flows.promotion import ChampionMovedError
 from flows.registered import Registry
 from flows.retries import RETRIES, RETRY_SECONDS, is_passing
@@ -23,10 +24,12 @@ from flows.settings import RetrainSettings
 from flows.tracking import FINGERPRINT, MODEL, ModelRun, Tracker
 from flows.weights import BUNDLE
 from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
 from ncf.evaluation.baselines import Popularity
+from ncf.evaluation.challengers import holdout_sketch
 from ncf.evaluation.comparison import PROMOTION_METRIC, stronger_baseline
 from ncf.evaluation.promotion import Decision, Judged, decide
-from ncf.evaluation.ranking import HoldoutRanker
+from ncf.evaluation.ranking import HoldoutRanker, Ranks
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import ServedScorer
 
@@ -51,7 +54,10 @@ def register_challenger(tracker: Tracker, settings: RetrainSettings, model: Mode
         tracker,
         settings.model_name,
         model,
-        tags={MODEL: model.name, FINGERPRINT: data.fingerprint, "ncf.seed": str(settings.seed)},
+        tags={
+            **{MODEL: model.name, FINGERPRINT: data.fingerprint, "ncf.seed": str(settings.seed)},
+            registry.HOLDOUT: holdout_sketch(data),
+        },
         description=f"{model.name} trained on {data.name}. Test holdout: {figures}.",
     )
     get_run_logger().info("%s version %d is the challenger (%s)", settings.model_name, version, model.name)
@@ -93,12 +99,14 @@ def _decide(
         return version, Decision(False, "the champion already: somebody promoted it by hand")
     ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
     guards = settings.promotion.guards
+    earlier = registry.earlier_challengers(tracker, settings.model_name, version, holdout_sketch(data))
     decision = decide(
         _challenger(tracker, settings, model, ranker, data),
         ranker.rank_all(Popularity(data)).values()[PROMOTION_METRIC],
         judge(ServedScorer(present.bundle, data), ranker, data, guards) if present else None,
         settings.promotion,
         interactions=data.user_counts[data.test.pairs.users],
+        earlier=earlier,
     )
     return (present.version if present else None), decision
 
@@ -117,16 +125,44 @@ def _challenger(
         return replace(judged, seconds=seconds, size_mb=size_mb(folder))
 
 
-@task(name="remove old weights", task_run_name="remove old weights", cache_policy=NO_CACHE)
-def remove_old_weights(tracker: Tracker, settings: RetrainSettings) -> None:
-    """Keep the newest versions' weights, and those of champions; what fails is tried again by the next retraining."""
+def ranked_champion(tracker: Tracker, settings: RetrainSettings, version: int, data: PreparedData) -> dict[str, Ranks]:
+    """The champion that a version was set against, on the same holdout, under its name; empty if there is none.
+
+    One whose files are gone is left out: the decision was taken with it, and a picture without it is no reason to fail.
+    """
+    compared = registry.compared_with(tracker, settings.model_name, version)
+    if compared is None or compared == version:
+        return {}
     try:
-        removed = retention.remove_old_weights(Registry(tracker.uri, settings.model_name), settings.keep_versions)
+        bundle = registry.load_version(tracker, settings.model_name, compared).bundle
+    except ModelError as error:
+        get_run_logger().warning("the comparison is without the champion: %s", error)
+        return {}
+    ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
+    return {f"champion (version {compared})": ranker.rank_all(ServedScorer(bundle, data))}
+
+
+@task(name="remove old weights", task_run_name="remove old weights", cache_policy=NO_CACHE)
+def remove_old_weights(tracker: Tracker, run_id: str, settings: RetrainSettings) -> None:
+    """Keep the newest versions' and retrainings' weights; what fails is tried again by the next retraining.
+
+    Args:
+        tracker: where the models are kept.
+        run_id: of the retraining that is going on.
+        settings: how many are kept.
+    """
+    keep = settings.keep_versions
+    try:
+        removed = retention.remove_old_weights(Registry(tracker.uri, settings.model_name), keep)
+        losers = remove_losers_weights(tracker, settings.model_name, keep, run_id)
+        remove_old_checkpoints(tracker)
     except (LockError, MlflowException, OSError) as error:
         get_run_logger().warning("old weights could not be removed, the next retraining tries again: %s", error)
         return
     if removed:
         get_run_logger().info("removed the weights of old versions: %s", ", ".join(map(str, removed)))
+    if losers:
+        get_run_logger().info("removed the weights of %d models of old retrainings that did not win", losers)
 
 
 def compare_with_baselines(tracker: Tracker, winner: ModelRun, baselines: Sequence[ModelRun]) -> str:

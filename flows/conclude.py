@@ -18,7 +18,7 @@ from flows.page import html_page, html_table
 from flows.pictures import draw_front
 from flows.progress import ended_trials
 from flows.search import LOCK_SECONDS, Search
-from flows.shown import show_markdown
+from flows.shown import artifact_key, show_markdown
 from flows.tracking import COMPLETE, MODEL, Tracker
 from flows.trials import TrialRuns
 from flows.tune_report import ModelReport
@@ -176,5 +176,5 @@ def picture_of_front(search: Search, summary: StudySummary) -> Figure:
 
 def publish(report: ModelReport) -> None:
     """Show the result in the Prefect UI."""
-    key = f"{report.tuned.dataset}-{report.tuned.model}-tuned".replace("_", "-")
+    key = artifact_key(report.tuned.dataset, report.tuned.model, "tuned")
     show_markdown(key, report.markdown(), report.verdict())

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from uuid import UUID
 
 from filelock import FileLock, Timeout
 from prefect.client.orchestration import get_client
+from prefect.concurrency.context import ConcurrencyContext
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.settings import get_current_settings
 
 from ncf.errors import NCFError
 
-LEASE_SECONDS = 60.0  # the least that Prefect allows: so long a killed holder keeps the others waiting
+LEASE_SECONDS = 60.0  # the least that Prefect allows: so long a killed holder keeps other machines waiting
 
 
 class LockError(NCFError):
@@ -19,7 +22,9 @@ class LockError(NCFError):
 
 
 @contextmanager
-def global_lock(name: str, wait_seconds: float, must_keep: bool = True) -> Iterator[None]:
+def global_lock(
+    name: str, wait_seconds: float, must_keep: bool = True, lease_file: Path | None = None
+) -> Iterator[None]:
     """Hold the lock of this name; it is free again when the block or the process ends, however.
 
     With a Prefect server it is a global concurrency limit of 1, which is made if it is not there. The embedded server
@@ -30,6 +35,8 @@ def global_lock(name: str, wait_seconds: float, must_keep: bool = True) -> Itera
         name: of the lock, and of the limit.
         wait_seconds: how long to wait for another holder.
         must_keep: whether the block is cut off if the server forgets the lock or is away for long.
+        lease_file: keeps the lease's id, for a caller whose own file lock lets one process of this machine in at a
+            time: a lease that it finds there is that of a dead one, and is given back instead of waited for.
 
     Raises:
         LockError: another holds it for longer.
@@ -43,6 +50,9 @@ def global_lock(name: str, wait_seconds: float, must_keep: bool = True) -> Itera
             else:
                 with suppress(ObjectAlreadyExists):  # another process made it at the same moment
                     get_client(sync_client=True).upsert_global_concurrency_limit_by_name(name, 1)
+                if lease_file is not None:
+                    _give_back(lease_file)
+                context = stack.enter_context(ConcurrencyContext())
                 stack.enter_context(
                     concurrency(
                         name,
@@ -52,9 +62,21 @@ def global_lock(name: str, wait_seconds: float, must_keep: bool = True) -> Itera
                         raise_on_lease_renewal_failure=must_keep,
                     )
                 )
+                if lease_file is not None:
+                    lease_file.write_text("\n".join(map(str, context.cleanup_lease_ids)), encoding="utf-8")
+                    stack.callback(lease_file.unlink, missing_ok=True)
         except (Timeout, TimeoutError) as error:
             raise LockError(
                 f"another run holds the lock {name}, and did so for {wait_seconds:.0f} seconds",
                 do=f"wait for it, or see who it is: prefect global-concurrency-limit inspect {name}",
             ) from error
         yield
+
+
+def _give_back(lease_file: Path) -> None:
+    """Free what a process of this machine held that is dead by now; the server would do so a minute later."""
+    if lease_file.exists():
+        for lease in lease_file.read_text(encoding="utf-8").split():
+            with suppress(Exception):  # it has ended, or is of another server: then there is nothing to give back
+                get_client(sync_client=True).release_concurrency_slots_with_lease(UUID(lease))
+        lease_file.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from flows.monitor_settings import MonitorSettings
 from flows.preflight import check_before_work
 from flows.registry import RegisteredModel
 from flows.retries import is_passing
+from flows.shown import artifact_key
 from flows.store import SQLITE, sqlite_folder
 from flows.tracking import Tracker
 from ncf.content import flatten
@@ -142,9 +143,13 @@ def keep_and_tell(tracker: Tracker, settings: MonitorSettings, report: MonitorRe
 
 def publish(report: MonitorReport) -> None:
     """Show the result in the Prefect UI."""
-    create_markdown_artifact(report.markdown(), key=f"{report.dataset}-monitor", description=report.verdict())
+    create_markdown_artifact(
+        report.markdown(), key=artifact_key(report.dataset, "monitor"), description=report.verdict()
+    )
     if report.findings is not None:
-        create_table_artifact(report.table_rows(), key=f"{report.dataset}-changes", description=report.verdict())
+        create_table_artifact(
+            report.table_rows(), key=artifact_key(report.dataset, "changes"), description=report.verdict()
+        )
 
 
 def one_monitor_at_a_time(dataset: str) -> AbstractContextManager[None]:

@@ -38,7 +38,8 @@ def one_retraining(dataset: str, wait_seconds: float = WAIT_SECONDS) -> Iterator
         try:
             stack.enter_context(FileLock(path, timeout=0))
             if get_current_settings().api.url is not None:
-                stack.enter_context(global_lock(f"ncf-retrain-{dataset}", wait_seconds, must_keep=False))
+                lease_file = path.with_suffix(".lease")
+                stack.enter_context(global_lock(f"ncf-retrain-{dataset}", wait_seconds, False, lease_file))
         except (Timeout, LockError) as error:
             where = "this machine" if isinstance(error, Timeout) else "another machine"
             raise AnotherRetrainingError(

@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 Points = Mapping[int, float]
 
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)  # Okabe and Ito's: told apart by the colour-blind too
+BLACK = "#000000"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # Okabe and Ito's: told apart by the colour-blind too
 DASHES = ("-", "--", "-.", ":")  # and in black and white
 GREY, PALE = "#555555", "#DDDDDD"
 TITLE, LABEL, SMALL, DPI = 14, 12, 11, 110

@@ -14,7 +14,7 @@ from flows.credentials import database_url
 from flows.preflight import check_before_work
 from flows.retries import RETRIES, RETRY_SECONDS, is_passing
 from flows.settings import DataSettings
-from flows.shown import show_markdown
+from flows.shown import artifact_key, show_markdown
 from ncf.content import content_key
 from ncf.data.pipeline import prepare_source
 from ncf.data.prepared import PreparedData
@@ -52,7 +52,7 @@ def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
         save_prepared(data, folder)
         data = load_prepared(folder)
     get_run_logger().info("%s, prepared (%s):\n%s", settings.dataset, data.fingerprint[:12], report.text())
-    show_markdown(f"{settings.dataset}-data", report.markdown(), "rows read, dropped, kept")
+    show_markdown(artifact_key(settings.dataset, "data"), report.markdown(), "rows read, dropped, kept")
     return data, report
 
 

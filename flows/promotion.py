@@ -162,9 +162,9 @@ def rollback(registry: Registry, who: str, reason: str = "") -> Entry:
         entries = reconcile(registry)
         target = previous_champion(registry, entries)
         if target is None:
+            present = version_text(registry.champion())
             raise ModelError(
-                f"{registry.name} has no earlier champion to go back to",
-                got=f"champion {registry.champion()}",
+                f"{registry.name} has no earlier champion to go back to than the present one, version {present}",
                 do="see python -m flows.registry log, or promote a version by hand",
             )
         words = reason or "rolled back by hand"

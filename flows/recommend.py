@@ -19,6 +19,7 @@ from flows.recommend_settings import RecommendSettings
 from flows.registry import RegisteredModel
 from flows.retries import RETRIES, RETRY_SECONDS, is_passing
 from flows.settings import RetrainSettings
+from flows.shown import artifact_key
 from flows.tracking import Tracker
 from flows.users_done import users_done
 from ncf.data.interactions import Ids
@@ -97,7 +98,7 @@ def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: 
     log = get_run_logger()
     if lists.k < settings.top_k:
         log.info("top_k is %d, but there are %d items to recommend: all of them", settings.top_k, lists.k)
-    progress = partial(users_done, f"{settings.dataset}-recommendations")
+    progress = partial(users_done, artifact_key(settings.dataset, "recommendations"))
     done = write_lists(lists, champion.version, target, cache_dir() / "recommendations", progress)
     log.info("top-%d of %s users in %s", lists.k, f"{done['users']:,}", target)
     return Recommended(place=str(target), version=champion.version, k=lists.k, **done)

@@ -90,5 +90,6 @@ def locked(registry: Registry, wait_seconds: float = LOCK_SECONDS) -> Iterator[N
             raise LockError(
                 f"another process is changing {registry.name}; seconds waited", got=wait_seconds, do="try again"
             ) from error
-        stack.enter_context(global_lock(f"ncf-registry-{registry.name}", wait_seconds))
+        lease_file = folder / f".registry-{registry.name}.lease"
+        stack.enter_context(global_lock(f"ncf-registry-{registry.name}", wait_seconds, lease_file=lease_file))
         yield

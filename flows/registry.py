@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ncf.serving.bundle import Bundle
 
 PROMOTED, REASON = "ncf.promoted", "ncf.reason"
+COMPARED = "ncf.compared_with"  # a version's tag: the champion that it was set against
+HOLDOUT = "ncf.holdout"  # a version's tag: a sketch of the test holdout that it was judged on
 BUNDLE_SUM = "ncf.bundle_sha256"  # what stands in the registry can't be changed by who writes to the artifacts
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
 SERVING_MODEL = Path(__file__).with_name("serving_model.py")
@@ -57,6 +59,7 @@ def register(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str
         uri, bundle_sum = _log_pyfunc(tracker, model)
         with global_store(tracker.uri):
             versions = [mlflow.register_model(uri, name, tags={**tags, BUNDLE_SUM: bundle_sum})]
+    if not versions[0].description:  # new, or a kill came before this
         client.update_model_version(name, versions[0].version, description)
     version = int(versions[0].version)
     client.set_registered_model_alias(name, CHALLENGER, str(version))
@@ -112,7 +115,6 @@ def load_version(tracker: "Tracker", name: str, version: int) -> RegisteredModel
 
 
 def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel:
-    from ncf.serving.bundle import Bundle
     from ncf.serving.sums import sum_of_sums
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -126,7 +128,7 @@ def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel
                 do="restore its artifacts, or go back: python -m flows.registry rollback",
             ) from error
         files = Path(folder) / "artifacts" / BUNDLE
-        bundle = Bundle.load(files)
+        bundle = _bundle(files, f"the bundle of version {found.version} of {name}")
         if found.tags.get(BUNDLE_SUM, sum_of_sums(files)) != sum_of_sums(files):
             raise ModelError(
                 f"the bundle of version {found.version} of {name} is not the one that was registered",
@@ -135,6 +137,18 @@ def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel
                 do=f"restore its artifacts, or point the alias {CHAMPION} at another version",
             )
         return RegisteredModel(int(found.version), str(found.run_id), bundle)
+
+
+def _bundle(folder: Path, called: str) -> "Bundle":
+    """The bundle in a folder; an error names it by what it is, for the folder is gone by then."""
+    from ncf.serving.bundle import Bundle
+
+    try:
+        return Bundle.load(folder)
+    except ModelError as error:
+        got = error.got.replace(str(folder), called) if isinstance(error.got, str) else error.got
+        what = error.what.replace(str(folder), called)
+        raise ModelError(what, got=got, allowed=error.allowed, do=error.do) from error
 
 
 def champion_version(tracker: "Tracker", name: str) -> int | None:
@@ -151,7 +165,26 @@ def settle(tracker: "Tracker", name: str, version: int, decision: "Decision", co
     if decision.promote:
         change = Change(version, "promoted", somebody(), decision.reason, decision.figures)
         promote(Registry(tracker.uri, name), change, compared)
-    _keep(tracker, name, version, decision)
+    _keep(tracker, name, version, decision, compared)
+
+
+def compared_with(tracker: "Tracker", name: str, version: int) -> int | None:
+    """The champion that a version was set against when it was decided on; None if there was none."""
+    tag = tracker.client.get_model_version(name, str(version)).tags.get(COMPARED)
+    return int(tag) if tag else None
+
+
+def earlier_challengers(tracker: "Tracker", name: str, version: int, sketch: str) -> float:
+    """Other versions that were set against a champion on a test holdout, each as far as it is the one of the sketch."""
+    from ncf.evaluation.challengers import likeness
+
+    found = tracker.client.search_model_versions(f"name = '{name}'")
+    others = [other.tags for other in found if int(other.version) != version]
+    return sum(
+        likeness(sketch, tags[HOLDOUT])
+        for tags in others
+        if HOLDOUT in tags and "gain" in json.loads(tags.get(FIGURES, "{}"))
+    )
 
 
 def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision | None":
@@ -169,13 +202,15 @@ def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision |
     for entry in reversed(entries):
         if (entry.what, entry.after, entry.state) == ("promoted", version, "done"):
             decision = Decision(True, entry.reason, entry.figures)
-            _keep(tracker, name, version, decision)
+            _keep(tracker, name, version, decision, entry.before)
             return decision
     return None
 
 
-def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision") -> None:
+def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
     tags = {FIGURES: json.dumps(dict(decision.figures)), REASON: decision.reason}
+    if compared is not None:
+        tags[COMPARED] = str(compared)
     tags[PROMOTED] = str(decision.promote).lower()  # last: with it the decision counts as taken
     for key, value in tags.items():
         tracker.client.set_model_version_tag(name, str(version), key, value)

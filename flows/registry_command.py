@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
-from pydantic import ValidationError
-from pydantic_settings import CliApp, CliSubCommand, SettingsError, get_subcommand
+from pydantic_settings import CliSubCommand
 
 from flows.promotion import promote_by_hand, rollback, somebody
 from flows.promotion_log import Entry, read_log, version_text
 from flows.registered import Registry
 from flows.registry_settings import LogSettings, PromoteSettings, RollbackSettings
 from flows.store import SQLITE, TrackingError, check_tracking, sqlite_folder, tracking_uri
+from flows.subcommands import EXIT_FAILED, EXIT_USAGE, fail, parse
 from ncf.config import Settings
-from ncf.errors import ConfigError, NCFError
-
-EXIT_FAILED, EXIT_USAGE = 1, 2
+from ncf.errors import NCFError
 
 
 class RegistrySettings(Settings):
@@ -30,36 +28,18 @@ class RegistrySettings(Settings):
 def main(args: Sequence[str]) -> int:
     """Run the command and print what it did. Returns the exit code."""
     try:
-        settings = parse(args)
+        settings = parse(RegistrySettings, args)
+        assert isinstance(settings, LogSettings)  # the others are further ones of it
     except NCFError as error:
-        return _fail(str(error), EXIT_USAGE)
+        return fail(str(error), EXIT_USAGE)
     try:
         for line in run(settings, open_registry(settings.model_name)):
             sys.stdout.write(f"{line}\n")
     except NCFError as error:
-        return _fail(str(error), EXIT_FAILED)
+        return fail(str(error), EXIT_FAILED)
     except MlflowException as error:
-        return _fail(f"MLflow failed: {error.message[:500]}; the same command goes on once it works again", EXIT_FAILED)
+        return fail(f"MLflow failed: {error.message[:500]}; the same command goes on once it works again", EXIT_FAILED)
     return 0
-
-
-def parse(args: Sequence[str]) -> LogSettings:
-    """The subcommand's settings; --help prints them and exits.
-
-    Raises:
-        ConfigError: there is no subcommand, or an option is unknown, missing or impossible.
-    """
-    try:
-        given = CliApp.run(RegistrySettings, cli_args=list(args), cli_exit_on_error=False)
-        command = get_subcommand(given, is_required=False, cli_exit_on_error=False)
-    except ValidationError as error:
-        lines = [f"--{problem['loc'][-1]}: got {problem['input']!r}; {problem['msg']}" for problem in error.errors()]
-        raise ConfigError("; ".join(lines), do="see --help") from error
-    except SettingsError as error:
-        raise ConfigError(str(error).removeprefix("error parsing CLI: "), do="see --help") from error
-    if not isinstance(command, LogSettings):
-        raise ConfigError("nothing to do", allowed="log, rollback or promote", do="see --help")
-    return command
 
 
 def open_registry(name: str) -> Registry:
@@ -106,8 +86,3 @@ def described(entries: Sequence[Entry], champion: int | None) -> list[str]:
             lines += ["   " + ", ".join(f"{name} {value:.4g}" for name, value in entry.figures.items())]
         lines += [f"   MLflow run {entry.run_id}"] if entry.run_id else []
     return lines
-
-
-def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
-    return code

@@ -14,17 +14,25 @@ from flows import registry
 from flows.baselines import measure_baselines
 from flows.chosen import Chosen, choose_settings
 from flows.cli import run_from_command_line
-from flows.compare import best_of, compare_with_baselines, decide_promotion, register_challenger, remove_old_weights
+from flows.compare import (
+    best_of,
+    compare_with_baselines,
+    decide_promotion,
+    ranked_champion,
+    register_challenger,
+    remove_old_weights,
+)
 from flows.comparison.keep import keep_comparison
 from flows.curves import common_metric
 from flows.links import flow_run_note
+from flows.old_runs import close_abandoned
 from flows.one_retraining import AnotherRetrainingError, one_retraining
 from flows.preflight import check_before_work
 from flows.prepare import prepare_data
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
 from flows.settings import RetrainSettings
-from flows.shown import Shown, show_link, show_markdown, show_table
+from flows.shown import Shown, artifact_key, show_link, show_markdown, show_table
 from flows.tracking import COMPLETE, ModelRun, Tracker
 from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from ncf import __version__
@@ -66,9 +74,14 @@ def run(chosen: Chosen) -> Report:
     earlier = tracker.newest_retraining(key)
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
         return report_again(tracker, earlier, settings, data)
-    shown = Shown(f"{settings.dataset}-progress", "baselines")
+    shown = Shown(artifact_key(settings.dataset, "progress"), "baselines")
     with open_run(tracker, key, earlier, chosen, data) as run_id:
-        show_link(f"{settings.dataset}-mlflow", tracker.url(run_id), "the run in MLflow", "models, figures and files")
+        show_link(
+            artifact_key(settings.dataset, "mlflow"),
+            tracker.url(run_id),
+            "the run in MLflow",
+            "models, figures and files",
+        )
         tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
         baselines = measure_baselines(tracker, run_id, settings, data)
         shown.tell(1 / 6, f"training {GMF_NAME}")
@@ -84,7 +97,8 @@ def run(chosen: Chosen) -> Report:
             tracker.set_tags(model.run_id, chosen.tags_of(model.name))
         shown.tell(5 / 6, "registration, promotion, recommendations")
         report = conclude(tracker, run_id, chosen, data, baselines, models)
-        keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()))
+        champion = ranked_champion(tracker, settings, report.version, data)
+        keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()), champion)
         tracker.log_metrics(run_id, report.winner_metrics())
         tracker.artifacts.log_json(run_id, report.model_dump(mode="json"), REPORT)
         tracker.set_notes(run_id, report.markdown() + flow_run_note())
@@ -107,7 +121,7 @@ def conclude(
     winner = best_of(models)
     version = register_challenger(tracker, settings, winner, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
-    remove_old_weights(tracker, settings)
+    remove_old_weights(tracker, run_id, settings)
     return Report(
         dataset=settings.dataset,
         fingerprint=data.fingerprint,
@@ -134,6 +148,7 @@ def open_run(tracker: Tracker, key: str, earlier: Run | None, chosen: Chosen, da
         get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
     else:
         run_id = tracker.start_retraining(key, flatten(chosen.settings.shown()), data, chosen.tags())
+    close_abandoned(tracker, run_id)
     with tracker.interrupted_on_error(run_id):
         yield run_id
 
@@ -143,7 +158,12 @@ def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data
     report = Report.model_validate(tracker.artifacts.read_json(earlier.info.run_id, REPORT))
     get_run_logger().info("nothing has changed since MLflow run %s: not training again", earlier.info.run_id)
     run_id = str(earlier.info.run_id)
-    show_link(f"{settings.dataset}-mlflow", tracker.url(run_id), "the run in MLflow", "of the retraining that stands")
+    show_link(
+        artifact_key(settings.dataset, "mlflow"),
+        tracker.url(run_id),
+        "the run in MLflow",
+        "of the retraining that stands",
+    )
     return report.model_copy(update={"trained": False, **recommended(tracker, settings, data)})
 
 
@@ -155,8 +175,8 @@ def recommended(tracker: Tracker, settings: RetrainSettings, data: PreparedData)
 
 def publish(report: Report) -> None:
     """Show the result in the Prefect UI."""
-    show_table(f"{report.dataset}-models", report.table_rows(), report.verdict())
-    show_markdown(f"{report.dataset}-report", report.markdown(), report.verdict())
+    show_table(artifact_key(report.dataset, "models"), report.table_rows(), report.verdict())
+    show_markdown(artifact_key(report.dataset, "report"), report.markdown(), report.verdict())
 
 
 def unchanged(report: Report) -> str:

@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 
 from flows.locks import global_lock
 from flows.progress import Progress, ended_trials, progress
+from flows.shown import artifact_key
 from flows.studies import study_name, study_url
 from flows.tracking import TUNING, Tracker
 from flows.trials import Job
@@ -116,7 +117,7 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
     if is_over(search):
         logger.info("nothing is left to do in %s: no trial is run", handle.name)
         return False
-    key = f"{search.job.dataset}-{search.problem.model}-search".replace("_", "-")
+    key = artifact_key(search.job.dataset, search.problem.model, "search")
     with running(tracker, search), progress(search.problem.model, search.job.budget, key, logger) as shown:
         lonely = 0
         while not is_over(search):

@@ -107,7 +107,10 @@ def serve(settings: ServeSettings, token: str | None, listener: socket.socket) -
     with torch_threads(1):  # a request is too small to be shared between threads
         version = find()
         if version is None:
-            raise ModelError(f"no version of {name} is the champion", do="train one: make retrain")
+            raise ModelError(
+                f"no version of {name} is the champion",
+                do=f'make retrain ARGS="--dataset {settings.dataset}", or name another data set',
+            )
         live = Live(load(version))
         app = create_app(live, settings.limits, token)
         host, port = listener.getsockname()[:2]

@@ -8,6 +8,7 @@ from flows.dataset import DatasetSettings
 from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, Settings, TrainingConfig
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.sources.config import MOVIELENS, MovieLensSource, SourceConfig
+from ncf.evaluation.baselines import NEIGHBOURS, SHRINKAGE
 from ncf.evaluation.promotion_config import PromotionConfig
 from ncf.hardware import HardwareConfig
 
@@ -23,13 +24,13 @@ class ItemKNNSettings(Settings):
 
     enabled: bool = Field(default=True, description="measure it beside the models; costs a second or two")
     neighbours: int = Field(
-        default=20,
+        default=NEIGHBOURS,
         ge=1,
         le=10_000,
         description="nearest items kept per item; few keep the matrix of similarities small",
     )
     shrinkage: float = Field(
-        default=10.0,
+        default=SHRINKAGE,
         ge=0.0,
         le=1e6,
         description="added to the cosine's denominator, in users: items that few users share are alike by chance; "
@@ -139,7 +140,8 @@ class RetrainSettings(ModelSettings):
         ge=1,
         le=100_000,
         description="newest registered versions that keep their weights; older ones lose them, except the champion, "
-        "the champion before it, and any with an alias; 10 is a week and a half of nightly retrainings",
+        "the champion before it, and any with an alias; as many of the newest retrainings keep those of the models "
+        "that did not win; 10 is a week and a half of nightly retrainings",
     )
 
     def shown(self) -> dict[str, Any]:

@@ -36,6 +36,11 @@ def _logger() -> Any:
         return log
 
 
+def artifact_key(*names: str) -> str:
+    """A key that Prefect takes: it knows no underscore, which a data set's name may have."""
+    return "-".join(names).replace("_", "-")
+
+
 def show_markdown(key: str, markdown: str, description: str) -> None:
     """A page of text."""
     with not_worth_a_failure(key):

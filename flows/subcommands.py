@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError, get_subcommand
@@ -29,10 +30,23 @@ def parse(command: type[Settings], args: Sequence[str]) -> Settings:
         lines = [_line(problem["loc"], problem["input"], problem["msg"]) for problem in error.errors()]
         raise ConfigError("; ".join(lines), do="see --help") from error
     except SettingsError as error:
-        raise ConfigError(str(error).removeprefix("error parsing CLI: "), do="see --help") from error
+        wrong = wrong_switch(error, args) or str(error).removeprefix("error parsing CLI: ")
+        raise ConfigError(wrong, do="see --help") from error
     if not isinstance(chosen, Settings):
         raise ConfigError("nothing to do", allowed=", ".join(command.model_fields), do="see --help")
     return chosen
+
+
+def wrong_switch(error: SettingsError, args: Sequence[str]) -> str:
+    """What to say instead of a switch with a value, which is an easy guess; empty if something else is wrong."""
+    message = str(error)
+    apart = [pair for pair in pairwise(args) if pair[1] in message.split() and pair[0] not in message.split()]
+    joined = [(word.partition("=")[0], word.partition("=")[2]) for word in args if word.startswith("--")]
+    ignored = [(option, value) for option, value in joined if f"ignored explicit argument {value!r}" in message]
+    for option, value in (*apart, *ignored):
+        if option.startswith("--") and value.lower() in ("true", "false"):
+            return f"{option} takes no value: {option} switches it on, --no-{option[2:]} off"
+    return ""
 
 
 def fail(message: str, code: int) -> int:

@@ -19,6 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 from flows.artifacts import Artifacts
 from flows.links import flow_run_tags, mlflow_run_url
 from flows.store import TrackingError, connect, quiet_mlflow, sqlite_folder, tracking_uri
+from flows.weights import STATE
 from ncf.data.prepared import PreparedData
 
 COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"
@@ -143,6 +144,8 @@ class Tracker:
         """Go on with an interrupted parent run."""
         self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
         self.set_tags(run_id, flow_run_tags())
+        if STATE in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, STATE)  # it gets weights anew
 
     def url(self, run_id: str) -> str:
         """The run's page on the MLflow server; empty for a database."""
@@ -252,11 +255,16 @@ class Tracker:
     def nested(self, parent_id: str, tag: tuple[str, str] | None = None) -> list[Run]:
         """The runs inside a parent run, or those of them with this tag."""
         tags = [(MLFLOW_PARENT_RUN_ID, parent_id), *([tag] if tag else [])]
-        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags)
+        return self.search(" and ".join(f"tags.`{name}` = '{value}'" for name, value in tags))
+
+    def search(self, wanted: str) -> list[Run]:
+        """All runs of the data set for which MLflow's filter is true, the newest first."""
         runs: list[Run] = []
         token = None
         while True:
-            page = self.client.search_runs([self.experiment_id], wanted, page_token=token)
+            page = self.client.search_runs(
+                [self.experiment_id], wanted, order_by=["attributes.start_time DESC"], page_token=token
+            )
             runs += page
             token = page.token
             if not token:
@@ -273,5 +281,8 @@ class Tracker:
 
 
 def dated(name: str) -> str:
-    """A run's name with the time it began, so that runs of several days can be told apart in a list."""
-    return f"{name} {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
+    """A run's name with the time it began, so that runs of several days can be told apart in a list.
+
+    In UTC: the machines of one MLflow may be in several time zones, and local time repeats an hour every autumn.
+    """
+    return f"{name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"

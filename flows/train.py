@@ -16,7 +16,7 @@ from flows.epochs_shown import EpochsShown
 from flows.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.measure import finish, measure
 from flows.settings import RetrainSettings
-from flows.shown import Shown
+from flows.shown import Shown, artifact_key
 from flows.store import global_store
 from flows.tracking import ModelRun, Tracker
 from flows.weights import BUNDLE
@@ -73,7 +73,9 @@ def train_model(
             seed=settings.seed,
             title=name,
             hardware=settings.hardware,
-            callbacks=[EpochsShown(Shown(f"{settings.dataset}-{name}-progress", f"{name}: the training begins"), name)],
+            callbacks=[
+                EpochsShown(Shown(artifact_key(settings.dataset, name, "progress"), f"{name}: it begins"), name)
+            ],
             loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
             checkpoint_folder=checkpoint_folder(run_id),
         )

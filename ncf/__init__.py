@@ -1,3 +1,101 @@
-"""Neural Collaborative Filtering: data, models, training, evaluation and recommendations, without any server."""
+"""Neural Collaborative Filtering: from a log of who interacted with what to recommendations, without any server.
+
+A first model, from the data to a list, in a notebook:
+
+>>> import ncf
+>>> ratings = ncf.load_ratings("ml-100k")                             # or a path, or a DataFrame
+>>> data, report = ncf.prepare_ratings("ml-100k", ratings)            # filtered, split, numbered
+>>> gmf = ncf.train("gmf", data, {"training": {"max_epochs": 2}})     # 60 epochs at most, if nothing is said
+>>> table = ncf.compare({"gmf": gmf}, data)                           # beside popularity and item-kNN
+>>> list(table.index)
+['popularity', 'item-knn', 'gmf']
+>>> gmf.bundle.save("my-model")                                       # a folder, without pickle
+>>> recommender = ncf.Recommender.load("my-model")
+>>> recommender.recommend([196, 186], k=3, titles=True).columns.to_list()
+['user_id', 'item_id', 'rank', 'score', 'source', 'title']
+
+In the order of their use:
+
+    load_ratings      reads and checks a log: MovieLens by name, files, a DataFrame, a database
+    load_items        the films of a MovieLens data set, with their genres
+    prepare_ratings   filters, labels, numbers and splits a log, and says what became of its rows
+    train             trains gmf, mlp, neumf or neumf-pretrained, with settings by name
+    evaluate          every metric of one model on one holdout, per user
+    compare           a table of models beside popularity and item-kNN
+    Popularity, ItemKNN   the baselines
+    Recommender       lists for users known, unknown, or known by a few items alone
+    Catalogue         the items of a model: found by title, similar ones, their vectors
+    Bundle            a trained model as a folder: save and load
+    Ratings, PreparedData, Trained   what the functions hand on
+    NCFError          every error that a user can mend
+
+`user_id` and `item_id` are ids as the log has them; `users` and `items` are indices, dense int64 from 0. All errors say
+what was wrong, the value, what is allowed, and what to do.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ncf.data.pipeline import prepare_ratings
+    from ncf.data.prepared import PreparedData
+    from ncf.data.ratings import Ratings
+    from ncf.data.sources.load import load_ratings
+    from ncf.data.sources.movielens import load_items
+    from ncf.errors import NCFError
+    from ncf.evaluation.baselines import ItemKNN, Popularity
+    from ncf.evaluation.evaluate import evaluate
+    from ncf.notebook.compare import compare
+    from ncf.notebook.train import Trained, train
+    from ncf.serving.bundle import Bundle
+    from ncf.serving.catalogue import Catalogue
+    from ncf.serving.recommender import Recommender
 
 __version__ = "0.1.0"
+__all__ = [
+    "Bundle",
+    "Catalogue",
+    "ItemKNN",
+    "NCFError",
+    "Popularity",
+    "PreparedData",
+    "Ratings",
+    "Recommender",
+    "Trained",
+    "compare",
+    "evaluate",
+    "load_items",
+    "load_ratings",
+    "prepare_ratings",
+    "train",
+]
+
+# Each is imported on first use: torch and Lightning take seconds, and most of flows/ wants the version alone.
+_HOMES = {
+    "Bundle": "ncf.serving.bundle",
+    "Catalogue": "ncf.serving.catalogue",
+    "ItemKNN": "ncf.evaluation.baselines",
+    "NCFError": "ncf.errors",
+    "Popularity": "ncf.evaluation.baselines",
+    "PreparedData": "ncf.data.prepared",
+    "Ratings": "ncf.data.ratings",
+    "Recommender": "ncf.serving.recommender",
+    "Trained": "ncf.notebook.train",
+    "compare": "ncf.notebook.compare",
+    "evaluate": "ncf.evaluation.evaluate",
+    "load_items": "ncf.data.sources.movielens",
+    "load_ratings": "ncf.data.sources.load",
+    "prepare_ratings": "ncf.data.pipeline",
+    "train": "ncf.notebook.train",
+}
+
+if not TYPE_CHECKING:  # else every misspelt name would pass
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -1,8 +1,12 @@
 """Typed, frozen settings. Unknown keys are refused; every field says its unit and why its default."""
 
-from typing import Annotated, Literal, Self, TypeAlias
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ncf.errors import ConfigError
 
 Layers: TypeAlias = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=2)]
 
@@ -13,8 +17,31 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+S = TypeVar("S", bound=Settings)
+
+
+def settings_of(kind: type[S], given: S | Mapping[str, Any]) -> S:
+    """Settings as they are, or made from names and values, such as {"training": {"max_epochs": 5}}.
+
+    Raises:
+        ConfigError: a name is unknown, or a value is impossible.
+    """
+    if isinstance(given, kind):
+        return given
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(
+            f"{'.'.join(map(str, problem['loc'])) or kind.__name__} is refused",
+            got=problem["input"],
+            allowed=problem["msg"],
+            do=f"see the fields of {kind.__module__}.{kind.__name__}",
+        ) from error
+
+
 class GMFConfig(Settings):
-    """Shape of GMF (paper, eq. 7-9)."""
+    """Shape of GMF (paper, eq. 8-9)."""
 
     kind: Literal["gmf"] = "gmf"
     embedding_dim: int = Field(
@@ -196,3 +223,10 @@ class PretrainedRecipe(Settings):
         default=0.5, ge=0.0, le=1.0, description="share of GMF against MLP at the start (paper, eq. 13); 0.5 as there"
     )
     training: FineTuning = FineTuning()
+
+
+Recipe: TypeAlias = GMFRecipe | MLPRecipe | NeuMFRecipe | PretrainedRecipe
+ModelName: TypeAlias = Literal["gmf", "mlp", "neumf", "neumf-pretrained"]
+RECIPES: Mapping[ModelName, type[Recipe]] = MappingProxyType(
+    {"gmf": GMFRecipe, "mlp": MLPRecipe, "neumf": NeuMFRecipe, "neumf-pretrained": PretrainedRecipe}
+)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -15,6 +16,8 @@ from tests.postgres import Postgres, running_postgres
 
 os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +46,8 @@ def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server; tests that want one are skipped where it is not installed."""
     with running_postgres() as server:
         yield server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reliability", default="", help="write the page of the faults that were survived to this file")
+    parser.addoption("--soak", default="8", help="retrainings of the soak; make soak makes 50")

@@ -6,10 +6,9 @@ from typing import Literal, Protocol, TypeAlias
 
 from pytorch_lightning.loggers import Logger
 
-from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe
+from ncf.config import Recipe as Recipe
 from tuning.ranges import Value
 
-Recipe: TypeAlias = GMFRecipe | MLPRecipe | NeuMFRecipe | PretrainedRecipe
 State: TypeAlias = Literal["complete", "pruned", "failed", "interrupted"]
 
 

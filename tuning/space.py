@@ -4,16 +4,15 @@ import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe
+from ncf.config import RECIPES as RECIPES
+from ncf.config import ModelName as ModelName
+from ncf.config import Recipe
 from ncf.errors import ConfigError
-from tuning.observer import Recipe
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, limits_of
-
-ModelName: TypeAlias = Literal["gmf", "mlp", "neumf", "neumf-pretrained"]
 
 
 class Searched(NamedTuple):
@@ -29,10 +28,6 @@ class Searched(NamedTuple):
     range: Range
     because: str
 
-
-RECIPES: Mapping[ModelName, type[Recipe]] = MappingProxyType(
-    {"gmf": GMFRecipe, "mlp": MLPRecipe, "neumf": NeuMFRecipe, "neumf-pretrained": PretrainedRecipe}
-)
 
 NOT_SEARCHED = MappingProxyType(
     {

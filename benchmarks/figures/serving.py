@@ -41,8 +41,8 @@ def fold_in(bench: Bench) -> list[Row]:
     """Users known by items alone."""
     rows = []
     for kind in ("gmf", "neumf"):
-        store = _store(bench, kind)
-        with _serving(bench, kind) as url:
+        store = store_of(bench, kind)
+        with serving(bench, kind) as url:
             asked = load.of_items(url, store["items"], LIST_LENGTH, CONNECTIONS, _seconds(bench))
             found = load.finish(load.start(asked, bench.folder))
         note = f"lists of {LIST_LENGTH} random items, each fitted anew; {_counted(bench)}"
@@ -59,15 +59,15 @@ def fold_in(bench: Bench) -> list[Row]:
 
 
 def _known_users(bench: Bench, kind: str) -> list[Row]:
-    store = _store(bench, kind)
+    store = store_of(bench, kind)
     old, new = store["versions"]
     client = connect(_uri(bench, kind))
-    with _serving(bench, kind) as url:
+    with serving(bench, kind) as url:
         load.finish(load.start(load.of_users(url, store["users"], CONNECTIONS, 2), bench.folder))  # warm-up
         running = load.start(load.of_users(url, store["users"], CONNECTIONS, _seconds(bench)), bench.folder)
         time.sleep(_seconds(bench) / 3)
         client.set_registered_model_alias(NAME, CHAMPION, str(new))
-        waited = _wait_for(url, new)
+        waited = wait_for(url, new)
         found = load.finish(running)
     client.set_registered_model_alias(NAME, CHAMPION, str(old))
     note = (
@@ -92,7 +92,7 @@ def _counted(bench: Bench) -> str:
 
 
 @cache
-def _store(bench: Bench, kind: str) -> Answer:
+def store_of(bench: Bench, kind: str) -> Answer:
     """Two registered versions; the first is the champion."""
     epochs = 1 if bench.sizes == QUICK else 2
     answer = bench.ours("make_store", kind=kind, uri=_uri(bench, kind), epochs=epochs, threads=bench.cores)
@@ -101,17 +101,18 @@ def _store(bench: Bench, kind: str) -> Answer:
 
 
 @contextmanager
-def _serving(bench: Bench, kind: str) -> Iterator[str]:
+def serving(bench: Bench, kind: str) -> Iterator[str]:
     """The service as a process of its own. Yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     options = ["--dataset", DATASET, "--port", str(port), "--refresh-seconds", str(REFRESH_SECONDS)]
     options += ["--limits.requests-per-second", "1e9"]  # one client is all the load
-    environment = os.environ | {"PYTHONPATH": str(ROOT), URI_VARIABLE: _uri(bench, kind)}
     log = bench.folder / f"{kind}.log"
     with log.open("w") as output:
         command = [sys.executable, "-m", "flows.serve", *options]
-        process = subprocess.Popen(command, cwd=bench.folder, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, cwd=bench.folder, env=environment(bench, kind), stdout=output, stderr=output
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_until_up(url, process, log)
@@ -119,6 +120,11 @@ def _serving(bench: Bench, kind: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def environment(bench: Bench, kind: str) -> dict[str, str]:
+    """Of a process that is to find the store."""
+    return os.environ | {"PYTHONPATH": str(ROOT), URI_VARIABLE: _uri(bench, kind)}
 
 
 def _wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -129,7 +135,7 @@ def _wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> N
         time.sleep(0.2)
 
 
-def _wait_for(url: str, version: int) -> float:
+def wait_for(url: str, version: int) -> float:
     """Seconds until this version answers."""
     started = time.monotonic()
     while _version(url) != version:

@@ -1,6 +1,6 @@
 """Puts a comparison into the retraining's MLflow run: one interactive page, and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from flows.comparison.page import sections
@@ -12,6 +12,7 @@ from flows.pictures import draw_comparison
 from flows.report import Report
 from flows.tracking import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
+from ncf.evaluation.ranking import Ranks
 
 PAGE = "comparison.html"
 BARS, HITS, GROUPS = "comparison_metrics.png", "comparison_hr_at_k.png", "comparison_groups.png"
@@ -24,6 +25,7 @@ def keep_comparison(
     baselines: Sequence[ModelRun],
     data: PreparedData,
     key: str,
+    serving: Mapping[str, Ranks],
 ) -> None:
     """Draw all that a person needs to see which model is better, for whom, and why.
 
@@ -34,8 +36,9 @@ def keep_comparison(
         baselines: those without; the first is what the groups' differences are taken from.
         data: the prepared data set.
         key: the metric that chose the best epochs.
+        serving: the champion that the best was set against, ranked on the same holdout.
     """
-    values = compared(tracker, [*baselines, *models], data)
+    values = compared(tracker, [*baselines, *models], data, serving)
     curves, levels = compared_curves(tracker, models, baselines, key)
     title = f"{tracker.dataset}: validation by epoch, ★ is each model's best"
     pictures = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,8 @@ class Compared:
 
     Attributes:
         dataset: its name.
-        names: of the models, in the table's order; the first is the reference of the differences.
+        names: of the models, in the table's order, then of what serves already; the first is the reference of the
+            differences.
         bars: by metric's title and model, the mean and half its 95 % interval.
         hits: by protocol and model, HR@1 to HR@20, float64[20].
         differences: NDCG@10 (full ranking) less the reference's by group: see ncf.evaluation.groups.difference_table.
@@ -43,21 +45,38 @@ class Compared:
         return self.names[0]
 
 
-def compared(tracker: Tracker, models: Sequence[ModelRun], data: PreparedData) -> Compared:
-    """Read what a comparison needs; the first of the models is the reference."""
-    ranks = {model.name: kept_ranks(tracker, model) for model in models}
+def compared(
+    tracker: Tracker,
+    models: Sequence[ModelRun],
+    data: PreparedData,
+    serving: Mapping[str, Ranks] = MappingProxyType({}),
+) -> Compared:
+    """Read what a comparison needs.
+
+    Args:
+        tracker: where the models are kept.
+        models: the first is the reference.
+        data: the prepared data set.
+        serving: what serves already, ranked on the same holdout.
+    """
+    ranks = {**{model.name: kept_ranks(tracker, model) for model in models}, **serving}
     values = {name: kept.values()[PROMOTION_METRIC] for name, kept in ranks.items()}
     reference = values.pop(models[0].name)
     return Compared(
         dataset=tracker.dataset,
-        names=[model.name for model in models],
-        bars={
-            title: {m.name: (m.metrics[key], m.metrics[f"{key}_ci95"]) for m in models}
-            for title, key in COLUMNS.items()
-        },
+        names=list(ranks),
+        bars={title: _bars(models, serving, key) for title, key in COLUMNS.items()},
         hits={protocol: {name: _hits(kept, protocol) for name, kept in ranks.items()} for protocol in PROTOCOLS},
         differences=difference_table(values, reference, data, "test"),
     )
+
+
+def _bars(models: Sequence[ModelRun], serving: Mapping[str, Ranks], key: str) -> dict[str, tuple[float, float]]:
+    means = {name: ranks.summary()[key.removeprefix("test/")] for name, ranks in serving.items()}
+    return {
+        **{model.name: (model.metrics[key], model.metrics[f"{key}_ci95"]) for model in models},
+        **{name: (mean.value, mean.high - mean.value) for name, mean in means.items()},
+    }
 
 
 def _hits(ranks: Ranks, protocol: str) -> Values:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from flows.up.passwords import Passwords
 from flows.up.settings import UpSettings
+from flows.watched import HEARTBEAT_SECONDS
 
 MLFLOW, PREFECT, WORKER = "mlflow", "prefect", "worker"
 TITLES = {MLFLOW: "MLflow server", PREFECT: "Prefect server", WORKER: "worker"}
 POOL = "ncf"
 FOLDER_VARIABLE, PROGRAM_VARIABLE = "NCF_UP_FOLDER", "NCF_UP_PROGRAM"  # by these a process is known as ours
-HEARTBEAT_SECONDS = "30"  # of a flow run: without them nobody sees that its machine died
 AUTH_FILE, ACCOUNTS = "mlflow-auth.ini", "mlflow-auth.db"
 AUTH_TEXT = """\
 [mlflow]
@@ -67,7 +67,7 @@ def environment(settings: UpSettings, passwords: Passwords | None, present: Mapp
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": HEARTBEAT_SECONDS,
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_LOGGING_EXTRA_LOGGERS": "ncf",  # as pyproject.toml says, but no flow run starts in its folder
         "DO_NOT_TRACK": "1",
         "MLFLOW_TRACKING_URI": settings.mlflow_url,

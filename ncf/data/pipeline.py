@@ -1,11 +1,15 @@
 """From a log to a prepared data set and its report."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
+from ncf.config import settings_of
 from ncf.data.coded import CodedLog
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.filters import filter_ratings
@@ -71,20 +75,27 @@ def filter_source(
     return [kept], titles
 
 
-def prepare_ratings(name: str, ratings: Ratings, config: DataConfig) -> tuple[PreparedData, DataReport]:
+def prepare_ratings(
+    name: str, ratings: Ratings, config: DataConfig | Mapping[str, Any] = MappingProxyType({})
+) -> tuple[PreparedData, DataReport]:
     """Filter, label, number, split, and draw the candidates.
 
     Args:
         name: the data set's name.
         ratings: the checked log.
-        config: the choices.
+        config: the choices, as settings or as names and values: {"filters": {"min_per_user": 5}}.
+
+    Returns:
+        What models see, and what was read, dropped and kept: a notebook shows it as a table, and `text()` prints it.
 
     Raises:
+        ConfigError: a setting is unknown or impossible.
         DataError: too little is left to train on or to evaluate.
     """
-    log, titles = _filtered(ratings, config)
+    chosen = settings_of(DataConfig, config)
+    log, titles = _filtered(ratings, chosen)
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
-    return _prepared(name, log, titles, config)
+    return _prepared(name, log, titles, chosen)
 
 
 def _filtered(ratings: Ratings, config: DataConfig) -> tuple[list[CodedLog], "pd.Series[str]"]:

@@ -110,6 +110,10 @@ class DataReport(BaseModel):
         lines = (f"| {_cell(what)} | {_cell(value)} |" for what, value in self.rows())
         return "\n".join(["| what | value |", "| --- | --- |", *lines, ""])
 
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        return self.markdown()
+
     def _span(self) -> str:
         if self.first_time is None or self.last_time is None:
             return "unknown"

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
+from ncf.data.faults import Fault, fault_in
 from ncf.data.sources.config import TimeUnit
 from ncf.data.units import YYYYMMDD, Unit, are_dates, mixed_units, scaled, unit_of
 
@@ -21,30 +21,14 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_ISO = ("now", "today")  # pandas reads them as the time of the run
 
 
-def to_microseconds(times: "pd.Series[Any]", unit: TimeUnit = "auto", locate: Locate = row_number) -> "pd.Series[int]":
-    """int64 microseconds since the epoch; what is finer is cut off.
-
-    Args:
-        times: numbers, datetimes (without a zone: UTC), or text of either.
-        unit: of numbers; iso reads even 20250131 as a date; auto tells by the values.
-        locate: words for a row.
-
-    Raises:
-        DataError: a value is no time, or is out of range, or the column mixes units.
-    """
-    since_epoch, faults = read_times(times, unit)
-    refuse(faults, locate)
-    return pd.Series(since_epoch, index=times.index, name=times.name, copy=False)
-
-
 def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto", first: object = None) -> Read:
     """int64[rows] microseconds since the epoch, and what is wrong with them; an unusable time is 0.
 
     A numpy column of int64 microseconds is not copied.
 
     Args:
-        times: as those of `to_microseconds`.
-        unit: of numbers.
+        times: numbers, datetimes (without a zone: UTC), or text of either; what is finer than microseconds is cut off.
+        unit: of numbers; iso reads even 20250131 as a date; auto tells by the values.
         first: the first value of the column, if `times` is a part of it further on.
     """
     column = times

@@ -16,6 +16,7 @@ from ncf.errors import ConfigError
 from ncf.evaluation.lists import top_items
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, users_at_once
 
+NEIGHBOURS, SHRINKAGE = 20, 10.0  # of ItemKNN, where nobody says otherwise
 GET_IMPLICIT = ".venv/bin/pip install -c constraints.txt -e '.[als]'"
 
 
@@ -35,13 +36,18 @@ class ItemKNN:
 
     Args:
         data: the prepared data set.
-        neighbours: nearest items kept for each item.
+        neighbours: nearest items kept for each item; few keep the matrix of similarities small.
         shrinkage: see `nearest_items`.
         memory_mb: MB that the similarities worked out at once may take.
     """
 
     def __init__(
-        self, data: PreparedData, *, neighbours: int, shrinkage: float, memory_mb: int = SCORING_MEMORY_MB
+        self,
+        data: PreparedData,
+        *,
+        neighbours: int = NEIGHBOURS,
+        shrinkage: float = SHRINKAGE,
+        memory_mb: int = SCORING_MEMORY_MB,
     ) -> None:
         self.seen = train_matrix(data)
         self.nearest = nearest_items(self.seen, neighbours, shrinkage, memory_mb).T.tocsr()

@@ -9,6 +9,7 @@ import numpy as np
 
 from ncf.data.interactions import Indices
 from ncf.errors import ConfigError
+from ncf.evaluation.challengers import widening_after
 from ncf.evaluation.comparison import paired_difference, signed
 from ncf.evaluation.metrics import Mean, Values
 from ncf.evaluation.promotion_config import GuardConfig, PromotionConfig
@@ -46,7 +47,7 @@ class Decision:
         promote: the decision.
         reason: in words for a reader who knows no statistics.
         figures: what it rests on: "challenger", "champion" and "popularity" (NDCG@10), "gain", "low" and "high" (its
-            interval, if it is finite), "users", and those of the guards.
+            interval, if it is finite), "earlier" (challengers that made it wider), "users", and those of the guards.
     """
 
     promote: bool
@@ -61,6 +62,7 @@ def decide(
     config: PromotionConfig = PromotionConfig(),  # noqa: B008 (frozen)
     *,
     interactions: Indices | None = None,
+    earlier: float = 0.0,
     seed: int = 0,
 ) -> Decision:
     """Promote a challenger that is surely better than the champion, and never one below popularity.
@@ -71,6 +73,8 @@ def decide(
         champion: the present champion as it would serve these users, or None if there is none.
         config: how sure is sure, and the guards.
         interactions: int64[U], train interactions of each user; needed for the guard of users with few.
+        earlier: challengers that this holdout has judged before, each as far as its holdout was the same; they make the
+            interval wider, if `config.count_challengers`.
         seed: of the resampling; the same seed gives the same decision.
 
     Raises:
@@ -86,11 +90,13 @@ def decide(
         doubt, praise = "", f"there was none, and it beats popularity: {beside}"
         praise += f" (difference {signed(over_popularity)})"
     else:
-        gain = gain_over(challenger.ndcg, champion.ndcg, config, seed)
-        figures |= {"champion": _mean(champion.ndcg), "gain": gain.value}
+        counted = earlier if config.count_challengers else 0.0
+        gain = gain_over(challenger.ndcg, champion.ndcg, config, seed, counted)
+        figures |= {"champion": _mean(champion.ndcg), "gain": gain.value, "earlier": counted}
         if np.isfinite(gain.low):  # JSON knows no infinity
             figures |= {"low": gain.low, "high": gain.high}
-        doubt, praise = _doubt(gain, config), _praise(gain, figures, config)
+        words = _interval(gain, config, counted)
+        doubt, praise = _doubt(gain, config, words), _praise(gain, figures, words)
     checks = _checks(challenger, champion, config.guards, interactions)
     figures |= {check.name: check.value for check in checks}
     failures = [check.failure for check in checks if check.failure]
@@ -99,17 +105,18 @@ def decide(
     return Decision(True, praise, figures)
 
 
-def gain_over(ours: Values, theirs: Values, config: PromotionConfig, seed: int = 0) -> Mean:
+def gain_over(ours: Values, theirs: Values, config: PromotionConfig, seed: int = 0, earlier: float = 0.0) -> Mean:
     """Mean over the same users of ours - theirs, with an interval for the users and seeds that it might have been.
 
     Percentile bootstrap of the users (Efron 1979); its distances from the mean are then multiplied by
-    `config.seed_widening`. A single user gives an infinite interval.
+    `config.seed_widening`, and by `widening_after` the earlier challengers. A single user gives an infinite interval.
 
     Args:
         ours: float64[U], one value a user.
         theirs: float64[U], the same users in the same order.
         config: confidence, resamples and widening.
         seed: of the resampling.
+        earlier: challengers that the same holdout has judged before.
     """
     differences = ours - theirs
     mean = _mean(differences)
@@ -118,7 +125,8 @@ def gain_over(ours: Values, theirs: Values, config: PromotionConfig, seed: int =
     tail = (1 - config.confidence) / 2
     means = np.concatenate(list(_resampled_means(differences, config.resamples, seed)))
     low, high = np.quantile(means, [tail, 1 - tail]).tolist()
-    return Mean(mean, mean - config.seed_widening * (mean - low), mean + config.seed_widening * (high - mean))
+    wider = config.seed_widening * widening_after(earlier, config.confidence)
+    return Mean(mean, mean - wider * (mean - low), mean + wider * (high - mean))
 
 
 def _resampled_means(differences: Values, resamples: int, seed: int) -> Iterator[Values]:
@@ -135,25 +143,25 @@ def _resampled_means(differences: Values, resamples: int, seed: int) -> Iterator
         yield drawn @ values / len(differences)
 
 
-def _praise(gain: Mean, figures: Figures, config: PromotionConfig) -> str:
+def _praise(gain: Mean, figures: Figures, interval: str) -> str:
     return (
         f"better than the champion by {gain.value:.4f}: NDCG@10 {figures['challenger']:.4f} against "
-        f"{figures['champion']:.4f}, {_interval(gain, config)}"
+        f"{figures['champion']:.4f}, {interval}"
     )
 
 
-def _doubt(gain: Mean, config: PromotionConfig) -> str:
+def _doubt(gain: Mean, config: PromotionConfig, interval: str) -> str:
     """Why the gain does not suffice, or nothing."""
     if gain.value < 0:
-        return f"worse than the champion by {-gain.value:.4f}: {_interval(gain, config)}"
+        return f"worse than the champion by {-gain.value:.4f}: {interval}"
     if gain.value == 0:
-        return f"no better than the champion: difference {_signed(gain, config)}"
+        return f"no better than the champion: difference {gain.value:+.4f}, {interval}"
     if gain.low <= 0:
-        return f"better than the champion by {gain.value:.4f}, but that may be chance: {_interval(gain, config)}"
+        return f"better than the champion by {gain.value:.4f}, but that may be chance: {interval}"
     if gain.low <= config.minimum_gain:
         return (
             f"better than the champion by {gain.value:.4f}, but not surely by more than the minimum gain "
-            f"{config.minimum_gain:.4f}: {_interval(gain, config)}"
+            f"{config.minimum_gain:.4f}: {interval}"
         )
     return ""
 
@@ -212,9 +220,9 @@ def _mean(values: Values) -> float:
     return float(values.mean())
 
 
-def _interval(difference: Mean, config: PromotionConfig) -> str:
-    return f"{100 * config.confidence:g} % interval {difference.low:+.4f} to {difference.high:+.4f}"
-
-
-def _signed(difference: Mean, config: PromotionConfig) -> str:
-    return f"{difference.value:+.4f}, {_interval(difference, config)}"
+def _interval(difference: Mean, config: PromotionConfig, earlier: float) -> str:
+    words = f"{100 * config.confidence:g} % interval {difference.low:+.4f} to {difference.high:+.4f}"
+    number = round(earlier)
+    if number == 0:
+        return words
+    return f"{words}, wider for {number} earlier challenger{'s' * (number > 1)} on this test holdout"

@@ -65,4 +65,9 @@ class PromotionConfig(Settings):
         "gives another model too; 1.5, the most that was measured, is cautious (docs/decisions/promotion.md); 1 "
         "believes in the users alone",
     )
+    count_challengers: bool = Field(
+        default=True,
+        description="the interval grows with each challenger that the same test holdout has judged before: of many "
+        "nightly ones some are lucky, and one lucky night is enough",
+    )
     guards: GuardConfig = GuardConfig()

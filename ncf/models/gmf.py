@@ -10,7 +10,7 @@ from ncf.models.alike import product
 class GMF(nn.Module):
     """Weighted inner product of a user's and an item's embedding.
 
-    The paper's equations 7-9:
+    The paper's equations 8 and 9:
 
         phi(p_u, q_i) = p_u * q_i                    (element by element)
         y_ui          = sigmoid(h . phi(p_u, q_i) + b)

@@ -74,9 +74,9 @@ class Bundle:
         known = (data.user_ids, data.item_ids, data.titles, seen, data.user_counts > 0, counts, history)
         return cls(model, config, *known, facts)
 
-    def save(self, folder: Path) -> None:
-        """Write the bundle, whole or not at all."""
-        with new_folder(folder) as new:
+    def save(self, folder: str | Path) -> None:
+        """Write the bundle, whole or not at all; an older one at the same place is replaced."""
+        with new_folder(Path(folder)) as new:
             save_file(
                 {name: value.contiguous() for name, value in self.model.state_dict().items()},
                 new / WEIGHTS,
@@ -93,13 +93,14 @@ class Bundle:
             write_sums(new)
 
     @classmethod
-    def load(cls, folder: Path) -> "Bundle":
+    def load(cls, folder: str | Path) -> "Bundle":
         """Read a bundle.
 
         Raises:
             ModelError: a file is missing, is not as it was written (by the sums in SHA256SUMS), or does not fit the
                 others; or the bundle is of another format.
         """
+        folder = Path(folder)
         try:
             header = read_json(folder / HEADER)
             if header["format"] not in (FORMAT, WITHOUT_HISTORY):

@@ -25,6 +25,7 @@ from ncf.serving.live import Live, Served
 from ncf.serving.measured import Measured
 from ncf.serving.online import Answer, answer
 from ncf.serving.replies import JSONReply, RefusedError, error_reply, refusal_reply
+from ncf.serving.wrong_values import wrong_value
 
 LOG = logging.getLogger("ncf.serving")
 DEFAULT_K = 10
@@ -173,12 +174,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def of_a_value(_request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        got = first.get("input")
-        shown = got if isinstance(got, str | int | float | bool) else None
-        wrong = ConfigError(f"{place} is not allowed", got=shown, allowed=first["msg"], do="see /docs")
-        return error_reply(422, wrong)
+        return error_reply(422, wrong_value(error.errors()[0]))
 
     @app.exception_handler(HTTPException)
     async def of_http(request: Request, error: HTTPException) -> Response:

@@ -75,7 +75,6 @@ class Live:
     def __init__(self, current: Served) -> None:
         self.current = current
         self.problem: Problem | None = None
-        self.looked = current.loaded
         self.swaps = 0
 
     def swap(self, new: Served) -> None:
@@ -86,7 +85,7 @@ class Live:
 
     def well(self) -> None:
         """The champion is known, and serves."""
-        self.problem, self.looked = None, datetime.now(UTC)
+        self.problem = None
 
     def report(self, reason: str, version: int | None = None) -> None:
         """Something is wrong with the champion; the present model goes on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from torch import Tensor
 
 from ncf.data.ids import from_json, kind_of, to_json
 from ncf.data.prepared import PreparedData
-from ncf.data.ratings import ITEM_ID, USER_ID
+from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
 from ncf.errors import ConfigError
 from ncf.evaluation.lists import top_items
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, users_at_once
 from ncf.serving.bundle import Bundle
+from ncf.serving.fold_in import FoldIn
 
 RANK, SCORE, SOURCE = "rank", "score", "source"
 FROM_MODEL, FROM_POPULARITY = "model", "popularity"
@@ -62,7 +64,7 @@ class Recommender:
             self._items_part = bundle.model.items_part()
 
     @classmethod
-    def load(cls, folder: Path, *, memory_mb: int = SCORING_MEMORY_MB) -> "Recommender":
+    def load(cls, folder: str | Path, *, memory_mb: int = SCORING_MEMORY_MB) -> "Recommender":
         """Read the bundle in a folder.
 
         Raises:
@@ -70,39 +72,78 @@ class Recommender:
         """
         return cls(Bundle.load(folder), memory_mb=memory_mb)
 
-    def recommend(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
+    def recommend(self, user_ids: Sequence[Any], k: int = 10, *, titles: bool = False) -> pd.DataFrame:
         """Best items for each user, leaving out what the user has seen.
 
         Args:
             user_ids: outside ids, of the type they had in the log (a UUID is a UUID, not its text); one that the
                 model does not know is answered with popular items.
             k: items per user; fewer where a user has fewer unseen.
+            titles: whether the items' titles stand beside them.
 
         Returns:
             One row a recommendation: user_id, item_id, rank (int64, from 1), score (float32: the model's logit, or
-            the number of interactions), source ("model" or "popularity"). Users in the order given. Equal scores are
-            ranked by the item's place in the catalogue.
+            the number of interactions), source ("model" or "popularity"), and perhaps title (str, empty where
+            unknown). Users in the order given. Equal scores are ranked by the item's place in the catalogue.
 
         Raises:
             ConfigError: k is not between 1 and the number of items.
             ModelError: a score is NaN.
         """
-        num_items = len(self.bundle.item_ids)
-        if not 1 <= k <= num_items:
-            raise ConfigError("k is out of range", got=k, allowed=f"1 to {num_items}, the number of items")
+        self._check(k)
         ids = pd.Index(user_ids) if len(user_ids) else self._users[:0]
         users = self.users_of(ids)
         items, scores = self.best(users, k)
         user, place = np.nonzero(items >= 0)
+        found = items[user, place]
+        columns = {
+            USER_ID: ids[user],
+            ITEM_ID: self._items[found],
+            RANK: (place + 1).astype(np.int64),
+            SCORE: scores[user, place],
+            SOURCE: np.where(learned_of(self.bundle, users).numpy()[user], FROM_MODEL, FROM_POPULARITY),
+        }
+        return pd.DataFrame(columns | ({TITLE: self.bundle.titles[found]} if titles else {}))
+
+    def recommend_like(self, item_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
+        """Best items for someone who is known by a few items alone: a vector of their own is fitted to these.
+
+        Args:
+            item_ids: outside ids of items they like; at least one that the model knows.
+            k: items wanted; fewer where fewer are left. Those given are not among them.
+
+        Returns:
+            One row a recommendation: item_id, rank (int64, from 1), score (float32, the model's logit), title (str).
+
+        Raises:
+            ConfigError: the model knows none of the items, or k is not between 1 and the number of items.
+            ModelError: a score is NaN.
+        """
+        self._check(k)
+        items = self.items_of(item_ids) if len(item_ids) else torch.empty(0, dtype=torch.int64)
+        items = items[items >= 0]
+        if not len(items):
+            raise ConfigError(
+                "the model knows none of these items", got=list(item_ids), allowed="ids of the log it was trained on"
+            )
+        scores = self._fold_in.scores(items)[None].clone()
+        scores[0, torch.cat([items, self.choice.left_out])] = -torch.inf
+        best = top_items(scores, k)[0]
+        best = best[best >= 0]
+        ranks = np.arange(1, len(best) + 1)
+        found = best.numpy()
         return pd.DataFrame(
-            {
-                USER_ID: ids[user],
-                ITEM_ID: self._items[items[user, place]],
-                RANK: (place + 1).astype(np.int64),
-                SCORE: scores[user, place],
-                SOURCE: np.where(learned_of(self.bundle, users).numpy()[user], FROM_MODEL, FROM_POPULARITY),
-            }
+            {ITEM_ID: self._items[found], RANK: ranks, SCORE: scores[0, best].numpy(), TITLE: self.bundle.titles[found]}
         )
+
+    @cached_property
+    def _fold_in(self) -> FoldIn:
+        return FoldIn(self.bundle)
+
+    def _check(self, k: int) -> None:
+        num_items = len(self._items)
+        if not 1 <= k <= num_items:
+            raise ConfigError("k is out of range", got=k, allowed=f"1 to {num_items}, the number of items")
 
     def answer(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
         """The same for ids that come and go as JSON, which has no UUIDs: they are text in both directions."""

@@ -36,4 +36,4 @@ def test_the_same_requests_are_asked_in_every_run() -> None:
 
 
 def test_every_figure_is_there() -> None:
-    assert set(FIGURES) == {"gmf", "neumf", "fold-in"}
+    assert set(FIGURES) == {"gmf", "neumf", "fold-in", "rollback"}

@@ -14,10 +14,11 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 from rich.console import Console
 
-from flows.backtest import artifact_key, backtest
+from flows.backtest import backtest
 from flows.backtest_settings import BacktestSettings
 from flows.cli import parse
 from flows.replay.report import BacktestReport, Figure
+from flows.shown import artifact_key
 from flows.tracking import Tracker
 from ncf.data.ratings import RATING, USER_ID
 from ncf.errors import ConfigError, DataError
@@ -59,7 +60,7 @@ def nested(parent: str) -> list[Run]:
 
 
 def artifact(what: str) -> Artifact:
-    key = ArtifactFilterKey(any_=[artifact_key(DATASET, what)])
+    key = ArtifactFilterKey(any_=[artifact_key(DATASET, "backtest", what)])
     with get_client(sync_client=True) as client:
         return max(client.read_artifacts(artifact_filter=ArtifactFilter(key=key)), key=lambda one: one.created or 0)
 

@@ -7,7 +7,7 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from flows import registry
-from flows.compare import decide_promotion
+from flows.compare import decide_promotion, ranked_champion
 from flows.judge import seconds_to_recommend, size_mb
 from flows.promotion import promote
 from flows.promotion_log import read_log
@@ -17,6 +17,8 @@ from flows.tracking import ModelRun, Tracker
 from flows.weights import BUNDLE
 from ncf.config import GMFConfig
 from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
+from ncf.evaluation.challengers import holdout_sketch
 from ncf.evaluation.evaluate import evaluate
 from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
@@ -115,6 +117,20 @@ def test_a_champion_by_hand_is_not_compared_with_itself(
     assert Registry(tracker.uri, NAME).champion() == version
 
 
+def test_a_damaged_version_is_named_and_not_the_folder_it_was_copied_to(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    _, number = registered(tracker, good, data, tmp_path)
+    place = tracker.client.get_model_version_download_uri(NAME, str(number)).removeprefix("file://")
+    weights = Path(place) / "artifacts" / BUNDLE / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelError, match="^the bundle of version 1 of ncf-board is not .*weights.safetensors has"):
+        registry.load_version(tracker, NAME, number)
+    weights.unlink()
+    with pytest.raises(ModelError, match="the bundle of version 1 of ncf-board/weights.safetensors"):
+        registry.load_version(tracker, NAME, number)
+
+
 def test_guards_are_measured_where_they_are_on(
     tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
 ) -> None:
@@ -131,6 +147,31 @@ def test_guards_are_measured_where_they_are_on(
     assert figures["coverage"] == evaluate(good, data, "test").of_all["full/coverage_at_10"]
     assert figures["cold_loss"] < 0, "the challenger hits more"
     assert figures["seconds"] > 0
+
+
+def test_earlier_challengers_on_the_same_holdout_make_the_next_ones_interval_wider(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    poor = build_model(CONFIG, data.num_users, data.num_items, 1).eval()
+    runs = [registered(tracker, poor, data, tmp_path) for _ in range(3)]
+    numbers = [number for _, number in runs]
+    promote(Registry(tracker.uri, NAME), change(numbers[0]), None)
+    found = []
+    for run, number in runs[1:]:
+        registered_on(tracker, number, holdout_sketch(data))
+        found.append(decide_promotion.fn(tracker, settings(), number, run, data))
+    assert [decision.figures["earlier"] for decision in found] == [0, 1]
+    assert "wider for 1 earlier challenger on this test holdout" in found[1].reason
+    assert "earlier" not in found[0].reason
+    [(name, ranks)] = ranked_champion(tracker, settings(), numbers[1], data).items()
+    assert name == f"champion (version {numbers[0]})"
+    assert ranks.values()["full/ndcg_at_10"].mean() == pytest.approx(found[0].figures["champion"])
+    assert ranked_champion(tracker, settings(), numbers[0], data) == {}, "it was set against none"
+
+
+def registered_on(tracker: Tracker, version: int, sketch: str) -> None:
+    """As `register_challenger` does."""
+    tracker.client.set_model_version_tag(NAME, str(version), registry.HOLDOUT, sketch)
 
 
 def test_the_time_is_that_of_a_thousand_users_however_many_there_are(data: PreparedData, good: Model) -> None:

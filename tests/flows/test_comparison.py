@@ -10,6 +10,8 @@ from flows.comparison.values import Compared, compared
 from flows.page import html_page
 from flows.pictures import Curve
 from flows.tracking import ModelRun, Tracker
+from ncf.evaluation.metrics import mean_with_interval
+from ncf.evaluation.ranking import Ranks
 from tests.flows.test_pictures import lines, points
 from tests.ncf.known import literal_data
 
@@ -75,12 +77,16 @@ def test_what_is_compared_is_read_back_from_the_runs(tmp_path: object, monkeypat
         users = pd.DataFrame({"user_id": [10, 20], "item_id": [0, 1], "full_rank": full, "sampled_rank": [1, 1]})
         tracker.artifacts.log_table(run_id, users, "users.csv")
         models.append(ModelRun(name, run_id, metrics))
-    found = compared(tracker, models, data)
+    champion = {"champion (version 3)": Ranks(np.array([2, 30]), np.array([1, 30]))}
+    found = compared(tracker, models, data, champion)
+    assert found.names == ["popularity", "gmf", "champion (version 3)"]
+    hr, half = found.bars["HR@10 full"]["champion (version 3)"]
+    assert (hr, half) == (0.5, pytest.approx(mean_with_interval(np.array([1.0, 0.0])).high - 0.5))
+    assert found.hits["sampled"]["champion (version 3)"].tolist() == [0.5] * 20
     assert found.reference == "popularity" and found.bars["HR@10 1+99"]["gmf"] == (0.5, 0.1)
     assert found.hits["full"]["gmf"].tolist() == [0.5] + [1.0] * 19
     assert found.hits["full"]["popularity"].tolist() == [0.0, 0.0] + [0.5] * 18
-    gained = found.differences.groupby("grouped_by").apply(
-        lambda rows: np.average(rows["difference"], weights=rows["users"])
-    )
+    of_gmf = found.differences[found.differences["model"] == "gmf"]
+    gained = of_gmf.groupby("grouped_by").apply(lambda rows: np.average(rows["difference"], weights=rows["users"]))
     expected = ((1 - 0.5) + (1 / np.log2(3) - 0)) / 2  # 1/log2(2) - 1/log2(4), and 1/log2(3) - 0
     assert gained.to_dict() == pytest.approx({"user_activity": expected, "item_popularity": expected})

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings, temporary_settings
 
 from flows.locks import LockError, global_lock
 from tests.e2e.processes import environment
@@ -89,3 +89,27 @@ def test_a_limit_that_somebody_changed_is_1_again(prefect_server: None) -> None:
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name("ncf-changed", 5)
     assert holds_alone("ncf-changed")
+
+
+HOLD_ON_SERVER = """
+from pathlib import Path
+from flows.locks import global_lock
+with global_lock("ncf-test-killed", 60, lease_file=Path("held.lease")):
+    print("held", flush=True)
+    input()
+"""
+
+
+def test_a_server_need_not_be_waited_for_after_a_kill_on_the_same_machine(prefect_server: None, tmp_path: Path) -> None:
+    env = environment(tmp_path, PREFECT_API_URL=str(get_current_settings().api.url))
+    command, pipe, lease_file = [sys.executable, "-c", HOLD_ON_SERVER], subprocess.PIPE, tmp_path / "held.lease"
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        process.kill()
+    with pytest.raises(LockError), global_lock("ncf-test-killed", 2):  # as another machine would find it
+        pass
+    with global_lock("ncf-test-killed", 10, lease_file=lease_file):
+        assert lease_file.exists()
+    assert not lease_file.exists()
+    with global_lock("ncf-test-killed", 10):
+        pass

@@ -41,6 +41,14 @@ def source(path: Path, **changes: Any) -> dict[str, Any]:
     return {"dataset": "shop", "source": {"path": str(path), "columns": columns}, **changes}
 
 
+def shown(key: str) -> Any:
+    """What an artifact of Prefect has."""
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        [newest, *_] = client.read_artifacts(artifact_filter=wanted, limit=1)
+    return newest.data
+
+
 def test_preparing_says_what_is_in_the_log_and_stores_it(log: Path, prefect_server: None) -> None:
     settings = DataSettings.model_validate(source(log))
     report = prepare(settings)
@@ -61,10 +69,7 @@ def test_dask_stores_the_same(log: Path, prefect_server: None) -> None:
 
 def test_the_report_is_an_artifact_of_the_prefect_run(log: Path, prefect_server: None) -> None:
     report: DataReport = prepare(DataSettings.model_validate(source(log)))
-    with get_client(sync_client=True) as client:
-        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["shop-data"]))
-        [newest, *_] = client.read_artifacts(artifact_filter=wanted, limit=1)
-    assert newest.data == report.markdown()
+    assert shown("shop-data") == report.markdown()
     assert f"| rows read | {USERS * ROWS_A_USER:,} |" in report.markdown()
 
 
@@ -73,9 +78,10 @@ def test_a_log_without_times_is_split_at_random_and_the_report_says_so(log: Path
     pd.read_csv(log).drop(columns="at").to_csv(untimed, index=False)
     columns = {"user": "listener", "item": "song"}
     report = prepare(
-        DataSettings.model_validate({"dataset": "untimed", "source": {"path": str(untimed), "columns": columns}})
+        DataSettings.model_validate({"dataset": "no_times", "source": {"path": str(untimed), "columns": columns}})
     )
     assert any("random" in note for note in report.notes)
+    assert shown("no-times-data") == report.markdown(), "Prefect's keys know no underscore"
 
 
 def test_a_bad_row_is_one_line_and_leaves_no_data_set(

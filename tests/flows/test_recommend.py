@@ -186,7 +186,11 @@ def test_options_of_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--output.path", "lists.xlsx"], "must end in one of .parquet, .csv, .csv.gz"),
+        (
+            ["--output.path", "lists.xlsx"],
+            "--output.path: got 'lists.xlsx'; the name must end in one of .parquet, .csv, .csv.gz",
+        ),
+        (["--output.table=a b"], "--output.table: got 'a b'"),
         (["--output.table", "a b"], "letters, digits and _"),
         (["--output.table", "lists", "--output.url", "postgresql://a:geheim@h/d"], "must not have a password"),
         (["--top-k", "0"], "greater than or equal to 1"),

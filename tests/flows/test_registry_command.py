@@ -8,7 +8,8 @@ from flows.registry_command import main
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], "log, rollback or promote"),
+        ([], "log, rollback, promote"),
+        (["promote", "--version", "3", "--reason", "better", "--force", "false"], "--no-force off"),
         (["undo"], "undo"),
         (["log", "--dataset", "it's"], '--dataset: got "it\'s"'),
         (["rollback", "--version", "3"], "--version"),

@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,13 @@ def test_another_seed_trains_and_is_set_against_the_champion(first: Report) -> N
     assert other.champion == (2 if other.promoted else 1)
     assert "than the champion" in other.reason
     assert other.fingerprint == first.fingerprint
+    client = MlflowClient(tracking_uri())
+    page = Path(client.download_artifacts(other.run_id, "comparison.html")).read_text(encoding="utf-8")
+    assert "champion (version 1)" in page, "what it was set against is in the pictures"
+    tags = client.get_model_version(NAME, "2").tags
+    assert tags["ncf.compared_with"] == "1"
+    assert json.loads(tags["ncf.figures"])["earlier"] == 0, "the first was set against no champion"
+    assert registry.earlier_challengers(Tracker("ml-100k"), NAME, 3, tags["ncf.holdout"]) == 1
 
 
 @pytest.mark.slow

@@ -41,6 +41,10 @@ def test_options_and_prefect_parameters_give_the_same_settings() -> None:
         (["--gmf.model.embeding-dim", "8"], ["--gmf.model.embeding-dim", "nearest: --gmf.model.embedding-dim"]),
         (["--baselines.item-knn.neighbours", "0"], ["--baselines.item-knn.neighbours", "0", "greater than or equal"]),
         (["--bogus", "1"], ["--bogus", "--help"]),
+        (["--force", "false"], ["--force takes no value", "--no-force off"]),
+        (["--seed", "1", "--force=false"], ["--force takes no value", "--no-force off"]),
+        (["--baselines.ials.enabled", "true"], ["--baselines.ials.enabled switches it on", "--no-baselines.ials.en"]),
+        (["--bogus", "true"], ["unrecognized arguments: --bogus true"]),
     ],
 )
 def test_a_wrong_option_is_named_with_what_is_allowed(args: list[str], words: list[str]) -> None:

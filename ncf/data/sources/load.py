@@ -1,12 +1,17 @@
 """One way to load a log, wherever it lies."""
 
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from ncf.config import settings_of
 from ncf.data.ratings import Ratings
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.config import FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
+from ncf.data.sources.config import MOVIELENS, FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
 from ncf.data.sources.database import find_url
 from ncf.data.sources.files import load_files, open_tables
+from ncf.data.sources.frames import FrameSettings, load_frame
 from ncf.data.sources.movielens import load_movielens
 from ncf.data.sources.paper import find_three, load_paper
 from ncf.data.sources.sql import load_sql
@@ -31,23 +36,43 @@ def check_source(source: SourceConfig) -> None:
                 find_url(source, None)
 
 
-def load_ratings(source: SourceConfig, cache: Path | None = None, database_url: str | None = None) -> Ratings:
+def load_ratings(
+    source: SourceConfig | str | Path | pd.DataFrame,
+    cache: Path | None = None,
+    database_url: str | None = None,
+    **settings: Any,
+) -> Ratings:
     """Read and check a log.
 
     Args:
-        source: where it lies.
+        source: where it lies: a MovieLens data set by name, such as "ml-100k"; the path, glob or fsspec URL of files; a
+            DataFrame with a row an interaction; or the settings of any source, such as SQLSource.
         cache: folder for downloads; `cache_dir()` if None.
         database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
+        settings: of files those of FileSource, such as columns={"user": "listener", "item": "song"} and
+            titles_path="songs.csv"; of a DataFrame columns and time_unit.
 
     Raises:
-        DataError: it is not there, or not what it should be.
+        ConfigError: a setting is unknown or impossible.
+        DataError: the log is not there, or not what it should be.
     """
-    match source:
-        case MovieLensSource():
-            return load_movielens(source, cache or cache_dir())
-        case FileSource():
-            return load_files(source)
-        case PaperSource():
-            return load_paper(source)
-        case SQLSource():
-            return load_sql(source, database_url)
+    if isinstance(source, pd.DataFrame):
+        return load_frame(source, settings_of(FrameSettings, settings))
+    match _with_settings(source, settings):
+        case MovieLensSource() as movielens:
+            return load_movielens(movielens, cache or cache_dir())
+        case FileSource() as files:
+            return load_files(files)
+        case PaperSource() as paper:
+            return load_paper(paper)
+        case SQLSource() as sql:
+            return load_sql(sql, database_url)
+
+
+def _with_settings(source: SourceConfig | str | Path, settings: dict[str, Any]) -> SourceConfig:
+    """What a name or a path means."""
+    if not isinstance(source, str | Path):
+        return settings_of(type(source), source.model_dump() | settings) if settings else source
+    if source in MOVIELENS:
+        return settings_of(MovieLensSource, {"name": source, **settings})
+    return settings_of(FileSource, {"path": str(source), **settings})

@@ -4,16 +4,17 @@ import io
 import logging
 from pathlib import Path
 
+import pandas as pd
 import requests
 from filelock import FileLock
 
 from ncf.data.ratings import Ratings
-from ncf.data.sources.cache import CACHE_VARIABLE
-from ncf.data.sources.config import MovieLensSource
+from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
+from ncf.data.sources.config import MovieLensName, MovieLensSource
 from ncf.data.sources.download import check, download, published_md5
 from ncf.data.sources.package_index import from_package_index
 from ncf.data.sources.releases import RELEASES, Release
-from ncf.data.sources.unpack import RATINGS_FILE, read_tables, unpack, write_tables
+from ncf.data.sources.unpack import GENRES, RATINGS_FILE, read_items_of, read_tables, unpack, write_tables
 from ncf.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,29 @@ def load_movielens(source: MovieLensSource, cache: Path) -> Ratings:
     return Ratings.from_frame(ratings, titles, time_unit="s")
 
 
+def load_items(name: MovieLensName, cache: Path | None = None) -> pd.DataFrame:
+    """The films of a MovieLens data set, downloaded on first use.
+
+    Args:
+        name: such as "ml-100k".
+        cache: folder for downloads; `cache_dir()` if None.
+
+    Returns:
+        One row a film: item_id (int64), title (str), genres (str, such as "Drama|War"; empty where none is known).
+
+    Raises:
+        DataError: as `load_movielens`.
+    """
+    source = MovieLensSource(name=name)
+    folder = movielens_folder(source, cache or cache_dir())
+    items = read_items_of(folder)
+    if GENRES not in items:  # an older ncf wrote them
+        with _lock_of(folder):
+            _make(RELEASES[name], folder)
+        items = read_items_of(folder)
+    return items
+
+
 def movielens_folder(source: MovieLensSource, cache: Path) -> Path:
     """The folder with the two tables, downloaded on first use.
 
@@ -44,10 +68,15 @@ def movielens_folder(source: MovieLensSource, cache: Path) -> Path:
     folder = cache / FOLDER / release.name
     if not (folder / RATINGS_FILE).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{release.name}.lock")):  # two runs at a time would write one partial file
+        with _lock_of(folder):
             if not (folder / RATINGS_FILE).is_file():
                 _make(release, folder)
     return folder
+
+
+def _lock_of(folder: Path) -> FileLock:
+    """Held while the folder is made: two runs at a time would write one partial file."""
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
 def _make(release: Release, folder: Path) -> None:
@@ -76,11 +105,11 @@ def _fetch(release: Release, archive: Path, folder: Path) -> None:
     if release.name == ON_PACKAGE_INDEX:
         logger.info("Taking the package index instead (%s)", reasons[0])
         try:
-            ratings, titles = from_package_index()
+            ratings, items = from_package_index()
         except DataError as error:
             reasons.append(f"the package index: {error}")
         else:
-            write_tables(io.BytesIO(ratings), titles, release, folder)
+            write_tables(io.BytesIO(ratings), items, release, folder)
             return
     raise DataError(
         f"{release.title} could not be downloaded",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ncf.data.ratings import ITEM_ID, TITLE
+from ncf.data.sources.unpack import GENRES, genres_text
 from ncf.errors import DataError
 
 WHEEL = "recbole==1.2.1"  # carries the same ratings
@@ -20,7 +21,7 @@ SECONDS = 300.0
 
 
 def from_package_index() -> tuple[bytes, pd.DataFrame]:
-    """The content of u.data, and the titles: columns item_id and title.
+    """The content of u.data, and the items: columns item_id, title and genres.
 
     Raises:
         DataError: the index can't be reached or does not have the package, or it is not the published one.
@@ -58,7 +59,9 @@ def _from_wheel(wheel: Path) -> tuple[bytes, pd.DataFrame]:
     films.columns = pd.Index([column.split(":")[0] for column in films.columns])
     year = films["release_year"].map(lambda text: f" ({text})" if isinstance(text, str) else "")
     titles = films["movie_title"].fillna("") + year
-    return ratings, pd.DataFrame({ITEM_ID: films[ITEM_ID].astype("int64"), TITLE: titles.astype("str")})
+    genres = genres_text(films["class"].fillna("").str.split())
+    columns = {ITEM_ID: films[ITEM_ID].astype("int64"), TITLE: titles.astype("str"), GENRES: genres}
+    return ratings, pd.DataFrame(columns)
 
 
 def _check_sha256(content: bytes, expected: str, what: str) -> None:

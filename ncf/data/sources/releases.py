@@ -61,8 +61,8 @@ class Release:
         return f"{self.folder}/" + {"u.data": "u.data", "dat": "ratings.dat", "csv": "ratings.csv"}[self.writing]
 
     @property
-    def titles_member(self) -> str:
-        """Name of the titles in the archive."""
+    def items_member(self) -> str:
+        """Name of the items' titles and genres in the archive."""
         return f"{self.folder}/" + {"u.data": "u.item", "dat": "movies.dat", "csv": "movies.csv"}[self.writing]
 
 

@@ -17,6 +17,12 @@ from ncf.errors import DataError
 from ncf.files import new_folder
 
 RATINGS_FILE, TITLES_FILE = "ratings.parquet", "titles.parquet"
+GENRES = "genres"
+FLAGS = (  # of u.item, in their order
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+NO_GENRES = frozenset({"unknown", "(no genres listed)"})
 BLOCK_BYTES = 2**25  # of text at once: what unpacking takes in memory, whatever the size of the log
 SCHEMA = pa.schema([(USER_ID, pa.int64()), (ITEM_ID, pa.int64()), (RATING, pa.float64()), (TIMESTAMP, pa.int64())])
 DELIMITER: dict[Writing, str] = {"u.data": "\t", "dat": ":", "csv": ","}
@@ -31,18 +37,18 @@ def unpack(archive: Path, release: Release, folder: Path) -> None:
     """
     try:
         with zipfile.ZipFile(archive) as files, files.open(release.ratings_member) as ratings:
-            write_tables(ratings, read_titles(files.read(release.titles_member), release), release, folder)
+            write_tables(ratings, read_items(files.read(release.items_member), release), release, folder)
     except DAMAGED as error:
         do = f"remove {archive} and run again"
         raise DataError(f"{archive} is not a readable archive of {release.title}", got=str(error), do=do) from error
 
 
-def write_tables(ratings: IO[bytes], titles: pd.DataFrame, release: Release, folder: Path) -> None:
+def write_tables(ratings: IO[bytes], items: pd.DataFrame, release: Release, folder: Path) -> None:
     """Write the two tables.
 
     Args:
         ratings: text as the release writes it; columns user, item, rating, time in seconds since the epoch.
-        titles: columns item_id, title.
+        items: columns item_id, title, genres.
         release: which.
         folder: where to.
 
@@ -52,7 +58,7 @@ def write_tables(ratings: IO[bytes], titles: pd.DataFrame, release: Release, fol
     try:
         with new_folder(folder) as new:
             _write_ratings(ratings, release.writing, new / RATINGS_FILE)
-            titles.to_parquet(new / TITLES_FILE, index=False)
+            items.to_parquet(new / TITLES_FILE, index=False)
     except OSError as error:
         raise DataError(
             f"{folder} can't be written", got=str(error), do=f"make room in {folder.parent}, or move the cache"
@@ -74,17 +80,26 @@ def _write_ratings(text: IO[bytes], writing: Writing, file: Path) -> None:
             out.write_batch(batch)
 
 
-def read_titles(text: bytes, release: Release) -> pd.DataFrame:
-    """Columns item_id (int64) and title (str)."""
+def read_items(text: bytes, release: Release) -> pd.DataFrame:
+    """Columns item_id (int64), title and genres (str, see `genres_text`)."""
     looks: dict[Writing, dict[str, Any]] = {
         "u.data": {"sep": "|", "header": None, "quoting": 3},
         "dat": {"sep": "::", "header": None, "quoting": 3, "engine": "python"},
         "csv": {"sep": ",", "header": 0},
     }
-    look = looks[release.writing]
-    frame: pd.DataFrame = pd.read_csv(io.BytesIO(text), usecols=[0, 1], encoding=release.encoding, **look)
-    frame.columns = pd.Index([ITEM_ID, TITLE])
-    return frame.astype({ITEM_ID: "int64", TITLE: "str"})
+    frame: pd.DataFrame = pd.read_csv(io.BytesIO(text), encoding=release.encoding, **looks[release.writing])
+    if release.writing == "u.data":
+        flags = frame.iloc[:, -len(FLAGS) :].to_numpy() == 1
+        listed = pd.Series([[name for name, set_ in zip(FLAGS, row, strict=True) if set_] for row in flags])
+    else:
+        listed = frame.iloc[:, 2].str.split("|")
+    items = frame.iloc[:, :2].set_axis([ITEM_ID, TITLE], axis=1).astype({ITEM_ID: "int64", TITLE: "str"})
+    return items.assign(**{GENRES: genres_text(listed)})
+
+
+def genres_text(listed: "pd.Series[Any]") -> "pd.Series[str]":
+    """Lists of genres as texts such as "Drama|War", as the newer releases have them; empty where none is known."""
+    return listed.map(lambda names: "|".join(name for name in names if name not in NO_GENRES)).astype("str")
 
 
 def read_tables(folder: Path) -> tuple[pd.DataFrame, "pd.Series[str]"]:
@@ -106,8 +121,18 @@ def read_titles_of(folder: Path) -> "pd.Series[str]":
     Raises:
         DataError: the file is missing or damaged.
     """
+    return read_items_of(folder).set_index(ITEM_ID)[TITLE]
+
+
+def read_items_of(folder: Path) -> pd.DataFrame:
+    """Columns item_id and title; genres, too, unless an older ncf wrote them.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
     try:
-        return pd.read_parquet(folder / TITLES_FILE).set_index(ITEM_ID)[TITLE]
+        items = pd.read_parquet(folder / TITLES_FILE)
+        return items[[ITEM_ID, TITLE, *([GENRES] if GENRES in items else [])]]
     except (OSError, ValueError, KeyError) as error:
         raise _damaged(folder, error) from error
 

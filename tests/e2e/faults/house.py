@@ -1,15 +1,16 @@
 """An MLflow server, a Prefect server and workers that can be killed and started again, each on its own."""
 
-import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psutil
+import yaml
 from mlflow import MlflowClient
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -20,135 +21,69 @@ from prefect.client.schemas.filters import (
     LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from flows.promotion_log import Entry, read_log
 from ncf.data.sources.cache import CACHE_VARIABLE
+from tests.e2e.faults.logs import tiny, write_log
+from tests.e2e.faults.programs import Program
+from tests.e2e.faults.sabotaged import FAULT, FOLDER
 from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, wait_until
 
-NAME, DATASET = "ncf-ml-100k", "ml-100k"
-ZOMBIE_SECONDS = 180.0  # after so long no run may be Running whose process is gone
-MODELS = {"popularity", "gmf", "mlp", "neumf", "neumf-pretrained"}
-
-
-def tiny(seed: int = 0, **changes: Any) -> dict[str, Any]:
-    """Settings that train four models in some seconds; another seed is another retraining of the same data."""
-    short = {"training": {"max_epochs": 3, "learning_rate": 0.01, "patience": 50}}
-    values: dict[str, Any] = {
-        "seed": seed,
-        "data": {"filters": {"max_users": 200}},
-        "baselines": {"item_knn": {"enabled": False}, "ials": {"enabled": False}},
-        "gmf": short,
-        "mlp": {"model": {"layers": [16, 8]}, **short},
-        "neumf": {"model": {"layers": [16, 8]}, **short},
-        "neumf_pretrained": {"training": {"max_epochs": 1}},
-    }
-    return values | changes
-
-
-def slow_gmf(seed: int, epochs: int = 400) -> dict[str, Any]:
-    """Settings whose GMF trains long enough for something to happen in the middle of it."""
-    return tiny(seed, gmf={"training": {"max_epochs": epochs, "learning_rate": 0.0001, "patience": 400}})
-
-
-def descendants(pid: int) -> list[psutil.Process]:
-    """Every process below one, the deepest last."""
-    try:
-        return list(psutil.Process(pid).children(recursive=True))
-    except psutil.NoSuchProcess:
-        return []
-
-
-def kill(processes: list[psutil.Process]) -> None:
-    """SIGKILL, the parents first, so that none of them can report its child's death."""
-    for process in processes:
-        try:
-            process.send_signal(signal.SIGKILL)
-        except psutil.NoSuchProcess:
-            continue
-
-
-@dataclass
-class Program:
-    """A command that is started, killed and started again."""
-
-    command: list[str]
-    cwd: Path
-    env: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.log.touch()
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=self.cwd,
-                env=self.env,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
-    def children(self) -> list[psutil.Process]:
-        return descendants(self.pid)
-
-    def kill(self, with_children: bool = True) -> None:
-        """SIGKILL, to the process first."""
-        assert self.process is not None
-        below = self.children() if with_children else []
-        self.process.kill()
-        kill(below)
-        self.process.wait()
-
-    def stop(self) -> None:
-        """SIGTERM to the process; what is left after a while is killed."""
-        if self.process is None:
-            return
-        below = self.children()
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        kill(below)
+SABOTAGED = "tests/e2e/faults/sabotaged.py:retrain"
+RECOMMENDED = "daily"  # the data set whose promotions are followed by recommendations
+COPIED = (
+    *("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "tags", "job_variables", "concurrency_options"),
+    *("enforce_parameter_schema", "parameter_openapi_schema"),
+)
+AT_WORK = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
 
 
 @dataclass
 class House:
-    """The servers, and the workers by name."""
+    """The servers, and the workers by name. Each data set has a log, deployments, and a work queue of its own."""
 
     folder: Path
-    prefect_url: str
-    tracking_uri: str
+    datasets: tuple[str, ...]
+    ports: tuple[int, int]
     prefect: Program
     mlflow: Program
     workers: dict[str, Program] = field(default_factory=dict)
 
+    @property
+    def prefect_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}/api"
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"http://127.0.0.1:{self.ports[1]}"
+
+    @property
+    def registry(self) -> MlflowClient:
+        return MlflowClient(self.tracking_uri)
+
     # --- what runs ----------------------------------------------------------------------------------------------------
 
     def machine(self, name: str, **variables: str) -> dict[str, str]:
-        """The environment of a machine that shares nothing but the servers and the downloaded data."""
+        """The environment of a machine that shares nothing but the servers and the logs."""
         home = self.folder / name
-        (home / "cache").mkdir(parents=True, exist_ok=True)
+        for folder in (home / "cache", home / "tmp"):
+            folder.mkdir(parents=True, exist_ok=True)
         own = {
             "PREFECT_API_URL": self.prefect_url,
             "MLFLOW_TRACKING_URI": self.tracking_uri,
-            "NCF_HOME": str(REPOSITORY),
+            "NCF_HOME": str(self.folder / "checkout"),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
             "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(home / "tmp"),
             CACHE_VARIABLE: str(home / "cache"),
         }
         return environment(home, **own | variables)
 
-    def worker(self, name: str = "one", **variables: str) -> Program:
-        """Start a worker on a machine of its own, or start it again."""
-        command = python_module("prefect", "worker", "start", "--pool", "ncf", "--name", name)
+    def worker(self, name: str, *datasets: str, limit: int = 10, **variables: str) -> Program:
+        """Start a worker on a machine of its own, or start it again; it runs what these data sets' queues have."""
+        options = ["--pool", "ncf", "--name", name, "--limit", str(limit)]
+        options += [word for dataset in datasets for word in ("--work-queue", dataset)]
+        command = python_module("prefect", "worker", "start", *options)
         env = self.machine(name, **variables)
         program = Program(command, self.folder / name, env, self.folder / f"worker-{name}.log")
         program.start()
@@ -158,6 +93,9 @@ class House:
     def cache(self, name: str = "one") -> Path:
         return self.folder / name / "cache"
 
+    def log_of(self, dataset: str) -> Path:
+        return self.folder / "logs" / f"{dataset}.csv"
+
     def start_prefect(self) -> None:
         self.prefect.start()
         wait_until(lambda: answers(f"{self.prefect_url}/health"), self.prefect.log)
@@ -166,27 +104,53 @@ class House:
         self.mlflow.start()
         wait_until(lambda: answers(f"{self.tracking_uri}/health"), self.mlflow.log)
 
-    def command(self, *args: str, name: str = "desk") -> subprocess.CompletedProcess[str]:
-        """A Python module run to its end on a machine without a worker."""
+    def command(self, *args: str, name: str = "desk", **variables: str) -> subprocess.CompletedProcess[str]:
+        """A Python module run to its end, in the checkout, on a machine without a worker."""
         return subprocess.run(
-            python_module(*args), cwd=REPOSITORY, env=self.machine(name), capture_output=True, text=True, timeout=300
+            python_module(*args),
+            cwd=self.folder / "checkout",
+            env=self.machine(name, **variables),
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
 
     # --- Prefect ------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def client(self) -> Iterator[SyncPrefectClient]:
-        with temporary_settings({PREFECT_API_URL: self.prefect_url}), get_client(sync_client=True) as client:
+        """A client that is patient: a busy machine's SQLite answers 503 now and then."""
+        own = {PREFECT_API_URL: self.prefect_url, PREFECT_CLIENT_MAX_RETRIES: 15}
+        with temporary_settings(own), get_client(sync_client=True) as client:
             yield client
 
-    def ask(self, settings: dict[str, Any], deployment: str = "retrain/ml-100k", name: str = "") -> UUID:
-        """Have a deployment run. Returns the flow run's id."""
+    def ask(self, dataset: str, seed: int = 0, fault: str = "", **changes: Any) -> UUID:
+        """Have the deployment retrain a data set, as a schedule does, or the one whose runs meet a fault."""
+        settings = tiny(dataset, self.log_of(dataset), seed, **changes)
+        name = f"retrain/{dataset}{'-sabotaged' if fault else ''}"
+        variables = {FAULT: fault, FOLDER: str(self.fault_folder(dataset))} if fault else {}
         with self.client() as client:
-            found = client.read_deployment_by_name(deployment)
+            found = client.read_deployment_by_name(name)
             made = client.create_flow_run_from_deployment(
-                found.id, parameters={"settings": {"dataset": DATASET} | settings}, **({"name": name} if name else {})
+                found.id, parameters={"settings": settings}, job_variables={"env": variables}
             )
             return made.id
+
+    def fault_folder(self, dataset: str) -> Path:
+        return self.folder / "faults" / dataset
+
+    def held(self, dataset: str, seconds: float = 400) -> None:
+        """Wait until a run is held at its moment."""
+        wait_until((self.fault_folder(dataset) / "held").exists, self.some_log(), seconds)
+
+    def release(self, dataset: str) -> None:
+        """Let it go on."""
+        (self.fault_folder(dataset) / "go").touch()
+
+    def prepare_hold(self, dataset: str) -> None:
+        """Forget an earlier one."""
+        for name in ("held", "go"):
+            (self.fault_folder(dataset) / name).unlink(missing_ok=True)
 
     def run(self, flow_run: UUID) -> FlowRun:
         with self.client() as client:
@@ -197,71 +161,93 @@ class House:
         assert state is not None
         return state
 
-    def ended(self, flow_run: UUID, seconds: float = 240) -> State[Any]:
+    def ended(self, flow_run: UUID, seconds: float = 500) -> State[Any]:
         """Wait for a flow run to end."""
-        last: list[State[Any]] = []
-
-        def is_final() -> bool:
-            last[:] = [self.state(flow_run)]
-            return last[0].is_final()
-
-        wait_until(is_final, self.workers["one"].log, seconds)
-        return last[0]
+        wait_until(lambda: self.state(flow_run).is_final(), self.some_log(), seconds)
+        return self.state(flow_run)
 
     def said(self, text: str, flow_run: UUID, seconds: float = 180) -> None:
         """Wait until a flow run says something."""
-        wait_until(lambda: self._said(text, flow_run), self.workers["one"].log, seconds)
+        wait_until(lambda: text in self.words(flow_run), self.some_log(), seconds)
 
-    def _said(self, text: str, flow_run: UUID) -> bool:
+    def words(self, flow_run: UUID) -> str:
+        """All that a flow run said."""
         with self.client() as client:
             found = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run])), limit=200)
-        return any(text in log.message for log in found)
+        return "\n".join(log.message for log in found)
 
-    def running(self) -> list[FlowRun]:
+    def at_work(self) -> list[FlowRun]:
         """Flow runs that the server believes to be at work."""
-        types = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
+        types = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(AT_WORK)))
         with self.client() as client:
             return list(client.read_flow_runs(flow_run_filter=FlowRunFilter(state=types)))
 
-    # --- MLflow -------------------------------------------------------------------------------------------------------
+    def some_log(self) -> Path:
+        """A worker's log, to be shown when a wait ends in vain."""
+        return next((worker.log for worker in self.workers.values()), self.prefect.log)
 
-    @property
-    def registry(self) -> MlflowClient:
-        return MlflowClient(self.tracking_uri)
 
-    def runs(self, seed: int) -> list[Any]:
-        """The MLflow runs of a seed's retrainings, parents first."""
-        client = self.registry
-        experiment = client.get_experiment_by_name(DATASET)
-        if experiment is None:
-            return []
-        found = client.search_runs([experiment.experiment_id], max_results=5000)
-        parents = [
-            run
-            for run in found
-            if run.data.params.get("seed") == str(seed) and "mlflow.parentRunId" not in run.data.tags
-        ]
-        ids = {run.info.run_id for run in parents}
-        return [*parents, *(run for run in found if run.data.tags.get("mlflow.parentRunId") in ids)]
+def make_checkout(folder: Path) -> None:
+    """Links to the code, and a folder for the flow runs to write in."""
+    folder.mkdir(parents=True)
+    for name in ("flows", "ncf", "tuning", "tests", "pyproject.toml"):
+        (folder / name).symlink_to(REPOSITORY / name)
 
-    def finished(self, seed: int) -> dict[str, str]:
-        """MLflow run id of each finished model of a seed."""
-        return {
-            run.data.tags["ncf.model"]: run.info.run_id
-            for run in self.runs(seed)
-            if "ncf.model" in run.data.tags and "ncf.complete" in run.data.tags
-        }
 
-    def log(self) -> list[Entry]:
-        return read_log(self.registry, NAME)
+def write_prefect_yaml(folder: Path, *datasets: str) -> None:
+    """What retrains each data set, as in prefect.yaml but unscheduled, as it is and with faults; and one recommend."""
+    content = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
+    retrain, recommend = (
+        next(each for each in content["deployments"] if each["entrypoint"] == f"flows/{name}.py:{name}")
+        for name in ("retrain", "recommend")
+    )
+    retrain.pop("schedules")
+    deployments = []
+    for dataset in datasets:
+        pool = {**retrain["work_pool"], "work_queue_name": dataset}
+        own = {**retrain, "name": dataset, "work_pool": pool, "parameters": parameters_of(folder, dataset)}
+        deployments += [own, {**own, "name": f"{dataset}-sabotaged", "entrypoint": SABOTAGED}]
+        if dataset == RECOMMENDED:
+            only = {"settings": {"dataset": dataset}}
+            deployments.append({**recommend, "name": dataset, "work_pool": pool, "parameters": only})
+    (folder / "prefect.yaml").write_text(yaml.safe_dump(content | {"deployments": deployments}))
+
+
+def parameters_of(checkout: Path, dataset: str) -> dict[str, Any]:
+    return {"settings": {"dataset": dataset, "source": {"path": str(checkout.parent / "logs" / f"{dataset}.csv")}}}
+
+
+def deploy(house: House) -> None:
+    """Deploy one data set as a user does, and copy its deployments for the others: that takes no time."""
+    checkout = house.folder / "checkout"
+    write_prefect_yaml(checkout, RECOMMENDED)
+    done = house.command("flows.up.set_up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    write_prefect_yaml(checkout, *house.datasets)
+    with house.client() as client:
+        for kind in ("", "-sabotaged"):
+            made = client.read_deployment_by_name(f"retrain/{RECOMMENDED}{kind}")
+            same = {name: getattr(made, name) for name in COPIED}
+            assert made.global_concurrency_limit is not None
+            for dataset in house.datasets:
+                if dataset != RECOMMENDED:
+                    client.create_deployment(
+                        name=f"{dataset}{kind}",
+                        work_queue_name=dataset,
+                        parameters=parameters_of(checkout, dataset),
+                        concurrency_limit=made.global_concurrency_limit.limit,
+                        **same,
+                    )
 
 
 @contextmanager
-def new_house(folder: Path) -> Iterator[House]:
-    """Servers, work pool, deployments, automations, and the worker `one`; everything is stopped at the end."""
+def new_house(folder: Path, datasets: tuple[str, ...]) -> Iterator[House]:
+    """Servers, work pool, deployments and automations; no worker yet. Everything is stopped at the end."""
     ports = free_port(), free_port()
-    prefect_url, tracking_uri = f"http://127.0.0.1:{ports[0]}/api", f"http://127.0.0.1:{ports[1]}"
-    env = environment(folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", NCF_HOME=str(REPOSITORY))
+    for seed, dataset in enumerate(datasets):
+        write_log(folder / "logs" / f"{dataset}.csv", seed)
+    make_checkout(folder / "checkout")
+    env = environment(folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     prefect = python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(ports[0]))
     mlflow = [
         *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(ports[1]), "--workers", "1"),
@@ -270,24 +256,22 @@ def new_house(folder: Path) -> Iterator[House]:
     ]
     house = House(
         folder,
-        prefect_url,
-        tracking_uri,
+        datasets,
+        ports,
         Program(prefect, REPOSITORY, env, folder / "prefect.log"),  # it reads pyproject.toml where it starts
         Program(mlflow, folder, env, folder / "mlflow.log"),
     )
     with ExitStack() as stack:
-        stack.callback(house.prefect.stop)
-        stack.callback(house.mlflow.stop)
+        for program in (house.prefect, house.mlflow):
+            stack.callback(program.stop)
         house.prefect.start()
         house.start_mlflow()
-        wait_until(lambda: answers(f"{prefect_url}/health"), house.prefect.log)
-        for args in (
-            ("prefect", "--no-prompt", "work-pool", "create", "ncf", "--type", "process"),
-            ("prefect", "--no-prompt", "deploy", "--all"),
-            ("flows.automations",),
-        ):
-            done = house.command(*args)
-            assert done.returncode == 0, done.stdout + done.stderr
-        house.worker()
+        wait_until(partial(answers, f"{house.prefect_url}/health"), house.prefect.log)
+        deploy(house)
         stack.callback(lambda: [worker.stop() for worker in house.workers.values()])
         yield house
+
+
+def seconds_since(moment: float) -> int:
+    """Whole seconds since a moment of time.monotonic."""
+    return round(time.monotonic() - moment)

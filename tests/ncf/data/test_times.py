@@ -6,15 +6,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from ncf.data.faults import refuse
 from ncf.data.sources.config import TimeUnit
-from ncf.data.times import to_microseconds
+from ncf.data.times import read_times
 from ncf.errors import DataError
 
 NOON = 1_735_732_800  # 2025-01-01T12:00:00Z, as `date -u -d 2025-01-01T12:00:00Z +%s` says
 
 
 def read(values: Any, unit: TimeUnit = "auto", dtype: Any = None) -> list[int]:
-    found = to_microseconds(pd.Series(values, dtype=dtype, name="timestamp"), unit)
+    found, faults = read_times(pd.Series(values, dtype=dtype, name="timestamp"), unit)
+    refuse(faults)
     assert found.dtype == np.int64
     return found.tolist()
 
@@ -58,7 +60,7 @@ def test_the_dtype_of_the_numbers_does_not_matter(dtype: str) -> None:
 
 def test_microseconds_are_not_copied() -> None:
     times = pd.Series([NOON * 10**6], name="timestamp")
-    assert np.shares_memory(to_microseconds(times).to_numpy(), times.to_numpy())
+    assert np.shares_memory(read_times(times)[0], times.to_numpy())
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -85,7 +85,11 @@ def test_the_interval_is_scipys_bootstrap(rng: np.random.Generator) -> None:
     for pair in ((ours, theirs), (ndcg[0], ndcg[1])):
         found = gain_over(*pair, PromotionConfig(seed_widening=1, resamples=20_000))
         expected = bootstrap(
-            (pair[0] - pair[1],), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+            (pair[0] - pair[1],),
+            np.mean,
+            n_resamples=20_000,
+            method="percentile",
+            random_state=np.random.default_rng(1),
         ).confidence_interval
         assert found.value == pytest.approx((pair[0] - pair[1]).mean())
         assert (found.low, found.high) == pytest.approx(expected, abs=0.03 * (expected.high - expected.low))

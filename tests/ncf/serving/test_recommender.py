@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ncf.config import ModelConfig
+from ncf.config import GMFConfig, ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.rows import PairRows
 from ncf.errors import ConfigError, ModelError
@@ -291,3 +291,39 @@ def test_seen_items_come_if_they_may() -> None:
     frame = Recommender(bundle, choice=replace(EVERYTHING, unseen_only=False)).recommend([3, 7], 18)
     assert Counter(frame["user_id"]) == {3: 18, 7: 18}
     assert set(frame.loc[frame["user_id"] == 7, "source"]) == {"popularity"}
+
+
+def test_titles_stand_beside_the_items_if_they_are_asked_for() -> None:
+    recommender = Recommender(bundle_of(literal_data()))
+    frame = recommender.recommend([30], 4, titles=True)
+    assert dict(zip(frame["item_id"], frame["title"], strict=True)) == {
+        1: "Brazil",
+        2: "Casablanca",
+        4: "Élisa",
+        5: "Fargo",
+    }
+    pd.testing.assert_frame_equal(frame.drop(columns="title"), recommender.recommend([30], 4))
+
+
+def test_who_is_known_by_items_alone_gets_what_their_like_have(board: PreparedData) -> None:
+    model = GMF(board.num_users, board.num_items, 1, generator=torch.Generator().manual_seed(0))
+    colours = torch.tensor([1.0 if item % 2 == 0 else -1.0 for item in range(board.num_items)])[:, None]
+    with torch.no_grad():  # an even item is 1, an odd one -1, and so are the users
+        model.get_parameter("item_embedding.weight").copy_(colours)
+        model.get_parameter("user_embedding.weight").copy_(colours[torch.arange(board.num_users) % 2])
+        model.get_parameter("head").fill_(2.0)
+    recommender = Recommender(Bundle.of(model.eval(), GMFConfig(embedding_dim=1), board))
+    frame = recommender.recommend_like([3, 5, 777], 17)
+    assert list(frame) == ["item_id", "rank", "score", "title"]
+    assert frame["item_id"].tolist() == [item for item in range(1, 40, 2) if item not in (3, 5)][:17]
+    assert frame["rank"].tolist() == list(range(1, 18))
+    assert recommender.recommend_like([0], 40)["item_id"].tolist()[:19] == list(range(2, 40, 2))
+
+
+def test_nobody_is_known_by_unknown_items() -> None:
+    recommender = Recommender(bundle_of(some_data()))
+    for unknown in ([], ["x"], [10_000]):
+        with pytest.raises(ConfigError, match="the model knows none of these items"):
+            recommender.recommend_like(unknown)
+    with pytest.raises(ConfigError, match="k is out of range: 0"):
+        recommender.recommend_like([0], 0)

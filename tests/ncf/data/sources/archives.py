@@ -4,6 +4,7 @@ import io
 import zipfile
 
 from ncf.data.sources.releases import RELEASES, Release
+from ncf.data.sources.unpack import FLAGS
 
 ROWS = [(196, 242, 3.0, 881250949), (186, 302, 3.5, 891717742), (196, 1, 5.0, 881250950)]
 TITLES = {1: "Toy Story (1995)", 242: "Misérables, Les: a film (1995)", 302: '"Quoted" (1997)'}
@@ -19,11 +20,12 @@ def ratings_text(release: Release) -> str:
     return header + "".join(f"{separator.join(map(str, row))}\n" for row in ROWS)
 
 
-def titles_text(release: Release) -> str:
+def items_text(release: Release) -> str:
     if release.writing == "csv":
         quoted = {item: '"' + title.replace('"', '""') + '"' for item, title in TITLES.items()}
         return "movieId,title,genres\n" + "".join(f"{item},{title},Drama|War\n" for item, title in quoted.items())
-    ends = {"u.data": "|01-Jan-1995||http://x|0|0\n", "dat": "::Drama|War\n"}
+    flags = "|".join("1" if genre in ("Drama", "War") else "0" for genre in FLAGS)
+    ends = {"u.data": f"|01-Jan-1995||http://x|{flags}\n", "dat": "::Drama|War\n"}
     separator = {"u.data": "|", "dat": "::"}[release.writing]
     return "".join(f"{item}{separator}{title}{ends[release.writing]}" for item, title in TITLES.items())
 
@@ -34,7 +36,7 @@ def archive(name: str) -> bytes:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as files:
         files.writestr(f"{release.folder}/README", "not needed")
         files.writestr(release.ratings_member, ratings_text(release))
-        files.writestr(release.titles_member, titles_text(release).encode(release.encoding))
+        files.writestr(release.items_member, items_text(release).encode(release.encoding))
     return content.getvalue()
 
 

@@ -1,0 +1,84 @@
+"""The commands of ncf: how each is started, and the settings that it reads."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flows import cli, subcommands
+from flows.backtest_settings import BacktestSettings
+from flows.backup import __main__ as backup
+from flows.backup.settings import BackupSettings, RestoreSettings
+from flows.monitor_settings import MonitorSettings
+from flows.recommend_settings import RecommendSettings
+from flows.registry_command import RegistrySettings
+from flows.registry_settings import LogSettings, PromoteSettings, RollbackSettings
+from flows.serve import ServeSettings
+from flows.settings import DataSettings, RetrainSettings
+from flows.tune_settings import TuneSettings
+from flows.up import __main__ as up
+from flows.up.settings import DownSettings, LogsSettings, StatusSettings, UpSettings
+from ncf.config import Settings
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command.
+
+    Attributes:
+        name: as its heading.
+        line: what a user types.
+        module: what Python runs.
+        words: arguments that come first: the subcommand, or none.
+        settings: what its options are.
+        read: makes settings of the arguments after the module, as the command itself does.
+    """
+
+    name: str
+    line: str
+    module: str
+    words: tuple[str, ...]
+    settings: type[Settings]
+    read: Callable[[Sequence[str]], Settings]
+
+
+def _flow(name: str, settings: type[Settings]) -> Command:
+    return Command(name, f"make {name}", f"flows.{name}", (), settings, lambda args: cli.parse(settings, args))
+
+
+def _up(name: str, settings: type[Settings]) -> Command:
+    return Command(
+        name, f"make {name}", "flows.up", (name,), settings, lambda args: subcommands.parse(up.Command, args)
+    )
+
+
+def _backup(name: str, settings: type[Settings]) -> Command:
+    return Command(
+        name, f"make {name}", "flows.backup", (name,), settings, lambda args: subcommands.parse(backup.Command, args)
+    )
+
+
+def _registry(name: str, settings: type[Settings]) -> Command:
+    line = "make rollback" if name == "rollback" else f"python -m flows.registry {name}"
+    heading = name if name == "rollback" else f"registry {name}"
+    return Command(
+        heading, line, "flows.registry", (name,), settings, lambda args: subcommands.parse(RegistrySettings, args)
+    )
+
+
+COMMANDS = (
+    _flow("prepare", DataSettings),
+    _flow("retrain", RetrainSettings),
+    _flow("tune", TuneSettings),
+    _flow("backtest", BacktestSettings),
+    _flow("monitor", MonitorSettings),
+    _flow("recommend", RecommendSettings),
+    _flow("serve", ServeSettings),
+    _registry("rollback", RollbackSettings),
+    _registry("promote", PromoteSettings),
+    _registry("log", LogSettings),
+    _up("up", UpSettings),
+    _up("status", StatusSettings),
+    _up("down", DownSettings),
+    _up("logs", LogsSettings),
+    _backup("backup", BackupSettings),
+    _backup("restore", RestoreSettings),
+)

@@ -1,0 +1,102 @@
+"""Writes the benchmarks' figures into the pages that show them: `python -m docs.site.figures`, after a benchmark."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.command import RESULTS
+from docs.site import blocks
+from docs.site.links import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
+Rows = list[dict[str, Any]]
+
+
+def number(value: float | None) -> str:
+    """Three digits that mean something, or all before the point."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def speed(rows: Rows) -> str:
+    """What the speed must be, beside the peer."""
+    return "\n".join([*HEAD, *(_wanted(row) for row in rows if row["must"])])
+
+
+HEAD = ("| what | ours | RecBole | ratio | wanted |", "| --- | ---: | ---: | ---: | ---: |")
+
+
+def _wanted(row: Mapping[str, Any]) -> str:
+    wanted = row["must"].removeprefix(">= ").replace("<= ", "at most ")
+    cells = (
+        number(row["ours"]),
+        number(row["peer"]),
+        number(row["ratio"]),
+        wanted if row["met"] else f"**{wanted}: missed**",
+    )
+    what = ", ".join(part for part in (row["figure"], row["unit"]) if part)
+    return f"| {' | '.join((what, *cells))} |"
+
+
+def profile(rows: Rows) -> str:
+    """Share of an epoch by part, a column a batch size."""
+    mine = [row for row in rows if row["row"] == "profile"]
+    batches = sorted({row["batch"] for row in mine})
+    parts = list(dict.fromkeys(row["figure"].partition(": ")[2] for row in mine))
+    value = {(row["figure"].partition(": ")[2], row["batch"]): row["ours"] for row in mine}
+    lines = [f"| part | {' | '.join(f'batch {batch:,}' for batch in batches)} |", "| --- |" + " ---: |" * len(batches)]
+    return "\n".join(
+        lines + [f"| {part} | {' | '.join(f'{number(value[part, batch])} %' for batch in batches)} |" for part in parts]
+    )
+
+
+def preparing(rows: Rows) -> str:
+    """Seconds and memory of preparing logs of several sizes, beside the peer."""
+    lines = ["| rows | seconds | RecBole | peak memory, GB | RecBole |", "| ---: | ---: | ---: | ---: | ---: |"]
+    beside = {(row["row"], row["figure"].partition(": ")[2]): row for row in rows if row["peer"] is not None}
+    for name in dict.fromkeys(row["row"] for row in rows if (row["row"], "seconds") in beside):
+        seconds, memory = beside[name, "seconds"], beside[name, "peak memory"]
+        figures = (number(each[side]) for each in (seconds, memory) for side in ("ours", "peer"))
+        lines.append(f"| {seconds['figure'].partition(' rows')[0]} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def serving(rows: Rows) -> str:
+    """Requests a second and how long they take, a row a kind of request."""
+    value = {row["figure"]: row["ours"] for row in rows}
+    kinds = list(dict.fromkeys(name.partition(": ")[0] for name in value))
+    names = ("requests", "p50", "p99", "failed requests")
+    lines = ["| model | requests/s | p50, ms | p99, ms | failed |", "| --- | ---: | ---: | ---: | ---: |"]
+    cells = {kind: [number(value[f"{kind}: {name}"]) for name in names] for kind in kinds}
+    return "\n".join([*lines, *(f"| {kind} | {' | '.join(cells[kind])} |" for kind in kinds)])
+
+
+BLOCKS = (
+    ("performance.md", "speed", "speed", speed),
+    ("performance.md", "profile", "speed", profile),
+    ("data.md", "preparing", "data", preparing),
+    ("serving.md", "serving", "serving", serving),
+)
+"""Page, block, benchmark, and what makes the block of the benchmark's rows."""
+
+
+def pages() -> dict[Path, str]:
+    """Each page with figures, as it should be."""
+    made: dict[Path, str] = {}
+    for name, block, benchmark, table in BLOCKS:
+        path = DOCS / name
+        rows: Rows = json.loads((RESULTS / f"{benchmark}.json").read_text())
+        made[path] = blocks.replaced(made.get(path, path.read_text()), block, table(rows))
+    return made
+
+
+def main() -> None:
+    """Write all."""
+    for path, text in pages().items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

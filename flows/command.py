@@ -1,0 +1,40 @@
+"""The command `ncf`, for where there is no Makefile: `ncf retrain --seed 1` is `python -m flows.retrain --seed 1`."""
+
+import runpy
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+MODULES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "prepare": ("flows.prepare", "read and check a log, and say what is in it"),
+        "retrain": ("flows.retrain", "data -> four models -> comparison -> champion -> recommendations"),
+        "tune": ("flows.tune", "search better settings, for retrain to use"),
+        "monitor": ("flows.monitor", "what has changed in the data since the champion was trained"),
+        "backtest": ("flows.backtest", "replay the log: what does retraining weekly, monthly or never bring?"),
+        "recommend": ("flows.recommend", "the champion's lists into a file or a table"),
+        "serve": ("flows.serve", "answer HTTP requests with the champion"),
+        "registry": ("flows.registry", "promote, roll back, and the log of it"),
+        "backup": ("flows.backup", "copy databases and files, and put them back"),
+    }
+)
+EXIT_USAGE = 2
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command with its options; `ncf NAME --help` prints them. Returns the exit code."""
+    name, *options = (sys.argv[1:] if args is None else list(args)) or ["--help"]
+    if name in ("-h", "--help"):
+        sys.stdout.write(_usage())
+        return 0
+    if name not in MODULES:
+        sys.stderr.write(f"error: there is no command of this name: {name!r}; allowed: {', '.join(MODULES)}\n")
+        return EXIT_USAGE
+    sys.argv = [f"ncf {name}", *options]
+    runpy.run_module(MODULES[name][0], run_name="__main__", alter_sys=True)  # which ends the process itself
+    return 0
+
+
+def _usage() -> str:
+    lines = [f"  {name:<12}{what}" for name, (_, what) in MODULES.items()]
+    return "\n".join(["usage: ncf COMMAND [options]; ncf COMMAND --help lists them", "", *lines, ""])

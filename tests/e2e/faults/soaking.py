@@ -1,0 +1,57 @@
+"""Retrainings in processes of their own, without the seconds that each would take to import everything.
+
+Reads a line of JSON a retraining: its options, and perhaps a fault as sabotaged.py has them. This process has imported
+what a retraining needs; a fork of it does the retraining as `python -m flows.retrain` does, and may be killed. Writes
+how each one ended: an exit code, or minus the number of a signal.
+"""
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import mlflow.pyfunc  # what a retraining would import late
+import plotly.graph_objects
+import pytorch_lightning
+
+from flows.cli import run_from_command_line
+from flows.report import Report
+from flows.retrain import retrain
+from flows.settings import RetrainSettings
+from tests.e2e.faults.sabotaged import sabotage
+
+IMPORTED = (mlflow.pyfunc, plotly.graph_objects, pytorch_lightning)
+
+
+def main() -> None:
+    """Retrain as often as is asked, one at a time."""
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os._exit(retrain_once(order["options"], order["fault"], order["kill_after"], Path(order["log"])))
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def retrain_once(options: list[str], fault: str, kill_after: float, log: Path) -> int:
+    """In the fork: retrain, and meet the fault, or SIGKILL after so many seconds. Returns the exit code."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    if fault:
+        sabotage(fault)
+    if kill_after:
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        signal.setitimer(signal.ITIMER_REAL, kill_after)
+    code = 1
+    with suppress(SystemExit):
+        code = run_from_command_line(retrain, RetrainSettings, options, Report.show)
+    return code
+
+
+if __name__ == "__main__":
+    main()

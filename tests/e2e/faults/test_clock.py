@@ -1,0 +1,50 @@
+"""Local time that jumps in the middle of a retraining. Run by `make test-slow`."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flows.promotion_log import read_log
+from tests.e2e.faults.checks import assert_whole, runs_of
+from tests.e2e.faults.house import House, seconds_since
+from tests.e2e.faults.reliability import Reliability
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+PART = "Disk and clock"
+DATASET, MACHINE = "clock", "ten"
+
+
+def back_one_hour_after(moment: datetime) -> str:
+    """A time zone, as POSIX has them, three hours before UTC, whose summer time ends at this moment."""
+    local = moment - timedelta(hours=2)  # in summer time
+    day = local.timetuple().tm_yday - 1  # from 0, leap days counted
+    return f"WST3WDT2,0/0,{day}/{local:%H:%M:%S}"
+
+
+def test_local_time_that_goes_back_an_hour_changes_nothing(house: House, reliability: Reliability) -> None:
+    house.prepare_hold(DATASET)
+    change = datetime.now(UTC) + timedelta(seconds=45)
+    house.worker(MACHINE, DATASET, TZ=back_one_hour_after(change))
+    began, asked = time.monotonic(), datetime.now(UTC)
+    run = house.ask(DATASET, fault="hold epoch mlp 3")
+    house.held(DATASET)
+    time.sleep(max(0.0, (change - datetime.now(UTC)).total_seconds() + 2))
+    house.release(DATASET)
+    assert house.ended(run).name == "Completed", house.words(run)[-3000:]
+    again = house.ask(DATASET)
+    assert house.ended(again).name == "Unchanged", "a run after the change finds the one before it"
+    ended = datetime.now(UTC)
+    assert_whole(house.tracking_uri, DATASET)
+    for one in runs_of(house.registry, DATASET):
+        start, end = (datetime.fromtimestamp(at / 1000, UTC) for at in (one.info.start_time, one.info.end_time))
+        assert asked - timedelta(seconds=1) <= start <= end <= ended + timedelta(seconds=1)
+        named = datetime.strptime(one.info.run_name[-23:], "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+        assert abs(named - start) < timedelta(seconds=5), "run names say the time in UTC"
+    [entry] = read_log(house.registry, f"ncf-{DATASET}")
+    assert asked <= entry.when <= ended
+    house.workers.pop(MACHINE).stop()
+    happened = "Completed; every time that is kept is UTC and in order; the next run says Unchanged"
+    reliability.survived(
+        PART, "summer time ends while a model trains: local time goes back an hour", happened, seconds_since(began)
+    )

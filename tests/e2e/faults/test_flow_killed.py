@@ -1,0 +1,193 @@
+"""kill -9 of the flow process in each stage, two retrainings side by side. Run by `make test-slow`."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.e2e.faults.checks import assert_not_trained_again, assert_whole, finished
+from tests.e2e.faults.conftest import STAGES
+from tests.e2e.faults.house import House
+from tests.e2e.faults.reliability import Reliability
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1400)]
+PART = "kill -9 of the flow process"
+
+
+def nothing(house: House, dataset: str) -> None:
+    """Nothing more than the kill."""
+
+
+def cut_newest_checkpoint(house: House, dataset: str) -> None:
+    """Leave the first half of the newest checkpoint."""
+    newest = max((house.cache() / "checkpoints").glob("*/epoch=*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+    assert len(list(newest.parent.glob("epoch=*.ckpt"))) == 2
+    cut(newest)
+
+
+def cut_prepared(house: House, dataset: str) -> None:
+    """Leave the first half of every table of the prepared data set."""
+    [folder] = (house.cache() / "prepared").glob(f"{dataset}-*")
+    for table in folder.glob("*.parquet"):
+        cut(table)
+
+
+def cut(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def lose_everything(house: House, dataset: str) -> None:
+    """The data set's next worker is on a machine that has no cache at all."""
+    house.workers["one"].stop()
+    house.worker("one", *(each for each in STAGES if each != dataset))
+    house.worker("other", dataset)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Where a flow process dies, and what else is done to it before the next run.
+
+    Attributes:
+        stage: in words, for the page.
+        fault: as tests/e2e/faults/sabotaged.py reads it.
+        also: further damage.
+        words: that the next run says, if it takes note of the damage.
+    """
+
+    stage: str
+    fault: str
+    also: Callable[[House, str], None] = nothing
+    words: str = ""
+
+
+KILLS: dict[str, list[Kill]] = {
+    "alpha": [
+        Kill("preparing the data", "kill before flows.prepare.load_prepared"),
+        Kill("training GMF, epoch 3", "kill epoch gmf 3", words="training gmf, from its last checkpoint"),
+        Kill(
+            "training MLP, epoch 4; then the newest checkpoint is cut in half",
+            "kill epoch mlp 4",
+            cut_newest_checkpoint,
+            "is damaged",
+        ),
+        Kill("training NeuMF, epoch 3", "kill epoch neumf 3", words="training neumf, from its last checkpoint"),
+        Kill("registration: the version is not there yet", "kill before mlflow.register_model"),
+        Kill("promotion: decided, the alias not moved yet", "kill before flows.registry.promote"),
+        Kill("writing the recommendations", "kill before flows.recommend.write_lists"),
+    ],
+    "beta": [
+        Kill(
+            "measuring a baseline; then the prepared data are cut in half",
+            "kill before flows.baselines.finish",
+            cut_prepared,
+        ),
+        Kill(
+            "training MLP, epoch 3; then its worker is replaced by one without the cache",
+            "kill epoch mlp 3",
+            lose_everything,
+            "training mlp",
+        ),
+        Kill(
+            "putting a model's files into MLflow",
+            "kill before flows.train.draw_curves",
+            words="training mlp, from its last checkpoint",
+        ),
+        Kill(
+            "training NeuMF from pretrained parts, epoch 3",
+            "kill epoch neumf-pretrained 3",
+            words="training neumf-pretrained, from its last checkpoint",
+        ),
+        Kill("registration: the version has just been made", "kill after mlflow.register_model"),
+        Kill("promotion: the alias has just been moved", "kill after flows.registry.promote"),
+        Kill(
+            "the retraining's pictures and notes: all but the mark that it is finished",
+            "kill after flows.retrain.keep_comparison",
+        ),
+    ],
+}
+
+
+@dataclass
+class Story:
+    """What happened to one data set.
+
+    Attributes:
+        states: of its flow runs, in order; the last one was let alone.
+        seconds: from each kill until the run after it had done what was interrupted.
+        words: what each run said.
+        kept: whether each run left the models alone that were finished before it.
+    """
+
+    states: list[str] = field(default_factory=list)
+    seconds: list[int] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    kept: list[bool] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def stories(house: House) -> Iterator[dict[str, Story]]:
+    """Kill each data set's retraining at its moments, one after the other, all data sets at once."""
+    house.worker("one", *STAGES)
+    stories = {dataset: Story() for dataset in KILLS}
+    killed: dict[str, float] = {}
+    for turn in range(1 + max(map(len, KILLS.values()))):
+        playing = [dataset for dataset in KILLS if turn <= len(KILLS[dataset])]
+        before = {dataset: finished(house.registry, dataset) for dataset in playing}
+        asked = {dataset: ask(house, dataset, turn) for dataset in playing}
+        ends = wait_for_all(house, asked)
+        for dataset, run in asked.items():
+            story = stories[dataset]
+            story.states.append(house.state(run).name or "")
+            story.words.append(house.words(run))
+            assert_not_trained_again(before[dataset], finished(house.registry, dataset))
+            if turn > 0:
+                story.seconds.append(round(ends[dataset] - killed[dataset]))
+            killed[dataset] = ends[dataset]
+            if turn < len(KILLS[dataset]):
+                KILLS[dataset][turn].also(house, dataset)
+    yield stories
+    for name in ("one", "other"):
+        house.workers.pop(name).stop()
+
+
+def ask(house: House, dataset: str, turn: int) -> UUID:
+    kills = KILLS[dataset]
+    return house.ask(dataset, fault=kills[turn].fault if turn < len(kills) else "")
+
+
+def wait_for_all(house: House, asked: dict[str, UUID], seconds: float = 300) -> dict[str, float]:
+    """When each of the runs ended."""
+    ends: dict[str, float] = {}
+    until = time.monotonic() + seconds
+    while len(ends) < len(asked):
+        assert time.monotonic() < until, {dataset: house.words(run)[-500:] for dataset, run in asked.items()}
+        for dataset, run in asked.items():
+            if dataset not in ends and house.state(run).is_final():
+                ends[dataset] = time.monotonic()
+        time.sleep(0.5)
+    return ends
+
+
+@pytest.mark.parametrize(
+    ("dataset", "turn"),
+    [(dataset, turn) for dataset, kills in KILLS.items() for turn in range(len(kills))],
+    ids=[kill.stage.partition(";")[0].replace(" ", "-") for kills in KILLS.values() for kill in kills],
+)
+def test_the_next_run_goes_on(stories: dict[str, Story], reliability: Reliability, dataset: str, turn: int) -> None:
+    kill, story = KILLS[dataset][turn], stories[dataset]
+    assert story.states[turn] == "Crashed", story.words[turn][-2000:]
+    assert kill.words in story.words[turn + 1]
+    followed = f'the next run said "{kill.words}"' if kill.words else "the next run went on"
+    reliability.survived(PART, kill.stage, f"Crashed at once; {followed}", story.seconds[turn])
+
+
+@pytest.mark.parametrize("dataset", KILLS)
+def test_at_the_end_everything_is_there_once(house: House, stories: dict[str, Story], dataset: str) -> None:
+    assert stories[dataset].states[-1] == "Completed", stories[dataset].words[-1][-3000:]
+    assert_whole(house.tracking_uri, dataset)
+    left = [path for name in ("one", "other") for path in (house.cache(name) / "checkpoints").glob("*")]
+    assert len(left) <= 1, "only those of the machine that was left behind"

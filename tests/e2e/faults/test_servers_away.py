@@ -1,0 +1,86 @@
+"""Servers and databases that go away in the middle of a retraining, and come back. Run by `make test-slow`."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.faults.checks import assert_whole, finished
+from tests.e2e.faults.house import House, seconds_since
+from tests.e2e.faults.reliability import Reliability
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+PART = "Servers and databases"
+DATASET, AWAY, LOCKED = "servers", 15.0, 20.0
+TRAINING, REGISTRATION = "hold epoch mlp 3", "hold before flows.retrain.register_challenger"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def worker(house: House) -> Iterator[None]:
+    house.worker("eight", DATASET)
+    yield
+    house.workers.pop("eight").stop()
+
+
+def kill_prefect(house: House) -> None:
+    house.prefect.kill()
+
+
+def kill_mlflow(house: House) -> None:
+    house.mlflow.kill()
+
+
+def lock(database: Path, seconds: float, release: Callable[[], None]) -> None:
+    """Hold a database's write lock, as a copying or hanging process does."""
+    connection = sqlite3.connect(database, isolation_level=None, timeout=30)
+    connection.execute("BEGIN EXCLUSIVE")
+    release()
+    time.sleep(seconds)
+    connection.execute("ROLLBACK")
+    connection.close()
+
+
+def lock_mlflow(house: House) -> None:
+    lock(house.folder / "server.db", LOCKED, lambda: house.release(DATASET))
+
+
+def lock_prefect(house: House) -> None:
+    lock(house.folder / "prefect" / "prefect.db", LOCKED, lambda: house.release(DATASET))
+
+
+def away(house: House, kill: Callable[[House], None], start: Callable[[], None]) -> None:
+    """Kill a server, let the run go on without it, and start the server again."""
+    kill(house)
+    house.release(DATASET)
+    time.sleep(AWAY)
+    start()
+
+
+FAULTS: list[tuple[str, str, Callable[[House], None]]] = [
+    ("kill -9 of the Prefect server during training, back after 15 s", TRAINING,
+     lambda house: away(house, kill_prefect, house.start_prefect)),
+    ("kill -9 of the MLflow server during training, back after 15 s", TRAINING,
+     lambda house: away(house, kill_mlflow, house.start_mlflow)),
+    ("kill -9 of the MLflow server during registration, back after 15 s", REGISTRATION,
+     lambda house: away(house, kill_mlflow, house.start_mlflow)),
+    ("MLflow's database locked for 20 s during training", TRAINING, lock_mlflow),
+    ("Prefect's database locked for 20 s during training", TRAINING, lock_prefect),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(len(FAULTS)), ids=[fault.replace(" ", "-") for fault, _, _ in FAULTS])
+def test_the_same_run_comes_to_its_end(house: House, reliability: Reliability, seed: int) -> None:
+    fault, moment, strike = FAULTS[seed]
+    house.prepare_hold(DATASET)
+    run = house.ask(DATASET, seed, fault=moment)
+    house.held(DATASET)
+    before = finished(house.registry, DATASET, seed)
+    began = time.monotonic()
+    strike(house)
+    state = house.ended(run)
+    assert state.name == "Completed", house.words(run)[-3000:]
+    assert before.items() <= finished(house.registry, DATASET, seed).items()
+    assert_whole(house.tracking_uri, DATASET, retrainings=seed + 1)
+    reliability.survived(PART, fault, "the same run ended as Completed", seconds_since(began))
