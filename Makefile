@@ -84,9 +84,9 @@ check: .venv/.installed ## lint, formatting, types, import layers
 	@echo "check: passed"
 
 test: .venv/.installed ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not fault" $(ARGS)
 
-test-slow: .venv/.installed ## the long rest: faults, and every kind of log through Dask
+test-slow: .venv/.installed ## the long rest: kills, fuzzing, the README's commands, every kind of log through Dask
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised and with Python 3.12 (the first time installs 8 GB)
@@ -104,10 +104,10 @@ docs-serve: .venv/.docs ## show the documentation while you write it (DOCS_PORT=
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
 
 soak: .venv/.installed ## 50 retrainings in a row, with faults (about 10 minutes on 2 idle cores)
-	@$(BIN)/python -m pytest -m slow tests/e2e/faults/test_soak.py --soak 50 $(ARGS)
+	@$(BIN)/python -m pytest -m fault tests/e2e/faults/test_soak.py --soak 50 $(ARGS)
 
 reliability: .venv/.installed ## every fault, and the soak; writes docs/reliability.md
-	@$(BIN)/python -m pytest -m slow tests/e2e/faults --soak 50 --reliability docs/reliability.md $(ARGS)
+	@$(BIN)/python -m pytest -m fault tests/e2e/faults --soak 50 --reliability docs/reliability.md $(ARGS)
 
 format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .

@@ -20,6 +20,7 @@ BENCHMARK = Benchmark(
     "Only to be known",
     {
         "paper": table.paper,
+        "paper-neumf": table.paper_neumf,
         "best": table.best,
         "full-ml-100k": table.full_ml_100k,
         "full-ml-1m": table.full_ml_1m,
@@ -27,6 +28,7 @@ BENCHMARK = Benchmark(
     },
     {
         "quality-factors.png": Picture("paper", "Sizes, ours beside the paper's", pictures.factors),
+        "quality-pretraining.png": Picture("paper-neumf", "With and without pretraining", pictures.pretraining),
         "quality-lengths.png": Picture("paper", "HR by length of list", pictures.lengths),
         "quality-epochs.png": Picture("paper", "Loss and HR by epoch", pictures.epochs),
         "quality-alpha.png": Picture("paper", "GMF and MLP fused with each alpha", pictures.alpha),

@@ -30,7 +30,7 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
 from ncf.training.module import NCFModule
-from tuning.config import BudgetConfig
+from tuning.config import BudgetConfig, PrunerConfig
 from tuning.observer import Recipe
 from tuning.parts import trained_part
 from tuning.problem import Problem
@@ -50,7 +50,7 @@ SPACE: TypeAdapter[dict[str, Range]] = TypeAdapter(dict[str, Range])
 def search(job: Job) -> dict[str, Any]:
     """Search a model's settings; a search that was stopped goes on.
 
-    job: log, model, recipe (of the first trial), space, parts (recipes), seed, trials, folder.
+    job: log, model, recipe (of the first trial), space, parts (recipes), seed, trials, warmup_epochs, folder.
     """
     data = prepared(job["log"])
     parts = job["parts"] and tuple(_recipe(part, job["parts"][part]) for part in ("gmf", "mlp"))
@@ -65,7 +65,8 @@ def search(job: Job) -> dict[str, Any]:
     )
     name = f"{job['model']}-{content_key(problem.identity())}"
     database = Path(job["folder"]) / "studies" / f"{name}.db"
-    handle = open_study(f"sqlite:///{database}", name, problem)
+    pruner = PrunerConfig(warmup_epochs=job["warmup_epochs"])
+    handle = open_study(f"sqlite:///{database}", name, problem, pruner=pruner)
     run_trials(handle, BudgetConfig(trials=job["trials"]))
     found = summarise(handle)
     assert found.recipe is not None

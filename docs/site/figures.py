@@ -73,7 +73,25 @@ def serving(rows: Rows) -> str:
     return "\n".join([*lines, *(f"| {kind} | {' | '.join(cells[kind])} |" for kind in kinds)])
 
 
+def quality(rows: Rows) -> str:
+    """HR@10 and NDCG@10 on the paper's split, a row a model, beside what is published."""
+    lines = [
+        "| model | HR@10 | published | NDCG@10 | published |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    cells: dict[str, list[str]] = {}
+    for row in rows:
+        if row["row"] in ("paper", "paper-neumf", "best"):
+            name, _, metric = row["figure"].partition(": ")
+            deviation = metric.partition("(deviation ")[2].partition(";")[0].rstrip(")")
+            seeds = 5 if row["row"] == "best" else 3
+            values = (f"{row['ours']:.4f} ±{deviation}", "" if row["peer"] is None else f"{row['peer']:.4g}")
+            cells.setdefault(f"{name} ({seeds} seeds)", []).extend(values)
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(values)} |" for name, values in cells.items())])
+
+
 BLOCKS = (
+    ("quality.md", "quality", "quality", quality),
     ("performance.md", "speed", "speed", speed),
     ("performance.md", "profile", "speed", profile),
     ("data.md", "preparing", "data", preparing),

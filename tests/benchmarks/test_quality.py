@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.bench import QUICK, Bench
 from benchmarks.figures.quality.plan import Kind, Plan, kinds_of
-from benchmarks.figures.quality.recipes import MODELS, SPACES, drawn_recipe, first_recipe, tower, with_factors
+from benchmarks.figures.quality.recipes import MODELS, drawn_recipe, first_recipe, space_of, tower, with_factors
 from benchmarks.kept import Kept
 from benchmarks.ours import quality
 from benchmarks.ours.baselines import EASE
@@ -38,9 +38,10 @@ def board_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("factors", [8, 64])
-def test_a_search_begins_inside_its_own_space(model: Any, factors: int) -> None:
-    recipe = first_recipe("ml-1m", model, factors, "sampled", 1000)
-    check_space(model, recipe, SPACES[model])
+@pytest.mark.parametrize("log", ["ml-1m", "ml-100k", "made-up"])
+def test_a_search_begins_inside_its_own_space(log: str, model: Any, factors: int) -> None:
+    recipe = first_recipe(log, model, factors, "sampled", 1000)
+    check_space(model, recipe, space_of(log, model))
     assert recipe.training.validate_by == "sampled"
     assert recipe.training.negatives == ("all" if model == "gmf" else "uniform")
 

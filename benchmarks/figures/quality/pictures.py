@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from benchmarks.bench import Bench
 from benchmarks.figures.quality.plan import Kind
 from benchmarks.figures.quality.published import PAPER
-from benchmarks.figures.quality.recipes import MODELS
-from benchmarks.figures.quality.table import METRICS, NAMES, by_negatives, plan
+from benchmarks.figures.quality.table import METRICS, NAMES, PARTS_AND_FUSED, by_negatives, plan
 from benchmarks.ours.logs import ML_1M
 from tuning.space import ModelName
 
@@ -24,11 +23,20 @@ ALPHAS = tuple(number / 10 for number in range(11))
 
 
 def factors(bench: Bench) -> Figure:
-    """HR@10 and NDCG@10 by size, ours beside the paper's: what more factors and pretraining give."""
+    """HR@10 and NDCG@10 by size, ours beside the paper's: what more factors give."""
+    return _by_size(bench, PARTS_AND_FUSED)
+
+
+def pretraining(bench: Bench) -> Figure:
+    """NeuMF by size, from scratch and from pretrained parts, ours beside the paper's."""
+    return _by_size(bench, ("neumf", "neumf-pretrained"))
+
+
+def _by_size(bench: Bench, models: Sequence[ModelName]) -> Figure:
     figure, axes = _pair("Test holdout of the paper's split, 99 candidates", "factors")
     sizes = bench.sizes.quality
     for place, (metric, axis) in enumerate(zip(METRICS, axes, strict=True)):
-        for model in MODELS:
+        for model in models:
             finals = [plan(bench, ML_1M, "sampled").finals(Kind(model, size), sizes.seeds) for size in sizes.factors]
             values = [mean(final[f"sampled/{metric}"] for final in each) for each in finals]
             axis.plot(sizes.factors, values, "o-", color=COLOURS[model], label=NAMES[model])
@@ -46,7 +54,7 @@ def lengths(bench: Bench) -> Figure:
     """HR at 1 to 10 of the widest models."""
     figure, axes = _single("Test holdout of the paper's split, 99 candidates", "length of list", "HR")
     sizes = bench.sizes.quality
-    for model in MODELS:
+    for model in PARTS_AND_FUSED:
         finals = plan(bench, ML_1M, "sampled").finals(Kind(model, max(sizes.factors)), sizes.seeds)
         values = [mean(column) for column in zip(*(final["hr_by_length"] for final in finals), strict=True)]
         label = f"{NAMES[model]}, {max(sizes.factors)} factors"
@@ -60,7 +68,7 @@ def epochs(bench: Bench) -> Figure:
     figure = Figure(figsize=(11, 4.8), dpi=110, layout="constrained")
     loss, hit = figure.subplots(1, 2)
     size = max(bench.sizes.quality.factors)
-    for model in MODELS:
+    for model in PARTS_AND_FUSED:
         [final] = plan(bench, ML_1M, "sampled").finals(Kind(model, size), bench.sizes.quality.seeds[:1])
         numbers = range(1, len(final["losses"]) + 1)
         style = {"color": COLOURS[model], "label": f"{NAMES[model]}, {size} factors"}

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from benchmarks.bench import Answer, Job, QualitySizes
-from benchmarks.figures.quality.recipes import MODELS, SPACES, Protocol, drawn_recipe, first_recipe, with_factors
+from benchmarks.figures.quality.recipes import (
+    MODELS,
+    WARMUP_EPOCHS,
+    Protocol,
+    drawn_recipe,
+    first_recipe,
+    space_of,
+    with_factors,
+)
 from benchmarks.kept import Kept
 from tuning.space import RECIPES, ModelName
 
@@ -121,12 +129,13 @@ class Plan:
             "recipe": first.model_dump(mode="json"),
             "space": {
                 name: range_.model_dump(mode="json")
-                for name, range_ in SPACES[kind.model].items()
+                for name, range_ in space_of(self.log, kind.model).items()
                 if self.sizes.most_epochs > 20 or name != "training.max_epochs"
             },
             "parts": parts or None,
             "seed": SEARCH_SEED,
             "trials": self.sizes.trials,
+            "warmup_epochs": WARMUP_EPOCHS[kind.model],
         }
 
     def _choose_job(self, kind: Kind) -> Job:

@@ -18,7 +18,7 @@ from ncf.config import (
     PretrainedRecipe,
 )
 from tuning.observer import Recipe
-from tuning.ranges import FloatRange, IntRange, Range
+from tuning.ranges import Choices, FloatRange, IntRange, Range
 from tuning.space import RECIPES, ModelName
 
 Protocol: TypeAlias = Literal["sampled", "full"]
@@ -26,7 +26,11 @@ MODELS: tuple[ModelName, ...] = ("gmf", "mlp", "neumf", "neumf-pretrained")
 
 # every unobserved pair counts: GMF's products are quick enough for it
 ALL_PAIRS: Mapping[str, Any] = MappingProxyType({"negatives": "all", "schedule": "linear"})
-PAIRS_PER_STEP = MappingProxyType({"ml-1m": 2**19, "ml-100k": 2**15})  # 141 and 19 users: some 45 steps an epoch
+# choices of a search, which begins with the first: 35 or 141 users a step of MovieLens-1M, 19 or 77 of MovieLens-100K
+PAIRS_PER_STEP = MappingProxyType({"ml-1m": (2**17, 2**19), "ml-100k": (2**15, 2**17)})
+WARMUP_EPOCHS: Mapping[ModelName, int] = MappingProxyType(  # before a trial is given up
+    {"gmf": 10, "mlp": 2, "neumf": 2, "neumf-pretrained": 2}  # over all pairs a small rate begins slowly and ends well
+)
 # a tower learns little in the few steps that all pairs would leave it
 DRAWN: Mapping[str, Any] = MappingProxyType({"negatives": "uniform", "batch_size": 2**13, "schedule": "linear"})
 DROPOUT = FloatRange(low=0.0, high=0.4)
@@ -43,20 +47,30 @@ SPACES: Mapping[ModelName, Mapping[str, Range]] = MappingProxyType(
     {
         "gmf": {
             "training.learning_rate": FloatRange(low=0.003, high=0.05, log=True),
-            "training.embedding_l2": FloatRange(low=0.002, high=0.03, log=True),
-            "training.num_negatives": IntRange(low=4, high=40, log=True),
-            "training.max_epochs": IntRange(low=20, high=60, step=10),
+            "training.embedding_l2": FloatRange(low=0.002, high=0.02, log=True),
+            "training.num_negatives": IntRange(low=4, high=60, log=True),
+            "training.max_epochs": IntRange(low=20, high=40, step=10),
         },
         "mlp": OF_TOWERS,
         "neumf": OF_TOWERS,
         "neumf-pretrained": {
             "alpha": FloatRange(low=0.2, high=0.9),
-            "training.learning_rate": FloatRange(low=0.00003, high=0.01, log=True),
-            "training.embedding_l2": FloatRange(low=0.0005, high=0.03, log=True),
+            "training.learning_rate": FloatRange(low=0.00001, high=0.003, log=True),
+            "training.embedding_l2": FloatRange(low=0.001, high=0.05, log=True),
             "training.num_negatives": IntRange(low=3, high=8),
         },
     }
 )
+
+
+def space_of(log: str, model: ModelName) -> dict[str, Range]:
+    """Between which limits a search on a log looks."""
+    steps = {"training.batch_size": Choices(choices=_pairs_per_step(log))} if model == "gmf" else {}
+    return {**steps, **SPACES[model]}
+
+
+def _pairs_per_step(log: str) -> tuple[int, ...]:
+    return PAIRS_PER_STEP.get(log, PAIRS_PER_STEP["ml-100k"])
 
 
 def tower(factors: int) -> tuple[int, int, int]:
@@ -73,9 +87,9 @@ def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, m
 
     match model:
         case "gmf":
-            all_pairs = {**ALL_PAIRS, "batch_size": PAIRS_PER_STEP.get(log, 2**15)}
+            all_pairs = {**ALL_PAIRS, "batch_size": _pairs_per_step(log)[0]}
             training = GMFTraining(
-                **all_pairs, **shared, learning_rate=0.01, embedding_l2=0.01, num_negatives=16, max_epochs=epochs(40)
+                **all_pairs, **shared, learning_rate=0.005, embedding_l2=0.004, num_negatives=16, max_epochs=epochs(40)
             )
             return GMFRecipe(model=GMFConfig(embedding_dim=factors), training=training)
         case "mlp":
@@ -86,7 +100,9 @@ def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, m
             shape = NeuMFConfig(embedding_dim=factors, layers=tower(factors), dropout=0.1)
             return NeuMFRecipe(model=shape, training=of_neumf)
         case "neumf-pretrained":
-            fine = FineTuning(**DRAWN, **shared, learning_rate=0.001, embedding_l2=0.005, max_epochs=epochs(5))
+            # an epoch that does not better the fused start is the last: the steps are small, later ones do not either
+            careful = {**DRAWN, **shared, "patience": 1}
+            fine = FineTuning(**careful, learning_rate=0.0003, embedding_l2=0.01, max_epochs=epochs(2))
             return PretrainedRecipe(alpha=0.5, training=fine)
 
 

@@ -1,4 +1,4 @@
-"""Many retrainings in a row, each of other data, with faults from a seeded list: `make soak` makes 50, test-slow a few.
+"""Many retrainings in a row, each of other data, with faults from a seeded list: `make soak` makes 50.
 
 Each is a process of its own (soaking.py), which may be killed; the servers are those of the other faults.
 """
@@ -28,7 +28,7 @@ from tests.e2e.faults.test_servers_away import lock
 from tests.e2e.faults.test_workers import ZOMBIE_SECONDS
 from tests.e2e.processes import python_module, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(5400)]
 DATASET, MACHINE, NAME = "soak", "soaker", "ncf-soak"
 SEED, KEEP = 8, 3
 STAGES = (

@@ -1,4 +1,4 @@
-"""Workers that die with or without their flow run, and two retrainings at the same moment. Run by `make test-slow`."""
+"""Workers that die with or without their flow run, and two retrainings at once. Run by `make reliability`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tests.e2e.faults.checks import assert_not_trained_again, assert_whole, fini
 from tests.e2e.faults.house import House
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(1800)]
 PART = "Workers, and two at once"
 ZOMBIE_SECONDS = 180.0  # after so long no run may be Running whose process is gone
 PATIENCE = 600.0  # for what a busy machine does in its own time
