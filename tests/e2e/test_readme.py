@@ -15,10 +15,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import requests
+from mlflow import MlflowClient
 
 from ncf.data.sources.cache import CACHE_VARIABLE
 from tests.docs.pages import PAGES, fences, shell_lines
-from tests.e2e.processes import QUICK, REPOSITORY, answers, environment, free_port, running, wait_until
+from tests.e2e.processes import (
+    QUICK,
+    REPOSITORY,
+    answers,
+    environment,
+    free_port,
+    python_module,
+    running,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 README = PAGES[0]
@@ -65,7 +75,10 @@ class Copy:
 
     def make(self, typed: str, *further: str) -> str:
         """Run it to its end; returns what it showed."""
-        command = self.command(typed, *further)
+        return self.run(*self.command(typed, *further))
+
+    def run(self, *command: str) -> str:
+        """Run a command in the copy to its end; returns what it showed."""
         done = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=900)
         shown = done.stdout + done.stderr
         assert done.returncode == 0, f"{command}:\n{shown[-5000:]}"
@@ -184,4 +197,9 @@ def test_help(copy: Copy) -> None:
 
 
 def test_a_rollback(copy: Copy, retrained: str) -> None:
+    copy.run(*python_module("flows.retrain", *QUICK, "--seed", "1"))
+    found = MlflowClient(f"sqlite:///{copy.folder}/mlruns/mlflow.db").search_model_versions("name = 'ncf-ml-100k'")
+    newest = str(max(int(version.version) for version in found))
+    by_hand = ("promote", "--version", newest, "--reason", "to have one to go back from", "--force")
+    copy.run(*python_module("flows.registry", *by_hand))
     assert "is the champion; it was version" in copy.make("make rollback")
