@@ -102,8 +102,8 @@ def test_a_search_goes_on_and_finds_the_epoch(board_log: None, tmp_path: Path) -
         "seed": 0,
         "folder": str(tmp_path),
     }
-    first = quality.search({**job, "trials": 1})
-    second = quality.search({**job, "trials": 3})
+    first = quality.search({**job, "warmup_epochs": 2, "trials": 1})
+    second = quality.search({**job, "warmup_epochs": 2, "trials": 3})
     assert second["trials"][0] == first["trials"][0]
     assert len(second["trials"]) == 3
     assert second["first"] == first["score"]
