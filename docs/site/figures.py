@@ -66,7 +66,7 @@ def preparing(rows: Rows) -> str:
 def serving(rows: Rows) -> str:
     """Requests a second and how long they take, a row a kind of request."""
     value = {row["figure"]: row["ours"] for row in rows}
-    kinds = list(dict.fromkeys(name.partition(": ")[0] for name in value))
+    kinds = [name.removesuffix(": requests") for name in value if name.endswith(": requests")]
     names = ("requests", "p50", "p99", "failed requests")
     lines = ["| model | requests/s | p50, ms | p99, ms | failed |", "| --- | ---: | ---: | ---: | ---: |"]
     cells = {kind: [number(value[f"{kind}: {name}"]) for name in names] for kind in kinds}
