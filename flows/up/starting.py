@@ -120,7 +120,7 @@ def wait(supervisor: Supervisor, health: Health, name: str, console: Console) ->
     """
     began = time.monotonic()
     with console.status(f"{TITLES[name]} ..."):
-        while not health.check(name) or supervisor.states()[name]["statename"] not in ("RUNNING", "STARTING"):
+        while not health.check(name) or supervisor.states()[name]["statename"] != "RUNNING":
             state = supervisor.states()[name]
             seconds = time.monotonic() - began
             if state["statename"] == "FATAL" or seconds > health.settings.wait_seconds:
