@@ -15,7 +15,7 @@ from flows.events import PROMOTED, dataset_resource
 from flows.notifications import teller
 
 PREFIX = "ncf: "  # of the names of ours; those of other names are left alone
-SILENCE = timedelta(seconds=90)  # three heartbeats of PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30, as prefect.yaml sets it
+SILENCE = timedelta(seconds=150)  # five heartbeats of PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30: a busy server loses some
 START = timedelta(minutes=5)  # a worker that took a run begins it within seconds; a loaded machine takes longer
 ANY_RUN = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 OURS = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"})
@@ -26,8 +26,8 @@ def crash_what_is_silent(client: SyncPrefectClient, deployments: Sequence[Deploy
     return [
         AutomationCore(
             name=f"{PREFIX}crash what is silent",
-            description="A flow run without a heartbeat for 90 seconds is Crashed. Only runs of our deployments, which "
-            "send one every 30 seconds.",
+            description="A flow run without a heartbeat for 150 seconds is Crashed. Only runs of our deployments, "
+            "which send one every 30 seconds.",
             trigger=EventTrigger(
                 match=ANY_RUN,
                 match_related=OURS,
@@ -117,7 +117,7 @@ def tell_of_failures(client: SyncPrefectClient, deployments: Sequence[Deployed])
     """Whoever is behind the block ncf-notifications hears of runs that failed or crashed."""
     text = (
         "flow_run.name ~ ' (' ~ flow.name ~ ') is ' ~ flow_run.state.name ~ ': ' ~ (flow_run.state.message or '')"
-        " ~ ' ' ~ (flow_run | ui_url)"
+        " ~ ' ' ~ ((flow_run | ui_url) or '')"  # a server that was not told its own address knows no link
     )
     action = teller(client, text, "A run failed or crashed")
     if action is None:

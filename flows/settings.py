@@ -108,7 +108,7 @@ class ModelSettings(DataSettings):
         if data is not None and data.feedback.kind == "explicit" and not recipe.training.takes_labels:
             raise ValueError(
                 f"the loss {recipe.training.loss} takes no notice of the labels of explicit feedback; for "
-                f"{info.field_name} choose bce or mse, or implicit feedback"
+                f"{info.field_name} choose bce, mse or least-squares, or implicit feedback"
             )
         return recipe
 

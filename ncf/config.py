@@ -47,6 +47,11 @@ class GMFConfig(Settings):
     embedding_dim: int = Field(
         default=32, ge=1, le=4096, description="factors per user and item; within the paper's 8 to 64"
     )
+    head: Literal["learned", "ones"] = Field(
+        default="learned",
+        description="the output vector h: learned, or all ones for good, which makes GMF plain matrix factorisation "
+        "(paper, section 3.2), whose embeddings can't evade their L2 by a longer h",
+    )
 
 
 class MLPConfig(Settings):
@@ -99,10 +104,11 @@ L2_MEANING = "weight of the embeddings' squared length, as l2_over counts it"
 class TrainingConfig(Settings):
     """How a model is trained; every model has defaults of its own below."""
 
-    loss: Literal["bce", "mse", "bpr"] = Field(
+    loss: Literal["bce", "mse", "least-squares", "bpr"] = Field(
         default="bce",
-        description="bce: the paper's cross entropy; mse: squared error of the probability; bpr: each positive against "
-        "its own negatives, for implicit feedback alone",
+        description="bce: the paper's cross entropy; mse: squared error of the probability; least-squares: squared "
+        "error of the score itself, with negatives: all the objective of iALS; bpr: each positive against its own "
+        "negatives, for implicit feedback alone",
     )
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         default="adam", description="adam, as in the paper; adamw decays all weights; sgd is plain (all fused)"
@@ -159,7 +165,9 @@ class TrainingConfig(Settings):
     @model_validator(mode="after")
     def _negatives_fit(self) -> Self:
         if self.negatives == "all" and self.loss == "bpr":
-            raise ValueError("bpr needs drawn negatives (uniform or popularity); all goes with bce and mse")
+            raise ValueError(
+                "bpr needs drawn negatives (uniform or popularity); all goes with bce, mse and least-squares"
+            )
         if self.negatives != "all" and self.unobserved_weight is not None:
             raise ValueError(f"unobserved_weight is for negatives: all, not {self.negatives}")
         return self

@@ -61,7 +61,7 @@ class Problem:
             raise ConfigError(
                 "explicit feedback needs a loss that takes its labels",
                 got=self.recipe.training.loss,
-                allowed="bce, mse",
+                allowed="bce, mse, least-squares",
             )
         check_space(self.model, self.recipe, self.space)
 

@@ -17,7 +17,7 @@ def build_model(config: ModelConfig, num_users: int, num_items: int, seed: int) 
     generator = torch.Generator().manual_seed(seed)
     match config:
         case GMFConfig():
-            return GMF(num_users, num_items, config.embedding_dim, generator=generator)
+            return GMF(num_users, num_items, config.embedding_dim, generator=generator, ones=config.head == "ones")
         case MLPConfig():
             return MLP(num_users, num_items, config.layers, config.dropout, generator=generator)
         case NeuMFConfig():

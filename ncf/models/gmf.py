@@ -16,10 +16,12 @@ class GMF(nn.Module):
         y_ui          = sigmoid(h . phi(p_u, q_i) + b)
 
     Here the model returns the logit h . phi + b; the sigmoid belongs to the loss. The bias b is the authors' code's.
+    With h all ones and for good, and the identity in place of the sigmoid, it is matrix factorisation.
 
     Args:
         num_users, num_items: table sizes.
         embedding_dim: factors.
+        ones: whether h is all ones and not learned.
         generator: source of the initial values.
         fan_in: inputs of the output layer, for its initial values; NeuMF's is wider than this half of it.
     """
@@ -31,12 +33,14 @@ class GMF(nn.Module):
         embedding_dim: int,
         *,
         generator: torch.Generator,
+        ones: bool = False,
         fan_in: int | None = None,
     ) -> None:
         super().__init__()
         self.user_embedding = initial.embedding(num_users, embedding_dim, generator)
         self.item_embedding = initial.embedding(num_items, embedding_dim, generator)
-        self.head = nn.Parameter(initial.head(embedding_dim, fan_in or embedding_dim, generator))
+        head = torch.ones(embedding_dim) if ones else initial.head(embedding_dim, fan_in or embedding_dim, generator)
+        self.head = nn.Parameter(head, requires_grad=not ones)
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:

@@ -66,6 +66,7 @@ class NeuMF(nn.Module):
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model.gmf, model.mlp = deepcopy(gmf), deepcopy(mlp)
+        model.gmf.head.requires_grad_(True)  # NeuMF's h is learned, whatever GMF's was
         with torch.no_grad():
             for half, weight in ((model.gmf, alpha), (model.mlp, 1 - alpha)):
                 half.head.mul_(weight)

@@ -37,7 +37,7 @@ class FoldIn:
 
     def __init__(self, bundle: Bundle) -> None:
         self.config = training_of(bundle.about)
-        self._kind = "mse" if self.config.loss == "mse" else "bce"
+        self._kind = self.config.loss if self.config.loss in OF_LABELS else "bce"
         self._frozen = {
             id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
             for name, parameter in bundle.model.named_parameters()

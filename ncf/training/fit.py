@@ -120,7 +120,7 @@ def _check_labels(data: PreparedData, config: TrainingConfig) -> None:
         raise ConfigError(
             "explicit feedback needs a loss that takes its labels",
             got=config.loss,
-            allowed="bce, mse",
+            allowed="bce, mse, least-squares",
             do="choose one of these, or prepare the data with implicit feedback",
         )
 

@@ -17,7 +17,7 @@ def test_a_setting_has_its_values_default_and_meaning() -> None:
     assert "| `alpha` | number, at least 0.0, at most 1.0 | `0.5` | share of GMF against MLP" in section(
         page, "PretrainedRecipe"
     )
-    assert "| `loss` | `bce`, `mse`, `bpr` | `bce` |" in section(page, "GMFTraining")
+    assert "| `loss` | `bce`, `mse`, `least-squares`, `bpr` | `bce` |" in section(page, "GMFTraining")
     assert "| `layers` | several, whole number, at least 1, at most 4096, 2 or more | `64, 32, 16, 8` |" in section(
         page, "MLPConfig"
     )

@@ -114,6 +114,6 @@ def test_a_folder_without_prefect_yaml_changes_nothing(client: SyncPrefectClient
 def test_every_run_of_a_deployment_of_ours_says_that_it_lives_and_is_known_by_its_tag() -> None:
     for each in yaml.safe_load(PREFECT_YAML.read_text())["deployments"]:
         heartbeat = each["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"]
-        assert heartbeat == "30", "the automation takes 90 seconds of silence for death"
+        assert heartbeat == "30", "the automation takes 150 seconds of silence for death"
         assert "ncf" in each["tags"]
     assert {"retrain/ml-100k", "recommend/ml-100k"} <= declared(PREFECT_YAML)

@@ -19,7 +19,7 @@ COLOURS: dict[ModelName, str] = {  # Okabe and Ito's: told apart by the colour-b
     "neumf": "#009E73",
     "neumf-pretrained": "#CC79A7",
 }
-ALPHAS = tuple(number / 10 for number in range(11))
+ALPHAS = (*(number / 10 for number in range(9)), 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0)
 
 
 def factors(bench: Bench) -> Figure:

@@ -127,11 +127,7 @@ class Plan:
             "log": self.log,
             "model": kind.model,
             "recipe": first.model_dump(mode="json"),
-            "space": {
-                name: range_.model_dump(mode="json")
-                for name, range_ in space_of(self.log, kind.model).items()
-                if self.sizes.most_epochs > 20 or name != "training.max_epochs"
-            },
+            "space": {name: range_.model_dump(mode="json") for name, range_ in space_of(self.log, kind.model).items()},
             "parts": parts or None,
             "seed": SEARCH_SEED,
             "trials": self.sizes.trials,

@@ -248,6 +248,7 @@ def new_house(folder: Path, datasets: tuple[str, ...]) -> Iterator[House]:
         write_log(folder / "logs" / f"{dataset}.csv", seed)
     make_checkout(folder / "checkout")
     env = environment(folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    knowing_itself = env | {"PREFECT_API_URL": f"http://127.0.0.1:{ports[0]}/api"}  # for the links in notifications
     prefect = python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(ports[0]))
     mlflow = [
         *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(ports[1]), "--workers", "1"),
@@ -258,7 +259,7 @@ def new_house(folder: Path, datasets: tuple[str, ...]) -> Iterator[House]:
         folder,
         datasets,
         ports,
-        Program(prefect, REPOSITORY, env, folder / "prefect.log"),  # it reads pyproject.toml where it starts
+        Program(prefect, REPOSITORY, knowing_itself, folder / "prefect.log"),  # it reads pyproject.toml where it starts
         Program(mlflow, folder, env, folder / "mlflow.log"),
     )
     with ExitStack() as stack:

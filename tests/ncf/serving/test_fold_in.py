@@ -75,6 +75,7 @@ def test_five_items_are_enough_to_tell_the_colour(kind: str) -> None:
         {"negatives": "popularity"},
         {"negatives": "all"},
         {"negatives": "all", "unobserved_weight": 0.5},
+        {"negatives": "all", "unobserved_weight": 0.5, "loss": "least-squares"},
         {"l2_over": "tables", "embedding_l2": 1e-5},
     ],
     ids=str,

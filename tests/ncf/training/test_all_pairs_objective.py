@@ -64,11 +64,12 @@ def plain_loss(model: Model, data: PreparedData, config: TrainingConfig) -> Tens
     """All pairs scored as single samples are, in the order of the matrix; float64."""
     weights, labels = (torch.as_tensor(value) for value in dense(data, config))
     users, items = torch.arange(data.num_users), torch.arange(data.num_items).repeat(data.num_users, 1)
-    probability = torch.sigmoid(model(users, items))
+    logits = model(users, items)
+    probability = torch.sigmoid(logits)
     if config.loss == "bce":
         each = -labels * probability.log() - (1 - labels) * (1 - probability).log()
     else:
-        each = (probability - labels) ** 2
+        each = ((logits if config.loss == "least-squares" else probability) - labels) ** 2
     tables = {name: value for name, value in model.named_parameters() if "embedding" in name}
     if config.l2_over == "tables":
         return (weights * each).sum() / weights.sum() + config.embedding_l2 * sum(
@@ -104,6 +105,7 @@ def whole_epoch(model: Model, data: PreparedData, config: TrainingConfig, epoch:
         {"unobserved_weight": 0.3},
         {"embedding_l2": 0.5},
         {"embedding_l2": 0.5, "unobserved_weight": 0.2, "loss": "mse"},
+        {"embedding_l2": 0.5, "unobserved_weight": 0.2, "loss": "least-squares"},
         {"embedding_l2": 0.5, "l2_over": "tables"},
     ],
     ids=str,
@@ -123,7 +125,7 @@ def test_loss_and_gradients_are_those_of_the_whole_matrix(
         torch.testing.assert_close(found[name].double(), value, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", ["bce", "mse"])
+@pytest.mark.parametrize("loss", ["bce", "mse", "least-squares"])
 def test_gmf_against_derivatives_by_hand(loss: str) -> None:
     """In numpy, without automatic derivatives: d loss / d logit, then the chain rule of h . (p * q) + b."""
     data, config = small(), settings(loss=loss, embedding_l2=0.1)
@@ -131,9 +133,12 @@ def test_gmf_against_derivatives_by_hand(loss: str) -> None:
     assert isinstance(model, GMF)
     p, q, h = (value.detach().double().numpy() for value in (*_tables(model), model.head))
     weights, labels = dense(data, config)
-    probability = 1 / (1 + np.exp(-((p * h) @ q.T + model.bias.item())))
+    logits = (p * h) @ q.T + model.bias.item()
+    probability = 1 / (1 + np.exp(-logits))
     slope = probability - labels
-    if loss == "mse":
+    if loss == "least-squares":
+        slope = 2 * (logits - labels)
+    elif loss == "mse":
         slope = 2 * slope * probability * (1 - probability)
     slope = slope * weights / weights.sum()
     shares = weights / weights.sum()
@@ -152,7 +157,7 @@ def _tables(model: GMF) -> tuple[Tensor, Tensor]:
     return model.user_embedding.weight, model.item_embedding.weight
 
 
-@pytest.mark.parametrize("loss", ["bce", "mse"])
+@pytest.mark.parametrize("loss", ["bce", "mse", "least-squares"])
 def test_drawn_negatives_give_this_on_average(loss: str, board: PreparedData) -> None:
     """The more epochs are averaged, the nearer their loss and gradient come to the exact ones."""
     model, changes = strong(GMF_KIND, board), {"loss": loss, "embedding_l2": 0.2, "num_negatives": 3}

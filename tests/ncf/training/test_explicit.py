@@ -85,10 +85,12 @@ def by_numpy(loss: str, model: Model, users: Tensor, items: Tensor, labels: list
     probability, label = 1 / (1 + np.exp(-logits)), np.array(labels)
     if loss == "mse":
         return float(((probability - label) ** 2).mean())
+    if loss == "least-squares":
+        return float(((logits - label) ** 2).mean())
     return float(-(label * np.log(probability) + (1 - label) * np.log(1 - probability)).mean())
 
 
-@pytest.mark.parametrize("loss", ["bce", "mse"])
+@pytest.mark.parametrize("loss", ["bce", "mse", "least-squares"])
 def test_the_loss_is_that_of_the_fractional_labels(loss: str, rated: PreparedData) -> None:
     still = TrainingConfig.model_validate(
         {"loss": loss, "optimizer": "sgd", "learning_rate": 1e-12, "batch_size": 100, "max_epochs": 1}
@@ -121,7 +123,7 @@ def test_what_is_liked_comes_before_what_is_disliked_and_that_before_the_unknown
 
 
 def test_bpr_is_refused_before_any_training(rated: PreparedData) -> None:
-    with pytest.raises(ConfigError, match=r"takes its labels: 'bpr'; allowed: bce, mse"):
+    with pytest.raises(ConfigError, match=r"takes its labels: 'bpr'; allowed: bce, mse, least-squares"):
         fit(start(GMF_KIND, rated), rated, LEARN.model_copy(update={"loss": "bpr"}), seed=0)
 
 

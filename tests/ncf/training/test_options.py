@@ -31,6 +31,8 @@ def by_hand(loss: str) -> float:
             terms += [-math.log(sigmoid(positive)), *(-math.log(1 - sigmoid(x)) for x in negatives)]
         elif loss == "mse":
             terms += [(1 - sigmoid(positive)) ** 2, *(sigmoid(x) ** 2 for x in negatives)]
+        elif loss == "least-squares":
+            terms += [(1 - positive) ** 2, *(x**2 for x in negatives)]
         else:
             terms += [-math.log(sigmoid(positive - x)) for x in negatives]
     return float(np.mean(terms))
@@ -56,6 +58,7 @@ def test_the_gradient_of_cross_entropy_is_probability_minus_label() -> None:
     [
         {"loss": "bpr"},
         {"loss": "mse", "learning_rate": 0.05},
+        {"loss": "least-squares"},
         {"optimizer": "adamw", "weight_decay": 0.01},
         {"schedule": "linear"},
         {"schedule": "cosine"},
@@ -63,6 +66,7 @@ def test_the_gradient_of_cross_entropy_is_probability_minus_label() -> None:
         {"negatives": "popularity"},
         {"negatives": "all"},
         {"negatives": "all", "loss": "mse", "learning_rate": 0.05},
+        {"negatives": "all", "loss": "least-squares", "unobserved_weight": 0.5},
         {"negatives": "all", "unobserved_weight": 0.5, "gradient_clip": 0.05},
     ],
     ids=str,
