@@ -73,6 +73,7 @@ class House:
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "NCF_HOME": str(self.folder / "checkout"),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",  # what a run said before its death is to be read
             "OMP_NUM_THREADS": "1",
             "TMPDIR": str(home / "tmp"),
             CACHE_VARIABLE: str(home / "cache"),
