@@ -41,36 +41,49 @@ def global_lock(
     Raises:
         LockError: another holds it for longer.
     """
+    embedded = get_current_settings().api.url is None
     with ExitStack() as stack:
         try:
-            if get_current_settings().api.url is None:
-                folder = get_current_settings().home / "ncf-locks"
-                folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(FileLock(folder / f"{name}.lock", timeout=wait_seconds))
-            else:
-                with suppress(ObjectAlreadyExists):  # another process made it at the same moment
-                    get_client(sync_client=True).upsert_global_concurrency_limit_by_name(name, 1)
-                if lease_file is not None:
-                    _give_back(lease_file)
-                context = stack.enter_context(ConcurrencyContext())
-                stack.enter_context(
-                    concurrency(
-                        name,
-                        strict=True,
-                        timeout_seconds=wait_seconds,
-                        lease_duration=LEASE_SECONDS,
-                        raise_on_lease_renewal_failure=must_keep,
-                    )
-                )
-                if lease_file is not None:
-                    lease_file.write_text("\n".join(map(str, context.cleanup_lease_ids)), encoding="utf-8")
-                    stack.callback(lease_file.unlink, missing_ok=True)
+            stack.enter_context(
+                _file_lock(name, wait_seconds) if embedded else _limit(name, wait_seconds, must_keep, lease_file)
+            )
         except (Timeout, TimeoutError) as error:
             raise LockError(
                 f"another run holds the lock {name}, and did so for {wait_seconds:.0f} seconds",
                 do=f"wait for it, or see who it is: prefect global-concurrency-limit inspect {name}",
             ) from error
         yield
+
+
+def _file_lock(name: str, wait_seconds: float) -> FileLock:
+    folder = get_current_settings().home / "ncf-locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{name}.lock", timeout=wait_seconds)
+
+
+@contextmanager
+def _limit(name: str, wait_seconds: float, must_keep: bool, lease_file: Path | None) -> Iterator[None]:
+    """Hold a slot of Prefect's limit of this name."""
+    with suppress(ObjectAlreadyExists):  # another process made it at the same moment
+        get_client(sync_client=True).upsert_global_concurrency_limit_by_name(name, 1)
+    if lease_file is not None:
+        _give_back(lease_file)
+    slot = concurrency(
+        name,
+        strict=True,
+        timeout_seconds=wait_seconds,
+        lease_duration=LEASE_SECONDS,
+        raise_on_lease_renewal_failure=must_keep,
+    )
+    with ConcurrencyContext() as context, slot:
+        if lease_file is None:
+            yield
+            return
+        lease_file.write_text("\n".join(map(str, context.cleanup_lease_ids)), encoding="utf-8")
+        try:
+            yield
+        finally:
+            lease_file.unlink(missing_ok=True)
 
 
 def _give_back(lease_file: Path) -> None:
