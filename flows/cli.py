@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
 from rich.console import Console
@@ -32,9 +33,14 @@ R = TypeVar("R")
 S = TypeVar("S", bound=Settings)
 D = TypeVar("D", bound=DataSettings | RecommendSettings)
 
+
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 GO_ON = "nothing finished was lost, and the same command goes on"
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class PrefectAwayError(NCFError):
+    """There is no Prefect server to tell."""
 
 
 def run_from_command_line(
@@ -153,12 +159,28 @@ def start_prefect() -> None:
     """Start Prefect's embedded server, where none is set, out of reach of the terminal's Ctrl-C.
 
     A terminal sends Ctrl-C to every process of the command; without its server this one could not report its end.
+
+    Raises:
+        PrefectAwayError: it does not start, or the server that is set does not answer.
     """
+    url = get_current_settings().api.url
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server's process inherits the mask
     try:
-        get_client(sync_client=True)
+        problem = get_client(sync_client=True).api_healthcheck()
+    except RuntimeError as error:  # it did not start, and says all that it printed
+        raise PrefectAwayError(
+            "Prefect's server on this machine did not start",
+            got=str(error)[:500],
+            do="run the same command again; with make up there is one that stays",
+        ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if problem is not None:
+        raise PrefectAwayError(
+            "the Prefect server does not answer",
+            got=f"{url or 'the one of this machine'}: {problem}",
+            do="start it (make up), or unset $PREFECT_API_URL for one of this machine's own",
+        )
 
 
 class _ToldAlready(logging.Filter):

@@ -8,6 +8,7 @@ from prefect import State
 from ncf.errors import NCFError
 
 RETRIES, RETRY_SECONDS = 8, 5  # a server that is started again answers within half a minute
+MISTAKES = (TypeError, AttributeError, NameError, LookupError, AssertionError)  # in a program: they stay
 LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
 
 
@@ -15,7 +16,7 @@ def is_passing(task: Any, task_run: Any, state: State[Any]) -> bool:
     """Whether a failure may pass by itself: a network or a database may, wrong data and wrong settings do not."""
     try:
         state.result()
-    except NCFError:
+    except (NCFError, *MISTAKES):
         return False
     except OSError as error:
         return error.errno not in LASTING
