@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
+from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ from flows.preflight import check_before_work
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings
 from flows.subcommands import wrong_switch
-from flows.watched import watched
+from flows.watched import run_watched
 from ncf.config import Settings
 from ncf.content import flatten
 from ncf.data.sources.cache import cache_dir
@@ -44,7 +45,7 @@ class PrefectAwayError(NCFError):
 
 
 def run_from_command_line(
-    flow: Callable[[Any], R],
+    flow: Flow[Any, R],
     settings_type: type[D],
     args: Sequence[str],
     show: Callable[[R, Console], None],
@@ -69,8 +70,7 @@ def run_from_command_line(
         check_before_work(settings)  # here too, so that the user need not wait for Prefect's server to be told
         with (lock or one_at_a_time)(settings.dataset):
             start_prefect()
-            with watched():
-                found = flow(settings)
+            found = run_watched(flow, settings)
             show(found, console)
     except NCFError as error:
         return fail(str(error), EXIT_FAILED)
