@@ -1,4 +1,4 @@
-"""Local time that jumps in the middle of a retraining. Run by `make reliability`."""
+"""Local time that jumps in the middle of a retraining."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from tests.e2e.faults.checks import assert_whole, runs_of
 from tests.e2e.faults.house import House, seconds_since
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
 PART = "Disk and clock"
 DATASET, MACHINE = "clock", "ten"
 

@@ -1,4 +1,4 @@
-"""A disk that runs full in the middle of a training. Run by `make reliability`."""
+"""A disk that runs full in the middle of a training."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from tests.e2e.faults.checks import assert_not_trained_again, assert_whole, fini
 from tests.e2e.faults.house import House, seconds_since
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
 PART = "Disk and clock"
 DATASET, MACHINE = "disk", "nine"
 

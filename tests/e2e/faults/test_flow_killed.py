@@ -1,4 +1,4 @@
-"""kill -9 of the flow process in each stage, two retrainings side by side. Run by `make reliability`."""
+"""kill -9 of the flow process in each stage, two retrainings side by side."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tests.e2e.faults.conftest import STAGES
 from tests.e2e.faults.house import House
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(1400)]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1400)]
 PART = "kill -9 of the flow process"
 
 

@@ -1,4 +1,4 @@
-"""Servers and databases that go away in the middle of a retraining, and come back. Run by `make reliability`."""
+"""Servers and databases that go away in the middle of a retraining, and come back."""
 
 import sqlite3
 import time
@@ -11,7 +11,7 @@ from tests.e2e.faults.checks import assert_whole, finished
 from tests.e2e.faults.house import House, seconds_since
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
 PART = "Servers and databases"
 DATASET, AWAY, LOCKED = "servers", 15.0, 20.0
 TRAINING, REGISTRATION = "hold epoch mlp 3", "hold before flows.retrain.register_challenger"

@@ -1,4 +1,4 @@
-"""What happens by itself after a promotion, a failure, and where nothing has changed. Run by `make reliability`."""
+"""What happens by itself after a promotion, a failure, and where nothing has changed."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from tests.e2e.faults.logs import USERS, write_log
 from tests.e2e.faults.sink import Sink, running_sink
 from tests.e2e.processes import wait_until
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
 DATASET, MACHINE = "daily", "eleven"
 
 
