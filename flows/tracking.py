@@ -16,6 +16,7 @@ from ncf.data.prepared import PreparedData
 
 COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"
 TUNING = "ncf.tuning"
+RUNNING = RunStatus.to_string(RunStatus.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Tracker(Experiment):
 
     def resume_retraining(self, run_id: str) -> None:
         """Go on with an interrupted parent run."""
-        self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        self.client.update_run(run_id, status=RUNNING)
         self.set_tags(run_id, flow_run_tags())
         if STATE in self.client.get_run(run_id).data.tags:
             self.client.delete_tag(run_id, STATE)  # it gets weights anew
@@ -116,6 +117,8 @@ class Tracker(Experiment):
         for run in [*self.nested(run_id), self.client.get_run(run_id)]:
             if COMPLETE not in run.data.tags:
                 self.client.set_terminated(run.info.run_id, status)
+            elif run.info.status == RUNNING:  # MLflow opened it again to log its model, and a kill came in between
+                self.client.set_terminated(run.info.run_id, end_time=run.info.end_time)
 
     # --- models ------------------------------------------------------------------------------------------------------
 
@@ -139,7 +142,7 @@ class Tracker(Experiment):
             if run.data.tags.get(MODEL) == name and COMPLETE not in run.data.tags:
                 run_id = str(run.info.run_id)
                 if resumed is None and can_resume(run_id):
-                    self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+                    self.client.update_run(run_id, status=RUNNING)
                     resumed = run_id
                 else:
                     self.client.delete_run(run_id)

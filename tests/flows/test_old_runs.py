@@ -108,14 +108,17 @@ def test_a_retraining_that_was_killed_is_closed_by_the_next_one(tracker: Tracker
     done, models = add_retraining(tracker, 0)
     killed, _ = add_retraining(tracker, 1, finished=False)
     half = tracker.start_model(killed, "neumf", {}, checkerboard())
+    registering = tracker.start_model(killed, "gmf", {}, checkerboard())
+    tracker.finish(registering)
+    tracker.client.update_run(registering, status="RUNNING")  # as MLflow does while it logs the model
     current, _ = add_retraining(tracker, 2, finished=False)
     close_abandoned(tracker, current)
 
     def status(run_id: str) -> str:
         return str(tracker.client.get_run(run_id).info.status)
 
-    assert [status(run_id) for run_id in (done, models["gmf"], killed, half, current)] == [
-        *["FINISHED"] * 2,
+    assert [status(run_id) for run_id in (done, models["gmf"], registering, killed, half, current)] == [
+        *["FINISHED"] * 3,
         *["KILLED"] * 2,
         "RUNNING",
     ]
