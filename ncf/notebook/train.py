@@ -127,7 +127,7 @@ def _shape_of(*parts: Trained) -> NeuMFConfig:
     """The shape of a NeuMF that has these halves."""
     fields: dict[str, Any] = {}
     for part in parts:
-        fields |= part.bundle.config.model_dump(exclude={"kind"})
+        fields |= part.bundle.config.model_dump(include=set(NeuMFConfig.model_fields) - {"kind"})
     return NeuMFConfig(**fields)
 
 
