@@ -40,7 +40,7 @@ class QualitySizes:
     factors: tuple[int, ...] = (8, 16, 32, 64)
     searched: tuple[int, ...] = (8, 16, 32, 64)
     searched_towers: tuple[int, ...] = (16,)  # wider ones take minutes a trial
-    searched_fused: tuple[int, ...] = (64,)
+    searched_fused: tuple[int, ...] = (8, 16, 32, 64)
     wide: int = 192
     seeds: tuple[int, ...] = (0, 1, 2)
     best_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
