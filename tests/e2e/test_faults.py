@@ -17,7 +17,7 @@ from ncf.data.sources.cache import CACHE_VARIABLE
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import QUICK, RUNS, environment, python_module, running, wait_until
 
-KILLS = 6  # the faults of each stage are in tests/e2e/faults
+KILLS = 12
 
 
 @pytest.mark.slow

@@ -52,7 +52,7 @@ FAULTS = {
     "MLflow server killed and started again": 1,
     "MLflow's database locked for 5 s": 1,
 }
-MEMORY_GROWTH, MEMORY_SLACK_MB, HISTORY_MB = 1.25, 60.0, 2.5
+MEMORY_GROWTH, MEMORY_SLACK_MB, HISTORY_MB = 1.25, 60.0, 1.5
 
 
 @dataclass(frozen=True)
