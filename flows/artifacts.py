@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
+from flows.pictures import save_picture
 from flows.store import TrackingError
 from ncf.files import read_json, write_json
 
@@ -44,8 +45,10 @@ class Artifacts:
         self.log_text(run_id, table.to_csv(index=False), name)
 
     def log_picture(self, run_id: str, picture: Figure, name: str) -> None:
-        """Upload a figure as the artifact `name`, which MLflow's UI shows."""
-        self.client.log_figure(run_id, picture, name)
+        """Upload a figure as the artifact `name`, a PNG file, which MLflow's UI shows."""
+        with tempfile.TemporaryDirectory() as scratch:
+            save_picture(picture, Path(scratch) / name)
+            self.client.log_artifact(run_id, str(Path(scratch) / name))
 
     def read_table(self, run_id: str, name: str, text: Sequence[str] = ()) -> pd.DataFrame:
         """Download a table.

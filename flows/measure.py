@@ -11,7 +11,7 @@ from ncf.evaluation.comparison import PROMOTION_METRIC
 from ncf.evaluation.evaluate import Evaluation, evaluate
 from ncf.evaluation.groups import group_table
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.ranking import Ranks, Scorer, SplitName
+from ncf.evaluation.ranking import HoldoutRanker, Ranks, Scorer
 from ncf.hardware import HardwareConfig
 
 GROUPS, USERS = "groups.csv", "users.csv"
@@ -21,15 +21,18 @@ FULL_RANK, SAMPLED_RANK = "full_rank", "sampled_rank"
 def measure(
     tracker: Tracker, run_id: str, scorer: Scorer, data: PreparedData, hardware: HardwareConfig
 ) -> dict[str, float]:
-    """Every metric on both holdouts; the test's means by group and ranks by user become files of the run.
+    """Every metric on the test holdout; its means by group and ranks by user become files of the run.
 
-    The validation has a prefix of its own, since "validation/" is the series over the epochs.
+    Of the validation what chooses epochs and models, under a prefix of its own: "validation/" is the series by epoch.
     """
-    parts: tuple[tuple[str, SplitName], ...] = ((BEST_VALIDATION, "validation"), ("test", "test"))
-    measured = {prefix: evaluate(scorer, data, split, memory_mb=hardware.scoring_memory_mb) for prefix, split in parts}
-    tracker.artifacts.log_table(run_id, group_table(measured["test"].per_user, data, "test"), GROUPS)
-    tracker.artifacts.log_table(run_id, _users(measured["test"], data), USERS)
-    return {f"{prefix}/{key}": value for prefix, part in measured.items() for key, value in part.figures().items()}
+    memory_mb = hardware.scoring_memory_mb
+    validation = HoldoutRanker(data, "validation", memory_mb=memory_mb).rank_all(scorer).summary()
+    chosen_by = {name: value for key, mean in validation.items() for name, value in mean.figures(key).items()}
+    test = evaluate(scorer, data, "test", memory_mb=memory_mb)
+    tracker.artifacts.log_table(run_id, group_table(test.per_user, data, "test"), GROUPS)
+    tracker.artifacts.log_table(run_id, _users(test, data), USERS)
+    parts = {BEST_VALIDATION: chosen_by, "test": test.figures()}
+    return {f"{part}/{key}": value for part, figures in parts.items() for key, value in figures.items()}
 
 
 def promotion_values(tracker: Tracker, run: ModelRun) -> Values:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 Points = Mapping[int, float]
 
@@ -15,6 +18,7 @@ COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # Okabe and Ito
 DASHES = ("-", "--", "-.", ":")  # and in black and white
 GREY, PALE = "#555555", "#DDDDDD"
 TITLE, LABEL, SMALL, DPI = 14, 12, 11, 110
+PALETTE = 128  # colours of a picture's file
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,13 @@ def new_figure(title: str, height: float) -> Figure:
     figure = Figure(figsize=(9, height), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=TITLE)
     return figure
+
+
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG file with a palette: a third of the size, and the eye sees no difference."""
+    whole = BytesIO()
+    figure.savefig(whole, format="png")
+    Image.open(whole).convert("RGB").quantize(PALETTE).save(path, format="PNG", optimize=True)
 
 
 def _fill(axes: Axes, curves: Sequence[Curve], label: str) -> None:

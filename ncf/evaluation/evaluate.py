@@ -29,8 +29,7 @@ class Evaluation:
         """Means, each with `_ci95`, half the width of its 95 % interval; then what has no interval."""
         figures: dict[str, float] = {}
         for key, values in self.per_user.items():
-            mean = mean_with_interval(values)
-            figures |= {key: mean.value, f"{key}_ci95": mean.half_width}
+            figures |= mean_with_interval(values).figures(key)
         return figures | self.of_all
 
 

@@ -45,8 +45,7 @@ def group_table(per_user: Mapping[str, Values], data: PreparedData, split: Split
     rows = []
     for row, members in _groups(data, split):
         for key, values in per_user.items():
-            mean = mean_with_interval(values[members])
-            row |= {key: mean.value, f"{key}_ci95": mean.half_width}
+            row |= mean_with_interval(values[members]).figures(key)
         rows.append(row)
     return pd.DataFrame(rows)
 

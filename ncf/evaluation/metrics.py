@@ -105,6 +105,10 @@ class Mean:
         """Half the width of the interval: the figure after the ±."""
         return (self.high - self.low) / 2
 
+    def figures(self, key: str) -> dict[str, float]:
+        """The mean under its key, and half the interval's width under the same with `_ci95`."""
+        return {key: self.value, f"{key}_ci95": self.half_width}
+
     def __str__(self) -> str:
         return f"{self.value:.4f} ±{self.half_width:.4f}"
 

@@ -1,13 +1,16 @@
 """The figures, from numbers known beforehand."""
 
 import io
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from PIL import Image
 
-from flows.pictures import Curve, Panel, draw_comparison, draw_training
+from flows.pictures import COLOURS, Curve, Panel, draw_comparison, draw_training, save_picture
 
 LOSS = Curve("loss", {1: 0.6, 2: 0.5, 3: 0.4}, best=2)
 NDCG = Curve("NDCG@10", {3: 0.2, 1: 0.1, 2: 0.3}, best=2)  # a history may come in any order
@@ -63,3 +66,16 @@ def test_a_training_that_diverged_can_be_drawn(value: float) -> None:
     picture = io.BytesIO()
     draw_training("gmf", [Panel("Training", "loss", [Curve("loss", {1: 0.5, 2: value}, best=2)])]).savefig(picture)
     assert picture.getvalue().startswith(b"\x89PNG")
+
+
+def test_the_file_of_a_picture_is_small_and_looks_the_same(tmp_path: Path) -> None:
+    curves = [Curve(f"model {k}", {1: 0.1, 2: 0.2 + k / 20, 3: 0.3}, best=2) for k in range(len(COLOURS))]
+    figure = draw_comparison("all", "NDCG@10", curves, {"popularity": 0.15})
+    save_picture(figure, tmp_path / "picture.png")
+    figure.savefig(tmp_path / "whole.png")
+    files = [tmp_path / name for name in ("picture.png", "whole.png")]
+    small, whole = (np.asarray(Image.open(file).convert("RGB"), dtype=int) for file in files)
+    assert small.shape == whole.shape
+    difference = np.abs(small - whole)  # of 255, red, green and blue
+    assert difference.mean() < 0.2 and (difference > 32).mean() < 0.001
+    assert files[0].stat().st_size < files[1].stat().st_size / 2
