@@ -82,7 +82,7 @@ class Sizes:
 
 QUICK = Sizes(
     *(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000, 0.2, (0, 1), 200),
-    quality=QualitySizes((4, 8), (8,), (8,), (8,), 16, (0, 1), (0, 1), 2, 2, (1, 2)),
+    quality=QualitySizes((4, 8), (8,), (8,), (8,), 16, (0,), (0, 1), 2, 2, (1, 2)),
 )
 
 

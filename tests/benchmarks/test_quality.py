@@ -39,10 +39,11 @@ def board_log(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("factors", [8, 64])
 @pytest.mark.parametrize("log", ["ml-1m", "ml-100k", "made-up"])
-def test_a_search_begins_inside_its_own_space(log: str, model: Any, factors: int) -> None:
-    recipe = first_recipe(log, model, factors, "sampled", 1000)
-    check_space(model, recipe, space_of(log, model))
-    assert recipe.training.validate_by == "sampled"
+@pytest.mark.parametrize("protocol", ["sampled", "full"])
+def test_a_search_begins_inside_its_own_space(log: str, model: Any, factors: int, protocol: Any) -> None:
+    recipe = first_recipe(log, model, factors, protocol, 1000)
+    check_space(model, recipe, space_of(log, model, protocol))
+    assert recipe.training.validate_by == protocol
     assert recipe.training.negatives == ("all" if model == "gmf" else "uniform")
 
 

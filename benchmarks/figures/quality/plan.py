@@ -127,7 +127,10 @@ class Plan:
             "log": self.log,
             "model": kind.model,
             "recipe": first.model_dump(mode="json"),
-            "space": {name: range_.model_dump(mode="json") for name, range_ in space_of(self.log, kind.model).items()},
+            "space": {
+                name: range_.model_dump(mode="json")
+                for name, range_ in space_of(self.log, kind.model, self.protocol).items()
+            },
             "parts": parts or None,
             "seed": SEARCH_SEED,
             "trials": self.sizes.trials,
