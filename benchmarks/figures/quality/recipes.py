@@ -31,6 +31,7 @@ ALL_PAIRS: Mapping[str, Any] = MappingProxyType(
 )
 # choices of a search, which begins with the first: 70 or 35 users a step of MovieLens-1M, 19 or 77 of MovieLens-100K
 PAIRS_PER_STEP = MappingProxyType({"ml-1m": (2**18, 2**17), "ml-100k": (2**15, 2**17)})
+TOWER_EPOCHS = MappingProxyType({"ml-1m": 12, "ml-100k": 20})  # of 400 to 1,100 steps, and of 50 to 110
 WARMUP_EPOCHS: Mapping[ModelName, int] = MappingProxyType(  # before a trial is given up
     {"gmf": 20, "mlp": 2, "neumf": 2, "neumf-pretrained": 2}  # over all pairs a small rate begins slowly and ends well
 )
@@ -98,6 +99,8 @@ def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, m
     def epochs(number: int) -> int:
         return min(number, most_epochs)
 
+    of_tower = epochs(TOWER_EPOCHS.get(log, TOWER_EPOCHS["ml-100k"]))
+
     match model:
         case "gmf":
             all_pairs = {**shared, **ALL_PAIRS, "batch_size": _pairs_per_step(log)[0]}
@@ -106,10 +109,10 @@ def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, m
             )
             return GMFRecipe(model=GMFConfig(embedding_dim=factors, head="ones"), training=training)
         case "mlp":
-            of_mlp = MLPTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.003, max_epochs=epochs(12))
+            of_mlp = MLPTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.003, max_epochs=of_tower)
             return MLPRecipe(model=MLPConfig(layers=tower(factors), dropout=0.1), training=of_mlp)
         case "neumf":
-            of_neumf = NeuMFTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.004, max_epochs=epochs(12))
+            of_neumf = NeuMFTraining(**DRAWN, **shared, learning_rate=0.008, embedding_l2=0.004, max_epochs=of_tower)
             shape = NeuMFConfig(embedding_dim=factors, layers=tower(factors), dropout=0.1)
             return NeuMFRecipe(model=shape, training=of_neumf)
         case "neumf-pretrained":
