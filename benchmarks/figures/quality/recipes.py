@@ -66,21 +66,22 @@ SPACES: Mapping[ModelName, Mapping[str, Range]] = MappingProxyType(
 )
 
 
-# where every item competes, what nobody has weighs more than among 99 drawn candidates
-GMF_BY_FULL_RANKING: Mapping[str, Range] = MappingProxyType(
+# where every item competes, what nobody has weighs more than among 99 drawn candidates; GMF's scores are smaller then
+BY_FULL_RANKING: Mapping[ModelName, Mapping[str, Range]] = MappingProxyType(
     {
-        "training.learning_rate": FloatRange(low=0.005, high=0.05, log=True),
-        "training.unobserved_weight": FloatRange(low=0.1, high=2.0, log=True),
+        "gmf": {
+            "training.learning_rate": FloatRange(low=0.005, high=0.05, log=True),
+            "training.unobserved_weight": FloatRange(low=0.1, high=2.0, log=True),
+        },
+        "neumf-pretrained": {"alpha": FloatRange(low=0.9, high=0.999)},
     }
 )
 
 
 def space_of(log: str, model: ModelName, protocol: Protocol) -> dict[str, Range]:
     """Between which limits a search on a log looks."""
-    if model != "gmf":
-        return dict(SPACES[model])
-    steps = {"training.batch_size": Choices(choices=_pairs_per_step(log))}
-    return {**steps, **SPACES[model], **(GMF_BY_FULL_RANKING if protocol == "full" else {})}
+    steps = {"training.batch_size": Choices(choices=_pairs_per_step(log))} if model == "gmf" else {}
+    return {**steps, **SPACES[model], **(BY_FULL_RANKING.get(model, {}) if protocol == "full" else {})}
 
 
 def _pairs_per_step(log: str) -> tuple[int, ...]:
