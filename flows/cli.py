@@ -67,7 +67,7 @@ def run_from_command_line(
         return fail(str(error), EXIT_USAGE)
     quieten()
     try:
-        check_before_work(settings)  # here too, so that the user need not wait for Prefect's server to be told
+        check_before_work(settings, retries=0)  # here too, so that the user need not wait to be told
         with (lock or one_at_a_time)(settings.dataset):
             start_prefect()
             found = run_watched(flow, settings)

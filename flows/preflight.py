@@ -16,11 +16,16 @@ from ncf.serving.batch.config import FileOutput
 from ncf.serving.batch.write import target_of
 from ncf.training.hardware import check_hardware
 
+RETRIES = 6  # a minute in all: a server that is being started again must not cost a scheduled run
 NEEDED_BYTES = 200_000_000  # a retraining of ML-100K writes about a tenth of this; a database must never run full
 
 
-def check_before_work(settings: DataSettings | RecommendSettings) -> None:
+def check_before_work(settings: DataSettings | RecommendSettings, retries: int = RETRIES) -> None:
     """Refuse to start what could not end.
+
+    Args:
+        settings: of the flow.
+        retries: how often an MLflow server that does not answer is asked again.
 
     Raises:
         ConfigError: the hardware or the engine asked for is not there, a folder can't be written, or its disk is nearly
@@ -31,43 +36,43 @@ def check_before_work(settings: DataSettings | RecommendSettings) -> None:
         TrackingError: MLflow does not answer.
     """
     if isinstance(settings, RecommendSettings):
-        check_recommending(settings)
+        check_recommending(settings, retries)
     elif isinstance(settings, MonitorSettings):
-        check_monitoring(settings)
+        check_monitoring(settings, retries)
     else:
-        check_data(settings)
+        check_data(settings, retries)
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
 
 
-def check_data(settings: DataSettings) -> None:
+def check_data(settings: DataSettings, retries: int) -> None:
     """What it takes to read a log, and to train on it if that is meant."""
     check_source(settings.log_source)
     if settings.engine.kind == "dask":
         check_installed()
     if isinstance(settings, ModelSettings):
-        check_training(settings)
+        check_training(settings, retries)
     if isinstance(settings, RetrainSettings):
         check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
 
 
-def check_monitoring(settings: MonitorSettings) -> None:
+def check_monitoring(settings: MonitorSettings, retries: int) -> None:
     """What a look at the data needs, but for the log: that it can't be read is a finding."""
     check_hardware(settings.hardware)
     if settings.engine.kind == "dask":
         check_installed()
-    check_tracking()
+    check_tracking(retries)
 
 
-def check_training(settings: ModelSettings) -> None:
+def check_training(settings: ModelSettings, retries: int) -> None:
     """What training needs beside its data."""
     check_hardware(settings.hardware)
     store = sqlite_folder(tracking_uri())
     if store is not None:
         check_folder(store, "run in a folder that can be written, or set $MLFLOW_TRACKING_URI")
-    check_tracking()
+    check_tracking(retries)
 
 
-def check_recommending(settings: RecommendSettings) -> None:
+def check_recommending(settings: RecommendSettings, retries: int) -> None:
     """What recommendations need that can be known before the champion is read."""
     check_hardware(settings.hardware)
     if isinstance(settings.place, FileOutput):
@@ -75,7 +80,7 @@ def check_recommending(settings: RecommendSettings) -> None:
     uri = tracking_uri()
     if sqlite_folder(uri) is not None and not Path(uri.removeprefix(SQLITE)).exists():
         raise no_champion(settings)
-    check_tracking()
+    check_tracking(retries)
 
 
 def no_champion(settings: RecommendSettings) -> ModelError:

@@ -12,12 +12,14 @@ import mlflow
 import requests
 from filelock import FileLock
 from mlflow import MlflowClient
+from requests.adapters import HTTPAdapter, Retry
 
 from ncf.errors import NCFError
 from ncf.files import new_file
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 ANSWER_SECONDS = 10.0
+STARTING = (502, 503, 504)  # what a proxy says while the server behind it is started
 SQLITE = "sqlite:///"
 
 
@@ -43,16 +45,22 @@ def tracking_uri() -> str:
     return given or f"sqlite:///{tracking_folder() / 'mlflow.db'}"
 
 
-def check_tracking() -> None:
+def check_tracking(retries: int = 0) -> None:
     """Make sure that MLflow is there, before any work.
+
+    Args:
+        retries: how often a server that does not answer is asked again, after 0, 2, 4, 8, ... seconds.
 
     Raises:
         TrackingError: the server does not answer, or the folder can't be written.
     """
     uri = tracking_uri()
     if urlsplit(uri).scheme in ("http", "https"):
+        asked_again = HTTPAdapter(max_retries=Retry(retries, backoff_factor=1, status_forcelist=STARTING))
         try:
-            requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).raise_for_status()
+            with requests.Session() as session:
+                session.mount(uri, asked_again)
+                session.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS).raise_for_status()
         except requests.RequestException as error:
             raise TrackingError(
                 f"the MLflow server at {uri} does not answer",

@@ -1,6 +1,8 @@
 import errno
 import shutil
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Timer
 from typing import NamedTuple
 
 import pytest
@@ -16,6 +18,7 @@ from flows.retrain import retrain
 from flows.settings import DataSettings, RetrainSettings
 from flows.store import TrackingError
 from ncf.errors import ConfigError
+from tests.e2e.processes import free_port
 
 
 class Usage(NamedTuple):
@@ -40,7 +43,38 @@ def test_a_full_disk_is_refused_before_any_work(workspace: Path, monkeypatch: py
 def test_a_mlflow_server_that_does_not_answer_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(TrackingError, match="127.0.0.1:9 does not answer.*MLFLOW_TRACKING_URI"):
+        check_before_work(RetrainSettings(), retries=0)
+
+
+class Healthy(BaseHTTPRequestHandler):
+    """A server that is well."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+
+def test_a_flow_waits_for_a_mlflow_server_that_is_being_started(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    servers: list[HTTPServer] = []
+
+    def start() -> None:
+        servers.append(HTTPServer(("127.0.0.1", port), Healthy))
+        servers[0].serve_forever()
+
+    starting = Timer(1.0, start)
+    starting.start()
+    try:
         check_before_work(RetrainSettings())
+    finally:
+        starting.join(timeout=0.1)
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+    assert servers, "it was not there at first"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
