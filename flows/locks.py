@@ -18,6 +18,10 @@ LEASE_SECONDS = 60.0  # the least that Prefect allows: so long a killed holder k
 
 
 class LockError(NCFError):
+    """A lock can't be had in time."""
+
+
+class HeldError(LockError):
     """Somebody else holds a lock for too long."""
 
 
@@ -39,7 +43,8 @@ def global_lock(
             time: a lease that it finds there is that of a dead one, and is given back instead of waited for.
 
     Raises:
-        LockError: another holds it for longer.
+        HeldError: another holds it for longer.
+        LockError: nobody holds it, but the server does not hand it out.
     """
     embedded = get_current_settings().api.url is None
     with ExitStack() as stack:
@@ -48,11 +53,22 @@ def global_lock(
                 _file_lock(name, wait_seconds) if embedded else _limit(name, wait_seconds, must_keep, lease_file)
             )
         except (Timeout, TimeoutError) as error:
-            raise LockError(
+            if not embedded and not _is_held(name):
+                raise LockError(
+                    f"the Prefect server did not hand out the lock {name} in {wait_seconds:.0f} seconds",
+                    got="nobody holds it",
+                    do="see in the server's log whether it has too much to do; the next run goes on",
+                ) from error
+            raise HeldError(
                 f"another run holds the lock {name}, and did so for {wait_seconds:.0f} seconds",
                 do=f"wait for it, or see who it is: prefect global-concurrency-limit inspect {name}",
             ) from error
         yield
+
+
+def _is_held(name: str) -> bool:
+    """Whether the server says that somebody is in."""
+    return get_client(sync_client=True).read_global_concurrency_limit_by_name(name).active_slots > 0
 
 
 def _file_lock(name: str, wait_seconds: float) -> FileLock:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from filelock import FileLock, Timeout
 from prefect.settings import get_current_settings
 
-from flows.locks import LEASE_SECONDS, LockError, global_lock
+from flows.locks import LEASE_SECONDS, HeldError, global_lock
 from ncf.data.sources.cache import cache_dir
 from ncf.errors import NCFError
 
@@ -31,6 +31,7 @@ def one_retraining(dataset: str, wait_seconds: float = WAIT_SECONDS) -> Iterator
 
     Raises:
         AnotherRetrainingError: another process is at work.
+        LockError: the Prefect server does not hand out the right, which nobody holds.
     """
     path = cache_dir() / "locks" / f"retrain-{dataset}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,7 @@ def one_retraining(dataset: str, wait_seconds: float = WAIT_SECONDS) -> Iterator
             if get_current_settings().api.url is not None:
                 lease_file = path.with_suffix(".lease")
                 stack.enter_context(global_lock(f"ncf-retrain-{dataset}", wait_seconds, False, lease_file))
-        except (Timeout, LockError) as error:
+        except (Timeout, HeldError) as error:
             where = "this machine" if isinstance(error, Timeout) else "another machine"
             raise AnotherRetrainingError(
                 f"{dataset} is being retrained already, on {where}; one retraining of a data set runs at a time",

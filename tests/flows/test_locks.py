@@ -6,13 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings, temporary_settings
 
-from flows.locks import LockError, global_lock
+from flows import locks
+from flows.locks import HeldError, LockError, global_lock
 from tests.e2e.processes import environment
 
 HOLD = """
@@ -37,7 +39,7 @@ def holds_alone(name: str) -> bool:
         try:
             with global_lock(name, 0.5):
                 entered.set()
-        except LockError as error:
+        except HeldError as error:
             refused.append(str(error))
 
     with global_lock(name, 5):
@@ -69,6 +71,18 @@ def test_another_lock_and_an_error_inside_are_no_hindrance(prefect_server: None)
         raise TimeoutError("of the block's own")
     with global_lock("ncf-test", 5):
         pass
+
+
+def test_a_server_that_does_not_hand_out_what_nobody_holds_is_not_taken_for_another_run(
+    prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_slow(*_: Any, **__: Any) -> NoReturn:
+        raise TimeoutError("Scope timed out after 0.5 second(s).")
+
+    monkeypatch.setattr(locks, "concurrency", too_slow)
+    with pytest.raises(LockError, match="did not hand out the lock ncf-test-slow in 0 seconds.*nobody holds") as caught:
+        global_lock("ncf-test-slow", 0.4).__enter__()
+    assert not isinstance(caught.value, HeldError), "it would be told as another retraining"
 
 
 def test_with_the_embedded_server_a_killed_process_leaves_the_lock_free(tmp_path: Path) -> None:
