@@ -12,14 +12,14 @@ from flows.automations import RULES
 
 HEAD = """# Flows and deployments
 
-Made from [prefect.yaml](../../prefect.yaml) and from the flows themselves when this site is built. `make up`, or
-`prefect --no-prompt deploy --all`, puts the deployments on a Prefect server ([how](../deployment.md)). One is run with
+Generated from [prefect.yaml](../../prefect.yaml) and from the flows themselves when this site is built. `make up`, or
+`prefect --no-prompt deploy --all`, puts the deployments on a Prefect server ([how](../deployment.md)). Run one with
 
 ```
 .venv/bin/prefect deployment run retrain/ml-100k --watch
 ```
 
-and its one parameter is `settings`, a JSON object ([all settings](settings.md)): `-p 'settings={"seed": 1}'`.
+Its only parameter is `settings`, a JSON object ([all settings](settings.md)): `-p 'settings={"seed": 1}'`.
 
 | deployment | schedule | at the same time | settings |
 | --- | --- | --- | --- |
@@ -35,8 +35,8 @@ def page() -> str:
     return "\n".join([HEAD + "\n".join(rows), "", *about, "## What happens by itself", "", AUTOMATIONS, *_rules()])
 
 
-AUTOMATIONS = """Automations on the Prefect server, which `make up` or `python -m flows.automations` makes and keeps in
-line with the code. Switch one off on its page in Prefect, and it stays off.
+AUTOMATIONS = """Automations on the Prefect server, which `make up` or `python -m flows.automations` creates and keeps in
+line with the code. If you switch one off on its page in Prefect, it stays off.
 
 | automation | what it does |
 | --- | --- |"""

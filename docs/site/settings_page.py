@@ -15,13 +15,13 @@ from ncf.config import Settings
 BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "more than"), (Le, "le", "at most"), (Lt, "lt", "less than"))
 HEAD = """# Settings
 
-Every setting of every command, made from the models that read them (`ncf/config.py`, `flows/settings.py` and their
-like) when this site is built. A setting of a group is given with a dot, on the command line with hyphens
+Every setting of every command, generated from the models that read them (`ncf/config.py`, `flows/settings.py` and the
+like) when this site is built. A setting of a group is given with a dot: on the command line with hyphens
 (`--gmf.training.learning-rate 0.01`), in a deployment and in Python by its name
-(`{"gmf": {"training": {"learning_rate": 0.01}}}`). Where no default is shown, the setting must be given; *empty* is
-`null`.
+(`{"gmf": {"training": {"learning_rate": 0.01}}}`). If no default is shown, the setting must be given. *empty* is
+`null`; *as there* means the defaults of the group that is linked.
 
-What is not given comes, for the models' settings, from [`--settings`](../training.md#where-settings-come-from).
+Settings of models that you do not give come from [`--settings`](../training.md#where-settings-come-from).
 """
 
 
