@@ -5,7 +5,7 @@ A first model, from the data to a list, in a notebook:
 >>> import ncf
 >>> ratings = ncf.load_ratings("ml-100k")                             # or a path, or a DataFrame
 >>> data, report = ncf.prepare_ratings("ml-100k", ratings)            # filtered, split, numbered
->>> gmf = ncf.train("gmf", data, {"training": {"max_epochs": 2}})     # 60 epochs at most, if nothing is said
+>>> gmf = ncf.train("gmf", data, {"training": {"max_epochs": 2}})     # by default at most 60 epochs
 >>> table = ncf.compare({"gmf": gmf}, data)                           # beside popularity and item-kNN
 >>> list(table.index)
 ['popularity', 'item-knn', 'gmf']
@@ -26,8 +26,8 @@ In the order of their use:
     Recommender       lists for users known, unknown, or known by a few items alone
     Catalogue         the items of a model: found by title, similar ones, their vectors
     Bundle            a trained model as a folder: save and load
-    Ratings, PreparedData, Trained   what the functions hand on
-    NCFError          every error that a user can mend
+    Ratings, PreparedData, Trained   what the functions return and take
+    NCFError          base of every error that a user can fix
 
 `user_id` and `item_id` are ids as the log has them; `users` and `items` are indices, dense int64 from 0. All errors say
 what was wrong, the value, what is allowed, and what to do.

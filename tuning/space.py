@@ -123,7 +123,7 @@ def space_of(
         all_pairs: whether every unobserved pair is a negative, so that samples and negatives mean something else.
 
     Raises:
-        ConfigError: a setting that is not to be searched is not searched anyway; or nothing is left.
+        ConfigError: `overrides` takes out a setting that is not in the default space; or nothing is left to search.
     """
     space = {searched.name: searched.range for searched in (*SPACES[model], *(_ALL_PAIRS if all_pairs else ()))}
     for name, given in (overrides or {}).items():

@@ -35,8 +35,8 @@ def page() -> str:
     return "\n".join([HEAD + "\n".join(rows), "", *about, "## What happens by itself", "", AUTOMATIONS, *_rules()])
 
 
-AUTOMATIONS = """Automations on the Prefect server, which `make up` or `python -m flows.automations` creates and keeps in
-line with the code. If you switch one off on its page in Prefect, it stays off.
+AUTOMATIONS = """Automations on the Prefect server. `make up` or `python -m flows.automations` creates them and keeps
+them in line with the code. If you switch one off on its page in Prefect, it stays off.
 
 | automation | what it does |
 | --- | --- |"""

@@ -19,7 +19,7 @@ Every setting of every command, generated from the models that read them (`ncf/c
 like) when this site is built. A setting of a group is given with a dot: on the command line with hyphens
 (`--gmf.training.learning-rate 0.01`), in a deployment and in Python by its name
 (`{"gmf": {"training": {"learning_rate": 0.01}}}`). If no default is shown, the setting must be given. *empty* is
-`null`; *as there* means the defaults of the group that is linked.
+`null`, on the command line `None`; *as there* means the defaults of the group that is linked.
 
 Settings of models that you do not give come from [`--settings`](../training.md#where-settings-come-from).
 """

@@ -23,8 +23,8 @@ PAIRS_AT_ONCE = 2**16  # of users and candidates, so that a model's hidden units
 class Scorer(Protocol):
     """Anything that can score the whole catalogue for some users.
 
-    A scorer that can be called as the models are, with users int64[B] and items int64[B, C] for float[B, C], is asked
-    for no more than the candidates when they are ranked alone.
+    A scorer that can also be called as the models can, with users int64[B] and items int64[B, C] -> float[B, C], has to
+    score only the candidates when these alone are ranked.
     """
 
     def score_all(self, users: Tensor) -> Tensor:

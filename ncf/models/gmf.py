@@ -15,8 +15,8 @@ class GMF(nn.Module):
         phi(p_u, q_i) = p_u * q_i                    (element by element)
         y_ui          = sigmoid(h . phi(p_u, q_i) + b)
 
-    Here the model returns the logit h . phi + b; the sigmoid belongs to the loss. The bias b is the authors' code's.
-    With h all ones and for good, and the identity in place of the sigmoid, it is matrix factorisation.
+    Here the model returns the logit h . phi + b; the sigmoid belongs to the loss. The bias b comes from the
+    authors' code. With h fixed at ones, and the identity in place of the sigmoid, this is matrix factorisation.
 
     Args:
         num_users, num_items: table sizes.
@@ -49,12 +49,12 @@ class GMF(nn.Module):
         return phi @ self.head + self.bias
 
     def items_part(self) -> None:
-        """Nothing of `score_all` is the items' alone."""
+        """None: no part of `score_all` depends on the items alone."""
 
     def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
-        """Score the whole catalogue: users int64[B] -> logits float[B, num_items], the same bits in any company.
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items].
 
-        `items_part` is as the MLP's.
+        A user's logits are bit for bit the same, whoever else is scored. `items_part` is not used; MLP has it.
         """
         return product(self.user_embedding(users) * self.head, self.item_embedding.weight.T).add_(self.bias)
 

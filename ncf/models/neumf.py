@@ -49,11 +49,11 @@ class NeuMF(nn.Module):
     def from_pretrained(cls, gmf: GMF, mlp: MLP, alpha: float) -> Self:
         """Start from trained models (paper, section 3.4.1 and equation 13): h = [alpha h_GMF ; (1 - alpha) h_MLP].
 
-        Embeddings and hidden layers are copied; the biases are weighed as the heads are. At the start therefore
+        Embeddings and hidden layers are copied; the biases are weighted like the heads. So at the start
         logit_NeuMF = alpha logit_GMF + (1 - alpha) logit_MLP, exactly.
 
         Raises:
-            ModelError: the two models are of other numbers of users or items.
+            ModelError: the two models have different numbers of users or items.
         """
         shapes = [(m.user_embedding.num_embeddings, m.item_embedding.num_embeddings) for m in (gmf, mlp)]
         if shapes[0] != shapes[1]:
@@ -78,11 +78,11 @@ class NeuMF(nn.Module):
         return self.gmf(users, items) + self.mlp(users, items)
 
     def items_part(self) -> Tensor:
-        """The MLP half's."""
+        """`items_part` of the MLP half."""
         return self.mlp.items_part()
 
     def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
-        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]; `items_part` is as the MLP's."""
+        """Score the whole catalogue: users int64[B] -> logits float[B, num_items]; `items_part` as in MLP."""
         return self.gmf.score_all(users).add_(self.mlp.score_all(users, items_part))
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:

@@ -62,11 +62,11 @@ def fit(
     """Train a model until the validation NDCG@10 no longer rises, and restore the best epoch.
 
     The initial weights are validated too and count as epoch 0, so that training on from a good model never makes it
-    worse. The model given is the one trained.
+    worse. The given model itself is trained.
 
-    With `epochs` it is trained for exactly so many, and keeps the last weights: for data without a validation holdout,
-    as `PreparedData.refitted` gives it, where an earlier training has told how many are good. The learning rate then
-    falls as it did there, towards `max_epochs`.
+    With `epochs` the model is trained for exactly that many, and keeps the last weights: for data without a validation
+    holdout, as `PreparedData.refitted` gives it, when an earlier training has found the best number. A schedule of the
+    learning rate still falls towards `max_epochs`, as it did there.
 
     Args:
         model: the model with its initial values.
@@ -77,8 +77,8 @@ def fit(
         hardware: where to compute.
         loggers: receive the training loss and the validation metrics of each epoch.
         callbacks: further Lightning callbacks.
-        checkpoint_folder: where the last two epochs are kept. If it has a checkpoint of this very training, that is
-            gone on with, and ends (on one CPU thread) with bitwise the weights of one that was never interrupted.
+        checkpoint_folder: where checkpoints of the last two epochs are kept. If it has one of this very training, that
+            is resumed; on one CPU thread the weights are then bitwise those of a training that was never interrupted.
         epochs: how many, if the validation is not to decide; at most `max_epochs`.
 
     Raises:

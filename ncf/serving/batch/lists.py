@@ -43,7 +43,7 @@ class Lists:
 
     @classmethod
     def of(cls, recommender: Recommender, user_ids: Ids, k: int, block_rows: int = BLOCK_ROWS) -> "Lists":
-        """The same; k is cut to the number of items that may be recommended."""
+        """Lists with k reduced to the number of items that may be recommended, if that is less."""
         return cls(recommender, user_ids, min(k, left_over(recommender)), block_rows)
 
     @cached_property

@@ -37,27 +37,28 @@ def target_of(output: OutputConfig, database_url: str | None = None) -> Target:
 
 
 def no_progress(total: int, before: int) -> AbstractContextManager[Callable[[int], None]]:
-    """Tells no one."""
+    """Shows nothing."""
     return nullcontext(lambda users: None)
 
 
 def write_lists(
     lists: Lists, version: int, target: Target, folder: Path, progress: Progress = no_progress
 ) -> dict[str, int]:
-    """Work the lists out and write them, whole or not at all.
+    """Compute the lists and write them, whole or not at all.
 
     Args:
         lists: for whom, and how many.
         version: of the model, for the column model_version.
         target: where to.
-        folder: keeps the blocks that are done until all is written; one for everybody, such as a folder of the cache.
-        progress: from the number of users, and of those done before, to what is told of each block's users.
+        folder: keeps the finished blocks until all is written; shared by all runs, such as a folder of the cache.
+        progress: called with the number of users and of those done before; its context gives what is called with the
+            number of users of each finished block.
 
     Returns:
-        users, of these unknown to the model, and rows written.
+        Numbers of "users", of those "unknown" to the model, and of "rows" written.
 
     Raises:
-        ConfigError: the target can't be written; told before any work.
+        ConfigError: the target can't be written; found before any work.
         DataError: writing failed.
         ModelError: a score is NaN.
     """
