@@ -22,7 +22,7 @@ OURS = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}", "pref
 
 
 def crash_what_is_silent(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """A run whose process, worker or machine died says nothing any more, and would stay Running for ever."""
+    """Marks a run as Crashed when its heartbeats stop: a run whose process or machine died can't say so itself."""
     return [
         AutomationCore(
             name=f"{PREFIX}crash what is silent",
@@ -50,7 +50,7 @@ def crash_what_is_silent(client: SyncPrefectClient, deployments: Sequence[Deploy
 
 
 def crash_what_never_begins(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """A run whose worker died just after taking it has no process that could be silent, and stays Pending for ever."""
+    """Marks a run as Crashed that stays Pending: its worker died just after taking it, before there was a heartbeat."""
     return [
         AutomationCore(
             name=f"{PREFIX}crash what never begins",
@@ -76,7 +76,7 @@ def crash_what_never_begins(client: SyncPrefectClient, deployments: Sequence[Dep
 
 
 def recommend_after_promotion(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """A new champion, whoever promoted it, writes its recommendations."""
+    """Starts the recommend deployment of a data set when it has a new champion, whoever promoted it."""
     return [
         AutomationCore(
             name=f"{PREFIX}{each.name} after a promotion",
@@ -95,7 +95,7 @@ def recommend_after_promotion(client: SyncPrefectClient, deployments: Sequence[D
 
 
 def retrain_after_drift(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """Data that have changed beyond the monitor's thresholds start one retraining."""
+    """Starts one retraining of a data set when the monitor finds that its data have changed beyond the thresholds."""
     return [
         AutomationCore(
             name=f"{PREFIX}{each.name} after drift",
@@ -114,7 +114,7 @@ def retrain_after_drift(client: SyncPrefectClient, deployments: Sequence[Deploye
 
 
 def tell_of_failures(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """Whoever is behind the block ncf-notifications hears of runs that failed or crashed."""
+    """Notifies the block ncf-notifications, if there is one, of runs that failed, crashed or timed out."""
     text = (
         "flow_run.name ~ ' (' ~ flow.name ~ ') is ' ~ flow_run.state.name ~ ': ' ~ (flow_run.state.message or '')"
         " ~ ' ' ~ ((flow_run | ui_url) or '')"  # a server that was not told its own address knows no link
@@ -139,7 +139,7 @@ def tell_of_failures(client: SyncPrefectClient, deployments: Sequence[Deployed])
 
 
 def tell_of_promotions(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """Whoever is behind the block ncf-notifications hears of every new champion."""
+    """Notifies the block ncf-notifications, if there is one, of every new champion."""
     action = teller(client, "event.payload.text", "A new champion")
     if action is None:
         return []
