@@ -54,7 +54,8 @@ class ServeSettings(DatasetSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
-        description="addresses whose X-Forwarded-For tells the client's, for requests_per_second; none is believed",
+        description="addresses of proxies whose X-Forwarded-For is believed to have the client's address, by which "
+        "requests_per_second counts; empty: none",
     )
     limits: Limits = Field(default_factory=Limits)
 

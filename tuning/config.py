@@ -61,8 +61,8 @@ class StorageConfig(Settings):
 
     url: str | None = Field(
         default=None,
-        description="SQLAlchemy URL without a password, such as sqlite:///studies.db; empty: the place that the "
-        "caller has for it",
+        description="SQLAlchemy URL without a password, such as sqlite:///studies.db; empty: the caller's own "
+        "place, of make tune mlruns/optuna.db",
     )
     heartbeat_seconds: int = Field(
         default=10, ge=1, le=3600, description="seconds between two signs of life of a running trial"

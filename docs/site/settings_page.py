@@ -1,5 +1,6 @@
 """The page of all settings, from the pydantic models that the commands read: so it can't differ from them."""
 
+import re
 import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -12,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from docs.site.commands import COMMANDS, Command
 from ncf.config import Settings
 
+SENTENCE_END = re.compile(r"\. (?=[A-Z])")  # not that of an abbreviation, such as "eq. 8"
 BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "more than"), (Le, "le", "at most"), (Lt, "lt", "less than"))
 HEAD = """# Settings
 
@@ -54,7 +56,7 @@ def _table(model: type[Settings]) -> str:
 
 def _row(name: str, field: FieldInfo) -> str:
     inner = _models(field.annotation)
-    meaning = field.description or (_doc(inner[0]).partition(". ")[0].rstrip(".") if inner else "")
+    meaning = field.description or (SENTENCE_END.split(_doc(inner[0]), maxsplit=1)[0].rstrip(".") if inner else "")
     cells = [f"`{name}`", _values(field), _default(field), meaning]
     if inner and isinstance(field.default, BaseModel):
         changed = _changed(field.default)

@@ -32,7 +32,7 @@ class FolderSettings(Settings):
 
 
 class UpSettings(FolderSettings):
-    """Start an MLflow server, a Prefect server with the deployments of prefect.yaml, and a worker; again: see to it."""
+    """Start an MLflow server, a Prefect server with the deployments of prefect.yaml, and a worker, unless they run."""
 
     host: str = Field(
         default="127.0.0.1", description="address to listen on; any but this machine's own needs passwords"
@@ -90,6 +90,8 @@ class LogsSettings(FolderSettings):
     """Print the end of the logs."""
 
     program: str = Field(
-        default="", pattern=r"^(|mlflow|prefect|worker|supervisord)$", description="of this one; empty: of all"
+        default="",
+        pattern=r"^(|mlflow|prefect|worker|supervisord)$",
+        description="mlflow, prefect, worker or supervisord; empty: all",
     )
     lines: int = Field(default=LOG_LINES, ge=1, le=1_000_000, description="last lines of each")

@@ -22,6 +22,8 @@ def test_a_setting_has_its_values_default_and_meaning() -> None:
         page, "MLPConfig"
     )
     assert "| `to` | path |  | folder to make" in section(page, "backup"), "a setting without a default"
+    assert "| Shape of GMF (paper, eq. 8-9) |" in section(page, "GMFRecipe"), "a sentence ends before a capital"
+    assert "| Where to compute |" in section(page, "retrain"), "the first sentence alone"
     assert "| `gradient_clip` | number, more than 0.0 | empty | largest norm" in section(page, "GMFTraining")
 
 

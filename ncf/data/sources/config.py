@@ -23,8 +23,8 @@ ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
 class Columns(Settings):
     """What the log calls its columns: a name, or a place from 0 where there is no header."""
 
-    user: ColumnName = Field(default="user_id", description="who")
-    item: ColumnName = Field(default="item_id", description="met what")
+    user: ColumnName = Field(default="user_id", description="the users")
+    item: ColumnName = Field(default="item_id", description="the items")
     rating: ColumnName | None = Field(
         default=None, description="how well liked, or how often; empty: the column rating if there is one, else 1"
     )
