@@ -1,7 +1,9 @@
 """The quality benchmark: what is searched, trained and read, on logs small enough for a test."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bench import QUICK, Bench
-from benchmarks.figures.quality.plan import Kind, Plan, kinds_of
+from benchmarks.figures.quality.plan import Kind, Plan, kinds_of, searched_kinds
 from benchmarks.figures.quality.recipes import MODELS, drawn_recipe, first_recipe, space_of, tower, with_factors
 from benchmarks.kept import Kept
 from benchmarks.ours import quality
@@ -68,6 +70,28 @@ def test_what_pretraining_needs() -> None:
     assert Kind("neumf-pretrained", 64, 192).parts == (Kind("gmf", 192), Kind("mlp", 64))
     assert Kind("neumf", 8).parts == ()
     assert [kind.factors for kind in kinds_of([8, 64])] == [64] * 4 + [8] * 4
+
+
+class SpecBench(Bench):
+    """Answers searches at once, and keeps what was asked."""
+
+    def ours_apart(self, job: dict[str, Any]) -> dict[str, Any]:
+        (self.folder / f"{job['model']}-{len(list(self.folder.iterdir()))}.json").write_text(json.dumps(job))
+        return {"recipe": job["recipe"], "epoch": 1, "score": 0.5}
+
+
+def test_a_fusion_is_searched_with_the_parts_that_it_is_made_of(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    todo = Plan(Kept(SpecBench(QUICK, asked), tmp_path), "board", "full", replace(QUICK.quality, searched=(8, 32)))
+    todo.search(searched_kinds(todo.sizes))
+    jobs = [read_json(path) for path in asked.iterdir()]
+    assert sorted(job["model"] for job in jobs) == ["gmf", "mlp", "neumf", "neumf-pretrained"]
+    [fused] = [job for job in jobs if job["parts"]]
+    by_model = {job["model"]: job["recipe"]["model"] for job in jobs if not job["parts"]}
+    assert {name: part["model"] for name, part in fused["parts"].items()} == {
+        name: by_model[name] for name in ("gmf", "mlp")
+    }
 
 
 def test_a_last_training_is_measured_after_each_epoch_and_kept_as_a_part(board_log: None, tmp_path: Path) -> None:

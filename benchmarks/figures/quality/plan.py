@@ -102,6 +102,8 @@ class Plan:
 
     def _searched(self, kind: Kind) -> Kind:
         """The model whose search tells this one's settings: the smallest searched one that is not smaller, if any."""
+        if kind in searched_kinds(self.sizes):
+            return kind
         searched = self._sizes_searched(kind.model)
         larger = [size for size in searched if size >= kind.factors]
         return Kind(kind.model, min(larger) if larger else max(searched))
