@@ -13,9 +13,10 @@ from flows.deployed import TAG, Deployed
 from flows.drift import DRIFTED
 from flows.events import PROMOTED, dataset_resource
 from flows.notifications import teller
+from flows.watched import HEARTBEAT_SECONDS
 
 PREFIX = "ncf: "  # of the names of ours; those of other names are left alone
-SILENCE = timedelta(seconds=150)  # five heartbeats of PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30: a busy server loses some
+SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)  # not of two or three: a busy server loses some heartbeats
 START = timedelta(minutes=5)  # a worker that took a run begins it within seconds; a loaded machine takes longer
 ANY_RUN = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 OURS = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"})
@@ -26,8 +27,8 @@ def crash_what_is_silent(client: SyncPrefectClient, deployments: Sequence[Deploy
     return [
         AutomationCore(
             name=f"{PREFIX}crash what is silent",
-            description="A flow run without a heartbeat for 150 seconds is Crashed. Only runs of our deployments, "
-            "which send one every 30 seconds.",
+            description=f"A flow run without a heartbeat for {SILENCE.seconds} seconds is Crashed. Only runs with "
+            f"the tag {TAG}, which send one every {HEARTBEAT_SECONDS} seconds.",
             trigger=EventTrigger(
                 match=ANY_RUN,
                 match_related=OURS,
@@ -54,7 +55,8 @@ def crash_what_never_begins(client: SyncPrefectClient, deployments: Sequence[Dep
     return [
         AutomationCore(
             name=f"{PREFIX}crash what never begins",
-            description="A flow run that a worker took and that did not begin within 5 minutes is Crashed.",
+            description=f"A flow run that a worker took and that did not begin within {START.seconds // 60} minutes is "
+            "Crashed.",
             trigger=EventTrigger(
                 match=ANY_RUN,
                 match_related=OURS,

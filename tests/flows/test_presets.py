@@ -1,5 +1,6 @@
 """Settings that a data set brings along, and where they give way."""
 
+import re
 from importlib import resources
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from flows.chosen import choose_settings, with_found
 from flows.presets import FOLDER, Preset, preset_for
 from flows.settings import RetrainSettings
+from flows.tune_settings import TuneSettings
 from ncf.config import GMFRecipe, MLPRecipe
 from ncf.data.sources.config import MOVIELENS
 from ncf.errors import ConfigError
@@ -31,6 +33,15 @@ def test_every_preset_can_be_read_and_is_of_a_data_set_known_by_name(name: str) 
     assert preset.dataset in MOVIELENS and preset.recipes.keys() == RECIPES.keys() == preset.validation.keys()
     for model in preset.recipes:
         assert preset.recipe(model).training.validate_by == "full"
+
+
+def test_the_help_names_the_data_sets_that_have_a_preset() -> None:
+    for help_text in (
+        RetrainSettings.model_fields["settings"].description,
+        TuneSettings.model_fields["start"].description,
+    ):
+        assert help_text is not None
+        assert sorted(re.findall(r"ml-\d+[km]", help_text)) == [name.removesuffix(".json") for name in FILES]
 
 
 def test_another_log_of_the_same_name_has_no_preset() -> None:
