@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 
 from mlflow.entities import Run
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
@@ -18,8 +17,8 @@ from flows.replay.conclude import PICTURE, REPORT, Judged, conclude, curves, kee
 from flows.replay.moments import Trained, day_of, train_as_of
 from flows.replay.report import BacktestReport
 from flows.replay.windows import Windows, judge_window
-from flows.retries import is_passing
-from flows.shown import artifact_key
+from flows.retries import RETRIES, RETRY_SECONDS, is_passing
+from flows.shown import artifact_key, show_markdown, show_table
 from flows.steps import Steps, steps
 from flows.tracking import COMPLETE, Tracker
 from ncf import __version__
@@ -45,8 +44,8 @@ def backtest(settings: BacktestSettings = BacktestSettings()) -> BacktestReport:
 @task(
     name="read log",
     task_run_name="read log",
-    retries=2,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )
@@ -140,9 +139,8 @@ def write_picture(tracker: Tracker, settings: BacktestSettings, run_id: str) -> 
 
 def publish(report: BacktestReport) -> None:
     """Show the result in the Prefect UI."""
-    keys = [artifact_key(report.dataset, "backtest", what) for what in ("policies", "report")]
-    create_table_artifact(report.table_rows(), key=keys[0], description=report.verdict())
-    create_markdown_artifact(report.markdown(), key=keys[1], description=report.verdict())
+    show_table(artifact_key(report.dataset, "backtest", "policies"), report.table_rows(), report.verdict())
+    show_markdown(artifact_key(report.dataset, "backtest", "report"), report.markdown(), report.verdict())
 
 
 def alone(dataset: str) -> AbstractContextManager[None]:

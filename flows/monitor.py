@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 from prefect import State, flow, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Completed
@@ -19,8 +18,8 @@ from flows.monitor_report import MonitorReport
 from flows.monitor_settings import MonitorSettings
 from flows.preflight import check_before_work
 from flows.registry import RegisteredModel
-from flows.retries import is_passing
-from flows.shown import artifact_key
+from flows.retries import RETRIES, RETRY_SECONDS, is_passing
+from flows.shown import artifact_key, show_markdown, show_table
 from flows.store import SQLITE, sqlite_folder
 from flows.tracking import Tracker
 from ncf.content import flatten
@@ -61,8 +60,8 @@ def run(settings: MonitorSettings) -> MonitorReport:
 @task(
     name="look at the data",
     task_run_name="look at the data",
-    retries=2,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )
@@ -127,8 +126,8 @@ def otherwise_filtered(tracker: Tracker, champion: RegisteredModel, settings: Mo
 @task(
     name="keep and tell",
     task_run_name="keep and tell",
-    retries=2,
-    retry_delay_seconds=5,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=is_passing,
     cache_policy=NO_CACHE,
 )
@@ -143,13 +142,9 @@ def keep_and_tell(tracker: Tracker, settings: MonitorSettings, report: MonitorRe
 
 def publish(report: MonitorReport) -> None:
     """Show the result in the Prefect UI."""
-    create_markdown_artifact(
-        report.markdown(), key=artifact_key(report.dataset, "monitor"), description=report.verdict()
-    )
+    show_markdown(artifact_key(report.dataset, "monitor"), report.markdown(), report.verdict())
     if report.findings is not None:
-        create_table_artifact(
-            report.table_rows(), key=artifact_key(report.dataset, "changes"), description=report.verdict()
-        )
+        show_table(artifact_key(report.dataset, "changes"), report.table_rows(), report.verdict())
 
 
 def one_monitor_at_a_time(dataset: str) -> AbstractContextManager[None]:

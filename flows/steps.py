@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn, TypeAlias, cast
-from uuid import UUID
+from typing import NoReturn, TypeAlias
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from tqdm import tqdm
+
+from flows.shown import Shown
 
 Bar: TypeAlias = "tqdm[NoReturn]"
 
@@ -16,20 +16,19 @@ class Steps:
 
     Args:
         total: how many there are.
-        artifact: of Prefect.
+        shown: in Prefect.
         bar: on the terminal.
     """
 
-    def __init__(self, total: int, artifact: UUID, bar: Bar) -> None:
-        self.total, self.artifact, self.bar, self.done = total, artifact, bar, 0
+    def __init__(self, total: int, shown: Shown, bar: Bar) -> None:
+        self.total, self.shown, self.bar, self.done = total, shown, bar, 0
 
     def advance(self, text: str) -> None:
         """One more step is done, in words."""
         self.done += 1
         self.bar.set_postfix_str(text, refresh=False)
         self.bar.update()
-        words = f"step {self.done} of {self.total}: {text}"
-        update_progress_artifact(self.artifact, 100 * min(1.0, self.done / self.total), words)
+        self.shown.tell(self.done / self.total, f"step {self.done} of {self.total}: {text}")
 
 
 @contextmanager
@@ -41,7 +40,7 @@ def steps(title: str, total: int, key: str) -> Iterator[Steps]:
         total: how many steps there are.
         key: of the artifact; lower-case letters, digits and dashes.
     """
-    artifact = cast(UUID, create_progress_artifact(0.0, key=key, description=f"{title}: it begins"))
+    shown = Shown(key, f"{title}: it begins")
     bar: Bar
     with tqdm(desc=title, total=total, unit=" steps", dynamic_ncols=True, disable=None) as bar:
-        yield Steps(total, artifact, bar)
+        yield Steps(total, shown, bar)
