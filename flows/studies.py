@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from flows import registry
-from flows.chosen import given_values, preferred
+from flows.chosen import preferred
 from flows.credentials import secret_url
 from flows.presets import preset_for, preset_recipe
 from flows.store import tracking_folder
@@ -25,7 +25,7 @@ from tuning.database import check_database
 from tuning.observer import Recipe
 from tuning.problem import Problem
 from tuning.ranges import Range
-from tuning.space import RECIPES, ModelName, check_space, space_of, with_values
+from tuning.space import RECIPES, ModelName, check_space, space_of
 
 
 def check_search(settings: TuneSettings) -> None:
@@ -44,13 +44,18 @@ def check_search(settings: TuneSettings) -> None:
             do="ask for several workers instead",
         )
     check_database(study_url(settings), settings.storage)
-    spaces = spaces_of(settings)
     for model in settings.models():
-        check_space(model, usual_recipe(settings, model), spaces[model])
+        recipe = usual_recipe(settings, model)
+        check_space(model, recipe, searched(settings, model, recipe))
 
 
-def spaces_of(settings: TuneSettings) -> dict[ModelName, dict[str, Range]]:
-    """What is searched of each model.
+def searched(settings: TuneSettings, model: ModelName, first: Recipe) -> dict[str, Range]:
+    """What is searched of a model whose first trial has these settings: its own ranges, and those given instead."""
+    return space_of(model, given_ranges(settings)[model], all_pairs=first.training.negatives == "all")
+
+
+def given_ranges(settings: TuneSettings) -> dict[ModelName, dict[str, Range | None]]:
+    """The ranges that the settings and their file give, by model.
 
     Raises:
         ConfigError: a name is no model's, or the file can't be read.
@@ -64,10 +69,7 @@ def spaces_of(settings: TuneSettings) -> dict[ModelName, dict[str, Range]]:
                 "a range's name begins with its model's", got=name, allowed=", ".join(f"{known}..." for known in CHAIN)
             )
         overrides[model][path] = range_
-    return {
-        model: space_of(model, own, all_pairs=usual_recipe(settings, model).training.negatives == "all")
-        for model, own in overrides.items()
-    }
+    return overrides
 
 
 def read_space(path: Path | None) -> Overrides:
@@ -107,12 +109,11 @@ def first_recipe(tracker: Tracker, settings: TuneSettings, model: ModelName) -> 
     """The first trial: as a retraining has it, or the champion's settings with what was given explicitly."""
     if settings.start != "champion":
         return usual_recipe(settings, model)
-    given = given_recipe(settings, model)
     champion = registry.champion(tracker, settings.model_name)
     if champion is None or champion.bundle.about["name"] != model:
         return usual_recipe(settings, model)
     serving = RECIPES[model].model_validate(champion.bundle.about["settings"])
-    return with_values(serving, given_values(given))
+    return preferred(given_recipe(settings, model), serving)
 
 
 def parts_of(tracker: Tracker, settings: TuneSettings, done: Mapping[ModelName, Tuning]) -> tuple[GMFRecipe, MLPRecipe]:
@@ -137,10 +138,11 @@ def problem_of(
     done: Mapping[ModelName, Tuning],
 ) -> Problem:
     """What is searched for one model."""
+    recipe = first_recipe(tracker, settings, model)
     return Problem(
         model=model,
-        recipe=first_recipe(tracker, settings, model),
-        space=spaces_of(settings)[model],
+        recipe=recipe,
+        space=searched(settings, model, recipe),
         data=data,
         seed=settings.seed,
         hardware=settings.hardware,

@@ -13,16 +13,18 @@ from prefect.client.schemas.objects import Artifact
 
 from flows.retrain import retrain
 from flows.store import tracking_uri
-from flows.studies import first_recipe, spaces_of, study_url, usual_recipe
+from flows.studies import first_recipe, problem_of, searched, study_url, usual_recipe
 from flows.tracking import Tracker
 from flows.tune import tune
 from flows.tune_report import TuneReport
 from flows.tune_settings import TuneSettings
 from flows.tuned import TUNED, Tuned
 from flows.workers import WorkerError
-from ncf.config import GMFRecipe
+from ncf.config import GMFRecipe, PretrainedRecipe
 from ncf.errors import ConfigError, ModelError
+from tests.flows.champions import make_champion
 from tests.flows.conftest import SHORT, quick
+from tests.ncf.serving.bundles import bundle_of, some_data
 from tuning.errors import StudyError
 from tuning.ranges import FloatRange, IntRange
 from tuning.space import ModelName
@@ -286,10 +288,29 @@ def test_ranges_come_from_a_file_and_the_settings_go_before_it(tmp_path: Path) -
     path.write_text(
         "gmf.training.num_negatives: {low: 2, high: 8, step: 2}\nneumf_pretrained.alpha: {low: 0, high: 1}\n"
     )
-    spaces = spaces_of(small(space_file=path, space={"gmf.training.learning_rate": {"low": 0.001, "high": 0.1}}))
-    assert spaces["gmf"]["training.num_negatives"] == IntRange(low=2, high=8, step=2)
-    assert spaces["gmf"]["training.learning_rate"] == FloatRange(low=0.001, high=0.1)
-    assert spaces["neumf-pretrained"]["alpha"] == FloatRange(low=0.0, high=1.0)
+    settings = small(space_file=path, space={"gmf.training.learning_rate": {"low": 0.001, "high": 0.1}})
+    gmf = searched(settings, "gmf", GMFRecipe())
+    assert gmf["training.num_negatives"] == IntRange(low=2, high=8, step=2)
+    assert gmf["training.learning_rate"] == FloatRange(low=0.001, high=0.1)
+    assert searched(settings, "neumf-pretrained", PretrainedRecipe())["alpha"] == FloatRange(low=0.0, high=1.0)
+
+
+@pytest.mark.parametrize(
+    ("negatives", "batches"),
+    [("uniform", IntRange(low=512, high=16384, log=True)), ("all", IntRange(low=2**15, high=2**20, log=True))],
+)
+def test_what_is_searched_goes_by_the_negatives_of_the_champion_that_a_search_starts_from(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, negatives: str, batches: IntRange
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = GMFRecipe.model_validate({"model": {"embedding_dim": 4}, "training": {"negatives": negatives}})
+    data = some_data()
+    about = {"name": "gmf", "settings": recipe.model_dump(mode="json")}
+    make_champion("ml-100k", bundle_of(data, recipe.model, **about))
+    settings = TuneSettings.model_validate({"model": "gmf", "start": "champion"})
+    problem = problem_of(Tracker("ml-100k"), settings, "gmf", data, {})
+    assert problem.recipe == recipe
+    assert problem.space["training.batch_size"] == batches
 
 
 def test_the_studies_url_comes_from_the_environment_with_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
