@@ -120,12 +120,12 @@ def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: Pre
 
 def sample(path: Path) -> list[str]:
     """The lists of three users in words, one line each."""
-    frame = pd.read_csv(path, nrows=SAMPLE_USERS * 1000)
+    frame = pd.read_csv(path, nrows=SAMPLE_USERS * 1000, dtype=str, keep_default_na=False)  # ids as they are: 007, NA
     users = frame[USER_ID].drop_duplicates().iloc[:SAMPLE_USERS]
     lines = []
     for user in users:
         rows = frame[frame[USER_ID] == user].iloc[:SAMPLE_TITLES]
-        named = rows[TITLE].fillna(rows[ITEM_ID].astype(str))
+        named = rows[TITLE].where(rows[TITLE] != "", rows[ITEM_ID])
         lines.append(f"user {user}: {'; '.join(named)}; ...")
     return lines
 

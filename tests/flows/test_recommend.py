@@ -63,6 +63,12 @@ def test_by_default_every_user_in_a_csv_file_with_titles(shop: Path, bundle: Bun
     assert [line.split(":")[0] for line in sample(path)] == ["user 3", "user 13", "user 23"]
 
 
+def test_a_sample_names_users_and_items_as_the_file_does(tmp_path: Path) -> None:
+    path = tmp_path / "lists.csv"
+    path.write_text("user_id,rank,item_id,title\n007,1,010,\n007,2,NA,Élisa\nNA,1,012,\n")
+    assert sample(path) == ["user 007: 010; Élisa; ...", "user NA: 012; ..."]
+
+
 def test_users_filters_and_output_of_the_settings(shop: Path, bundle: Bundle) -> None:
     (shop / "users.csv").write_text("user_id\n13\n99\n3\n")
     (shop / "blocked.csv").write_text("item_id\n1\n8\n")
