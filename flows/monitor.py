@@ -3,7 +3,6 @@
 import sys
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import cast
 
 from prefect import State, flow, task
@@ -20,7 +19,7 @@ from flows.preflight import check_before_work
 from flows.registry import RegisteredModel
 from flows.retries import RETRIES, RETRY_SECONDS, is_passing
 from flows.shown import artifact_key, show_markdown, show_table
-from flows.store import SQLITE, sqlite_folder
+from flows.store import store_exists
 from flows.tracking import Tracker
 from ncf.content import flatten
 from ncf.data.pipeline import filter_source
@@ -90,9 +89,7 @@ def look(tracker: Tracker, settings: MonitorSettings) -> MonitorReport:
 
 def find_champion(tracker: Tracker, settings: MonitorSettings) -> RegisteredModel | None:
     """The champion; a store that is not there has none, and is not made for the question."""
-    if sqlite_folder(tracker.uri) is not None and not Path(tracker.uri.removeprefix(SQLITE)).exists():
-        return None
-    return registry.champion(tracker, settings.model_name)
+    return registry.champion(tracker, settings.model_name) if store_exists(tracker.uri) else None
 
 
 def compare(champion: RegisteredModel, settings: MonitorSettings) -> Findings:

@@ -6,7 +6,7 @@ from pathlib import Path
 from flows.monitor_settings import MonitorSettings
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings, ModelSettings, RetrainSettings
-from flows.store import SQLITE, check_tracking, sqlite_folder, tracking_uri
+from flows.store import check_tracking, sqlite_folder, store_exists, tracking_uri
 from ncf.data.dask.cluster import check_installed
 from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
 from ncf.data.sources.load import check_source
@@ -77,8 +77,7 @@ def check_recommending(settings: RecommendSettings, retries: int) -> None:
     check_hardware(settings.hardware)
     if isinstance(settings.place, FileOutput):
         target_of(settings.place)
-    uri = tracking_uri()
-    if sqlite_folder(uri) is not None and not Path(uri.removeprefix(SQLITE)).exists():
+    if not store_exists(tracking_uri()):
         raise no_champion(settings)
     check_tracking(retries)
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from pydantic_settings import CliSubCommand
@@ -11,7 +10,7 @@ from flows.promotion import promote_by_hand, rollback, somebody
 from flows.promotion_log import Entry, read_log, version_text
 from flows.registered import Registry
 from flows.registry_settings import LogSettings, PromoteSettings, RollbackSettings
-from flows.store import SQLITE, TrackingError, check_tracking, sqlite_folder, tracking_uri
+from flows.store import TrackingError, check_tracking, store_exists, tracking_uri
 from flows.subcommands import EXIT_FAILED, EXIT_USAGE, fail, parse
 from ncf.config import Settings
 from ncf.errors import NCFError
@@ -49,7 +48,7 @@ def open_registry(name: str) -> Registry:
         TrackingError: there is no store, or the server does not answer.
     """
     uri = tracking_uri()
-    if sqlite_folder(uri) is not None and not Path(uri.removeprefix(SQLITE)).exists():
+    if not store_exists(uri):
         raise TrackingError("there is no MLflow store", got=uri, do="run in the folder of your retrainings")
     check_tracking()
     return Registry(uri, name)

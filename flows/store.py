@@ -42,17 +42,17 @@ def tracking_uri() -> str:
     given = os.environ.get(URI_VARIABLE)
     if not given and server_file().exists():
         given = server_file().read_text(encoding="utf-8").strip()
-    return given or f"sqlite:///{tracking_folder() / 'mlflow.db'}"
+    return given or f"{SQLITE}{tracking_folder() / 'mlflow.db'}"
 
 
 def check_tracking(retries: int = 0) -> None:
-    """Make sure that MLflow is there, before any work.
+    """Make sure that MLflow's server answers, where it is one, before any work.
 
     Args:
         retries: how often a server that does not answer is asked again, after 0, 2, 4, 8, ... seconds.
 
     Raises:
-        TrackingError: the server does not answer, or the folder can't be written.
+        TrackingError: it does not.
     """
     uri = tracking_uri()
     if urlsplit(uri).scheme in ("http", "https"):
@@ -76,6 +76,11 @@ def sqlite_folder(uri: str) -> Path | None:
     return Path(uri.removeprefix(SQLITE)).parent if uri.startswith(SQLITE) else None
 
 
+def store_exists(uri: str) -> bool:
+    """Whether there is a store to read; a server counts as one."""
+    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).exists()
+
+
 def connect(uri: str) -> MlflowClient:
     """A client. A new SQLite database is made by one process alone, and is there whole or not at all."""
     folder = sqlite_folder(uri)
@@ -84,7 +89,7 @@ def connect(uri: str) -> MlflowClient:
     folder.mkdir(parents=True, exist_ok=True)
     database = Path(uri.removeprefix(SQLITE))
     with quiet_mlflow(), FileLock(folder / ".migration.lock"):  # two processes would break each other's migration
-        if not database.exists():
+        if not store_exists(uri):
             with new_file(database) as building:  # so would a kill in the middle of it
                 MlflowClient(f"{SQLITE}{building}").search_experiments(max_results=1)
         client = MlflowClient(uri)
