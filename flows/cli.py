@@ -5,7 +5,6 @@ import errno
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
@@ -23,7 +22,7 @@ from typing_extensions import override
 from flows.preflight import check_before_work
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings
-from flows.subcommands import wrong_switch
+from flows.subcommands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, fail, wrong_switch
 from flows.watched import run_watched
 from ncf.config import Settings
 from ncf.content import flatten
@@ -34,10 +33,8 @@ R = TypeVar("R")
 S = TypeVar("S", bound=Settings)
 D = TypeVar("D", bound=DataSettings | RecommendSettings)
 
-
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 GO_ON = "nothing finished was lost, and the same command goes on"
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
 class PrefectAwayError(NCFError):
@@ -201,9 +198,3 @@ def quieten() -> None:
     logging.getLogger("ncf").setLevel(logging.INFO)  # where data comes from, and its licence
     for handler in logging.getLogger().handlers:
         handler.addFilter(_ToldAlready())
-
-
-def fail(message: str, code: int) -> int:
-    """Print an error and return the exit code."""
-    sys.stderr.write(f"error: {message}\n")
-    return code

@@ -1,10 +1,11 @@
 """Optuna's dashboard on the studies, for `make optuna`: on this machine alone, the password not on the command line."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from flows.cli import EXIT_FAILED, fail
 from flows.studies import study_url
+from flows.subcommands import EXIT_FAILED, fail
 from flows.tune_settings import TuneSettings
 from ncf.data.sources.database import parse_url, with_installed_driver
 from ncf.errors import ConfigError, NCFError
@@ -20,10 +21,8 @@ def main(port: int) -> int:
         return fail(str(error), EXIT_FAILED)
     from optuna_dashboard import run_server  # late: it is of the extra dev
 
-    try:
+    with suppress(KeyboardInterrupt):
         run_server(url, host=HOST, port=port)
-    except KeyboardInterrupt:
-        return 0
     return 0
 
 

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from flows.dataset import DatasetSettings
 from flows.monitor_settings import MonitorSettings
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings, ModelSettings, RetrainSettings
@@ -82,8 +83,8 @@ def check_recommending(settings: RecommendSettings, retries: int) -> None:
     check_tracking(retries)
 
 
-def no_champion(settings: RecommendSettings) -> ModelError:
-    """There is nothing to recommend with."""
+def no_champion(settings: DatasetSettings) -> ModelError:
+    """There is nothing to recommend with, or to serve."""
     return ModelError(
         "there is no champion of the registered model",
         got=settings.model_name,

@@ -13,11 +13,13 @@ from mlflow.exceptions import MlflowException
 from pydantic import Field
 
 from flows import registry
-from flows.cli import EXIT_FAILED, EXIT_USAGE, fail, parse
+from flows.cli import parse
 from flows.dataset import DatasetSettings
+from flows.preflight import no_champion
 from flows.store import check_tracking
+from flows.subcommands import EXIT_FAILED, EXIT_USAGE, fail
 from flows.tracking import Tracker
-from ncf.errors import ConfigError, ModelError, NCFError
+from ncf.errors import ConfigError, NCFError
 from ncf.serving.http import create_app
 from ncf.serving.limits import Limits
 from ncf.serving.live import Live, Served
@@ -108,10 +110,7 @@ def serve(settings: ServeSettings, token: str | None, listener: socket.socket) -
     with torch_threads(1):  # a request is too small to be shared between threads
         version = find()
         if version is None:
-            raise ModelError(
-                f"no version of {name} is the champion",
-                do=f'make retrain ARGS="--dataset {settings.dataset}", or name another data set',
-            )
+            raise no_champion(settings)
         live = Live(load(version))
         app = create_app(live, settings.limits, token)
         host, port = listener.getsockname()[:2]

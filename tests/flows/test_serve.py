@@ -69,5 +69,5 @@ def test_without_a_champion_or_a_token_it_does_not_start(
     assert not (tmp_path / "mlruns").exists(), "refused before any work"
     assert run(["--port", "0"]) == 1
     told = capsys.readouterr().err
-    assert "error: no version of ncf-ml-100k is the champion; what to do: make retrain ARGS=" in told
+    assert "error: there is no champion of the registered model: 'ncf-ml-100k'; what to do: make retrain ARGS=" in told
     assert "Traceback" not in told
