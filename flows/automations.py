@@ -13,6 +13,7 @@ from prefect.settings import get_current_settings
 from flows import automation_rules as rules
 from flows.deployed import Deployed, declared, deployed, remove_departed
 from flows.notifications import keep_url
+from flows.subcommands import EXIT_FAILED, fail
 from ncf.errors import ConfigError, NCFError
 
 Rule = Callable[[SyncPrefectClient, Sequence[Deployed]], list[AutomationCore]]
@@ -87,9 +88,8 @@ def _bring_in_line(client: SyncPrefectClient, wanted: Sequence[AutomationCore], 
             client.create_automation(automation)
             created.append(automation.name)
         elif _content(found) != _content(automation):
-            whole = automation.model_dump(exclude={"owner_resource"}) | {
-                "enabled": found.enabled
-            }  # an update sends only what was set
+            whole = automation.model_dump(exclude={"owner_resource"})  # all, for an update sends only what was set
+            whole |= {"enabled": found.enabled}
             client.update_automation(found.id, AutomationCore.model_validate(whole))
             updated.append(automation.name)
         else:
@@ -119,8 +119,7 @@ def main() -> int:
     try:
         done = make_automations()
     except NCFError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+        return fail(str(error), EXIT_FAILED)
     sys.stdout.write("".join(f"{line}\n" for line in done.lines()))
     return 0
 

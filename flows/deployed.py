@@ -1,6 +1,6 @@
 """Deployments: those of prefect.yaml, and those of ours on the Prefect server."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,19 @@ class Deployed:
         return self.name.partition("/")[0]
 
 
-def declared(file: Path) -> set[str]:
-    """Flow and name of every deployment of a prefect.yaml.
+def declared(file: Path) -> dict[str, str]:
+    """The data set of every deployment of a prefect.yaml, by flow and name such as "retrain/ml-100k"; empty if none.
 
     Raises:
         ConfigError: the file is not there, or is none.
     """
     try:
         listed = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
-        return {f"{_flow_name(file.parent, each['entrypoint'])}/{each['name']}" for each in listed}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        return {
+            f"{_flow_name(file.parent, each['entrypoint'])}/{each['name']}": _dataset(each.get("parameters"))
+            for each in listed
+        }
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(f"{file} can't be read", got=str(error)[:300], do="run in the checkout") from error
 
 
@@ -72,7 +75,7 @@ def _dataset(parameters: dict[str, Any] | None) -> str:
     return str(settings.get("dataset", "")) if isinstance(settings, dict) else ""
 
 
-def remove_departed(client: SyncPrefectClient, wanted: set[str]) -> list[str]:
+def remove_departed(client: SyncPrefectClient, wanted: Container[str]) -> list[str]:
     """Remove the deployments of ours that are not wanted any more. Returns flow and name of each."""
     departed = [each for each in deployed(client) if each.name not in wanted]
     for each in departed:

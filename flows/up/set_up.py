@@ -8,15 +8,15 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from flows.automations import make_automations
+from flows.deployed import declared
+from flows.subcommands import EXIT_FAILED, fail
 from flows.up.programs import POOL
 from flows.up.supervisor import SupervisorError
 from ncf.errors import NCFError
@@ -46,7 +46,7 @@ def make_work_pool(client: SyncPrefectClient) -> None:
 
 def make_locks(client: SyncPrefectClient) -> None:
     """The global limits under which champions change, one for each data set of prefect.yaml."""
-    for dataset in sorted({dataset for dataset in map(_dataset, declared()) if dataset}):
+    for dataset in sorted(set(declared(DEPLOYMENTS).values()) - {""}):
         client.upsert_global_concurrency_limit_by_name(f"ncf-registry-ncf-{dataset}", 1)
 
 
@@ -62,24 +62,12 @@ def deploy() -> None:
         raise SupervisorError("prefect deploy --all failed", got=(done.stdout + done.stderr).strip()[-1500:])
 
 
-def declared() -> list[dict[str, Any]]:
-    """The deployments of prefect.yaml."""
-    content = yaml.safe_load(DEPLOYMENTS.read_text(encoding="utf-8"))
-    return list(content["deployments"])
-
-
-def _dataset(deployment: dict[str, Any]) -> str:
-    settings = (deployment.get("parameters") or {}).get("settings") or {}
-    return str(settings.get("dataset", ""))
-
-
 def main() -> int:
     """Set the server up. Returns the exit code."""
     try:
         set_up_server()
     except NCFError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
+        return fail(str(error), EXIT_FAILED)
     return 0
 
 

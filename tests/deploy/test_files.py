@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.up.set_up import declared
 from tests.deploy.compose import read_compose
 from tests.e2e.processes import REPOSITORY
 
@@ -123,8 +122,3 @@ def test_the_systemd_units_are_understood(unit: str, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     ours = [line for line in done.stderr.splitlines() if "ncf" in line]
     assert not ours, done.stderr
-
-
-def test_every_deployment_has_the_tag_by_which_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    assert declared() and all("ncf" in deployment["tags"] for deployment in declared())
