@@ -9,6 +9,7 @@ from flows.up.passwords import MLFLOW_PASSWORD, Passwords
 from flows.up.passwords import PREFECT as PREFECT_PASSWORD
 from flows.up.programs import MLFLOW, POOL, PREFECT, WORKER, worker_name
 from flows.up.settings import UpSettings
+from flows.up.supervisor import SupervisorError
 from ncf.errors import ConfigError
 
 SECONDS = 10.0  # for one answer
@@ -35,23 +36,21 @@ class Health:
             return False
 
     def check_passwords(self, name: str) -> None:
-        """Make sure that a server asks for a password if and only if one is meant, and takes it.
+        """Make sure that one of the two servers asks for a password if and only if one is meant, and takes it.
 
         Raises:
             ConfigError: it is otherwise.
+            SupervisorError: it does not answer.
         """
-        if name == WORKER:
-            return
         auth, variable = self._account(name)
-        method, url = self._protected(name)
-        open_to_all = requests.request(method, url, json={}, timeout=SECONDS).ok
+        open_to_all = self._lets_in(name, None)
         if open_to_all != (auth is None):
             raise ConfigError(
                 f"the {name} server runs {'without' if open_to_all else 'with'} a password; ${variable} is "
                 f"{'not ' if auth is None else ''}set",
                 do="set the variables as they were when it was started, or: make down, then make up",
             )
-        if auth is not None and not requests.request(method, url, json={}, auth=auth, timeout=SECONDS).ok:
+        if auth is not None and not self._lets_in(name, auth):
             raise ConfigError(
                 f"the {name} server has another password than ${variable}",
                 do="docs/operations.md#passwords says how to change it"
@@ -64,10 +63,17 @@ class Health:
             return (self.passwords.prefect if self.passwords else None), PREFECT_PASSWORD
         return (self.passwords.mlflow if self.passwords else None), MLFLOW_PASSWORD
 
-    def _protected(self, name: str) -> tuple[str, str]:
-        if name == PREFECT:
-            return "GET", f"{self.settings.prefect_url}/api/admin/version"
-        return "GET", f"{self.settings.mlflow_url}/api/2.0/mlflow/experiments/get?experiment_id=0"
+    def _lets_in(self, name: str, auth: tuple[str, str] | None) -> bool:
+        protected = {
+            MLFLOW: f"{self.settings.mlflow_url}/api/2.0/mlflow/experiments/get?experiment_id=0",
+            PREFECT: f"{self.settings.prefect_url}/api/admin/version",
+        }
+        try:
+            return requests.get(protected[name], auth=auth, timeout=SECONDS).ok
+        except requests.RequestException as error:
+            raise SupervisorError(
+                f"the {name} server does not answer", got=str(error)[:300], do="the same command again goes on"
+            ) from error
 
     def _mlflow(self) -> bool:
         return requests.get(f"{self.settings.mlflow_url}/health", timeout=SECONDS).ok
