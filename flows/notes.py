@@ -10,7 +10,7 @@ MEANINGS = {
     "item-knn": "An item's score is the summed similarity of its nearest items that the user has in train.",
     "ials": "Matrix factorisation by alternating least squares over all unobserved pairs (Hu et al., 2008).",
     "gmf": "Generalised Matrix Factorisation: a weighted product of a user's and an item's embedding (He et al., 2017, "
-    "eq. 7-9).",
+    "eq. 8-9).",
     "mlp": "A multi-layer perceptron over a user's and an item's embedding (He et al., 2017, eq. 10).",
     "neumf": "NeuMF: GMF and MLP side by side under one output layer (He et al., 2017, eq. 12), trained from scratch.",
     "neumf-pretrained": "NeuMF that starts from the trained GMF and MLP (He et al., 2017, eq. 13) and trains on.",

@@ -30,9 +30,9 @@ def used_up(summary: StudySummary, budget: BudgetConfig) -> bool:
 
 
 def share_done(summary: StudySummary, budget: BudgetConfig) -> float:
-    """Percent of the budget that is used up, by trials or by minutes, whichever is more."""
+    """How much of the budget is used up, from 0 to 1: by trials or by minutes, whichever is more."""
     by_minutes = summary.minutes / budget.minutes if budget.minutes else 0.0
-    return 100 * min(1.0, max(ended_trials(summary) / budget.trials, by_minutes))
+    return min(1.0, max(ended_trials(summary) / budget.trials, by_minutes))
 
 
 def minutes_left(summary: StudySummary, budget: BudgetConfig) -> float | None:
@@ -69,9 +69,7 @@ class Progress:
         logger: is told of each new best trial.
     """
 
-    def __init__(
-        self, model: str, budget: BudgetConfig, artifact: Shown, line: "tqdm[NoReturn]", logger: Logger
-    ) -> None:
+    def __init__(self, model: str, budget: BudgetConfig, artifact: Shown, line: Line, logger: Logger) -> None:
         self.model, self.budget, self.artifact, self.line, self.logger = model, budget, artifact, line, logger
         self.shown, self.best = "", -1
 
@@ -81,7 +79,7 @@ class Progress:
         if text != self.shown:
             self.shown = text
             self.line.set_description_str(text)
-            self.artifact.tell(share_done(summary, self.budget) / 100, text)
+            self.artifact.tell(share_done(summary, self.budget), text)
         if summary.best is not None and summary.best.number != self.best:
             self.best = summary.best.number
             self.logger.info(text)

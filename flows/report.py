@@ -67,7 +67,7 @@ class Report(BaseModel):
 
     def table(self) -> Table:
         """For the terminal."""
-        title = f"{self.dataset}, test holdout; ± is the 95 % interval of the mean over users"
+        title = f"{self.dataset}, test holdout; ± is half the 95 % interval over users"
         table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
         for column in self.header:
             words = column.replace(" ", "\n")
@@ -85,7 +85,7 @@ class Report(BaseModel):
         lines = [self.header, ["---"] + ["---:"] * (len(self.header) - 1), *(row.cells() for row in self.rows)]
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
         return (
-            f"**{self.verdict()}**\n\n{table}\n\nTest holdout; ± is the 95 % interval of the mean over users. "
+            f"**{self.verdict()}**\n\n{table}\n\nTest holdout; ± is half the 95 % interval over users. "
             f"The best model is chosen on the validation holdout. MLflow run `{self.run_id}`, "
             f"data `{self.fingerprint[:12]}`. {self.settings}".rstrip()
             + "\n"

@@ -1,1 +1,1 @@
-"""`python -m flows.backup backup | restore`: what the servers of one machine keep, and `make retrain`."""
+"""`python -m flows.backup backup | restore`: what servers, or commands without any, keep on one machine."""

@@ -85,7 +85,7 @@ def _hits(ranks: Ranks, protocol: str) -> Values:
 
 
 def groups_in_words(rows: pd.DataFrame) -> list[str]:
-    """Ticks such as "quarter 1: 3-17 interactions, 236 users", one for each group of one kind."""
+    """Ticks such as "3-17<br>236 users", a range of interactions and its users: one for each group of one kind."""
     first = rows.drop_duplicates("group")
     return [
         f"{row['from']}-{row['to']}<br>{row['users']} users"

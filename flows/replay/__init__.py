@@ -1,1 +1,1 @@
-"""The parts of a backtest: trainings by moment, windows by week, and what they say together."""
+"""The parts of a backtest: trainings by moment, windows in turn, and what they say together."""

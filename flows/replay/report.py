@@ -117,8 +117,8 @@ class BacktestReport(BaseModel):
         empty = f" In {self.empty} more nothing came." if self.empty else ""
         return (
             f"{self.dataset}, {self.model}: means over {self.windows} windows of {self.window_days} days, {self.span}, "
-            f"with {self.users:,} users together, counted anew in each.{empty} ± and the brackets are 95 % intervals "
-            "over users."
+            f"with {self.users:,} users together, counted anew in each.{empty} ± is half the 95 % interval over "
+            "users, the brackets are all of it."
         )
 
     def tables(self) -> list[tuple[tuple[str, ...], list[list[str]]]]:

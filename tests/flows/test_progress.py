@@ -51,8 +51,8 @@ def test_the_time_left_is_the_shorter_of_what_trials_and_minutes_leave() -> None
     assert minutes_left(half, BudgetConfig(trials=10, minutes=12)) == pytest.approx(2)
     assert minutes_left(summary(running=1), BudgetConfig(trials=10)) is None
     assert minutes_left(summary(running=1), BudgetConfig(trials=10, minutes=3)) == pytest.approx(3)
-    assert share_done(half, BudgetConfig(trials=10)) == pytest.approx(50)
-    assert share_done(half, BudgetConfig(trials=10, minutes=12.5)) == pytest.approx(80)
+    assert share_done(half, BudgetConfig(trials=10)) == pytest.approx(0.5)
+    assert share_done(half, BudgetConfig(trials=10, minutes=12.5)) == pytest.approx(0.8)
 
 
 def test_one_line_says_it_all() -> None:
