@@ -4,20 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from flows.keys import BEST_EPOCH, BEST_VALIDATION
+from flows.keys import BEST_EPOCH, BEST_VALIDATION, PROTOCOLS
 from flows.pictures import Curve, Panel, Points, draw_training
 from flows.tracking import ModelRun, Tracker
 from ncf.config import TrainingConfig
 from ncf.training.module import TRAIN_LOSS, monitored
 
 CURVES = "learning_curves.png"
-BY_DEFAULT = monitored(TrainingConfig())
 BY_EPOCH = "validation"
-PROTOCOLS = {"full": "full ranking", "sampled": "sampled candidates"}
 METRICS = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
 
 
-def draw_curves(tracker: Tracker, run: ModelRun, key: str = BY_DEFAULT) -> Figure:
+def draw_curves(tracker: Tracker, run: ModelRun, key: str) -> Figure:
     """The loss and the validation of one model by epoch.
 
     Args:
@@ -37,7 +35,7 @@ def draw_curves(tracker: Tracker, run: ModelRun, key: str = BY_DEFAULT) -> Figur
 
 
 def compared_curves(
-    tracker: Tracker, models: Sequence[ModelRun], baselines: Sequence[ModelRun], key: str = BY_DEFAULT
+    tracker: Tracker, models: Sequence[ModelRun], baselines: Sequence[ModelRun], key: str
 ) -> tuple[list[Curve], dict[str, float]]:
     """The monitored validation of all models by epoch, and the baselines' level.
 

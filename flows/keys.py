@@ -2,6 +2,7 @@
 
 EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
 BEST_VALIDATION = "best_validation"
+PROTOCOLS = {"full": "full ranking", "sampled": "sampled candidates"}  # second part of a key, and in words
 COLUMNS = {
     "HR@10 full": "test/full/hr_at_10",
     "NDCG@10 full": "test/full/ndcg_at_10",

@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from flows.comparison.pictures import GROUPED_BY, colour
-from flows.comparison.values import PROTOCOLS, Compared, groups_in_words
+from flows.comparison.values import Compared, groups_in_words
+from flows.keys import PROTOCOLS
 from flows.pictures import GREY, Curve
 
 

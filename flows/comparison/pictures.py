@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from flows.comparison.values import PROTOCOLS, Compared, groups_in_words
+from flows.comparison.values import Compared, groups_in_words
+from flows.keys import PROTOCOLS
 from flows.pictures import COLOURS, DASHES, GREY, LABEL, SMALL, new_figure, plain
 from ncf.evaluation.groups import ITEM_POPULARITY, USER_ACTIVITY
 

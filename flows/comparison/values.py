@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from flows.keys import COLUMNS
+from flows.keys import COLUMNS, PROTOCOLS
 from flows.measure import kept_ranks
 from flows.tracking import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
@@ -17,7 +17,6 @@ from ncf.evaluation.metrics import Values, hit
 from ncf.evaluation.ranking import Ranks
 
 LONGEST_LIST = 20
-PROTOCOLS = {"full": "full ranking", "sampled": "sampled candidates"}
 
 
 @dataclass(frozen=True)

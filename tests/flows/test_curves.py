@@ -50,7 +50,7 @@ def test_initial_weights_that_were_best_are_epoch_0(tracker: Tracker) -> None:
     best: Any = {"best_epoch": 0.0, "best_validation/full/ndcg_at_10": 0.4}
     run = trained(tracker, {FULL: [(1, 0.3), (2, 0.2)]}, **best)
     popularity = ModelRun("popularity", "", {"best_validation/full/ndcg_at_10": 0.1})
-    [curve], levels = compared_curves(tracker, [run], [popularity])
+    [curve], levels = compared_curves(tracker, [run], [popularity], FULL)
     assert curve == Curve("gmf", {0: 0.4, 1: 0.3, 2: 0.2}, best=0)
     assert levels == {"popularity": 0.1}
     assert describe(FULL) == "NDCG@10, full ranking"
