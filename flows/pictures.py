@@ -60,7 +60,9 @@ def draw_training(title: str, panels: Sequence[Panel]) -> Figure:
     return figure
 
 
-def draw_comparison(title: str, label: str, curves: Sequence[Curve], levels: Mapping[str, float]) -> Figure:
+def draw_comparison(
+    title: str, label: str, curves: Sequence[Curve], levels: Mapping[str, float], names: Sequence[str]
+) -> Figure:
     """The same figure of several models, and as horizontal lines what has no epochs.
 
     Args:
@@ -68,12 +70,13 @@ def draw_comparison(title: str, label: str, curves: Sequence[Curve], levels: Map
         label: what is measured.
         curves: one a model.
         levels: values by name.
+        names: of all that is compared: a curve has the colour of its place there.
     """
     figure = new_figure(title, height=5.5)
     axes = figure.add_subplot()
     for (name, level), dashes in zip(levels.items(), DASHES[1:] * len(levels), strict=False):
         axes.axhline(level, color=GREY, linestyle=dashes, linewidth=1.5, label=name, zorder=1)
-    _fill(axes, curves, label)
+    _fill(axes, curves, label, [colour(names.index(curve.name)) for curve in curves])
     return figure
 
 
@@ -120,9 +123,14 @@ def save_picture(figure: Figure, path: Path) -> None:
     Image.open(whole).convert("RGB").quantize(PALETTE).save(path, format="PNG", optimize=True)
 
 
-def _fill(axes: Axes, curves: Sequence[Curve], label: str) -> None:
+def colour(number: int) -> str:
+    """The reference is grey, so that the models keep their colours from picture to picture."""
+    return GREY if number == 0 else COLOURS[(number - 1) % len(COLOURS)]
+
+
+def _fill(axes: Axes, curves: Sequence[Curve], label: str, colours: Sequence[str] = COLOURS) -> None:
     for number, curve in enumerate(curves):
-        _draw(axes, curve, COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)])
+        _draw(axes, curve, colours[number], DASHES[number % len(DASHES)])
     axes.set_xlabel("epoch", fontsize=LABEL)
     axes.set_ylabel(label, fontsize=LABEL)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
@@ -142,9 +150,9 @@ def plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw(axes: Axes, curve: Curve, colour: str, dashes: str) -> None:
+def _draw(axes: Axes, curve: Curve, shade: str, dashes: str) -> None:
     epochs = sorted(curve.points)
     values = [curve.points[epoch] for epoch in epochs]
-    axes.plot(epochs, values, dashes, color=colour, marker=".", linewidth=1.8, label=curve.name)
+    axes.plot(epochs, values, dashes, color=shade, marker=".", linewidth=1.8, label=curve.name)
     if curve.best in curve.points:
-        axes.plot(curve.best, curve.points[curve.best], "*", color=colour, markersize=15, markeredgecolor="white")
+        axes.plot(curve.best, curve.points[curve.best], "*", color=shade, markersize=15, markeredgecolor="white")

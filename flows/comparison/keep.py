@@ -42,7 +42,7 @@ def keep_comparison(
     curves, levels = compared_curves(tracker, models, baselines, key)
     title = f"{tracker.dataset}: validation by epoch, ★ is each model's best"
     pictures = {
-        CURVES: draw_comparison(title, describe(key), curves, levels),
+        CURVES: draw_comparison(title, describe(key), curves, levels, values.names),
         BARS: draw_bars(values),
         HITS: draw_hits(values),
         GROUPS: draw_groups(values),

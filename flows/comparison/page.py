@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from flows.comparison.pictures import GROUPED_BY, colour
+from flows.comparison.pictures import GROUPED_BY
 from flows.comparison.values import Compared, groups_in_words
 from flows.keys import PROTOCOLS
-from flows.pictures import GREY, Curve
+from flows.pictures import GREY, Curve, colour
 
 
 def sections(compared: Compared, label: str, curves: list[Curve], levels: Mapping[str, float]) -> dict[str, go.Figure]:

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from flows.comparison.values import Compared, groups_in_words
 from flows.keys import PROTOCOLS
-from flows.pictures import COLOURS, DASHES, GREY, LABEL, SMALL, new_figure, plain
+from flows.pictures import DASHES, GREY, LABEL, SMALL, colour, new_figure, plain
 from ncf.evaluation.groups import ITEM_POPULARITY, USER_ACTIVITY
 
 GROUPED_BY = {
@@ -74,8 +74,3 @@ def _groups(axes: Axes, compared: Compared, kind: str) -> None:
 
 def _colours(compared: Compared) -> list[str]:
     return [colour(number) for number in range(len(compared.names))]
-
-
-def colour(number: int) -> str:
-    """The reference is grey, so that the models keep their colours from picture to picture."""
-    return GREY if number == 0 else COLOURS[(number - 1) % len(COLOURS)]

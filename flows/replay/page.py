@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from flows.comparison.pictures import colour
+from flows.pictures import colour
 from flows.replay.values import SO_FAR, TITLES, Curves
 from ncf.evaluation.metrics import Values
 

@@ -5,8 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from flows.comparison.pictures import colour
-from flows.pictures import DASHES, LABEL, SMALL, new_figure, plain
+from flows.pictures import DASHES, LABEL, SMALL, colour, new_figure, plain
 from flows.replay.values import SO_FAR, TITLES, Curves
 from ncf.evaluation.metrics import Values
 

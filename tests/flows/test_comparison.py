@@ -1,5 +1,7 @@
 """A comparison's pictures and page, from numbers known beforehand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from flows.comparison.page import sections
 from flows.comparison.pictures import draw_bars, draw_groups, draw_hits
 from flows.comparison.values import Compared, compared
 from flows.page import html_page
-from flows.pictures import Curve
+from flows.pictures import Curve, draw_comparison
 from flows.tracking import ModelRun, Tracker
 from ncf.evaluation.metrics import mean_with_interval
 from ncf.evaluation.ranking import Ranks
@@ -47,6 +49,15 @@ def test_hit_rates_begin_at_a_list_of_one() -> None:
     full, sampled = draw_hits(KNOWN).axes
     assert points(lines(full)["gmf"]) == [(1, 0.1), (2, 0.2)]
     assert points(lines(sampled)["gmf"]) == [(1, 0.3), (2, 0.4)]
+
+
+def test_a_model_has_one_colour_in_every_picture() -> None:
+    names = ["popularity", "item-knn", "gmf"]
+    levels = {"popularity": 0.1, "item-knn": 0.2}
+    curves = draw_comparison("by epoch", "NDCG@10", [Curve("gmf", {1: 0.1, 2: 0.2}, best=2)], levels, names).axes[0]
+    shares = dict.fromkeys(names, np.array([0.1, 0.2]))
+    hits = draw_hits(replace(KNOWN, names=names, hits={"full": shares, "sampled": shares})).axes[0]
+    assert lines(curves)["gmf"].get_color() == lines(hits)["gmf"].get_color()
 
 
 def test_groups_are_named_by_their_bounds_and_a_group_of_one_user_has_no_interval() -> None:

@@ -46,7 +46,8 @@ def test_a_panel_without_a_curve_is_left_out() -> None:
 
 def test_models_lie_over_each_other_and_baselines_are_horizontal() -> None:
     gmf, untrained = Curve("gmf", {1: 0.1, 2: 0.3}, best=2), Curve("mlp", {0: 0.2}, best=0)
-    figure = draw_comparison("all", "NDCG@10", [gmf, untrained], {"popularity": 0.15, "item-knn": 0.25})
+    names = ["popularity", "item-knn", "gmf", "mlp"]
+    figure = draw_comparison("all", "NDCG@10", [gmf, untrained], {"popularity": 0.15, "item-knn": 0.25}, names)
     drawn = lines(figure.axes[0])
     assert points(drawn["gmf"]) == [(1, 0.1), (2, 0.3)] and points(drawn["mlp"]) == [(0, 0.2)]
     assert [set(drawn[name].get_ydata()) for name in ("popularity", "item-knn")] == [{0.15}, {0.25}]  # type: ignore[arg-type]
@@ -56,7 +57,7 @@ def test_models_lie_over_each_other_and_baselines_are_horizontal() -> None:
 
 
 def test_epochs_are_whole_numbers_even_if_there_is_one_alone() -> None:
-    figure = draw_comparison("all", "NDCG@10", [Curve("mlp", {0: 0.2}, best=0)], {})
+    figure = draw_comparison("all", "NDCG@10", [Curve("mlp", {0: 0.2}, best=0)], {}, ["mlp"])
     figure.savefig(io.BytesIO(), format="png")
     assert all(tick == int(tick) for tick in figure.axes[0].get_xticks())
 
@@ -70,7 +71,8 @@ def test_a_training_that_diverged_can_be_drawn(value: float) -> None:
 
 def test_the_file_of_a_picture_is_small_and_looks_the_same(tmp_path: Path) -> None:
     curves = [Curve(f"model {k}", {1: 0.1, 2: 0.2 + k / 20, 3: 0.3}, best=2) for k in range(len(COLOURS))]
-    figure = draw_comparison("all", "NDCG@10", curves, {"popularity": 0.15})
+    names = ["popularity", *(curve.name for curve in curves)]
+    figure = draw_comparison("all", "NDCG@10", curves, {"popularity": 0.15}, names)
     save_picture(figure, tmp_path / "picture.png")
     figure.savefig(tmp_path / "whole.png")
     files = [tmp_path / name for name in ("picture.png", "whole.png")]
