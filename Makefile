@@ -114,4 +114,4 @@ format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff format --quiet .
 
 clean: ## remove .venv and caches; mlruns/ and recommendations/ stay
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

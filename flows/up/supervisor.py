@@ -87,11 +87,9 @@ def configuration(folder: Path, programs: Sequence[Program], directory: Path) ->
 def check_paths(folder: Path, directory: Path) -> None:
     """Raise ConfigError if a path is nothing for supervisord: too long for a socket, or with its special characters."""
     path = str(folder / SOCKET)
-    for text in (path, str(directory)):
+    for text, do in ((path, "choose another: --folder"), (str(directory), "run in a checkout with another path")):
         if any(mark in text for mark in SPECIAL):
-            raise ConfigError(
-                "supervisord can't work with the path", got=text, allowed="none of % ; #", do="choose another: --folder"
-            )
+            raise ConfigError("supervisord can't work with the path", got=text, allowed="none of % ; #", do=do)
     if len(os.fsencode(path)) > LONGEST_SOCKET:
         raise ConfigError(
             "the path of the supervisor's socket is too long for the system",

@@ -126,3 +126,8 @@ def test_a_path_that_supervisord_can_not_have_is_refused(folder: str) -> None:
     check_paths(Path("/srv/ncf/mlruns/up"), Path("/srv/ncf"))
     with pytest.raises(ConfigError, match="--folder"):
         check_paths(Path(folder), Path("/srv/ncf"))
+
+
+def test_a_checkout_that_supervisord_can_not_work_in_is_told_as_such() -> None:
+    with pytest.raises(ConfigError, match=r"/srv/50%/ncf.*checkout"):
+        check_paths(Path("/srv/ncf/mlruns/up"), Path("/srv/50%/ncf"))
