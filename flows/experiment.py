@@ -112,7 +112,7 @@ class Experiment:
         self, run_id: str, metrics: Mapping[str, float], step: int = 0, time: datetime | None = None
     ) -> None:
         """Log final values, without steps; or those of one step, perhaps of another time than now."""
-        when = int((time or datetime.now(UTC)).timestamp() * 1000)
+        when = milliseconds(time or datetime.now(UTC))
         self.client.log_batch(run_id, metrics=[Metric(key, value, when, step) for key, value in metrics.items()])
 
     def log_data(self, run_id: str, data: PreparedData) -> None:
@@ -131,3 +131,8 @@ class Experiment:
     def set_notes(self, run_id: str, markdown: str) -> None:
         """Write the text that the UI shows on a run's page."""
         self.client.set_tag(run_id, MLFLOW_RUN_NOTE, markdown)
+
+
+def milliseconds(time: datetime) -> int:
+    """Since 1970, as MLflow counts."""
+    return int(time.timestamp() * 1000)

@@ -1,5 +1,6 @@
 """The looks at one champion's data as one MLflow run: its metrics are series, one step a look."""
 
+from flows.experiment import milliseconds
 from flows.monitor_report import MonitorReport
 from flows.tracking import Tracker
 
@@ -8,11 +9,12 @@ PREFIX, LOOK = "monitor", "monitor/look"
 
 
 def keep(tracker: Tracker, report: MonitorReport) -> str:
-    """Add a look to the run of the champion's version, and replace its report. Returns the run id."""
+    """Add a look to the run of the champion's version, once however often it is tried. Returns the run id."""
     run_id = tracker.tagged_run(MONITOR, str(report.version), f"monitor {report.dataset} version {report.version}")
-    look = int(tracker.client.get_run(run_id).data.metrics.get(LOOK, 0)) + 1
+    before = {point.timestamp: point.step for point in tracker.client.get_metric_history(run_id, LOOK)}
+    look = before.get(milliseconds(report.checked), max(before.values(), default=0) + 1)
     figures = {f"{PREFIX}/{name}": value for name, value in metrics_of(report).items()}
-    tracker.log_metrics(run_id, {**figures, LOOK: float(look)}, step=look)
+    tracker.log_metrics(run_id, {**figures, LOOK: float(look)}, step=look, time=report.checked)
     return run_id
 
 

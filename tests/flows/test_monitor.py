@@ -11,7 +11,7 @@ from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows import drift
+from flows import drift, monitor_runs
 from flows.cli import parse, run_from_command_line
 from flows.monitor import monitor
 from flows.monitor_report import MonitorReport
@@ -110,6 +110,8 @@ def test_the_looks_at_a_version_are_series_of_one_run(folder: Path) -> None:
     assert list(series["monitor/popularity_psi"]) == [2, 3]
     kept = tracker.artifacts.read_json(run.info.run_id, "report.json")
     assert MonitorReport.model_validate(kept) == reports[2]
+    monitor_runs.keep(tracker, reports[2])  # as a task does that is tried again
+    assert list(tracker.series(run.info.run_id, ["monitor/look"])["monitor/look"].items()) == [(1, 1), (2, 2), (3, 3)]
     assert "| new, " not in artifact("one-series-monitor")
     assert "popularity shift (PSI)" in artifact("one-series-changes"), "Prefect's keys know no underscore"
 
