@@ -128,7 +128,8 @@ def _challenger(
 def ranked_champion(tracker: Tracker, settings: RetrainSettings, version: int, data: PreparedData) -> dict[str, Ranks]:
     """The champion that a version was set against, on the same holdout, under its name; empty if there is none.
 
-    One whose files are gone is left out: the decision was taken with it, and a picture without it is no reason to fail.
+    One that is gone, or whose files are, is left out: the decision was taken with it, and a picture without it is no
+    reason to fail.
     """
     compared = registry.compared_with(tracker, settings.model_name, version)
     if compared is None or compared == version:

@@ -109,9 +109,9 @@ def load_version(tracker: "Tracker", name: str, version: int) -> RegisteredModel
     """A version and its bundle.
 
     Raises:
-        ModelError: its files are gone, damaged, or not those that were registered.
+        ModelError: it is gone, or its files are gone, damaged, or not those that were registered.
     """
-    return _load(tracker, name, tracker.client.get_model_version(name, str(version)))
+    return _load(tracker, name, Registry(tracker.uri, name).version(version))
 
 
 def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel:

@@ -167,6 +167,9 @@ def test_earlier_challengers_on_the_same_holdout_make_the_next_ones_interval_wid
     assert name == f"champion (version {numbers[0]})"
     assert ranks.values()["full/ndcg_at_10"].mean() == pytest.approx(found[0].figures["champion"])
     assert ranked_champion(tracker, settings(), numbers[0], data) == {}, "it was set against none"
+    tracker.client.delete_registered_model_alias(NAME, "champion")
+    tracker.client.delete_model_version(NAME, str(numbers[0]))
+    assert ranked_champion(tracker, settings(), numbers[1], data) == {}, "it was deleted since"
 
 
 def registered_on(tracker: Tracker, version: int, sketch: str) -> None:
