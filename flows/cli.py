@@ -33,7 +33,8 @@ R = TypeVar("R")
 S = TypeVar("S", bound=Settings)
 D = TypeVar("D", bound=DataSettings | RecommendSettings)
 
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+UNWRITABLE = (*FULL, errno.EROFS, errno.EACCES)
 GO_ON = "nothing finished was lost, and the same command goes on"
 
 
@@ -76,10 +77,16 @@ def run_from_command_line(
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        return fail(f"can't write {error.filename or 'a file'}: {error.strerror}; make room, and {GO_ON}", EXIT_FAILED)
+        return fail(unwritten(error), EXIT_FAILED)
     except (KeyboardInterrupt, SystemExit):
         return fail("interrupted; what is finished is kept. The same command goes on from there", EXIT_INTERRUPTED)
     return 0
+
+
+def unwritten(error: OSError) -> str:
+    """What to say of a file that can't be written."""
+    remedy = "make room" if error.errno in FULL else "make it writable"
+    return f"can't write {error.filename or 'a file'}: {error.strerror}; {remedy}, and {GO_ON}"
 
 
 def parse(settings_type: type[S], args: Sequence[str]) -> S:

@@ -99,7 +99,14 @@ def test_an_error_is_one_line_and_an_exit_code(
     ("error", "words"),
     [
         (MlflowException("the database is locked"), "MLflow failed: the database is locked"),
-        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "can't write /data/x: No space left on device"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+            "can't write /data/x: No space left on device; make room",
+        ),
+        (
+            OSError(errno.EACCES, "Permission denied", "/data/x"),
+            "can't write /data/x: Permission denied; make it writable",
+        ),
     ],
 )
 def test_a_failure_on_the_way_says_that_the_same_command_goes_on(
