@@ -42,18 +42,21 @@ def down(settings: DownSettings, console: Console) -> None:
     Flow runs are stopped first: they still reach the servers, and say there how they ended.
 
     Raises:
+        ConfigError: the servers run, and the passwords are no good; nothing is stopped then.
         SupervisorError: the supervisor does not stop.
     """
     supervisor = Supervisor(settings.run_folder)
+    running = supervisor.runs()
+    passwords = read_passwords(present_environment()) if running else None
     runs = flow_runs(settings.run_folder)
     if runs:
         console.print(f"Stopping {len(runs)} processes of flow runs; what they finished is kept.", highlight=False)
     with console.status("stopping ..."):
         ended = end_flow_runs(settings.run_folder)
-        if supervisor.runs():
+        if running:
             supervisor.stop_program(WORKER)
             ended |= end_flow_runs(settings.run_folder)  # what the worker started meanwhile
-            report_stopped(running_settings(settings), read_passwords(present_environment()), ended)
+            report_stopped(running_settings(settings), passwords, ended)
             supervisor.stop()
         end(leftovers(settings.run_folder))
     remove_addresses(Path.cwd())
