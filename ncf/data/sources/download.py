@@ -106,14 +106,16 @@ def _fetch(url: str, part: Path) -> None:
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as answer:
         told = answer.headers.get("Content-Range", "")
-        if answer.status_code == requests.codes.requested_range_not_satisfiable and told == f"bytes */{have}":
+        beyond_end = answer.status_code == requests.codes.requested_range_not_satisfiable
+        if beyond_end and told == f"bytes */{have}":
             return  # whole already
+        if not (beyond_end and have):
+            answer.raise_for_status()  # with what is here kept for next time
         if answer.status_code == requests.codes.ok:
             have = 0  # a server without ranges sends the whole again
         elif have and not told.startswith(f"bytes {have}-"):
             part.unlink()
             return _fetch(url, part)
-        answer.raise_for_status()
         length = answer.headers.get("Content-Length")
         _write(answer, part, have, None if length is None else int(length))
 

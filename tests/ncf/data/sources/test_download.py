@@ -104,6 +104,14 @@ def test_a_file_the_server_does_not_have(web: Web, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_what_came_outlives_a_server_that_refuses_to_go_on(web: Web, tmp_path: Path) -> None:
+    partial(tmp_path / "a.zip").write_bytes(CONTENT[:400_000])
+    with pytest.raises(requests.HTTPError, match="404"):
+        download(f"{web.url}/a.zip", tmp_path / "a.zip", md5=MD5)
+    assert partial(tmp_path / "a.zip").read_bytes() == CONTENT[:400_000]
+    assert ranges(web) == ["bytes=400000-"]
+
+
 def test_no_server_at_all_is_given_up_at_once(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
