@@ -48,7 +48,7 @@ class FoldIn:
         counts = torch.as_tensor(bundle.item_counts, dtype=torch.float32, device=self._device)
         self._positives = float(counts.sum())
         beta = self.config.negatives_beta if self.config.negatives == "popularity" else 0.0
-        self._drawn = counts.pow(beta)  # an item's chance as a negative
+        self._drawn = counts.clamp(min=1).pow(beta)  # an item's chance as a negative, as `popularity_weights` has it
         with torch.inference_mode():
             self._items_part = bundle.model.items_part()
         order = torch.randperm(len(counts), generator=torch.Generator().manual_seed(ORDER_SEED))

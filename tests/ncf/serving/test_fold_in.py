@@ -115,6 +115,15 @@ def test_the_vector_minimises_the_users_own_share_of_the_training_loss() -> None
     assert loss(found) - loss(vector) < 0.02 * (start_loss - loss(vector)), "nearly all the way, in ten steps"
 
 
+def test_an_item_that_nobody_has_in_train_is_a_negative_as_one_that_one_user_has() -> None:
+    counts = np.array([0, 1, *[5] * (BOARD_ITEMS - 2)])
+    bundle = learned(GMF_KIND, L2.model_copy(update={"negatives": "popularity"}))
+    scores = [
+        FoldIn(replace(bundle, item_counts=np.maximum(counts, least))).scores(torch.tensor([4, 6])) for least in (0, 1)
+    ]
+    assert torch.equal(*scores)
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
 def test_the_same_items_give_the_same_bits_in_any_order(config: ModelConfig) -> None:
     fold = FoldIn(bundle_of(some_data(), config))
