@@ -12,7 +12,7 @@ def content_key(*parts: object) -> str:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted names, as MLflow's parameters want them."""
+    """Nested values under dotted names, as searched settings and MLflow's parameters have them."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

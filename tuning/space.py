@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from ncf.config import RECIPES as RECIPES
 from ncf.config import ModelName as ModelName
 from ncf.config import Recipe
+from ncf.content import flatten
 from ncf.errors import ConfigError
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, limits_of
 
@@ -151,7 +152,7 @@ def check_space(model: ModelName, recipe: Recipe, space: Mapping[str, Range]) ->
             of a range, or a choice, is outside the setting's own limits.
     """
     _refuse_nothing(model, space)
-    known = _leaves(recipe.model_dump())
+    known = flatten(recipe.model_dump())
     for name, range_ in space.items():
         if name not in known:
             raise _unknown(name, known, f"{model} has no setting {name}")
@@ -185,8 +186,8 @@ def with_values(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
 
 def values_of(recipe: Recipe, space: Mapping[str, Range]) -> dict[str, Value]:
     """What the recipe has for each searched setting."""
-    leaves = _leaves(recipe.model_dump())
-    return {name: leaves[name] for name in space}
+    flat = flatten(recipe.model_dump())
+    return {name: flat[name] for name in space}
 
 
 def _built(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
@@ -210,7 +211,7 @@ def _refusal(recipe: Recipe, name: str, value: Value, space: Mapping[str, Range]
         except ValidationError as error:
             problem = error.errors()[0]
             first = first or problem["msg"]
-            if ".".join(str(part) for part in problem["loc"]).startswith(name):
+            if ".".join(map(str, (*problem["loc"], ""))).startswith(f"{name}."):
                 return first  # the setting's own limit: no companion changes that
         else:
             return ""
@@ -223,13 +224,6 @@ def _companions(name: str, space: Mapping[str, Range]) -> Iterator[dict[str, Val
     others = [(other, value) for other, range_ in space.items() if other != name for value in limits_of(range_)]
     yield from ({other: value} for other, value in others)
     yield from (dict(pair) for pair in itertools.combinations(others, 2))
-
-
-def _leaves(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in nested.items():
-        flat |= _leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return flat
 
 
 def _takes_fractions(settings: type[BaseModel], path: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@ from typing import Any, get_args
 
 import pytest
 
-from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, TrainingConfig
+from ncf.config import GMFRecipe, GMFTraining, MLPRecipe, NeuMFRecipe, PretrainedRecipe, TrainingConfig
 from ncf.errors import ConfigError
 from tuning.observer import Recipe
 from tuning.ranges import Choices, FloatRange, IntRange, Range, limits_of, nearest
@@ -106,6 +106,17 @@ def test_a_value_that_needs_certain_others_passes_if_these_are_searched_too() ->
     with pytest.raises(ConfigError, match="unobserved_weight is for negatives: all"):
         check_space("gmf", GMFRecipe(), weight)
     check_space("gmf", GMFRecipe(), {**weight, "training.negatives": Choices(choices=("uniform", "all"))})
+
+
+def test_the_range_that_is_wrong_is_told_and_not_one_whose_name_its_name_begins_with() -> None:
+    recipe = GMFRecipe(training=GMFTraining(negatives="all", unobserved_weight=0.1))
+    space: dict[str, Range] = {
+        "training.negatives": Choices(choices=("all", "uniform")),
+        "training.negatives_beta": FloatRange(low=0.0, high=20.0),
+        "training.unobserved_weight": Choices(choices=(0.1, None)),
+    }
+    with pytest.raises(ConfigError, match=r"the range of training\.negatives_beta has a value .*: 20\.0"):
+        check_space("gmf", recipe, space)
 
 
 @pytest.mark.parametrize("name", ["training.validate_by", "model.kind"])
