@@ -1,23 +1,11 @@
-"""Ranges in Optuna's words, and back."""
+"""Ranges in Optuna's words, and back. Choices go by labels, since Optuna keeps no lists and takes True for 1."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from optuna import Trial
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, label_of
-
-
-def distribution_of(range_: Range) -> BaseDistribution:
-    """The same range as Optuna has it. Choices go by labels, since Optuna keeps no lists and takes True for 1."""
-    match range_:
-        case FloatRange():
-            return FloatDistribution(range_.low, range_.high, log=range_.log)
-        case IntRange():
-            return IntDistribution(range_.low, range_.high, log=range_.log, step=range_.step)
-        case Choices():
-            return CategoricalDistribution([_label(choice) for choice in range_.choices])
 
 
 def suggest(trial: Trial, space: Mapping[str, Range]) -> dict[str, Value]:

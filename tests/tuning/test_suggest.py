@@ -3,7 +3,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value
-from tuning.suggest import distribution_of, from_params, suggest, to_params
+from tuning.suggest import from_params, suggest, to_params
 
 SPACE: dict[str, Range] = {
     "rate": FloatRange(low=0.001, high=0.1, log=True),
@@ -15,11 +15,15 @@ SPACE: dict[str, Range] = {
 
 
 def test_ranges_in_optunas_words() -> None:
-    assert distribution_of(SPACE["rate"]) == FloatDistribution(0.001, 0.1, log=True)
-    assert distribution_of(SPACE["epochs"]) == IntDistribution(10, 60, step=10)
-    assert distribution_of(SPACE["layers"]) == CategoricalDistribution(["[16, 8]", "[32, 16, 8]"])
-    assert distribution_of(SPACE["clip"]) == CategoricalDistribution(["null", "true", "1", "1.5"])
-    assert distribution_of(SPACE["optimizer"]) == CategoricalDistribution(["adam", "sgd"])
+    study = optuna.create_study()
+    suggest(study.ask(), SPACE)
+    assert study.trials[0].distributions == {
+        "rate": FloatDistribution(0.001, 0.1, log=True),
+        "epochs": IntDistribution(10, 60, step=10),
+        "layers": CategoricalDistribution(["[16, 8]", "[32, 16, 8]"]),
+        "clip": CategoricalDistribution(["null", "true", "1", "1.5"]),
+        "optimizer": CategoricalDistribution(["adam", "sgd"]),
+    }
 
 
 @pytest.mark.parametrize("clip", [None, True, 1, 1.5])

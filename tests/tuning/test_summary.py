@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from optuna import create_trial
+from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from tests.tuning.small import QUICK, RATE, gmf, gmf_problem, sqlite
@@ -13,7 +14,6 @@ from tuning.plots import figures
 from tuning.ranges import FloatRange
 from tuning.records import BASE, BEGAN, BEST_EPOCH, ENDED, EPOCHS, FOLLOWS, QUEUED, REASON, RETRY_OF, SECONDS
 from tuning.study import StudyHandle, open_study
-from tuning.suggest import distribution_of
 from tuning.summary import summarise
 
 RATES = FloatRange(low=0.001, high=0.05, log=True)
@@ -31,7 +31,7 @@ def add(handle: StudyHandle, state: TrialState, rate: float, *values: float, **a
             state=state,
             values=values or None,
             params={RATE: rate},
-            distributions={RATE: distribution_of(RATES)},
+            distributions={RATE: FloatDistribution(RATES.low, RATES.high, log=RATES.log)},
             user_attrs=attrs,
             intermediate_values=curve,
         )
