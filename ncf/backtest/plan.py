@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ncf.backtest.policies import Policy
+from ncf.data.history import DAY
+from ncf.data.times import shown, time_of
 from ncf.errors import DataError
 
-DAY = 86_400_000_000  # microseconds
 LEARNED_SHARE = 4  # a quarter of the log comes before the first training, where nothing else is said
 
 
@@ -98,4 +97,4 @@ def make_plan(
 
 
 def _shown(time: int) -> str:
-    return f"{np.datetime64(time, 'us').astype('datetime64[s]')}Z"
+    return shown(time_of(time))

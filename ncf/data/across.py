@@ -1,7 +1,6 @@
 """Filters for which the whole log must be looked at; it may be in one piece or in many."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from ncf.data.config import FilterConfig
 from ncf.data.kcore import Counts, Mask, Round, peel
 from ncf.data.tally import Tally
-from ncf.data.times import microseconds_of
+from ncf.data.times import microseconds_of, shown
 from ncf.errors import DataError
 
 
@@ -70,11 +69,6 @@ def filter_across_users(log: AnyLog, filters: FilterConfig) -> AnyLog:
             do="ask for less, or use a longer log" + (f" (left out before: {before})" if before else ""),
         )
     return log
-
-
-def shown(time: datetime) -> str:
-    """A time in a message."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _k_core(log: AnyLog, min_per_user: int, min_per_item: int) -> AnyLog:

@@ -4,14 +4,14 @@ from datetime import datetime
 
 import numpy as np
 
-from ncf.data.across import filter_across_users, shown
+from ncf.data.across import filter_across_users
 from ncf.data.coded import CodedLog
 from ncf.data.config import FeedbackConfig, FilterConfig
 from ncf.data.feedback import NOTHING_IN_TRAIN, below, counted, outside_scale
 from ncf.data.problems import Problem, first_problem
 from ncf.data.ratings import Ratings
 from ncf.data.repeated import REASONS, merge_repeated
-from ncf.data.times import microseconds_of
+from ncf.data.times import microseconds_of, shown
 from ncf.errors import DataError
 
 OF_TIME = ("as_of", "users_active_since", "items_active_since")

@@ -1,6 +1,6 @@
 """What was read, dropped and kept, in a table that a person reads."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 import numpy as np
@@ -10,8 +10,7 @@ from pydantic import BaseModel
 from ncf.data.interactions import Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.tally import Tally
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from ncf.data.times import time_of
 
 
 class DataReport(BaseModel):
@@ -69,8 +68,8 @@ class DataReport(BaseModel):
             validation=len(validation),
             test=len(test),
             density=len(everything) / (data.num_users * data.num_items),
-            first_time=_time(tally.first_time),
-            last_time=_time(tally.last_time),
+            first_time=None if tally.first_time is None else time_of(tally.first_time),
+            last_time=None if tally.last_time is None else time_of(tally.last_time),
             cold_users=int((evaluated & ~learned).sum()),
             cold_items=int((held_out & (data.item_counts == 0)).sum()),
             users_evaluated=int(evaluated.sum()),
@@ -131,10 +130,6 @@ def _on_candidates(alone: int) -> list[str]:
         return []
     words = "evaluated users with no unseen item to rank with theirs, which so comes first in the sampled protocol"
     return [f"{words}: {alone:,}"]
-
-
-def _time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
 
 
 def _cell(text: str) -> str:

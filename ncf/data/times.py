@@ -125,3 +125,8 @@ def microseconds_of(time: datetime) -> int:
 def time_of(microseconds: int) -> datetime:
     """The time, in UTC, of so many microseconds since the epoch."""
     return BEGINNING + timedelta(microseconds=microseconds)
+
+
+def shown(time: datetime) -> str:
+    """A time in a message."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

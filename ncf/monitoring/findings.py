@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from ncf.data.coded import CodedLog
 from ncf.data.history import DayCounts
-from ncf.data.times import BEGINNING
+from ncf.data.times import time_of
 from ncf.monitoring.accuracy import Accuracy, measure_accuracy, next_items
 from ncf.monitoring.activity import Activity, compare_activity
 from ncf.monitoring.arrived import find_arrived
@@ -104,8 +104,8 @@ def measure(log: CodedLog, recommender: Recommender, window: int) -> Findings:
         new=len(arrived),
         late=int(np.count_nonzero(~arrived.since(last_time))),
         retyped=list(arrived.retyped),
-        last_time=_time(last_time),
-        newest_time=_time(int(log.times.max()) if log.has_times else None),
+        last_time=None if last_time is None else time_of(last_time),
+        newest_time=time_of(int(log.times.max())) if log.has_times else None,
         newcomers=newcomers(arrived),
         shift=popularity_shift(history, arrived.item_counts) if len(arrived) else None,
         activity=_activity(log, recommender, last_time, window),
@@ -118,7 +118,3 @@ def _activity(log: CodedLog, recommender: Recommender, last_time: int | None, wi
         return None
     before, after = recommender.bundle.history.by_day, DayCounts.of(log.users, log.times)
     return compare_activity(before, after, last_time, int(log.times.max()), window)
-
-
-def _time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else BEGINNING + timedelta(microseconds=microseconds)

@@ -10,8 +10,9 @@ import pytest
 from flows.replay.page import sections
 from flows.replay.pictures import draw_windows
 from flows.replay.values import Curves, curves_of
-from ncf.backtest.plan import DAY, make_plan
+from ncf.backtest.plan import make_plan
 from ncf.backtest.policies import Policy
+from ncf.data.history import DAY
 
 MEANS = {"popularity": (0.1, 0.2, 0.3, 0.4), "weekly": (0.3, 0.4, 0.5, 0.6), "14d": (0.3, 0.4, 0.5, 0.6)}
 NEVER = (0.3, 0.2, 0.1, 0.0)

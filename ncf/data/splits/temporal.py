@@ -7,7 +7,7 @@ from ncf.data.interactions import Indices, Interactions
 from ncf.data.split import Split
 from ncf.data.splits.masks import Mask, divided, first_of_each_user
 from ncf.data.tally import Tally
-from ncf.data.times import microseconds_of
+from ncf.data.times import microseconds_of, shown, time_of
 from ncf.errors import DataError
 
 
@@ -42,9 +42,7 @@ def temporal(interactions: Interactions, config: SplitConfig) -> Split:
 
 
 def _nothing_in(name: str, times: Indices, moments: tuple[int, int]) -> DataError:
-    first, last, *chosen = (
-        f"{np.datetime64(int(time), 'us').astype('datetime64[s]')}Z" for time in (times.min(), times.max(), *moments)
-    )
+    first, last, *chosen = (shown(time_of(int(time))) for time in (times.min(), times.max(), *moments))
     what = "the temporal split leaves nothing to train on" if name == "train" else f"nobody is in the {name} holdout"
     return DataError(
         f"{what}; validation_from and test_from are",

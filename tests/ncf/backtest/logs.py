@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ncf.backtest.plan import DAY
+from ncf.data.history import DAY
 from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID, Ratings
 
 MONDAY = 10_000 * DAY  # a midnight

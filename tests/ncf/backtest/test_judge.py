@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from ncf.backtest.judge import HR, KNOWN, MET, NDCG, POPULARITY, column, judge, metric_columns
-from ncf.backtest.plan import DAY, Plan, make_plan
+from ncf.backtest.plan import Plan, make_plan
 from ncf.backtest.policies import Policy
 from ncf.backtest.replay import Replay
 from ncf.config import GMFConfig, GMFTraining
 from ncf.data.config import DataConfig
+from ncf.data.history import DAY
 from ncf.models.build import build_model
 from ncf.serving.bundle import Bundle
 from ncf.training.fit import fit

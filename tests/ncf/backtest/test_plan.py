@@ -2,8 +2,9 @@ import re
 
 import pytest
 
-from ncf.backtest.plan import DAY, Plan, make_plan
+from ncf.backtest.plan import Plan, make_plan
 from ncf.backtest.policies import PATTERN, Policy
+from ncf.data.history import DAY
 from ncf.errors import DataError
 
 MONDAY = 10_000 * DAY

@@ -4,9 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ncf.backtest.plan import DAY, Window
+from ncf.backtest.plan import Window
 from ncf.backtest.replay import Replay, Week
 from ncf.data.config import DataConfig
+from ncf.data.history import DAY
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
 from tests.ncf.backtest.logs import MONDAY, WEEK, Row, colours, log_of
