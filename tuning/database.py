@@ -17,7 +17,7 @@ from sqlalchemy import URL, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.database import CONNECT_SECONDS, open_engine, parse_url, place, scrub, with_installed_driver
+from ncf.data.sources.database import connect_args, open_engine, parse_url, place, scrub, with_installed_driver
 from ncf.errors import ConfigError
 from ncf.files import new_file
 from tuning.config import StorageConfig
@@ -194,16 +194,10 @@ def _connected(url: URL, config: StorageConfig) -> RDBStorage:
 def _rdb_storage(url: URL, config: StorageConfig) -> RDBStorage:
     # no heartbeat_interval: Optuna's own takes a failing trial for a dead one, and loses one that died in between
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
-    server: dict[str, Any] = {"pool_pre_ping": True} if url.get_backend_name() != "sqlite" else {}
-    return RDBStorage(text, {"hide_parameters": True, "connect_args": _connect_args(url, config), **server})
-
-
-def _connect_args(url: URL, config: StorageConfig) -> dict[str, Any]:
+    own: dict[str, Any] = {"connect_args": connect_args(url), "pool_pre_ping": True}
     if url.get_backend_name() == "sqlite":
-        return {"timeout": config.lock_seconds}
-    if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
-        return {"connect_timeout": CONNECT_SECONDS}
-    return {}
+        own = {"connect_args": {"timeout": config.lock_seconds}}
+    return RDBStorage(text, {"hide_parameters": True, **own})
 
 
 def _patient(url: URL, config: StorageConfig) -> URL:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, make_url
@@ -111,13 +111,11 @@ def open_engine(url: URL, *, may_make: bool = False) -> Engine:
     """
     if not may_make:
         _refuse_missing_file(url)
-    timeout = {"connect_timeout": CONNECT_SECONDS} if url.get_backend_name() == "postgresql" else {}
     driver = url.drivername
     try:
         if url.get_dialect().is_async:
             raise ConfigError("an asynchronous driver can't be used", got=driver, do=f"name another, as in {EXAMPLE}")
-        wanted = {} if "connect_timeout" in url.query else timeout
-        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=wanted)
+        return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args(url))
     except NoSuchModuleError:
         problem = ConfigError("this kind of database is unknown", got=driver, do="install its SQLAlchemy dialect")
     except ImportError as error:
@@ -128,6 +126,13 @@ def open_engine(url: URL, *, may_make: bool = False) -> Engine:
             f"the driver {module} of the database is not installed", got=driver, do=f"pip install '{package}'{extra}"
         )
     raise problem
+
+
+def connect_args(url: URL) -> dict[str, Any]:
+    """What a driver is told beside the URL: how long to wait for a server that does not answer."""
+    if url.get_backend_name() != "postgresql" or "connect_timeout" in url.query:
+        return {}
+    return {"connect_timeout": CONNECT_SECONDS}
 
 
 def connect(engine: Engine) -> Connection:
