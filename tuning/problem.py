@@ -9,6 +9,7 @@ from ncf.config import GMFRecipe, MLPRecipe
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
+from ncf.training.fit import check_labels
 from tuning.observer import Recipe
 from tuning.ranges import Range, Value, nearest
 from tuning.space import RECIPES, ModelName, check_space, values_of
@@ -57,12 +58,7 @@ class Problem:
             raise ConfigError(
                 "a trial is trained on one device", got=self.hardware.devices, allowed="1", do="start several workers"
             )
-        if self.data.labels is not None and not self.recipe.training.takes_labels:
-            raise ConfigError(
-                "explicit feedback needs a loss that takes its labels",
-                got=self.recipe.training.loss,
-                allowed="bce, mse, least-squares",
-            )
+        check_labels(self.data, self.recipe.training)
         check_space(self.model, self.recipe, self.space)
 
     def base_values(self) -> dict[str, Value]:

@@ -84,11 +84,12 @@ def fit(
     Raises:
         ConfigError: the hardware asked for is not there, the loss does not go with the labels, or there is no
             validation holdout and `epochs` is not given, or the other way round.
+        DataError: every user has every item, so that there are no negatives.
         ModelError: the checkpoint is of other data or settings, or a score became NaN.
     """
     hardware = hardware or HardwareConfig()
     check_hardware(hardware)
-    _check_labels(data, config)
+    check_labels(data, config)
     _check_epochs(data, config, epochs)
     started = time.perf_counter()
     own_state = torch.random.fork_rng(devices=range(torch.cuda.device_count()))
@@ -115,7 +116,12 @@ def fit(
     )
 
 
-def _check_labels(data: PreparedData, config: TrainingConfig) -> None:
+def check_labels(data: PreparedData, config: TrainingConfig) -> None:
+    """Refuse a loss that can't learn from the data's labels.
+
+    Raises:
+        ConfigError: the data have labels, and the loss takes none.
+    """
     if data.labels is not None and not config.takes_labels:
         raise ConfigError(
             "explicit feedback needs a loss that takes its labels",
