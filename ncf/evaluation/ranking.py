@@ -16,6 +16,7 @@ from ncf.hardware import HardwareConfig
 SplitName: TypeAlias = Literal["validation", "test"]
 
 CUTOFF = 10
+STEERING = ("hr", "ndcg")  # the metrics of each epoch of a training
 SCORING_MEMORY_MB = HardwareConfig().scoring_memory_mb  # where no setting is at hand
 PAIRS_AT_ONCE = 2**16  # of users and candidates, so that a model's hidden units stay in a CPU's cache
 
@@ -58,7 +59,7 @@ class Ranks:
 
     def values(self, k: int = CUTOFF) -> dict[str, Values]:
         """Per-user values of the metrics that steer a training, under their keys, such as "full/ndcg_at_10"."""
-        return self.every((k,), ("hr", "ndcg"))
+        return self.every((k,), STEERING)
 
     def every(self, cutoffs: Sequence[int] = CUTOFFS, metrics: Sequence[str] = tuple(METRICS)) -> dict[str, Values]:
         """Per-user values of several metrics at several cut-offs, under their keys."""

@@ -6,12 +6,11 @@ from pathlib import Path
 SUMS = "SHA256SUMS"
 
 
-def write_sums(folder: Path) -> str:
-    """Write the sums of all files of a folder. Returns the sum of the sums, which stands for the whole folder."""
+def write_sums(folder: Path) -> None:
+    """Write the sums of all files of a folder."""
     files = sorted(path for path in folder.iterdir() if path.name != SUMS)
     text = "".join(f"{_sum_of(path)}  {path.name}\n" for path in files)
     (folder / SUMS).write_text(text, encoding="ascii")
-    return sum_of_sums(folder)
 
 
 def sum_of_sums(folder: Path) -> str:

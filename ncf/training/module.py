@@ -14,7 +14,7 @@ from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.splitmix import derived_seed
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
+from ncf.evaluation.ranking import CUTOFF, STEERING, HoldoutRanker, metric_values
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.training.all_pairs import Block
@@ -24,7 +24,6 @@ from ncf.training.epoch import Batches, make_batches
 from ncf.training.objective import step_loss
 
 TRAIN_LOSS = "train/loss"
-STEERING = ("hr", "ndcg")  # the metrics of each epoch
 
 
 def monitored(config: TrainingConfig) -> str:

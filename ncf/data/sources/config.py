@@ -1,21 +1,13 @@
 """Where an interaction log lies: one kind of settings for each kind of place."""
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
 
 MovieLensName: TypeAlias = Literal["ml-100k", "ml-latest-small", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m"]
-MOVIELENS: tuple[MovieLensName, ...] = (
-    "ml-100k",
-    "ml-latest-small",
-    "ml-1m",
-    "ml-10m",
-    "ml-20m",
-    "ml-25m",
-    "ml-32m",
-)
+MOVIELENS: tuple[MovieLensName, ...] = get_args(MovieLensName)
 TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "ns", "iso"]
 ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
 
