@@ -10,9 +10,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ncf.data.ratings import ITEM_ID, RATING, TEST, TIMESTAMP, TRAIN, USER_ID, VALIDATION, Ratings
-from ncf.data.sources.config import ColumnName, FileSource
+from ncf.data.ratings import ITEM_ID, TEST, TRAIN, USER_ID, VALIDATION, Ratings
+from ncf.data.sources.config import FileSource
 from ncf.data.sources.ids import IdColumn, as_uuids, null_row
+from ncf.data.sources.naming import by_role
 from ncf.data.sources.open_table import Table, open_table
 from ncf.data.sources.places import File
 from ncf.data.sources.text import NotAllIntegersError
@@ -71,7 +72,8 @@ def open_tables(source: FileSource) -> dict[int, Table]:
         DataError: files are not there, or their columns are not what they should be.
     """
     places = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
-    tables = {part: open_table(path, source, _wanted(source)) for part, path in places.items() if path is not None}
+    wanted = by_role(source.columns)
+    tables = {part: open_table(path, source, lambda _: wanted) for part, path in places.items() if path is not None}
     _check_same_roles(list(tables.values()))
     return tables
 
@@ -79,16 +81,6 @@ def open_tables(source: FileSource) -> dict[int, Table]:
 def uuid_roles(tables: dict[int, Table]) -> frozenset[str]:
     """The columns of ids that are UUIDs in every table."""
     return frozenset.intersection(*(table.uuids for table in tables.values()))
-
-
-def _wanted(source: FileSource) -> Any:
-    columns: dict[str, ColumnName | None] = {
-        USER_ID: source.columns.user,
-        ITEM_ID: source.columns.item,
-        RATING: source.columns.rating,
-        TIMESTAMP: source.columns.timestamp,
-    }
-    return lambda names: columns
 
 
 def _check_same_roles(tables: Sequence[Table]) -> None:

@@ -6,9 +6,9 @@ import pandas as pd
 from pydantic import Field
 
 from ncf.config import Settings
-from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID, Ratings
-from ncf.data.sources.config import ColumnName, Columns, TimeUnit
-from ncf.data.sources.naming import find_columns
+from ncf.data.ratings import ITEM_ID, TITLE, Ratings
+from ncf.data.sources.config import Columns, TimeUnit
+from ncf.data.sources.naming import by_role, find_columns
 
 WHERE = "the DataFrame"
 
@@ -30,12 +30,7 @@ def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -
     Raises:
         DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.
     """
-    wanted: dict[str, ColumnName | None] = {
-        USER_ID: settings.columns.user,
-        ITEM_ID: settings.columns.item,
-        RATING: settings.columns.rating,
-        TIMESTAMP: settings.columns.timestamp,
-    }
+    wanted = by_role(settings.columns)
     names = [str(name) for name in frame.columns]
     places = find_columns(names, wanted, WHERE)
     log = frame.iloc[:, list(places.values())].set_axis(list(places), axis=1)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
-from ncf.data.sources.config import ColumnName
+from ncf.data.sources.config import ColumnName, Columns
 from ncf.errors import DataError
 
 SPELLINGS = {  # small letters and digits only
@@ -19,6 +19,11 @@ SPELLINGS = {  # small letters and digits only
     TITLE: ("title", "name", "movietitle", "itemname", "itemtitle"),
 }
 SETTINGS = {USER_ID: "columns.user", ITEM_ID: "columns.item", RATING: "columns.rating", TIMESTAMP: "columns.timestamp"}
+
+
+def by_role(columns: Columns) -> dict[str, ColumnName | None]:
+    """Our columns -> what the settings call them."""
+    return {USER_ID: columns.user, ITEM_ID: columns.item, RATING: columns.rating, TIMESTAMP: columns.timestamp}
 
 
 def is_place(column: ColumnName | None) -> bool:

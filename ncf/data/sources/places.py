@@ -47,7 +47,13 @@ class File:
     @property
     def is_local(self) -> bool:
         """Whether it lies on this machine."""
-        return "file" in _protocols(self.system)
+        return "file" in self.protocols
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """What fsspec calls its file system, such as "s3" and "s3a"."""
+        names = self.system.protocol
+        return (names,) if isinstance(names, str) else tuple(names)
 
     @property
     def compression(self) -> str | None:
@@ -85,9 +91,11 @@ def reading(file: object) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise DataError(f"{file} may not be read", got=_short(error), do="give this account the right to") from error
+        raise DataError(
+            f"{file} may not be read", got=first_line(error), do="give this account the right to"
+        ) from error
     except (OSError, ValueError, EOFError) as error:  # ArrowInvalid is a ValueError
-        raise DataError(f"{file} can't be read", got=_short(error), do="copy or write it again") from error
+        raise DataError(f"{file} can't be read", got=first_line(error), do="copy or write it again") from error
 
 
 def find_files(location: str, form: Format = "auto") -> list[File]:
@@ -133,7 +141,7 @@ def file_system(location: str) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         allowed = "a path, or a URL that fsspec knows, such as s3://bucket/log.parquet"
-        raise DataError("this place is unknown", got=location, allowed=allowed, do=_short(error)) from error
+        raise DataError("this place is unknown", got=location, allowed=allowed, do=first_line(error)) from error
 
 
 @contextmanager
@@ -144,7 +152,7 @@ def _reached(system: Any, location: str) -> Iterator[None]:
         except (DataError, OSError, ValueError):
             raise
         except Exception as error:  # a driver raises whatever its service's client does
-            raise OSError(f"{type(error).__name__}: {_short(error)}") from error
+            raise OSError(f"{type(error).__name__}: {first_line(error)}") from error
 
 
 def _in_folder(system: Any, path: str, form: Format) -> list[File]:
@@ -181,9 +189,6 @@ def _no_such(file: File) -> DataError:
     return DataError("no such file", got=str(file), do=f"did you mean {near[0]}?" if near else "check the path")
 
 
-def _protocols(system: Any) -> tuple[str, ...]:
-    return (system.protocol,) if isinstance(system.protocol, str) else tuple(system.protocol)
-
-
-def _short(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an error says; its type, if it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -10,9 +10,8 @@ from sqlalchemy.exc import NoSuchTableError, SAWarning
 from sqlparse.sql import Token
 from sqlparse.tokens import Comment, Keyword, Whitespace
 
-from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.sources.config import ColumnName, Columns, SQLSource
-from ncf.data.sources.naming import is_place
+from ncf.data.sources.naming import by_role, is_place
 from ncf.errors import ConfigError, DataError
 
 FIRST = ("SELECT", "WITH")
@@ -80,9 +79,7 @@ def places(found: Sequence[str], columns: Columns, where: str) -> dict[str, int]
     Raises:
         DataError: one is missing, or is there twice.
     """
-    asked: dict[str, ColumnName | None] = {USER_ID: columns.user, ITEM_ID: columns.item}
-    for ours, name in ((RATING, columns.rating), (TIMESTAMP, columns.timestamp)):
-        asked[ours] = name if name is not None or ours not in found else ours
+    asked = {ours: ours if name is None and ours in found else name for ours, name in by_role(columns).items()}
     return {ours: _place(name, found, where) for ours, name in asked.items() if name is not None}
 
 

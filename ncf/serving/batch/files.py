@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 from pyarrow import parquet
 
-from ncf.data.sources.places import File, file_system
+from ncf.data.sources.places import File, file_system, first_line
 from ncf.errors import ConfigError, DataError
 from ncf.files import new_file
 from ncf.serving.batch.config import FileOutput
@@ -21,7 +21,6 @@ from ncf.serving.batch.rows import COLUMNS, TITLED, Rows
 AT_ONCE = frozenset(  # a name gets a new object in one step: object stores
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
 )
-SHORT = 300
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +63,7 @@ class FileTarget:
 
     @property
     def _at_once(self) -> bool:
-        protocol = self.file.system.protocol
-        return bool(AT_ONCE & {protocol} if isinstance(protocol, str) else AT_ONCE & set(protocol))
+        return not AT_ONCE.isdisjoint(self.file.protocols)
 
     def check(self, lists: Lists) -> None:
         """Try to write beside the file.
@@ -101,7 +99,7 @@ class FileTarget:
         except Exception as error:  # a driver raises whatever its service's client does
             _remove(self.file.system, building)
             raise DataError(
-                f"{self} could not be written", got=_short(error), do="nothing is lost: the same command goes on"
+                f"{self} could not be written", got=first_line(error), do="nothing is lost: the same command goes on"
             ) from error
 
     def _write(self, sink: Any, rows: Rows, parts: Iterable[Any]) -> None:
@@ -139,7 +137,7 @@ class FileTarget:
             raise
         except Exception as error:  # a driver raises whatever its service's client does
             raise ConfigError(
-                f"{self} can't be written", got=_short(error), do="check the path, and this account's rights to it"
+                f"{self} can't be written", got=first_line(error), do="check the path, and this account's rights to it"
             ) from error
 
 
@@ -148,7 +146,3 @@ def _remove(system: Any, path: str) -> None:
         system.rm(path)
     except Exception as error:  # what can't be removed is overwritten next time
         log.debug("%s stays: %s", path, error)
-
-
-def _short(error: Exception) -> str:
-    return ((str(error) or type(error).__name__).splitlines())[0][:SHORT]
