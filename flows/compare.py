@@ -31,7 +31,7 @@ from ncf.evaluation.comparison import PROMOTION_METRIC, stronger_baseline
 from ncf.evaluation.promotion import Decision, Judged, decide
 from ncf.evaluation.ranking import HoldoutRanker, Ranks
 from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import ServedScorer
+from ncf.serving.served_scorer import ServedScorer
 
 
 def best_of(models: Sequence[ModelRun]) -> ModelRun:

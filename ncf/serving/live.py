@@ -10,7 +10,6 @@ from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ModelError
 from ncf.evaluation.lists import top_items
 from ncf.serving.bundle import Bundle
-from ncf.serving.fold_in import FoldIn
 from ncf.serving.recommender import Recommender
 
 
@@ -20,6 +19,7 @@ class Served:
 
     Attributes:
         name, version: of the registered model.
+        recommender: the version's.
         user_kind, item_kind: which type their ids are of.
         loaded: when it was.
     """
@@ -27,7 +27,6 @@ class Served:
     name: str
     version: int
     recommender: Recommender
-    fold_in: FoldIn
     user_kind: IdKind
     item_kind: IdKind
     loaded: datetime
@@ -43,10 +42,10 @@ class Served:
         if wrong:
             raise ModelError(f"weights of version {version} of {name} are not numbers", got=wrong, do="train again")
         kinds = kind_of(bundle.user_ids), kind_of(bundle.item_ids)
-        served = cls(name, version, Recommender(bundle), FoldIn(bundle), *kinds, datetime.now(UTC))
+        served = cls(name, version, Recommender(bundle), *kinds, datetime.now(UTC))
         known = torch.from_numpy(bundle.learned).nonzero()[:1, 0]
         served.recommender.best(known, 1)
-        top_items(served.fold_in.scores(torch.zeros(1, dtype=torch.int64))[None], 1)
+        top_items(served.recommender.fold_in.scores(torch.zeros(1, dtype=torch.int64))[None], 1)
         return served
 
 

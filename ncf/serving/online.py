@@ -72,7 +72,7 @@ def _scores(served: Served, user: Tensor, items: Tensor, source: str) -> Tensor:
     if source != FROM_ITEMS:
         scores = served.recommender.offered(user)
     else:
-        scores = served.fold_in.scores(items)[None].clone()
+        scores = served.recommender.fold_in.scores(items)[None].clone()
         if user[0] >= 0:
             scores[0, served.recommender.bundle.seen.of_users(user)[1]] = -torch.inf
     scores[0, items] = -torch.inf

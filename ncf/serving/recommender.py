@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncf.data.ids import from_json, kind_of, to_json
-from ncf.data.prepared import PreparedData
 from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
 from ncf.errors import ConfigError
 from ncf.evaluation.lists import top_items
@@ -126,7 +125,7 @@ class Recommender:
             raise ConfigError(
                 "the model knows none of these items", got=list(item_ids), allowed="ids of the log it was trained on"
             )
-        scores = self._fold_in.scores(items)[None].clone()
+        scores = self.fold_in.scores(items)[None].clone()
         scores[0, torch.cat([items, self.choice.left_out])] = -torch.inf
         best = top_items(scores, k)[0]
         best = best[best >= 0]
@@ -137,7 +136,8 @@ class Recommender:
         )
 
     @cached_property
-    def _fold_in(self) -> FoldIn:
+    def fold_in(self) -> FoldIn:
+        """What fits a vector to a list of items; made when it is first asked for."""
         return FoldIn(self.bundle)
 
     def _check(self, k: int) -> None:
@@ -146,7 +146,7 @@ class Recommender:
             raise ConfigError("k is out of range", got=k, allowed=f"1 to {num_items}, the number of items")
 
     def answer(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
-        """The same for ids that come and go as JSON, which has no UUIDs: they are text in both directions."""
+        """`recommend` for ids that come and go as JSON, which has no UUIDs: they are text in both directions."""
         given = from_json(list(user_ids), kind_of(self.bundle.user_ids))
         frame = self.recommend(given, k)
         return frame.assign(**{column: to_json(frame[column]) for column in (USER_ID, ITEM_ID)})
@@ -197,29 +197,3 @@ class Recommender:
 def learned_of(bundle: Bundle, users: Tensor) -> Tensor:
     """Whether the model has learned of these users, bool[B]; -1 is an unknown one."""
     return torch.from_numpy(bundle.learned)[users.clamp(min=0)] & (users >= 0)
-
-
-class ServedScorer:
-    """A bundle as a scorer on newer data: it is judged as it would serve it.
-
-    Users it does not know, or has not learned, get its popularity; items it does not know come last, all equal.
-
-    Args:
-        bundle: the model, trained on other data perhaps.
-        data: the data to be scored.
-    """
-
-    def __init__(self, bundle: Bundle, data: PreparedData) -> None:
-        self.model = bundle.model
-        users = torch.as_tensor(pd.Index(bundle.user_ids).get_indexer(pd.Index(data.user_ids)))
-        self.users = users.where(learned_of(bundle, users), -1)
-        self.items = torch.as_tensor(pd.Index(bundle.item_ids).get_indexer(pd.Index(data.item_ids)))
-        self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
-
-    def score_all(self, users: Tensor) -> Tensor:
-        """Users int64[B], indices of the newer data -> float[B, its number of items]."""
-        own = self.users[users]
-        scores = self.model.score_all(own.clamp(min=0))
-        scores[own < 0] = self.popularity
-        last = scores.amin(dim=1, keepdim=True) - 1
-        return torch.cat([scores, last], dim=1)[:, self.items]  # an unknown item's index, -1, is the last column

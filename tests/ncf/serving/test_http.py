@@ -129,7 +129,7 @@ def test_items_sent_along_make_a_user_known_and_are_left_out(data: PreparedData)
     assert found["unknown_items"] == [unknown]
     listed = [row["item_id"] for row in found["recommendations"]]
     assert sorted(map(str, listed)) == sorted(map(str, set(said) - {said[4], said[1]}))
-    scores = live_of(bundle).current.fold_in.scores(torch.tensor([1, 4]))
+    scores = live_of(bundle).current.recommender.fold_in.scores(torch.tensor([1, 4]))
     assert [row["score"] for row in found["recommendations"]] == [scores[said.index(item)].item() for item in listed]
     again = client.post("/recommendations", json={"item_ids": [said[1], said[4]], "k": 100}).json()
     assert again["recommendations"] == found["recommendations"]
