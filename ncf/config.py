@@ -117,7 +117,9 @@ class TrainingConfig(Settings):
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="constant", description="learning rate over the epochs; linear and cosine fall to 0 at max_epochs"
     )
-    weight_decay: float = Field(default=0.0, ge=0.0, le=1.0, description="adamw's decay of every weight, per step")
+    weight_decay: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="adamw: share of every weight lost per step, times the learning rate"
+    )
     gradient_clip: float | None = Field(
         default=None, gt=0.0, description="largest norm of a step's gradient; empty does not clip"
     )

@@ -93,7 +93,7 @@ def quiet_optuna() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="PedAnova")  # of a target: `tuning.plots` has minded it
+            warnings.filterwarnings("ignore", message="PedAnova")  # it takes a target for a cost: see `tuning.plots`
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -14,7 +14,7 @@ SCORE = "validation NDCG@10"
 SECOND = {"seconds": "seconds of training", "size": "number of weights"}
 FEWEST_FOR_IMPORTANCES = 4  # below that, what matters can't be told from chance
 OF_SCORE: dict[str, Any] = {"target": lambda trial: trial.values[0], "target_name": SCORE}
-OF_LOW: dict[str, Any] = {"target": lambda trial: -trial.values[0], "target_name": SCORE}  # a given target is a cost
+OF_LOW: dict[str, Any] = {"target": lambda trial: -trial.values[0], "target_name": SCORE}  # for PED-ANOVA: a cost
 
 
 def figures(handle: StudyHandle) -> dict[str, Figure]:

@@ -24,7 +24,7 @@ class Fault:
         value: that value, as it came.
         allowed: what would have been right.
         rows: how many such rows there are.
-        do: the remedy; the rows are to be mended or removed if empty.
+        do: the remedy; empty: to mend or remove the rows.
     """
 
     column: str

@@ -32,7 +32,7 @@ def filter_ratings(
     Args:
         ratings: the checked log.
         filters: which rows are left out.
-        feedback: what a rating means; ratings outside of its scale are refused, sums of repeated pairs when summed.
+        feedback: what a rating means; ratings outside of its scale are refused (with repeated="sum": the sums).
 
     Returns:
         One row a pair; the tally counts what was left out and why.

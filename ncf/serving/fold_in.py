@@ -17,7 +17,7 @@ USER_TABLE = "user_embedding"
 STEPS, EVALUATIONS = 8, 12  # of L-BFGS: they bound the time, and more of them fit what is listed, not what is liked
 MOST_OTHERS = 4_096  # items that stand for the rest of the catalogue, so that a large one takes no longer
 ORDER_SEED = 0
-ONE = torch.zeros(1, dtype=torch.int64)
+ONLY_USER = torch.zeros(1, dtype=torch.int64)  # index of the user of a model that has one
 
 
 class FoldIn:
@@ -58,7 +58,7 @@ class FoldIn:
         """Items int64[P], at least one -> scores of all items for who has these, float[num_items]."""
         model = self.fitted(items)
         with torch.inference_mode():
-            return model.score_all(ONE.to(self._device), self._items_part)[0]
+            return model.score_all(ONLY_USER.to(self._device), self._items_part)[0]
 
     def fitted(self, items: Tensor) -> Model:
         """The model with one user, index 0, fitted to these items; all other weights are shared with the bundle's."""
@@ -70,7 +70,7 @@ class FoldIn:
         weight_of_listed, weights = self._weights(len(listed), others)
 
         def objective() -> Tensor:
-            logits = model(ONE.to(self._device), pairs)[0]
+            logits = model(ONLY_USER.to(self._device), pairs)[0]
             own, rest = logits[: len(listed)], logits[len(listed) :]
             loss = OF_LABELS[self._kind](own, torch.ones_like(own)).sum() * weight_of_listed
             loss = loss + weights @ OF_ZERO[self._kind](rest)

@@ -36,8 +36,7 @@ def check_hardware(hardware: HardwareConfig) -> None:
     if hardware.compile and not any(shutil.which(name) for name in (os.environ.get("CXX", ""), *COMPILERS)):
         raise ConfigError(
             "compile needs a C++ compiler, and none was found",
-            got=" ".join(COMPILERS),
-            allowed="one of these on the PATH, or named by CXX",
+            allowed=f"one of {', '.join(COMPILERS)} on the PATH, or one named by CXX",
             do="install one (Debian: apt-get install g++), or train with compile off",
         )
 

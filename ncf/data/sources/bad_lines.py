@@ -19,7 +19,7 @@ Kind: TypeAlias = Literal["id", "integer", "number", "text"]
 SHOWN = 10
 MOST = 100_000  # faults that are counted; a wrong setting would take minutes
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
-BAD_BYTE = re.compile("[\udc80-\udcff]")  # what Python makes of it
+BAD_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that are no text
 INTEGER = re.compile(r"\s*-?[0-9]+\s*")
 
 

@@ -13,7 +13,7 @@ ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
 
 
 class Columns(Settings):
-    """What the log calls its columns: a name, or a place from 0 where there is no header."""
+    """What the log calls its columns: their names, or their places from 0."""
 
     user: ColumnName = Field(default="user_id", description="the users")
     item: ColumnName = Field(default="item_id", description="the items")
