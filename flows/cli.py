@@ -23,7 +23,7 @@ from flows.preflight import check_before_work
 from flows.recommend_settings import RecommendSettings
 from flows.settings import DataSettings
 from flows.subcommands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, fail, wrong_switch
-from flows.watched import run_watched
+from flows.watched import PrefectAwayError, run_watched
 from ncf.config import Settings
 from ncf.content import flatten
 from ncf.data.sources.cache import cache_dir
@@ -36,10 +36,6 @@ D = TypeVar("D", bound=DataSettings | RecommendSettings)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 UNWRITABLE = (*FULL, errno.EROFS, errno.EACCES)
 GO_ON = "nothing finished was lost, and the same command goes on"
-
-
-class PrefectAwayError(NCFError):
-    """There is no Prefect server to tell."""
 
 
 def run_from_command_line(

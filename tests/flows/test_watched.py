@@ -1,10 +1,16 @@
+from typing import Any
+
+import httpx
+import pytest
 from prefect import flow, task
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.context import TaskRunContext
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
+from flows import watched
 from flows.automation_rules import SILENCE
-from flows.watched import HEARTBEAT_SECONDS, run_watched
+from flows.watched import HEARTBEAT_SECONDS, PrefectAwayError, run_watched
 
 
 @task
@@ -24,3 +30,22 @@ def test_a_run_of_a_command_is_known_to_the_automation_that_crashes_what_is_sile
     assert run_watched(seen, "x") == ("seen x", ["ncf"], [], HEARTBEAT_SECONDS)
     assert SILENCE.seconds == 5 * HEARTBEAT_SECONDS
     assert seen("y")[:2] == ("seen y", [])
+
+
+def test_a_server_that_is_away_for_a_moment_as_a_run_begins_is_waited_for(
+    prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, away = SyncPrefectClient.create_flow_run, [2]
+
+    def created(self: SyncPrefectClient, *given: Any, **named: Any) -> Any:
+        if away[0]:
+            away[0] -= 1
+            raise httpx.ConnectError("[Errno 111] Connection refused")
+        return create(self, *given, **named)
+
+    monkeypatch.setattr(SyncPrefectClient, "create_flow_run", created)
+    monkeypatch.setattr(watched, "PAUSES", (0.1, 0.1))
+    assert run_watched(seen, "x")[0] == "seen x"
+    away[0] = 3
+    with pytest.raises(PrefectAwayError, match="went away before the run could begin.*refused.*make up"):
+        run_watched(seen, "y")
