@@ -1,5 +1,6 @@
 """The way into a database, and what of it is told."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def test_a_driver_that_is_not_there_is_named_with_its_package(url: str, told: st
 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigError, match=r"driver psycopg .*pip install 'psycopg\[binary\]' \(the extra postgresql"):
         open_engine(make_url("postgresql+psycopg://db.example/shop"))
 

@@ -265,7 +265,7 @@ def test_the_cache_is_an_absolute_place_outside_the_repository(tmp_path: Path, m
     assert cache_dir() == Path.home() / "somewhere"
     monkeypatch.delenv("NCF_CACHE_DIR")
     assert cache_dir().is_absolute()
-    assert not cache_dir().is_relative_to(Path(__file__).parents[3])
+    assert not cache_dir().is_relative_to(Path(__file__).parents[4])
 
 
 @pytest.mark.parametrize("name", MOVIELENS)

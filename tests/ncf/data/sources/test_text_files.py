@@ -1,65 +1,28 @@
+"""Text files: separators, encodings, columns, and the types of ids."""
+
 import bz2
 import csv
 import gzip
-import io
 import re
 import tempfile
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.datasets import has_ml_1m, ml_1m_folder
-from ncf.data.interactions import to_interactions
-from ncf.data.ratings import TEST, TRAIN, VALIDATION, Ratings
-from ncf.data.sources.config import FileSource
 from ncf.data.sources.ids import NULLS
-from ncf.data.sources.load import load_ratings
-
-CSV = "user_id,item_id,rating,timestamp\n7,1,4,1000000001\n7,2,5,1000000002\n9,1,3.5,1000000003\n"
-ROWS: dict[str, list[Any]] = {
-    "user_id": [7, 7, 9],
-    "item_id": [1, 2, 1],
-    "rating": [4.0, 5.0, 3.5],
-    "timestamp": [1000000001_000000, 1000000002_000000, 1000000003_000000],
-}
+from tests.ncf.data.sources.reading import CSV, ROWS, ids, load, rows
 
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 IDS = st.integers(-(2**64), 2**64).map(str) | st.text(TEXT, min_size=1).filter(
     lambda text: text.strip() and text not in NULLS
 )
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    """Fsspec's own store in memory, emptied again."""
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
-
-
-def load(path: object, content: str | bytes | None = None, **settings: Any) -> Ratings:
-    if content is not None:
-        Path(str(path)).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return load_ratings(FileSource(path=str(path), **settings))
-
-
-def rows(ratings: Ratings) -> dict[str, list[Any]]:
-    return {str(name): values for name, values in ratings.frame.to_dict("list").items()}
-
-
-def ids(ratings: Ratings) -> tuple[list[Any], list[Any]]:
-    return ratings.frame["user_id"].tolist(), ratings.frame["item_id"].tolist()
 
 
 def test_csv_is_read_with_types_and_nothing_to_note(tmp_path: Path) -> None:
@@ -258,143 +221,3 @@ def test_the_papers_training_file_is_read_as_pandas_reads_it() -> None:
     assert frame["item_id"].equals(expected["item_id"])
     assert frame["rating"].equals(expected["rating"].astype(float))
     assert frame["timestamp"].equals(expected["timestamp"] * 1_000_000)
-
-
-@pytest.mark.parametrize("place", ["folder", "glob", "file URL", "memory URL", "memory glob"])
-@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
-def test_many_files_are_read_in_the_order_of_their_names(tmp_path: Path, memory: Any, place: str, kind: str) -> None:
-    head, *lines = CSV.splitlines()
-    folder = tmp_path / "log"
-    folder.mkdir()
-    for name, line in zip(["c", "a", "b"], [lines[2], lines[0], lines[1]], strict=True):
-        text = f"{head}\n{line}\n"
-        path = folder / f"{name}.{kind}"
-        if kind == "parquet":
-            pd.read_csv(io.StringIO(text)).astype({"rating": float}).to_parquet(path)
-        else:
-            path.write_bytes(gzip.compress(text.encode()) if kind == "csv.gz" else text.encode())
-    for other in ("_SUCCESS", ".hidden.csv", "README.md"):
-        (folder / other).write_text("nothing\n")
-    memory.put(str(folder), "/log", recursive=True)
-    path = {
-        "folder": f"{folder}",
-        "glob": f"{folder}/?.{kind}",
-        "file URL": f"file://{folder}",
-        "memory URL": "memory://log",
-        "memory glob": f"memory://log/?.{kind}",
-    }[place]
-    assert rows(load(path)) == ROWS
-
-
-def test_one_file_at_a_url(memory: Any) -> None:
-    memory.pipe("/log.tsv", CSV.replace(",", "\t").encode())
-    assert rows(load("memory://log.tsv")) == ROWS
-
-
-def test_a_file_with_marks_of_a_glob_in_its_name(tmp_path: Path) -> None:
-    assert rows(load(tmp_path / "log[1].csv", CSV)) == ROWS
-
-
-def test_text_ids_in_one_of_many_files_make_all_text(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("user_id,item_id\n7,1\n")
-    (tmp_path / "b.csv").write_text("user_id,item_id\nx,2\n")
-    assert ids(load(tmp_path)) == (["7", "x"], [1, 2])
-
-
-def test_an_empty_part_of_many_is_no_matter(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("user_id,item_id\n7,1\n")
-    (tmp_path / "b.csv").write_text("user_id,item_id\n")
-    assert ids(load(tmp_path)) == ([7], [1])
-
-
-def test_parquet_ids_and_times_of_many_types(tmp_path: Path) -> None:
-    users = [uuid.UUID(int=1), uuid.UUID(int=2)]
-    path = tmp_path / "log.parquet"
-    times = pa.array([1_000, 2_000], pa.timestamp("ms", "UTC"))
-    for ids_, expected in (
-        (pa.array([1, 2], pa.int8()), [1, 2]),
-        (pa.array([1, 2], pa.uint32()), [1, 2]),
-        (pa.array(["007", "8"]), ["007", "8"]),
-        (pa.array(["7", "8"]), ["7", "8"]),
-        (pa.array(["b", "a"]).dictionary_encode(), ["b", "a"]),
-        (pa.array(["b", "a"], pa.large_string()), ["b", "a"]),
-        (pa.array([1.0, 2.0]), [1, 2]),
-        (pa.array([user.bytes for user in users], pa.uuid()), users),
-    ):
-        pq.write_table(pa.table({"user_id": ids_, "item_id": [1, 2], "timestamp": times}), path)
-        ratings = load(path)
-        assert ids(ratings) == (expected, [1, 2])
-        assert ratings.has_times
-
-
-def test_uuids_of_parquet_stay_uuids_and_find_their_titles(tmp_path: Path) -> None:
-    items = [uuid.UUID(int=5), uuid.UUID(int=4), uuid.UUID(int=5)]
-    table = pa.table({"user_id": [1, 2, 2], "item_id": pa.array([item.bytes for item in items], pa.uuid())})
-    pq.write_table(table, tmp_path / "log.parquet")
-    (tmp_path / "titles.csv").write_text(f"item_id,title\n{items[0]},Alien\nnobody,Nothing\n")
-    ratings = load(tmp_path / "log.parquet", titles_path=str(tmp_path / "titles.csv"))
-    assert ids(ratings) == ([1, 2, 2], items)
-    assert ratings.titles.to_dict() == {items[0]: "Alien"}
-    assert to_interactions(ratings).item_ids.tolist() == [items[1], items[0]]
-
-
-def test_folder_of_hive_partitions(tmp_path: Path) -> None:
-    for day, user in (("2024-01-02", 9), ("2024-01-01", 7)):
-        folder = tmp_path / "log" / f"day={day}"
-        folder.mkdir(parents=True)
-        pd.DataFrame({"user_id": [user], "item_id": [1]}).to_parquet(folder / "part-0.parquet")
-    assert ids(load(tmp_path / "log")) == ([7, 9], [1, 1])
-
-
-def test_a_split_made_elsewhere_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "valid.csv").write_text("user_id,item_id\nx,4\n")
-    (tmp_path / "test.csv").write_text("item_id,user_id\n5,8\n6,9\n")
-    ratings = load(
-        tmp_path / "train.csv",
-        "user_id,item_id\n7,1\n7,2\n",
-        validation_path=str(tmp_path / "valid.csv"),
-        test_path=str(tmp_path / "test.csv"),
-    )
-    assert ids(ratings) == (["7", "7", "x", "8", "9"], [1, 2, 4, 5, 6])
-    assert ratings.parts is not None
-    assert ratings.parts.dtype == np.int8
-    assert ratings.parts.tolist() == [TRAIN, TRAIN, VALIDATION, TEST, TEST]
-
-
-def test_a_test_split_alone(tmp_path: Path) -> None:
-    (tmp_path / "test.csv").write_text(CSV)
-    ratings = load(tmp_path / "train.csv", CSV, test_path=str(tmp_path / "test.csv"))
-    assert ratings.parts is not None
-    assert ratings.parts.tolist() == [TRAIN] * 3 + [TEST] * 3
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "settings"),
-    [
-        ("films.csv", 'movieId,title,genres\n1,"A, ""B""",x\n2,Cé,y\n3,,z\n1,again,x\n', {}),
-        ("films.item", 'item_id:token\tmovie_title:token_seq\n1\tA, "B"\n2\tCé\n', {}),
-        ("films.dat", '1::A, "B"::x\n2::Cé::y\n', {"titles_item": 0, "titles_title": "1"}),
-        ("films.tsv", 'sku\tlabel\n1\t"A, ""B"""\n2\tCé\nx\tD\n', {"titles_item": "sku", "titles_title": "label"}),
-    ],
-)
-def test_titles_from_a_file_of_their_own(tmp_path: Path, name: str, content: str, settings: dict[str, Any]) -> None:
-    (tmp_path / name).write_text(content, encoding="utf-8")
-    ratings = load(tmp_path / "log.csv", CSV, titles_path=str(tmp_path / name), **settings)
-    assert ratings.titles.to_dict() == {1: 'A, "B"', 2: "Cé"}
-    assert rows(ratings) == ROWS
-
-
-def test_titles_take_the_type_of_the_logs_ids(tmp_path: Path) -> None:
-    (tmp_path / "films.csv").write_text("sku,title\n1,A\n2,B\n")
-    columns = {"item": "sku"}
-    titles = str(tmp_path / "films.csv")
-    text = load(tmp_path / "log.csv", "user_id,sku\n7,1\n8,x\n", columns=columns, titles_path=titles).titles
-    assert text.to_dict() == {"1": "A", "2": "B"}
-    number = load(tmp_path / "log.csv", "user_id,sku\n7,1\n8,2\n", columns=columns, titles_path=titles).titles
-    assert number.to_dict() == {1: "A", 2: "B"}
-
-
-def test_titles_from_parquet(tmp_path: Path) -> None:
-    pd.DataFrame({"item_id": ["1", "2", "x"], "title": ["A", None, "C"]}).to_parquet(tmp_path / "films.parquet")
-    ratings = load(tmp_path / "log.csv", CSV, titles_path=str(tmp_path / "films.parquet"))
-    assert ratings.titles.to_dict() == {1: "A"}
