@@ -6,8 +6,7 @@ from pydantic import ValidationError
 
 from ncf.data.config import FeedbackConfig
 from ncf.errors import DataError
-from tests.ncf.data.test_filters import filtered, rated
-from tests.ncf.data.test_interactions import by_id
+from tests.ncf.data.logs import by_id, filtered, rated
 
 STARS = {"kind": "explicit", "scale": (1, 5)}
 

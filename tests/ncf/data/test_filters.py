@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,28 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncf.data.config import FeedbackConfig, FilterConfig
+from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import Interactions, to_interactions
 from ncf.data.ratings import TEST, TRAIN, VALIDATION, Ratings
 from ncf.errors import DataError
-from tests.ncf.data.test_interactions import Row, by_id, ratings
-
-Rated = tuple[int, int, float, int]
-
-
-def filtered(log: Ratings, feedback: dict[str, Any] | None = None, **settings: Any) -> Interactions:
-    meaning = FeedbackConfig.model_validate(feedback or {})
-    return to_interactions(filter_ratings(log, FilterConfig.model_validate(settings), meaning), meaning)
-
-
-def rated(rows: Sequence[Rated]) -> Ratings:
-    """(user, item, rating, seconds)."""
-    return Ratings.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"]), time_unit="s")
-
-
-def timeless(rows: Sequence[tuple[int, int]]) -> Ratings:
-    return Ratings.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id"]))
+from tests.ncf.data.logs import Row, by_id, filtered, rated, ratings, timeless
 
 
 def at(second: int) -> str:

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from uuid import UUID
 
 import numpy as np
@@ -6,19 +5,9 @@ import pandas as pd
 
 from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
-from ncf.data.interactions import Interactions, to_interactions
+from ncf.data.interactions import to_interactions
 from ncf.data.ratings import Ratings
-
-Row = tuple[int | str, int | str, int]
-
-
-def ratings(rows: Sequence[Row]) -> Ratings:
-    users, items, times = zip(*rows, strict=True)
-    return Ratings.from_frame(pd.DataFrame({"user_id": users, "item_id": items, "rating": 3.0, "timestamp": times}))
-
-
-def by_id(found: Interactions) -> list[tuple[object, object]]:
-    return [(found.user_ids[u], found.item_ids[i]) for u, i in zip(found.users, found.items, strict=True)]
+from tests.ncf.data.logs import by_id, ratings
 
 
 def test_integer_ids_become_dense_indices_in_numeric_order() -> None:

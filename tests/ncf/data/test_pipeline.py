@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ncf.data.config import DataConfig
@@ -45,7 +45,6 @@ def outcome(log: Log, feedback: dict[str, Any], filters: dict[str, Any]) -> str:
 
 
 @given(logs, st.randoms(use_true_random=False), feedbacks, choices)
-@settings(deadline=None)
 def test_the_order_of_the_rows_does_not_matter_where_times_differ(
     log: Log, random: Any, feedback: dict[str, Any], filters: dict[str, Any]
 ) -> None:
@@ -54,7 +53,6 @@ def test_the_order_of_the_rows_does_not_matter_where_times_differ(
 
 
 @given(logs, st.integers(0, 60), st.randoms(use_true_random=False), feedbacks, choices)
-@settings(deadline=None)
 def test_a_log_that_has_grown_gives_what_all_of_it_gives_from_the_start(
     log: Log, known: int, random: Any, feedback: dict[str, Any], filters: dict[str, Any]
 ) -> None:
@@ -66,7 +64,6 @@ def test_a_log_that_has_grown_gives_what_all_of_it_gives_from_the_start(
 
 
 @given(logs, st.integers(0, 60), feedbacks, choices)
-@settings(deadline=None)
 def test_as_of_gives_what_would_have_been_prepared_then(
     log: Log, known: int, feedback: dict[str, Any], filters: dict[str, Any]
 ) -> None:

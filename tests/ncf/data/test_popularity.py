@@ -36,7 +36,7 @@ def test_literal_answer() -> None:
     assert unseen.select(torch.tensor([2]), torch.tensor([0])).tolist() == [1]
 
 
-@settings(deadline=None, database=None, max_examples=200, derandomize=True)
+@settings(database=None, max_examples=200, derandomize=True)
 @given(cases())
 def test_over_all_points_each_unseen_item_comes_as_often_as_it_weighs(case: Case) -> None:
     weights, seen = case

@@ -33,7 +33,7 @@ def incomplete_sets(draw: st.DrawFn) -> Seen:
     return num_items, [catalogue - items for items in [{only}, *missing]]
 
 
-@settings(deadline=None, database=None, max_examples=200, derandomize=True)
+@settings(database=None, max_examples=200, derandomize=True)
 @given(incomplete_sets(), st.integers(0, 2**63 - 1))
 def test_a_negative_is_never_a_positive_and_always_in_range(case: Seen, seed: int) -> None:
     num_items, seen = case
@@ -75,7 +75,7 @@ def test_negatives_follow_from_seed_and_row_alone() -> None:
     assert not torch.equal(first, sampler.sample(users, 5, 7, rows + 40))
 
 
-@settings(deadline=None, database=None, max_examples=200, derandomize=True)
+@settings(database=None, max_examples=200, derandomize=True)
 @given(
     st.integers(1, 10).flatmap(
         lambda n: st.tuples(st.just(n), st.lists(st.sets(st.integers(0, n - 1)), min_size=1, max_size=5))

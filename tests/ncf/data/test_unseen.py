@@ -28,7 +28,7 @@ def test_literal_answer() -> None:
     assert unseen.select(torch.tensor([1, 1, 2]), torch.tensor([0, 5, 0])).tolist() == [0, 5, 0]
 
 
-@settings(deadline=None, database=None, max_examples=200, derandomize=True)
+@settings(database=None, max_examples=200, derandomize=True)
 @given(seen_sets())
 def test_every_r_of_every_user_is_the_r_th_unseen_item(case: Seen) -> None:
     num_items, seen = case

@@ -1,9 +1,9 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.datasets import has_ml_1m, ml_1m_folder, paper_prefix
 from ncf.data.config import DataConfig
 from ncf.data.pipeline import prepare_ratings
 from ncf.data.prepared import PreparedData
@@ -13,7 +13,7 @@ from ncf.data.split import joined
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker
 
-ML_1M = Path(__file__).parents[3] / ".." / "shared" / "data" / "ml-1m"
+TITLES = ml_1m_folder() / "ml-1m.items.tsv"
 
 
 def test_scores_are_the_train_interactions_of_each_item_for_everyone(literal: PreparedData) -> None:
@@ -29,9 +29,9 @@ def test_ranks_on_the_literal_data(literal: PreparedData) -> None:
     assert test.sampled.tolist() == [1, 2]
 
 
-@pytest.mark.skipif(not ML_1M.exists(), reason="the paper's split of MovieLens-1M is not beside the repository")
+@pytest.mark.skipif(not (has_ml_1m() and TITLES.is_file()), reason="needs the paper's MovieLens-1M, and its titles")
 def test_popularity_on_the_papers_split() -> None:
-    ratings = load_ratings(PaperSource(prefix=str(ML_1M / "ml-1m"), titles_path=str(ML_1M / "ml-1m.items.tsv")))
+    ratings = load_ratings(PaperSource(prefix=paper_prefix(), titles_path=str(TITLES)))
     data, report = prepare_ratings("ml-1m", ratings, DataConfig())
     assert (data.num_users, data.num_items, report.rows_read) == (6_040, 3_706, 1_000_209)
     assert data.test.candidates.shape == (6_040, 99)

@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 
 from ncf.data.interactions import Indices
-from ncf.evaluation.comparison import stronger_baseline
 from ncf.evaluation.metrics import (
     CUTOFFS,
     METRICS,
-    Values,
     average_precision,
     hit,
     mean_with_interval,
@@ -127,22 +125,3 @@ def test_values_per_user_make_intervals() -> None:
     assert mean_with_interval(precision(ranks, 10)).half_width == pytest.approx(
         mean_with_interval(hit(ranks, 10)).half_width / 10
     )
-
-
-def test_a_stronger_baseline_is_named_with_its_difference() -> None:
-    model, worse, better = (np.array(values) for values in ([0.5, 0.0, 0.4], [0.5, 0.0, 0.1], [0.6, 0.3, 0.6]))
-    sentence = stronger_baseline("gmf", model, {"worse": worse, "better": better})
-    assert sentence.startswith("The baseline better is better than gmf: NDCG@10 0.5000 against 0.3000 ")
-    assert "+0.2000, 95 % interval +0.0868 to +0.3132)." in sentence  # differences 0.1, 0.3, 0.2
-
-
-def test_a_difference_that_may_be_chance_is_said_to_be() -> None:
-    sentence = stronger_baseline("gmf", np.array([0.5, 0.0, 0.4]), {"knn": np.array([0.5, 0.4, 0.3])})
-    assert sentence.endswith("to +0.3994; it may be chance).")  # differences 0, 0.4, -0.1
-
-
-@pytest.mark.parametrize(
-    "baselines", [{}, {"equal": np.array([0.5, 0.1])}, {"a": np.zeros(2), "b": np.array([0, 0.5])}]
-)
-def test_a_baseline_that_is_not_better_is_not_named(baselines: dict[str, Values]) -> None:
-    assert stronger_baseline("gmf", np.array([0.1, 0.5]), baselines) == ""

@@ -21,7 +21,7 @@ def test_ranks_of_several_items_known_beforehand(literal: PreparedData) -> None:
 
 def test_with_one_item_a_user_the_ranks_are_those_of_the_holdout_ranker(rng: np.random.Generator) -> None:
     data = random_data(rng, 40, 30)
-    scorer = FixedScores(torch.randint(0, 6, (40, 30)).float())  # with many ties
+    scorer = FixedScores(torch.as_tensor(rng.integers(0, 6, (40, 30)), dtype=torch.float32))  # with many ties
     expected = HoldoutRanker(data, "validation").rank_all(scorer).full
     for memory_mb in (1, 16):
         assert rank_several(scorer, data, data.validation.pairs, memory_mb=memory_mb).tolist() == expected.tolist()
@@ -29,7 +29,7 @@ def test_with_one_item_a_user_the_ranks_are_those_of_the_holdout_ranker(rng: np.
 
 def test_blocks_of_users_change_nothing(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     data = random_data(rng, 40, 30)
-    scorer = FixedScores(torch.rand(40, 30))
+    scorer = FixedScores(torch.as_tensor(rng.random((40, 30))))
     known = {(user, item) for user, item in zip(data.train.users, data.train.items, strict=True)}
     held_out = pairs([(user, item) for user in range(40) for item in range(30) if (user, item) not in known])
     whole = rank_several(scorer, data, held_out)

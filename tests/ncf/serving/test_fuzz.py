@@ -41,9 +41,7 @@ INTEGERS, TEXT, UUIDS = (described(data) for data in (some_data(), with_text_ids
 
 def examples(number: int) -> Callable[[Any], Any]:
     unhurried = [HealthCheck.too_slow, HealthCheck.filter_too_much]
-    return settings(
-        max_examples=number, deadline=None, derandomize=True, database=None, suppress_health_check=unhurried
-    )
+    return settings(max_examples=number, derandomize=True, database=None, suppress_health_check=unhurried)
 
 
 @INTEGERS.parametrize()

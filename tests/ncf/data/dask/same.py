@@ -104,3 +104,25 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "temporal": {"split": {"kind": "temporal", "validation_from": day(40), "test_from": day(50)}},
     "random": {"split": {"kind": "random", "seed": 3}},
 }
+
+
+def several_files(folder: Path) -> FileSource:
+    frame = log()
+    for number, (begin, end) in enumerate([(0, 130), (130, 131), (131, 400), (400, ROWS)]):
+        csv(frame[begin:end], folder / "logs" / f"day-{number}.csv")
+    return FileSource(path=str(folder / "logs"))
+
+
+def a_split_of_its_own(folder: Path) -> FileSource:
+    frame = log().drop_duplicates(["user_id", "item_id"])
+    part = np.random.default_rng(1).choice(3, len(frame), p=[0.8, 0.1, 0.1])
+    train = set(frame.user_id[part == 0])
+    known = frame.user_id.isin(train)
+    csv(frame[(part == 1) & known], folder / "validation.csv")
+    csv(frame[(part == 2) & known], folder / "test.csv")
+    return csv(
+        frame[part == 0],
+        folder / "train.csv",
+        validation_path=str(folder / "validation.csv"),
+        test_path=str(folder / "test.csv"),
+    )

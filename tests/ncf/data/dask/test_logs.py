@@ -16,16 +16,9 @@ from ncf.data.pipeline import prepare_ratings, prepare_source
 from ncf.data.ratings import Ratings
 from ncf.data.sources.config import FileSource, MovieLensSource, SQLSource
 from ncf.data.sources.unpack import RATINGS_FILE, TITLES_FILE
-from tests.ncf.data.dask.same import ROWS, SETTINGS, START, both, csv, log, refused
+from tests.ncf.data.dask.same import ROWS, SETTINGS, START, a_split_of_its_own, both, csv, log, refused, several_files
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
-
-
-def several_files(folder: Path) -> FileSource:
-    frame = log()
-    for number, (begin, end) in enumerate([(0, 130), (130, 131), (131, 400), (400, ROWS)]):
-        csv(frame[begin:end], folder / "logs" / f"day-{number}.csv")
-    return FileSource(path=str(folder / "logs"))
 
 
 def one_id_with_a_leading_zero(folder: Path) -> FileSource:
@@ -100,21 +93,6 @@ def with_titles(folder: Path) -> FileSource:
     titles = pd.DataFrame({"item_id": range(100, 150), "title": [f"Title {item}" for item in range(100, 150)]})
     titles.to_csv(folder / "titles.csv", index=False)
     return csv(log(), folder / "log.csv", titles_path=str(folder / "titles.csv"))
-
-
-def a_split_of_its_own(folder: Path) -> FileSource:
-    frame = log().drop_duplicates(["user_id", "item_id"])
-    part = np.random.default_rng(1).choice(3, len(frame), p=[0.8, 0.1, 0.1])
-    train = set(frame.user_id[part == 0])
-    known = frame.user_id.isin(train)
-    csv(frame[(part == 1) & known], folder / "validation.csv")
-    csv(frame[(part == 2) & known], folder / "test.csv")
-    return csv(
-        frame[part == 0],
-        folder / "train.csv",
-        validation_path=str(folder / "validation.csv"),
-        test_path=str(folder / "test.csv"),
-    )
 
 
 LOGS = [

@@ -9,8 +9,7 @@ import pytest
 
 from ncf.data.config import EngineConfig
 from ncf.data.sources.config import FileSource
-from tests.ncf.data.dask.same import ROWS, csv, day, log, refused
-from tests.ncf.data.dask.test_logs import a_split_of_its_own, several_files
+from tests.ncf.data.dask.same import ROWS, a_split_of_its_own, csv, day, log, refused, several_files
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
 

@@ -32,11 +32,11 @@ def test_many_files_are_read_in_the_order_of_their_names(tmp_path: Path, memory:
     folder.mkdir()
     for name, line in zip(["c", "a", "b"], [lines[2], lines[0], lines[1]], strict=True):
         text = f"{head}\n{line}\n"
-        path = folder / f"{name}.{kind}"
+        file = folder / f"{name}.{kind}"
         if kind == "parquet":
-            pd.read_csv(io.StringIO(text)).astype({"rating": float}).to_parquet(path)
+            pd.read_csv(io.StringIO(text)).astype({"rating": float}).to_parquet(file)
         else:
-            path.write_bytes(gzip.compress(text.encode()) if kind == "csv.gz" else text.encode())
+            file.write_bytes(gzip.compress(text.encode()) if kind == "csv.gz" else text.encode())
     for other in ("_SUCCESS", ".hidden.csv", "README.md"):
         (folder / other).write_text("nothing\n")
     memory.put(str(folder), "/log", recursive=True)
