@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ncf.data.interactions import Ids
 from ncf.data.prepared import Holdout, PreparedData
@@ -131,3 +131,10 @@ class FixedScores:
 
 def fixed(rows: Sequence[Sequence[float]]) -> FixedScores:
     return FixedScores(torch.tensor(rows, dtype=torch.float32))
+
+
+def scramble(model: nn.Module, generator: torch.Generator, std: float = 1.0) -> None:
+    """Draw all weights anew, large enough for each of them to count."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=std, generator=generator)

@@ -12,7 +12,7 @@ from ncf.evaluation import ranking
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, Ranks, SplitName, users_at_once
 from ncf.models.build import build_model
-from tests.ncf.known import FixedScores, fixed, literal_data, pair_rows, pairs, random_data
+from tests.ncf.known import FixedScores, fixed, literal_data, pair_rows, pairs, random_data, scramble
 
 both_parts = pytest.mark.parametrize("part", ["validation", "test"])
 
@@ -191,9 +191,7 @@ def test_a_model_gives_its_candidates_the_ranks_it_gives_them_in_the_catalogue(
 ) -> None:
     data = random_data(rng, num_users=60, num_items=40)
     model = build_model(config, 60, 40, seed=0).eval()
-    with torch.no_grad():  # scores far enough apart that rounding can't change their order
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
+    scramble(model, generator)  # scores far enough apart that rounding can't change their order
     ranker = HoldoutRanker(data, "test")
     alone = ranker.rank_all_candidates(model)
     assert alone.tolist() == ranker.rank_all(model).sampled.tolist()

@@ -11,6 +11,7 @@ from ncf.models.build import Model, build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
+from tests.ncf.known import scramble
 
 CONFIGS: list[ModelConfig] = [
     GMFConfig(embedding_dim=24),
@@ -115,9 +116,8 @@ def test_users_and_items_begin_different(config: ModelConfig) -> None:
 @every_model
 def test_score_all_is_forward_on_every_item(config: ModelConfig) -> None:
     model = built(config).double()
+    scramble(model, torch.Generator().manual_seed(0), std=0.3)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
         users = torch.tensor([7, 0, 299, 7])
         scores = model.score_all(users)
         expected = model(users, torch.arange(NUM_ITEMS).repeat(4, 1))

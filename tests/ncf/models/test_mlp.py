@@ -4,6 +4,7 @@ import torch
 
 from ncf.models import mlp as module
 from ncf.models.mlp import MLP
+from tests.ncf.known import scramble
 
 
 def literal_mlp() -> MLP:
@@ -41,9 +42,7 @@ def numpy_logits(model: MLP, users: np.ndarray, items: np.ndarray) -> list[list[
 def test_logits_of_a_tower_of_three_layers(rng: np.random.Generator, generator: torch.Generator) -> None:
     model = MLP(5, 7, (6, 5, 4, 3), generator=generator)
     assert len(model.tower) == 3
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
+    scramble(model, generator)
     users, items = rng.integers(0, 5, 40), rng.integers(0, 7, (40, 3))
     found = model(torch.as_tensor(users), torch.as_tensor(items))
     np.testing.assert_allclose(found.detach().numpy(), numpy_logits(model, users, items), rtol=1e-4, atol=1e-5)
@@ -51,9 +50,7 @@ def test_logits_of_a_tower_of_three_layers(rng: np.random.Generator, generator: 
 
 def scrambled_mlp(generator: torch.Generator, layers: tuple[int, ...] = (6, 5, 4, 3)) -> MLP:
     model = MLP(9, 11, layers, generator=generator)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
+    scramble(model, generator)
     return model
 
 
@@ -112,9 +109,8 @@ def test_squared_norm_is_the_mean_over_the_samples() -> None:
 
 def test_dropout_leaves_the_whole_catalogues_logits_as_they_are_on_average(generator: torch.Generator) -> None:
     model = MLP(3, 5, (6, 8), 0.5, generator=generator)  # one hidden layer: the logit is linear in what is dropped
+    scramble(model, generator)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
         users = torch.tensor([2, 0])
         expected = model.eval().score_all(users)
         torch.manual_seed(1)

@@ -3,19 +3,12 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from ncf.errors import ModelError
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
-
-
-def scrambled(model: nn.Module, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
+from tests.ncf.known import scramble
 
 
 def halves(num_users: int = 6, num_items: int = 9) -> tuple[GMF, MLP]:
@@ -23,14 +16,14 @@ def halves(num_users: int = 6, num_items: int = 9) -> tuple[GMF, MLP]:
     generator = torch.Generator()
     gmf = GMF(num_users, num_items, 3, generator=generator)
     mlp = MLP(num_users, num_items, (6, 4, 2), generator=generator)
-    scrambled(gmf, 1)
-    scrambled(mlp, 2)
+    scramble(gmf, torch.Generator().manual_seed(1))
+    scramble(mlp, torch.Generator().manual_seed(2))
     return gmf, mlp
 
 
 def test_logits_are_one_head_over_the_concatenated_halves(rng: np.random.Generator) -> None:
     model = NeuMF(5, 7, 3, (6, 5, 4, 2), generator=torch.Generator())
-    scrambled(model, 3)
+    scramble(model, torch.Generator().manual_seed(3))
     weights = {name: value.double().numpy() for name, value in model.state_dict().items()}
     h = np.concatenate([weights["gmf.head"], weights["mlp.head"]])
     assert h.shape == (3 + 2,)
@@ -73,7 +66,7 @@ def test_the_originals_do_not_change_nor_share_memory() -> None:
     gmf, mlp = halves()
     before = [deepcopy(half.state_dict()) for half in (gmf, mlp)]
     model = NeuMF.from_pretrained(gmf, mlp, 0.3)
-    scrambled(model, 4)
+    scramble(model, torch.Generator().manual_seed(4))
     for half, state in zip((gmf, mlp), before, strict=True):
         assert all(torch.equal(half.state_dict()[name], value) for name, value in state.items())
 
@@ -97,7 +90,7 @@ def test_halves_of_other_sizes_are_refused_with_their_sizes(users: int, items: i
 
 def test_squared_norm_is_the_sum_of_the_halves() -> None:
     model = NeuMF(4, 5, 3, (6, 2), generator=torch.Generator())
-    scrambled(model, 5)
+    scramble(model, torch.Generator().manual_seed(5))
     users, items = np.array([0, 3, 3]), np.array([[1, 2], [0, 4], [4, 4]])
     expected = 0.0
     for half in ("gmf", "mlp"):

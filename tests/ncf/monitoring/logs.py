@@ -1,4 +1,4 @@
-"""A model of three users and six items, and literal logs that go on from what it was trained on."""
+"""Models of three users and six items, and literal logs that go on from what they were trained on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,19 +6,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from ncf.config import GMFConfig
 from ncf.data.coded import CodedLog
 from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.history import DAY, DayCounts, History
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import Ratings
-from ncf.models.build import build_model
-from ncf.models.gmf import GMF
 from ncf.serving.bundle import Bundle
 from tests.ncf.known import literal_data
+from tests.ncf.serving.bundles import bundle_scoring
 
 KNOWN = [(10, 0), (10, 1), (10, 2), (10, 3), (20, 0), (20, 2), (20, 1), (20, 4), (30, 0), (30, 3)]  # users, items
 LAST = 109  # the day of the newest of them: one came on each day from 100 on
@@ -28,6 +25,11 @@ HISTORY = History(
     by_day=DayCounts(np.arange(100, 110), np.ones(10, dtype=np.int64), np.ones(10, dtype=np.int64)),
     last_time=LAST * DAY,
 )
+SCORES = [
+    [9.0, 9.0, 9.0, 9.0, 1.0, 2.0],  # has met 0, 1, 2, 3
+    [9.0, 9.0, 9.0, 5.0, 9.0, 6.0],  # has met 0, 1, 2, 4
+    [9.0, 0.1, 0.2, 9.0, 0.3, 0.3],  # has met 0, 3
+]
 
 
 def known_data(**changes: Any) -> PreparedData:
@@ -36,15 +38,7 @@ def known_data(**changes: Any) -> PreparedData:
 
 def bundle_with(scores: Sequence[Sequence[float]], data: PreparedData | None = None, **about: Any) -> Bundle:
     """A model that scores the items as given: float[users][items]."""
-    data = data or known_data()
-    config = GMFConfig(embedding_dim=data.num_items)
-    model = build_model(config, data.num_users, data.num_items, seed=0)
-    assert isinstance(model, GMF)
-    with torch.no_grad():
-        model.user_embedding.weight.copy_(torch.tensor(scores))
-        model.item_embedding.weight.copy_(torch.eye(data.num_items))
-        model.head.fill_(1.0)
-    return Bundle.of(model.eval(), config, data, **about)
+    return bundle_scoring(scores, data or known_data(), **about)
 
 
 def log_of(new: Sequence[tuple[Any, Any, float]], known: Sequence[tuple[Any, Any]] = KNOWN) -> CodedLog:

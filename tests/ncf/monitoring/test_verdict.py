@@ -11,8 +11,7 @@ from ncf.monitoring.newcomers import Newcomers
 from ncf.monitoring.popularity import Shift
 from ncf.monitoring.verdict import judge
 from ncf.serving.recommender import Recommender
-from tests.ncf.monitoring.logs import KNOWN, bundle_with, log_of
-from tests.ncf.monitoring.test_accuracy import SCORES
+from tests.ncf.monitoring.logs import KNOWN, SCORES, bundle_with, log_of
 
 NOW = datetime(2030, 1, 10, tzinfo=UTC)
 

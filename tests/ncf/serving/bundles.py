@@ -1,17 +1,21 @@
 """Bundles of untrained models, whose weights are large enough for scores to differ."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pytest
 import torch
 
 from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
 from ncf.data.prepared import PreparedData
 from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
-from tests.ncf.known import random_data
+from ncf.serving.sums import write_sums
+from tests.ncf.known import random_data, scramble
 
 CONFIGS: list[ModelConfig] = [
     GMFConfig(embedding_dim=5),
@@ -19,6 +23,8 @@ CONFIGS: list[ModelConfig] = [
     NeuMFConfig(embedding_dim=5, layers=(6, 4, 3), dropout=0.5),
 ]
 NUM_USERS, NUM_ITEMS = 25, 18
+CONTENT = ["bundle.json", "days.parquet", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
+FILES = ["SHA256SUMS", *CONTENT]
 
 
 def some_data() -> PreparedData:
@@ -46,10 +52,7 @@ def with_uuids(data: PreparedData) -> PreparedData:
 
 def scrambled_model(config: ModelConfig, data: PreparedData, seed: int = 0) -> Model:
     model = build_model(config, data.num_users, data.num_items, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
+    scramble(model, torch.Generator().manual_seed(seed))
     return model.eval()
 
 
@@ -60,3 +63,26 @@ def seen_pairs(bundle: Bundle) -> list[tuple[int, int]]:
 
 def bundle_of(data: PreparedData, config: ModelConfig = CONFIGS[0], seed: int = 0, **about: Any) -> Bundle:
     return Bundle.of(scrambled_model(config, data, seed), config, data, **about)
+
+
+def bundle_scoring(scores: Sequence[Sequence[float]], data: PreparedData, **about: Any) -> Bundle:
+    """A model that scores the items as given: float[users][items]."""
+    config = GMFConfig(embedding_dim=data.num_items)
+    model = build_model(config, data.num_users, data.num_items, seed=0)
+    with torch.no_grad():
+        model.get_parameter("user_embedding.weight").copy_(torch.tensor(scores))
+        model.get_parameter("item_embedding.weight").copy_(torch.eye(data.num_items))
+        model.get_parameter("head").fill_(1.0)
+    return Bundle.of(model.eval(), config, data, **about)
+
+
+def load_with_new_sums(folder: Path) -> Bundle:
+    """As someone who knows the sums would have it: what the files say must fit all the same."""
+    write_sums(folder)
+    return Bundle.load(folder)
+
+
+every_model = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+every_kind_of_ids = pytest.mark.parametrize(
+    "data", [some_data(), with_text_ids(some_data()), with_uuids(some_data())], ids=["integer", "text", "uuid"]
+)

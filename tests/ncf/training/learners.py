@@ -3,6 +3,7 @@
 from copy import deepcopy
 
 import pytorch_lightning as pl
+import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -15,6 +16,7 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
 from ncf.training.module import TRAIN_LOSS, NCFModule, monitored
+from tests.ncf.known import scramble
 
 GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 KINDS = (GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED)
@@ -44,6 +46,13 @@ def start(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) ->
     return build_model(configs[kind], data.num_users, data.num_items, seed)
 
 
+def strong_start(kind: str, data: PreparedData) -> Model:
+    """Weights large enough for every part of the loss to count."""
+    model = start(kind, data)
+    scramble(model, torch.Generator().manual_seed(3), std=0.4)
+    return model
+
+
 def state(model: Model) -> State:
     return deepcopy(model.state_dict())
 
@@ -52,11 +61,17 @@ def validation_ndcg(scorer: Scorer, data: PreparedData) -> float:
     return HoldoutRanker(data, "validation").rank_all(scorer).summary()["full/ndcg_at_10"].value
 
 
+def same(ours: Model, theirs: Model) -> bool:
+    """Whether two models have bitwise the same weights."""
+    mine, other = ours.state_dict(), theirs.state_dict()
+    return mine.keys() == other.keys() and all(torch.equal(mine[name], other[name]) for name in mine)
+
+
 class Recorder(pl.Callback):
-    """Keeps what each epoch measured, and the weights it ended with."""
+    """Keeps what each epoch measured and the weights it ended with, and the loss of the last one."""
 
     def __init__(self) -> None:
-        self.losses: list[float] = []
+        self.last_loss = float("nan")
         self.validations: list[float] = []
         self.states: list[State] = []
         self.optimizer_steps = 0
@@ -77,4 +92,29 @@ class Recorder(pl.Callback):
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.losses.append(float(trainer.callback_metrics[TRAIN_LOSS]))
+        self.last_loss = float(trainer.callback_metrics[TRAIN_LOSS])
+
+
+class StopAt(pl.Callback):
+    """Fails in the middle of an epoch, as a training may."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    @override
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: object) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise RuntimeError("stopped")
+
+
+def check_one_step(model: Model, loss: Tensor, data: PreparedData, config: TrainingConfig) -> Recorder:
+    """Train for an epoch of one step of SGD, and hold the weights to those that the gradient of this loss leads to."""
+    names, values = zip(*model.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(loss, values)
+    expected = [value.detach() - config.learning_rate * by for value, by in zip(values, gradients, strict=True)]
+    recorder = Recorder()
+    fit(model, data, config, seed=4, callbacks=[recorder])
+    assert recorder.optimizer_steps == 1
+    for name, value in zip(names, expected, strict=True):
+        torch.testing.assert_close(recorder.states[0][f"model.{name}"], value, rtol=1e-4, atol=1e-5)
+    return recorder

@@ -19,7 +19,7 @@ from ncf.training.epoch import make_batches
 from ncf.training.fit import fit
 from ncf.training.objective import step_loss
 from tests.ncf.known import literal_data, pairs, random_data
-from tests.ncf.training.learners import GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, start
+from tests.ncf.training.learners import GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, check_one_step, start, strong_start
 
 KINDS = [GMF_KIND, MLP_KIND, NEUMF_KIND]
 Gradients = dict[str, Tensor]
@@ -31,15 +31,6 @@ def small(labels: bool = False) -> PreparedData:
     train = pairs([(0, 1), (1, 0), (1, 2), (1, 5), *((2, item) for item in range(6))])
     values = np.linspace(0.1, 1.0, 10, dtype=np.float32) if labels else None
     return replace(literal_data((10, 20, 30, 40)), train=train, labels=values)
-
-
-def strong(kind: str, data: PreparedData) -> Model:
-    """Weights large enough for every part of the loss to count."""
-    model, generator = start(kind, data), torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(std=0.4, generator=generator)
-    return model
 
 
 def settings(**changes: Any) -> TrainingConfig:
@@ -117,8 +108,8 @@ def test_loss_and_gradients_are_those_of_the_whole_matrix(
 ) -> None:
     monkeypatch.setattr(all_pairs, "PAIRS_PER_BLOCK", block)
     data, config = small(labels), settings(**changes)
-    loss, found = whole_epoch(strong(kind, data), data, config)
-    expected_loss = plain_loss(exact := strong(kind, data).double(), data, config)
+    loss, found = whole_epoch(strong_start(kind, data), data, config)
+    expected_loss = plain_loss(exact := strong_start(kind, data).double(), data, config)
     expected = gradients(exact, expected_loss)
     assert loss == pytest.approx(expected_loss.item(), rel=1e-5)
     for name, value in expected.items():
@@ -129,7 +120,7 @@ def test_loss_and_gradients_are_those_of_the_whole_matrix(
 def test_gmf_against_derivatives_by_hand(loss: str) -> None:
     """In numpy, without automatic derivatives: d loss / d logit, then the chain rule of h . (p * q) + b."""
     data, config = small(), settings(loss=loss, embedding_l2=0.1)
-    model = strong(GMF_KIND, data)
+    model = strong_start(GMF_KIND, data)
     assert isinstance(model, GMF)
     p, q, h = (value.detach().double().numpy() for value in (*_tables(model), model.head))
     weights, labels = dense(data, config)
@@ -160,7 +151,7 @@ def _tables(model: GMF) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("loss", ["bce", "mse", "least-squares"])
 def test_drawn_negatives_give_this_on_average(loss: str, board: PreparedData) -> None:
     """The more epochs are averaged, the nearer their loss and gradient come to the exact ones."""
-    model, changes = strong(GMF_KIND, board), {"loss": loss, "embedding_l2": 0.2, "num_negatives": 3}
+    model, changes = strong_start(GMF_KIND, board), {"loss": loss, "embedding_l2": 0.2, "num_negatives": 3}
     exact_loss, exact = whole_epoch(model, board, settings(**changes))
     config = settings(**changes, negatives="uniform")
     epochs = [whole_epoch(model, board, config, epoch) for epoch in range(64)]
@@ -180,8 +171,10 @@ def test_drawn_negatives_give_this_on_average(loss: str, board: PreparedData) ->
 def test_training_reports_the_loss_of_the_whole_matrix(board: PreparedData) -> None:
     config = settings(optimizer="sgd", learning_rate=1e-12, batch_size=350, max_epochs=1, embedding_l2=0.1)
     recorder = Recorder()
-    fit(strong(GMF_KIND, board), board, config, seed=4, callbacks=[recorder])
-    assert recorder.losses == [pytest.approx(plain_loss(strong(GMF_KIND, board), board, config).item(), rel=1e-4)]
+    fit(strong_start(GMF_KIND, board), board, config, seed=4, callbacks=[recorder])
+    assert recorder.last_loss == pytest.approx(
+        plain_loss(strong_start(GMF_KIND, board), board, config).item(), rel=1e-4
+    )
     assert recorder.optimizer_steps == 13  # of 8 users each
 
 
@@ -191,13 +184,8 @@ def test_one_step_of_sgd_follows_the_gradient_in_blocks_of_one_user(
 ) -> None:
     monkeypatch.setattr(all_pairs, "PAIRS_PER_BLOCK", 1)
     config = settings(optimizer="sgd", learning_rate=0.25, max_epochs=1, embedding_l2=0.1)
-    model, recorder = strong(kind, board), Recorder()
-    found = gradients(model, plain_loss(model, board, config))
-    expected = {name: value.detach() - 0.25 * found[name] for name, value in model.named_parameters()}
-    fit(model, board, config, seed=4, callbacks=[recorder])
-    assert recorder.optimizer_steps == 1
-    for name, value in expected.items():
-        torch.testing.assert_close(recorder.states[0][f"model.{name}"], value, rtol=1e-4, atol=1e-5)
+    model = strong_start(kind, board)
+    check_one_step(model, plain_loss(model, board, config), board, config)
 
 
 def test_one_user_of_a_hundred_thousand_items_is_a_step(rng: np.random.Generator) -> None:

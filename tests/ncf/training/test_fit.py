@@ -17,7 +17,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.training.fit import fit
-from tests.ncf.training.learners import BRIEF, GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, start
+from tests.ncf.training.learners import BRIEF, GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, same, start
 
 VALIDATION = ["full/hr_at_10", "full/ndcg_at_10", "sampled/hr_at_10", "sampled/ndcg_at_10"]
 
@@ -122,7 +122,7 @@ def test_every_logger_receives_the_same(board: PreparedData, tmp_path: Path) -> 
 def test_loggers_do_not_change_what_is_learned(board: PreparedData, tmp_path: Path) -> None:
     logged = fit(start(GMF_KIND, board), board, BRIEF, seed=0, loggers=[CSVLogger(tmp_path)]).model
     alone = fit(start(GMF_KIND, board), board, BRIEF, seed=0).model
-    assert all(torch.equal(value, alone.state_dict()[name]) for name, value in logged.state_dict().items())
+    assert same(logged, alone)
 
 
 class ThreadCount(pl.Callback):

@@ -12,7 +12,7 @@ from typing_extensions import override
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.hardware import HardwareConfig
-from ncf.training.fit import fit
+from ncf.training.fit import Training, fit
 from ncf.training.losses import LOSSES
 from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, start
 
@@ -53,6 +53,12 @@ def test_the_gradient_of_cross_entropy_is_probability_minus_label() -> None:
     np.testing.assert_allclose(logits.grad.numpy(), expected, rtol=1e-12)
 
 
+@pytest.fixture(scope="module")
+def plain(board: PreparedData) -> Training:
+    """What the options are held against."""
+    return fit(start(NEUMF_KIND, board), board, LEARN, seed=0)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -71,18 +77,17 @@ def test_the_gradient_of_cross_entropy_is_probability_minus_label() -> None:
     ],
     ids=str,
 )
-def test_every_option_learns_the_checkerboard(board: PreparedData, change: dict[str, Any]) -> None:
+def test_every_option_learns_the_checkerboard(board: PreparedData, plain: Training, change: dict[str, Any]) -> None:
     config = LEARN.model_copy(update=change)
     training = fit(start(NEUMF_KIND, board), board, config, seed=0)
-    plain = fit(start(NEUMF_KIND, board), board, LEARN, seed=0)
     assert training.best_validation > 0.7 * plain.best_validation
     assert not torch.equal(training.model.state_dict()["gmf.head"], plain.model.state_dict()["gmf.head"])
 
 
-def test_bf16_learns_the_checkerboard(board: PreparedData) -> None:
+def test_bf16_learns_the_checkerboard(board: PreparedData, plain: Training) -> None:
     training = fit(start(NEUMF_KIND, board), board, LEARN, seed=0, hardware=HardwareConfig(precision="bf16-mixed"))
     assert training.model.state_dict()["gmf.head"].dtype == torch.float32
-    assert training.best_validation > 0.7 * fit(start(NEUMF_KIND, board), board, LEARN, seed=0).best_validation
+    assert training.best_validation > 0.7 * plain.best_validation
 
 
 def test_bf16_learns_the_checkerboard_from_all_pairs(board: PreparedData) -> None:

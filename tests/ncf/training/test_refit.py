@@ -14,8 +14,7 @@ from ncf.errors import ConfigError, ModelError
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.training.fit import fit
 from tests.ncf.known import literal_data
-from tests.ncf.training.learners import KINDS, LEARN, Recorder, start
-from tests.ncf.training.test_resume import StopAt, same
+from tests.ncf.training.learners import KINDS, LEARN, Recorder, StopAt, same, start
 
 FALLING = LEARN.model_copy(update={"max_epochs": 4, "schedule": "linear", "patience": 30})
 
@@ -78,8 +77,7 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(board: PreparedData,
     whole = fit(start(KINDS[2], board), data, FALLING, seed=3, epochs=4)
     with pytest.raises(RuntimeError, match="stopped"):
         fit(
-            *(start(KINDS[2], board), data, FALLING),
-            **{"seed": 3, "epochs": 4, "checkpoint_folder": tmp_path, "callbacks": [StopAt(2)]},
+            start(KINDS[2], board), data, FALLING, seed=3, epochs=4, checkpoint_folder=tmp_path, callbacks=[StopAt(2)]
         )
     recorder = Recorder()
     again = fit(

@@ -12,31 +12,17 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from safetensors.torch import load_file
-from typing_extensions import override
 
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
-from ncf.models.build import Model
 from ncf.training.fit import Training, fit
 from tests.ncf.known import checkerboard
-from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, start
+from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, StopAt, same, start
 from tests.ncf.training.resumable import train
 
 REPOSITORY = Path(__file__).parents[3]
 SHORT = LEARN.model_copy(update={"max_epochs": 5, "patience": 30})
-
-
-class StopAt(pl.Callback):
-    """Fails in the middle of an epoch, as a training may."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    @override
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: object) -> None:
-        if trainer.current_epoch == self.epoch:
-            raise RuntimeError("stopped")
 
 
 def run(
@@ -48,10 +34,6 @@ def run(
 def stopped(data: PreparedData, folder: Path, config: TrainingConfig = SHORT) -> None:
     with pytest.raises(RuntimeError, match="stopped"):
         run(data, folder, config, 1, StopAt(3))
-
-
-def same(ours: Model, theirs: Model) -> bool:
-    return all(torch.equal(value, theirs.state_dict()[name]) for name, value in ours.state_dict().items())
 
 
 def test_killed_at_random_moments_the_weights_are_bitwise_the_same(tmp_path: Path) -> None:
