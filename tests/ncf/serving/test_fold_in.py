@@ -15,7 +15,7 @@ from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn, training_of
 from ncf.training.fit import fit
 from tests.ncf.known import BOARD_EVALUATED, BOARD_ITEMS, checkerboard
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data
+from tests.ncf.serving.bundles import bundle_of, every_model, some_data
 from tests.ncf.training.learners import GMF_KIND, KINDS, LEARN, MLP_KIND, start
 
 LAYERS = (16, 16, 8)
@@ -124,7 +124,7 @@ def test_an_item_that_nobody_has_in_train_is_a_negative_as_one_that_one_user_has
     assert torch.equal(*scores)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@every_model
 def test_the_same_items_give_the_same_bits_in_any_order(config: ModelConfig) -> None:
     fold = FoldIn(bundle_of(some_data(), config))
     items = torch.tensor([3, 1, 7, 4])
@@ -135,7 +135,7 @@ def test_the_same_items_give_the_same_bits_in_any_order(config: ModelConfig) -> 
         assert torch.equal(fold.scores(again), first)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@every_model
 def test_the_model_itself_is_untouched_and_can_still_be_trained(config: ModelConfig) -> None:
     bundle = bundle_of(some_data(), config)
     before = {name: value.clone() for name, value in bundle.model.state_dict().items()}

@@ -17,7 +17,7 @@ from ncf.data.prepared import PreparedData
 from ncf.serving.http import create_app
 from ncf.serving.limits import Limits
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids, with_uuids
-from tests.ncf.serving.test_http import live_of
+from tests.ncf.serving.clients import live_of
 
 FEW, MANY = 30, 1_000
 CONFIG = SchemathesisConfig.from_dict(

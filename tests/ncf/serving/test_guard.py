@@ -10,7 +10,7 @@ from starlette.types import Message
 from ncf.serving.http import create_app
 from ncf.serving.limits import Limits
 from tests.ncf.serving.bundles import bundle_of, some_data
-from tests.ncf.serving.test_http import client_of, error_of, live_of
+from tests.ncf.serving.clients import client_of, error_of, live_of
 
 TOKEN = "correct-horse-battery"
 PATHS = ["/recommendations?user_id=3", "/version", "/metrics", "/docs", "/openapi.json", "/nothing"]

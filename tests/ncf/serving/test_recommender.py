@@ -1,10 +1,6 @@
-import json
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -19,42 +15,15 @@ from ncf.models.gmf import GMF
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import EVERYTHING, Choice, Recommender
 from tests.ncf.known import Rows, literal_data, pairs, random_data, seen_by_user
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, seen_pairs, some_data, with_text_ids, with_uuids
-
-COLUMNS = ["user_id", "item_id", "rank", "score", "source"]
-Row = tuple[Any, Any, int, Any, str]
-
-
-def naive(bundle: Bundle, user_ids: Sequence[Any], k: int) -> list[Row]:
-    """Item by item: everything unseen, sorted by score, then by place in the catalogue."""
-    known = {user: index for index, user in enumerate(bundle.user_ids.tolist())}
-    seen = set(seen_pairs(bundle))
-    rows: list[Row] = []
-    for user in user_ids:
-        index = known.get(user)
-        if index is None:
-            scores, source = [float(count) for count in bundle.item_counts], "popularity"
-        else:
-            scores, source = bundle.model.score_all(torch.tensor([index]))[0].tolist(), "model"
-        unseen = [item for item in range(len(bundle.item_ids)) if (index, item) not in seen]
-        best = sorted(unseen, key=lambda item: (-scores[item], item))[:k]
-        rows += [
-            (user, bundle.item_ids[item], rank, pytest.approx(scores[item], rel=1e-5, abs=1e-6), source)
-            for rank, item in enumerate(best, start=1)
-        ]
-    return rows
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, bundle_scoring, every_model, some_data
+from tests.ncf.serving.lists import naive, rows_of
 
 
 def seen_rows(rows: Rows) -> PairRows:
     return PairRows.of([pairs(rows)], num_users=3)
 
 
-def rows_of(frame: pd.DataFrame) -> list[Row]:
-    assert list(frame) == COLUMNS
-    return list(frame.itertuples(index=False, name=None))
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@every_model
 @pytest.mark.parametrize("k", [1, 4, 18])
 def test_the_k_best_unseen_items_of_every_user(config: ModelConfig, k: int) -> None:
     bundle = bundle_of(some_data(), config)
@@ -63,14 +32,7 @@ def test_the_k_best_unseen_items_of_every_user(config: ModelConfig, k: int) -> N
 
 
 def test_lists_by_hand(literal: PreparedData) -> None:
-    bundle = bundle_of(literal)
-    assert isinstance(bundle.model, GMF)
-    with torch.no_grad():  # every user scores item n by n
-        bundle.model.head.zero_()
-        bundle.model.head[0] = 1.0
-        bundle.model.bias.zero_()
-        bundle.model.user_embedding.weight.fill_(1.0)
-        bundle.model.item_embedding.weight[:, 0] = torch.arange(6)
+    bundle = bundle_scoring([[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]] * 3, literal)
     assert rows_of(Recommender(bundle).recommend([30, 99, 10], 3)) == [
         (30, 5, 1, 5.0, "model"),  # has seen 0 and 3
         (30, 4, 2, 4.0, "model"),
@@ -111,47 +73,6 @@ def test_known_and_unknown_users_keep_the_order_given() -> None:
     assert rows_of(frame) == naive(bundle, users, 2)
 
 
-def test_text_ids() -> None:
-    bundle = bundle_of(with_text_ids(some_data()))
-    users = ["user-243", "nobody", "user-003"]
-    assert rows_of(Recommender(bundle).recommend(users, 3)) == naive(bundle, users, 3)
-
-
-def test_uuids_come_and_go_as_uuids() -> None:
-    bundle = bundle_of(with_uuids(some_data()))
-    users = [UUID(int=243 << 64), UUID(int=5), UUID(int=3 << 64)]
-    assert rows_of(Recommender(bundle).recommend(users, 3)) == naive(bundle, users, 3)
-    assert isinstance(Recommender(bundle).recommend(users, 1)["item_id"][0], UUID)
-
-
-def test_the_text_of_a_uuid_is_an_unknown_user_but_not_in_json() -> None:
-    recommender = Recommender(bundle_of(with_uuids(some_data())))
-    known = UUID(int=243 << 64)
-    users = [str(known), str(known).upper(), "nobody", 243]
-    assert recommender.recommend([str(known), known], 1)["source"].tolist() == ["popularity", "model"]
-    answer = recommender.answer(users, 1)
-    assert answer["source"].tolist() == ["model", "model", "popularity", "popularity"]
-    assert answer["user_id"].tolist() == [str(known), str(known), "nobody", 243]
-    assert answer["item_id"].tolist() == [str(item) for item in recommender.recommend([known, known], 1)["item_id"]] + [
-        str(item) for item in recommender.recommend(["nobody", 243], 1)["item_id"]
-    ]
-    assert json.loads(answer.to_json(orient="records"))[0]["user_id"] == str(known)
-
-
-@pytest.mark.parametrize("data", [some_data(), with_text_ids(some_data())], ids=["integer", "text"])
-def test_integers_and_text_go_through_json_as_they_are(data: PreparedData) -> None:
-    recommender = Recommender(bundle_of(data))
-    users = [*data.user_ids.tolist(), "00000000-0000-0000-0000-000000000001"]
-    pd.testing.assert_frame_equal(recommender.answer(users, 3), recommender.recommend(users, 3))
-
-
-@pytest.mark.parametrize("stranger", ["243", 243.5, None, (243,)])
-def test_an_id_of_another_type_is_an_unknown_user(stranger: object) -> None:
-    bundle = bundle_of(some_data())
-    frame = Recommender(bundle).recommend([243, stranger], 1)
-    assert frame["source"].tolist() == ["model", "popularity"]
-
-
 def test_a_user_with_few_unseen_items_gets_fewer_rows() -> None:
     bundle = replace(bundle_of(literal_data()), seen=seen_rows([(0, item) for item in (0, 1, 2, 4, 5)] + [(2, 3)]))
     frame = Recommender(bundle).recommend([10, 20, 30], 4)
@@ -173,14 +94,7 @@ def test_equal_scores_are_in_the_order_of_the_catalogue() -> None:
 
 
 def test_of_equals_at_the_end_of_the_list_the_first_of_the_catalogue_is_taken() -> None:
-    bundle = bundle_of(literal_data())
-    assert isinstance(bundle.model, GMF)
-    with torch.no_grad():  # every user scores 1, 2, 2, 3, 2, 3
-        bundle.model.head.zero_()
-        bundle.model.head[0] = 1.0
-        bundle.model.bias.zero_()
-        bundle.model.user_embedding.weight.fill_(1.0)
-        bundle.model.item_embedding.weight[:, 0] = torch.tensor([1.0, 2.0, 2.0, 3.0, 2.0, 3.0])
+    bundle = bundle_scoring([[1.0, 2.0, 2.0, 3.0, 2.0, 3.0]] * 3, literal_data())
     recommender = Recommender(replace(bundle, seen=seen_rows([(0, 1)])))
     assert recommender.recommend([10], 3)["item_id"].tolist() == [3, 5, 2]  # has seen 1
     assert recommender.recommend([20], 3)["item_id"].tolist() == [3, 5, 1]
@@ -201,36 +115,6 @@ def test_a_score_that_is_nan_is_an_error() -> None:
 def test_k_out_of_range_is_refused_with_the_range(k: int) -> None:
     with pytest.raises(ConfigError, match=f"k is out of range: {k}; allowed: 1 to 18, the number of items"):
         Recommender(bundle_of(some_data())).recommend([3], k)
-
-
-@pytest.mark.parametrize(
-    "data", [some_data(), with_text_ids(some_data()), with_uuids(some_data())], ids=["integer", "text", "uuid"]
-)
-@pytest.mark.parametrize("form", [list, np.array], ids=["list", "array"])
-def test_no_users_give_an_empty_frame_of_the_usual_columns_and_types(
-    data: PreparedData, form: Callable[..., Any]
-) -> None:
-    recommender = Recommender(bundle_of(data))
-    usual = recommender.recommend(data.user_ids.tolist(), 2)
-    nobody = recommender.recommend(form([]), 2)
-    assert len(nobody) == 0
-    assert nobody.dtypes.to_dict() == usual.dtypes.to_dict()
-
-
-def test_the_types_of_the_columns() -> None:
-    frame = Recommender(bundle_of(some_data())).recommend([3, 13], 2)
-    assert frame.dtypes.drop("source").to_dict() == {
-        "user_id": np.int64,
-        "item_id": np.int64,
-        "rank": np.int64,
-        "score": np.float32,
-    }
-
-
-@pytest.mark.parametrize("form", [tuple, np.array, pd.Series, pd.Index], ids=["tuple", "array", "series", "index"])
-def test_users_may_come_in_any_sequence(form: Callable[..., Any]) -> None:
-    recommender = Recommender(bundle_of(some_data()))
-    pd.testing.assert_frame_equal(recommender.recommend(form([13, 3]), 3), recommender.recommend([13, 3], 3))
 
 
 @pytest.mark.parametrize("users_at_once", [1, 2, 7])
@@ -267,7 +151,7 @@ def test_recommending_twice_gives_the_same() -> None:
     pd.testing.assert_frame_equal(recommender.recommend([243, 7], 5), first)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@every_model
 def test_a_user_alone_gets_the_same_bits_as_among_all(config: ModelConfig) -> None:
     bundle = bundle_of(some_data(), config)
     recommender = Recommender(bundle)

@@ -12,7 +12,7 @@ from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
 from ncf.serving.served_scorer import ServedScorer
 from tests.ncf.known import holdout, pairs
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
+from tests.ncf.serving.bundles import bundle_of, every_model, some_data, with_text_ids
 
 
 def newer(user_ids: list[int], item_ids: list[int]) -> PreparedData:
@@ -29,7 +29,7 @@ def newer(user_ids: list[int], item_ids: list[int]) -> PreparedData:
     )
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@every_model
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_on_the_same_data_the_ranks_are_the_models_own(config: ModelConfig, part: SplitName) -> None:
     data = some_data()

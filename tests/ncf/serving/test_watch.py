@@ -8,7 +8,7 @@ from ncf.config import ModelConfig
 from ncf.errors import ModelError
 from ncf.serving.live import Live, Served
 from ncf.serving.watch import Watcher
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data
+from tests.ncf.serving.bundles import bundle_of, every_model, some_data
 
 NAME = "ncf-some"
 
@@ -150,7 +150,7 @@ def test_the_thread_looks_by_itself_and_ends(live: Live, registry: Registry) -> 
     assert live.current.version == 2
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@every_model
 def test_weights_that_are_not_numbers_do_not_serve(config: ModelConfig) -> None:
     bundle = bundle_of(some_data(), config)
     with torch.no_grad():

@@ -40,7 +40,7 @@ def expected_rows(bundle: Bundle, users: Any = None, k: int = K, version: int = 
 
 
 def read_table(url: str, table: str) -> list[tuple[Any, ...]]:
-    """All rows, by the places in which the users come first."""
+    """All rows, by user and rank."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         found = connection.execute(sa.text(f"SELECT {', '.join(NAMES)} FROM {table} ORDER BY 1, 3"))

@@ -22,12 +22,17 @@ from ncf.serving.batch.parts import make_parts
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.recommender import Recommender
 from tests.ncf.serving.batch.outputs import NAMES, expected_rows, output_of, write
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids, with_uuids
+from tests.ncf.serving.bundles import (
+    CONFIGS,
+    bundle_of,
+    every_kind_of_ids,
+    every_model,
+    some_data,
+    with_text_ids,
+    with_uuids,
+)
 
 TITLED = ["user_id", "rank", "item_id", "title", "score", "source", "model_version"]
-kinds = pytest.mark.parametrize(
-    "data", [some_data(), with_text_ids(some_data()), with_uuids(some_data())], ids=["integer", "text", "uuid"]
-)
 
 
 def rows_of(path: Path) -> list[tuple[Any, ...]]:
@@ -35,8 +40,8 @@ def rows_of(path: Path) -> list[tuple[Any, ...]]:
     return list(zip(*(table.column(name).to_pylist() for name in NAMES), strict=True))
 
 
-@kinds
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+@every_kind_of_ids
+@every_model
 def test_parquet_has_what_a_recommender_gives_bit_for_bit(
     data: PreparedData, config: ModelConfig, tmp_path: Path
 ) -> None:
@@ -57,7 +62,7 @@ def test_the_types_in_parquet(tmp_path: Path) -> None:
     ]
 
 
-@kinds
+@every_kind_of_ids
 @pytest.mark.parametrize("name", ["lists.csv", "lists.csv.gz"])
 def test_csv_has_titles_and_scores_that_come_back_bit_for_bit(data: PreparedData, name: str, tmp_path: Path) -> None:
     bundle = bundle_of(data)
