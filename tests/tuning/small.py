@@ -7,15 +7,18 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from ncf.config import GMFConfig, GMFRecipe, GMFTraining, MLPConfig, MLPRecipe, MLPTraining
+from ncf.config import GMFConfig, GMFRecipe, GMFTraining, MLPConfig, MLPRecipe, MLPTraining, PretrainedRecipe
 from tests.ncf.known import checkerboard
-from tuning.config import StorageConfig
+from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
 from tuning.observer import TrialOutcome, TrialStart
 from tuning.problem import Problem
 from tuning.ranges import Choices, FloatRange, Range
+from tuning.study import StudyHandle, open_study
+from tuning.work import run_trials
 
 QUICK = StorageConfig(heartbeat_seconds=1, grace_seconds=3, lock_seconds=30)
-RATE, LAYERS = "training.learning_rate", "model.layers"
+RANDOM, NO_PRUNING = SamplerConfig(kind="random"), PrunerConfig(kind="none")
+RATE = "training.learning_rate"
 SPACE: Mapping[str, Range] = {
     RATE: FloatRange(low=0.001, high=0.05, log=True),
     "training.schedule": Choices(choices=("constant", "linear")),
@@ -35,13 +38,20 @@ def gmf_problem(space: Mapping[str, Range] = SPACE, recipe: GMFRecipe = GMF, **o
     return Problem("gmf", recipe, space, checkerboard(), **others)
 
 
+def pretrained_problem() -> Problem:
+    """NeuMF from GMF and MLP, trained on for an epoch, with a search for alpha."""
+    recipe = PretrainedRecipe(training=PretrainedRecipe().training.model_copy(update={"max_epochs": 1}))
+    space = {"alpha": FloatRange(low=0.1, high=0.9)}
+    return Problem("neumf-pretrained", recipe, space, checkerboard(), parts=(GMF, MLP))
+
+
 def sqlite(folder: Path) -> str:
     return f"sqlite:///{folder / 'studies.db'}"
 
 
 @dataclass
 class Notes:
-    """An observer that remembers, and may do something when a trial begins."""
+    """An observer that remembers; its loggers are those of every trial."""
 
     starts: list[TrialStart] = field(default_factory=list)
     outcomes: list[TrialOutcome] = field(default_factory=list)
@@ -53,3 +63,15 @@ class Notes:
 
     def ended(self, outcome: TrialOutcome) -> None:
         self.outcomes.append(outcome)
+
+
+def opened(
+    folder: Path, problem: Problem | None = None, sampler: SamplerConfig = RANDOM, pruner: PrunerConfig = NO_PRUNING
+) -> StudyHandle:
+    return open_study(sqlite(folder), "board", problem or gmf_problem(), sampler, pruner, QUICK)
+
+
+def run(handle: StudyHandle, trials: int, **others: Any) -> Notes:
+    notes = Notes()
+    run_trials(handle, BudgetConfig(trials=trials, **others), notes)
+    return notes

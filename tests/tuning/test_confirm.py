@@ -5,14 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ncf.config import PretrainedRecipe
 from ncf.errors import ModelError
 from ncf.evaluation.metrics import Z_95
-from tests.ncf.known import checkerboard
-from tests.tuning.small import GMF, MLP, gmf, gmf_problem
+from tests.tuning.small import GMF, gmf, gmf_problem, pretrained_problem
 from tuning.confirm import Confirmed, conclude, confirm_one, confirmation_seeds
-from tuning.problem import Problem
-from tuning.ranges import FloatRange
 
 
 def one(seed: int, *values: float) -> Confirmed:
@@ -71,11 +67,9 @@ def test_a_much_better_recipe_is_believed() -> None:
 
 def test_the_parts_of_neumf_have_the_seed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NCF_CACHE_DIR", str(tmp_path))
-    recipe = PretrainedRecipe(training=PretrainedRecipe().training.model_copy(update={"max_epochs": 1}))
-    space = {"alpha": FloatRange(low=0.1, high=0.9)}
-    problem = Problem("neumf-pretrained", recipe, space, checkerboard(), parts=(GMF, MLP))
-    confirm_one(problem, recipe, 1)
-    confirm_one(problem, recipe.model_copy(update={"alpha": 0.2}), 1)
+    problem = pretrained_problem()
+    confirm_one(problem, problem.recipe, 1)
+    confirm_one(problem, problem.recipe.model_copy(update={"alpha": 0.2}), 1)
     assert len(list((tmp_path / "parts").glob("[!.]*"))) == 2
-    confirm_one(problem, recipe, 2)
+    confirm_one(problem, problem.recipe, 2)
     assert len(list((tmp_path / "parts").glob("[!.]*"))) == 4

@@ -6,30 +6,26 @@ from pathlib import Path
 import pytest
 import torch
 
-from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
+from ncf.config import GMFRecipe, MLPRecipe
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
 from tests.ncf.known import checkerboard
-from tests.tuning.small import GMF, MLP, QUICK, Notes, gmf, sqlite
+from tests.ncf.training.learners import same
+from tests.tuning.small import GMF, MLP, QUICK, Notes, gmf, pretrained_problem, sqlite
 from tuning.config import BudgetConfig
 from tuning.models import initial_model, trained_parts
-from tuning.parts import ABOUT, WEIGHTS, Part, part_key, trained_part
+from tuning.parts import ABOUT, WEIGHTS, part_key, trained_part
 from tuning.problem import Problem
 from tuning.ranges import FloatRange
 from tuning.study import open_study
 from tuning.work import run_trials
 
 
-def same(one: Part, other: Part) -> bool:
-    theirs = other.model.state_dict()
-    return all(torch.equal(value, theirs[name]) for name, value in one.model.state_dict().items())
-
-
 @pytest.mark.parametrize("recipe", [GMF, MLP])
 def test_the_second_time_the_weights_come_from_the_cache(tmp_path: Path, recipe: GMFRecipe | MLPRecipe) -> None:
     first, again = (trained_part(recipe, checkerboard(), 3, folder=tmp_path) for _ in range(2))
     assert (first.trained, again.trained) == (True, False)
-    assert same(first, again)
+    assert same(first.model, again.model)
     assert (again.score, again.epochs, again.best_epoch) == (first.score, first.epochs, first.best_epoch)
     assert not again.model.training
 
@@ -39,7 +35,7 @@ def test_a_part_is_what_fit_makes(tmp_path: Path) -> None:
     part = trained_part(GMF, data, 3, folder=tmp_path)
     problem = Problem("gmf", GMF, {"training.learning_rate": FloatRange(low=0.01, high=0.1)}, data)
     alone = fit(initial_model(problem, GMF, 3, None), data, GMF.training, seed=3)
-    assert all(torch.equal(v, part.model.state_dict()[n]) for n, v in alone.model.state_dict().items())
+    assert same(part.model, alone.model)
 
 
 def test_other_settings_seeds_and_data_are_other_parts() -> None:
@@ -70,7 +66,7 @@ def test_a_damaged_part_is_trained_again(tmp_path: Path, name: str, damage: str)
             file.unlink()
     again = trained_part(GMF, checkerboard(), 3, folder=tmp_path)
     assert again.trained
-    assert same(first, again)
+    assert same(first.model, again.model)
     assert not trained_part(GMF, checkerboard(), 3, folder=tmp_path).trained
 
 
@@ -87,9 +83,7 @@ def test_of_two_processes_one_trains_and_the_other_waits(tmp_path: Path) -> None
 
 def test_neumf_of_parts_starts_from_both_and_trains_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NCF_CACHE_DIR", str(tmp_path / "cache"))
-    recipe = PretrainedRecipe(training=PretrainedRecipe().training.model_copy(update={"max_epochs": 1}))
-    space = {"alpha": FloatRange(low=0.1, high=0.9)}
-    problem = Problem("neumf-pretrained", recipe, space, checkerboard(), parts=(GMF, MLP))
+    problem = pretrained_problem()
     notes = Notes()
     run_trials(open_study(sqlite(tmp_path), "board", problem, config=QUICK), BudgetConfig(trials=2), notes)
     assert [outcome.state for outcome in notes.outcomes] == ["complete"] * 2
@@ -99,7 +93,7 @@ def test_neumf_of_parts_starts_from_both_and_trains_them_once(tmp_path: Path, mo
     parts = trained_parts(problem, problem.seed)
     assert parts is not None
     users, items = torch.arange(5), torch.arange(10).reshape(5, 2)
-    fused = initial_model(problem, recipe.model_copy(update={"alpha": 0.25}), 0, parts)
+    fused = initial_model(problem, problem.recipe.model_copy(update={"alpha": 0.25}), 0, parts)
     assert isinstance(fused, NeuMF)
     wanted = 0.25 * parts[0](users, items) + 0.75 * parts[1](users, items)
     assert torch.allclose(fused(users, items), wanted, atol=1e-6)

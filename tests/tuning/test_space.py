@@ -138,9 +138,3 @@ def test_values_that_do_not_go_together_are_refused_with_the_reason() -> None:
     values: dict[str, Any] = {"training.negatives": "all", "training.loss": "bpr"}
     with pytest.raises(ConfigError, match="bpr needs drawn negatives"):
         with_values(GMFRecipe(), values)
-
-
-def test_the_spaces_search_nothing_that_training_does_not_have() -> None:
-    known = {f"training.{name}" for name in TrainingConfig.model_fields}
-    for searched in SPACES["neumf"]:
-        assert searched.name in known or searched.name.startswith("model.")

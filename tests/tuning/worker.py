@@ -1,6 +1,6 @@
 """Run as a process: work on a study of the checkerboard, slowly enough to be killed, and write down what happens.
 
-python -m tests.tuning.worker URL NAME TRIALS LOG SECONDS_AN_EPOCH [MOST]
+python -m tests.tuning.worker URL NAME TRIALS LOG SECONDS_AN_EPOCH
 """
 
 import json
@@ -15,8 +15,8 @@ import torch
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
-from tests.tuning.small import QUICK, gmf_problem
-from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig
+from tests.tuning.small import NO_PRUNING, QUICK, RANDOM, gmf_problem
+from tuning.config import BudgetConfig
 from tuning.observer import TrialOutcome, TrialStart
 from tuning.study import open_study
 from tuning.work import run_trials
@@ -68,7 +68,7 @@ class Diary:
 
 
 def work(url: str, name: str, trials: int, log: Path, pace: float) -> None:
-    handle = open_study(url, name, gmf_problem(), SamplerConfig(kind="random"), PrunerConfig(kind="none"), config=QUICK)
+    handle = open_study(url, name, gmf_problem(), RANDOM, NO_PRUNING, config=QUICK)
     run_trials(handle, BudgetConfig(trials=trials), Diary(log, pace))
 
 

@@ -76,9 +76,7 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(board: PreparedData,
     data = board.refitted()
     whole = fit(start(KINDS[2], board), data, FALLING, seed=3, epochs=4)
     with pytest.raises(RuntimeError, match="stopped"):
-        fit(
-            start(KINDS[2], board), data, FALLING, seed=3, epochs=4, checkpoint_folder=tmp_path, callbacks=[StopAt(2)]
-        )
+        fit(start(KINDS[2], board), data, FALLING, seed=3, epochs=4, checkpoint_folder=tmp_path, callbacks=[StopAt(2)])
     recorder = Recorder()
     again = fit(
         start(KINDS[2], board), data, FALLING, seed=3, epochs=4, checkpoint_folder=tmp_path, callbacks=[recorder]
