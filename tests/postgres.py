@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.processes import free_port
 
 PASSWORD = "s3cr:t/pä@ss%w#rd"  # with every character that a URL has a use for
+SECRETS = (PASSWORD, "s3cr%3At", "s3cr:t", "%40ss%25w", "ss%w#rd")  # and pieces of it, as text and in a URL
 ACCOUNT = "postgres"  # the server refuses to run as root
 SECONDS = 60.0
 

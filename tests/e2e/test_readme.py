@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import requests
@@ -29,6 +28,7 @@ from tests.e2e.processes import (
     running,
     wait_until,
 )
+from tests.flows.plays import plays
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 README = PAGES[0]
@@ -117,17 +117,6 @@ def retrained(copy: Copy) -> str:
     return copy.make("make retrain", *QUICK)
 
 
-def write_plays(path: Path) -> None:
-    """A log with usual names of the columns: of two tastes, an even user plays even songs, an odd one odd songs."""
-    rng = np.random.default_rng(0)
-    rows = [
-        (f"user-{user:02}", f"song-{song:02}", 1_700_000_000 + place)
-        for user in range(60)
-        for place, song in enumerate(rng.permutation(np.arange(user % 2, 30, 2))[:12])
-    ]
-    pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).to_csv(path, index=False)
-
-
 def test_every_command_is_run_here_or_somewhere_else() -> None:
     shown = {typed for typed in commands() if typed.split()[0] in ("make", ".venv/bin/prefect", ".venv/bin/pip")}
     assert shown == HERE | ELSEWHERE.keys()
@@ -162,7 +151,7 @@ def test_lists_and_a_look_at_the_data(copy: Copy, retrained: str) -> None:
 
 
 def test_a_log_of_ones_own(copy: Copy) -> None:
-    write_plays(copy.folder / "plays.csv")
+    plays("user_id", "item_id", "timestamp").to_csv(copy.folder / "plays.csv", index=False)
     assert "rows read" in copy.make(f"make prepare ARGS={SHOP}")
     assert "Version 1 (" in copy.make(f"make retrain ARGS={SHOP}", *QUICK)
     assert (copy.folder / "recommendations" / "shop.csv").exists()

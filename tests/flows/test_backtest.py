@@ -9,20 +9,17 @@ from typing import Any
 import pandas as pd
 import pytest
 from mlflow.entities import Run
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 from rich.console import Console
 
 from flows.backtest import backtest
 from flows.backtest_settings import BacktestSettings
-from flows.cli import parse
-from flows.replay.report import BacktestReport, Figure
+from flows.replay.report import BacktestReport
 from flows.shown import artifact_key
 from flows.tracking import Tracker
 from ncf.data.ratings import RATING, USER_ID
-from ncf.errors import ConfigError, DataError
-from ncf.evaluation.metrics import Mean
+from ncf.errors import DataError
+from tests.flows.kept import newest_artifact
 from tests.ncf.backtest.logs import colours, log_of
 
 pytestmark = pytest.mark.slow  # some twenty trainings, one after the other
@@ -60,9 +57,7 @@ def nested(parent: str) -> list[Run]:
 
 
 def artifact(what: str) -> Artifact:
-    key = ArtifactFilterKey(any_=[artifact_key(DATASET, "backtest", what)])
-    with get_client(sync_client=True) as client:
-        return max(client.read_artifacts(artifact_filter=ArtifactFilter(key=key)), key=lambda one: one.created or 0)
+    return newest_artifact(artifact_key(DATASET, "backtest", what))
 
 
 def test_a_moment_is_trained_once_for_all_policies_in_a_nested_run(first: BacktestReport) -> None:
@@ -169,7 +164,6 @@ def test_other_policies_on_a_log_that_has_grown_train_the_new_moments_alone(
     assert (more.windows, more.rows[1].trainings) == (5, 5)
 
 
-@pytest.mark.slow
 def test_force_trains_again_and_finds_the_same(first: BacktestReport, log: Path) -> None:
     forced = backtest(small(log, force=True))
     assert forced.run_id != first.run_id and len(nested(forced.run_id)) == len(nested(first.run_id))
@@ -177,7 +171,6 @@ def test_force_trains_again_and_finds_the_same(first: BacktestReport, log: Path)
     assert figures[0] == figures[1]
 
 
-@pytest.mark.slow
 def test_neumf_pretrained_trains_its_parts_at_each_moment(log: Path, prefect_server: None) -> None:
     tiny: dict[str, Any] = {"training": {"max_epochs": 1}}
     report = backtest(small(log, model="neumf-pretrained", policies=["never"], neumf_pretrained=tiny))
@@ -198,40 +191,3 @@ def test_a_log_without_times_or_too_short_is_refused_before_any_run(
         with pytest.raises(DataError, match=words):
             backtest(small(path, dataset="refused", **changes))
     assert Tracker("refused").client.get_experiment_by_name("refused") is None
-
-
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (["--policies", "fortnightly"], ["fortnightly", "never, monthly, weekly, daily", "10d"]),
-        (["--policies", "weekly,7d"], ["'7d' is there twice"]),
-        (["--policies", "weekly,daily"], ["'daily' trains more often", "window_days 1"]),
-        (["--model", "svd"], ["svd", "neumf-pretrained"]),
-        (["--window-days", "0"], ["--window-days", "greater than or equal to 1"]),
-        (["--start", "1998-01-01"], ["--start", "zone"]),
-        (["--engine.kind", "dask"], ["engine must be pandas"]),
-        (["--data.filters.users-active-since", "1998-01-01T00:00:00Z"], ["users_active_since"]),
-        (["--picture", "curves.jpg"], [".png"]),
-        (["--dataset", "paper", "--source.prefix", "Data/ml-1m"], ["brings its own split"]),
-        (["--polices", "weekly"], ["nearest: --policies"]),
-    ],
-)
-def test_a_wrong_option_is_named_with_what_is_allowed(args: list[str], words: list[str]) -> None:
-    with pytest.raises(ConfigError) as refused:
-        parse(BacktestSettings, args)
-    for word in words:
-        assert word in str(refused.value)
-
-
-def test_options_are_the_policies_by_frequency() -> None:
-    settings = parse(BacktestSettings, ["--policies", "never,10d,weekly"])
-    assert [policy.name for policy in settings.schedule] == ["weekly", "10d", "never"]
-    assert settings.learned() == parse(BacktestSettings, ["--policies", "never"]).learned()
-    assert settings.learned() != parse(BacktestSettings, ["--seed", "1"]).learned()
-
-
-def test_a_difference_says_whether_it_may_be_chance() -> None:
-    assert Figure.of(Mean(0.01, -0.01, 0.03)).may_be_chance
-    assert not Figure.of(Mean(0.02, 0.01, 0.03)).may_be_chance
-    alone = Figure.of(Mean(0.02, float("-inf"), float("inf")))
-    assert alone.may_be_chance and alone.signed() == "+0.0200" and alone.low is None

@@ -1,6 +1,7 @@
 """A comparison's pictures and page, from numbers known beforehand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from flows.pictures import Curve, draw_comparison
 from flows.tracking import ModelRun, Tracker
 from ncf.evaluation.metrics import mean_with_interval
 from ncf.evaluation.ranking import Ranks
-from tests.flows.test_pictures import lines, points
+from tests.flows.figures import lines, points
 from tests.ncf.known import literal_data
 
 ROWS = [
@@ -76,7 +77,7 @@ def test_the_page_needs_no_network_and_has_plotly_once() -> None:
     assert '<script src="' not in page
 
 
-def test_what_is_compared_is_read_back_from_the_runs(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_compared_is_read_back_from_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     tracker, data = Tracker("literal"), literal_data()
     parent = tracker.start_retraining("key", {}, data)

@@ -9,7 +9,7 @@ from mlflow.entities import Metric
 from flows.curves import compared_curves, describe, draw_curves
 from flows.pictures import Curve
 from flows.tracking import ModelRun, Tracker
-from tests.flows.test_pictures import lines, points, stars
+from tests.flows.figures import lines, points, stars
 from tests.ncf.known import checkerboard
 
 FULL, SAMPLED = "validation/full/ndcg_at_10", "validation/sampled/ndcg_at_10"

@@ -1,7 +1,6 @@
 """A log in PostgreSQL with UUIDs, through the real flows: from a Secret block to a champion that answers."""
 
 import io
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -10,18 +9,17 @@ import mlflow
 import pandas as pd
 import pytest
 from prefect.blocks.system import Secret
-from prefect.client.orchestration import get_client
 
 from flows.report import Report
 from flows.retrain import retrain
 from flows.store import global_store, tracking_uri
 from tests.flows.conftest import quick
-from tests.postgres import PASSWORD, Postgres
+from tests.flows.told import kept_texts, listening
+from tests.postgres import SECRETS, Postgres
 
 pytestmark = pytest.mark.slow
 
 USERS, ITEMS, ROWS_A_USER = 60, 30, 12
-SECRETS = (PASSWORD, "s3cr%3At", "s3cr:t", "%40ss%25w", "ss%w#rd")
 
 
 def user_id(number: int) -> UUID:
@@ -44,17 +42,13 @@ def log(postgres: Postgres, workspace: Path, prefect_server: None) -> Iterator[N
 
 
 @pytest.fixture(scope="module")
-def printed() -> Iterator[io.StringIO]:
-    """Everything that any logger says."""
-    text = io.StringIO()
-    handler = logging.StreamHandler(text)
-    logging.getLogger().addHandler(handler)
-    yield text
-    logging.getLogger().removeHandler(handler)
+def said() -> Iterator[io.StringIO]:
+    with listening() as text:
+        yield text
 
 
 @pytest.fixture(scope="module")
-def champion(log: None, printed: io.StringIO) -> Report:
+def champion(log: None, said: io.StringIO) -> Report:
     columns = {"user": "listener", "item": "song", "timestamp": "at"}
     source = {"table": "public.plays", "secret_block": "plays-db", "columns": columns, "chunk_rows": 100}
     return retrain(quick(dataset="plays", source=source, data={"num_candidates": 10}))
@@ -75,14 +69,9 @@ def test_the_registered_model_takes_and_gives_uuids_as_text(champion: Report) ->
 
 
 def test_the_password_is_in_no_file_no_log_and_no_parameter(
-    champion: Report, workspace: Path, printed: io.StringIO
+    champion: Report, workspace: Path, said: io.StringIO
 ) -> None:
-    files = [path for path in workspace.rglob("*") if path.is_file()]
-    assert any(path.name == "mlflow.db" for path in files)
-    texts = [path.read_bytes().decode(errors="replace") for path in files]
-    with get_client(sync_client=True) as client:
-        texts += [log.message for log in client.read_logs()]
-        texts += [str(run.model_dump()) for run in (*client.read_flow_runs(), *client.read_task_runs())]
-    for text in (*texts, printed.getvalue()):
+    assert any(path.name == "mlflow.db" for path in workspace.rglob("*"))
+    for text in (*kept_texts(workspace), said.getvalue()):
         for secret in SECRETS:
             assert secret not in text

@@ -2,14 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from prefect import State
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows import drift, monitor_runs
 from flows.cli import parse, run_from_command_line
@@ -21,6 +19,7 @@ from ncf.data.sources.cache import CACHE_VARIABLE
 from ncf.errors import ConfigError, NCFError
 from tests.flows.champions import make_champion
 from tests.flows.growing import CUT, before, make_shop, settings_of, whole_log, write
+from tests.flows.kept import newest_artifact
 from tests.ncf.serving.bundles import bundle_of, some_data
 
 DRIFT = "ncf.told.drift"
@@ -43,9 +42,7 @@ def tags_of(dataset: str, version: int = 1) -> dict[str, str]:
 
 
 def artifact(key: str) -> str:
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
-    return str(max(found, key=lambda one: one.created).data)
+    return str(newest_artifact(key).data)
 
 
 def state_of(settings: MonitorSettings) -> State[MonitorReport]:
@@ -149,12 +146,10 @@ def test_a_log_that_has_shrunk_is_reported_and_nobody_retrains_on_it(folder: Pat
     ],
     ids=["renamed", "no time", "other ids", "empty"],
 )
-def test_a_changed_log_is_reported(folder: Path, change: object, words: str) -> None:
-    assert callable(change)
+def test_a_changed_log_is_reported(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], words: str) -> None:
     if not (folder / "odd.csv").exists():
         make_shop(folder, "odd")
-    changed: pd.DataFrame = change(before(whole_log(), CUT))
-    write(changed, folder, "odd")
+    write(change(before(whole_log(), CUT)), folder, "odd")
     state = state_of(settings_of("odd", source={"path": "odd.csv", "columns": {"item": "item_id", "user": "user_id"}}))
     assert (state.name, state.is_completed()) == ("LogFault", True)
     assert re.search(words, state.result().verdict())

@@ -3,12 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.cli import run_from_command_line
 from flows.prepare import prepare, prepared_folder, show
@@ -19,34 +16,20 @@ from flows.store import tracking_uri
 from ncf.data.report import DataReport
 from ncf.data.storage import load_prepared
 from tests.flows.conftest import quick
-
-USERS, ITEMS, ROWS_A_USER = 60, 30, 12
+from tests.flows.kept import newest_artifact
+from tests.flows.plays import ITEMS, ROWS_A_USER, USERS, plays
 
 
 @pytest.fixture(scope="module")
 def log(workspace: Path) -> Path:
-    """Users of two tastes: an even user plays even songs, an odd one odd songs."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for user in range(USERS):
-        songs = rng.permutation(np.arange(user % 2, ITEMS, 2))[:ROWS_A_USER]
-        rows += [(f"user-{user:02}", f"song-{song:02}", 1_700_000_000 + place) for place, song in enumerate(songs)]
     path = workspace / "plays.csv"
-    pd.DataFrame(rows, columns=["listener", "song", "at"]).to_csv(path, index=False)
+    plays("listener", "song", "at").to_csv(path, index=False)
     return path
 
 
 def source(path: Path, **changes: Any) -> dict[str, Any]:
     columns = {"user": "listener", "item": "song", "timestamp": "at"}
     return {"dataset": "shop", "source": {"path": str(path), "columns": columns}, **changes}
-
-
-def shown(key: str) -> Any:
-    """What an artifact of Prefect has."""
-    with get_client(sync_client=True) as client:
-        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
-        [newest, *_] = client.read_artifacts(artifact_filter=wanted, limit=1)
-    return newest.data
 
 
 def test_preparing_says_what_is_in_the_log_and_stores_it(log: Path, prefect_server: None) -> None:
@@ -69,7 +52,7 @@ def test_dask_stores_the_same(log: Path, prefect_server: None) -> None:
 
 def test_the_report_is_an_artifact_of_the_prefect_run(log: Path, prefect_server: None) -> None:
     report: DataReport = prepare(DataSettings.model_validate(source(log)))
-    assert shown("shop-data") == report.markdown()
+    assert newest_artifact("shop-data").data == report.markdown()
     assert f"| rows read | {USERS * ROWS_A_USER:,} |" in report.markdown()
 
 
@@ -81,7 +64,7 @@ def test_a_log_without_times_is_split_at_random_and_the_report_says_so(log: Path
         DataSettings.model_validate({"dataset": "no_times", "source": {"path": str(untimed), "columns": columns}})
     )
     assert any("random" in note for note in report.notes)
-    assert shown("no-times-data") == report.markdown(), "Prefect's keys know no underscore"
+    assert newest_artifact("no-times-data").data == report.markdown(), "Prefect's keys know no underscore"
 
 
 def test_a_bad_row_is_one_line_and_leaves_no_data_set(

@@ -2,31 +2,16 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from PIL import Image
 
 from flows.pictures import COLOURS, Curve, Panel, draw_comparison, draw_training, save_picture
+from tests.flows.figures import lines, points, stars
 
 LOSS = Curve("loss", {1: 0.6, 2: 0.5, 3: 0.4}, best=2)
 NDCG = Curve("NDCG@10", {3: 0.2, 1: 0.1, 2: 0.3}, best=2)  # a history may come in any order
-
-
-def lines(axes: Axes) -> dict[str, Line2D]:
-    """Those that the legend names."""
-    return {str(line.get_label()): line for line in axes.lines if not str(line.get_label()).startswith("_")}
-
-
-def points(line: Line2D) -> list[tuple[Any, Any]]:
-    return list(zip(line.get_xdata(), line.get_ydata(), strict=True))  # type: ignore[arg-type]
-
-
-def stars(axes: Axes) -> list[tuple[Any, Any]]:
-    return [point for line in axes.lines if line.get_marker() == "*" for point in points(line)]
 
 
 def test_a_model_has_a_panel_for_each_kind_of_figure_with_its_best_epoch_marked() -> None:

@@ -13,7 +13,7 @@ from flows.tune_settings import TuneSettings
 from ncf.config import GMFRecipe, MLPRecipe
 from ncf.data.sources.config import MOVIELENS
 from ncf.errors import ConfigError
-from tests.flows.test_tuned import GMF, tuning
+from tests.flows.tunings import GMF, tuning
 from tuning.space import RECIPES
 
 FILES = sorted(path.name for path in (resources.files("flows") / FOLDER).iterdir() if path.name.endswith(".json"))

@@ -1,6 +1,5 @@
 """The flow `recommend` from the registry to files and tables, and what it refuses before any work."""
 
-import io
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -10,8 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from prefect.blocks.system import Secret
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from pydantic import ValidationError
 
 from flows.cli import parse, run_from_command_line
@@ -23,8 +20,10 @@ from ncf.serving.batch.config import FileOutput
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.flows.champions import make_champion
+from tests.flows.kept import newest_artifact
+from tests.flows.told import kept_texts, listening
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
-from tests.postgres import PASSWORD, Postgres
+from tests.postgres import SECRETS, Postgres
 
 
 def settings_of(**values: Any) -> RecommendSettings:
@@ -90,11 +89,7 @@ def test_users_filters_and_output_of_the_settings(shop: Path, bundle: Bundle) ->
 
 def test_progress_is_in_prefect(shop: Path) -> None:
     recommend(settings_of(output={"path": "progress.csv"}))
-    key = ArtifactFilter(key=ArtifactFilterKey(any_=["shop-recommendations"]))
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=key)
-    assert found
-    assert {artifact.data for artifact in found} == {100.0}
+    assert newest_artifact("shop-recommendations").data == 100.0
 
 
 def test_a_larger_top_k_than_there_are_items_means_all_and_is_said(
@@ -117,22 +112,13 @@ def test_a_table_by_a_secret_block(shop: Path, bundle: Bundle) -> None:
 def test_the_password_is_in_no_file_no_log_and_no_parameter(shop: Path, postgres: Postgres) -> None:
     Secret(value=postgres.url()).save("lists-pg", overwrite=True)
     Secret(value=postgres.url(password="falsches-wort")).save("wrong-pg", overwrite=True)
-    printed = io.StringIO()
-    handler = logging.StreamHandler(printed)
-    logging.getLogger().addHandler(handler)
-    try:
+    with listening() as said:
         done = recommend(settings_of(output={"table": "lists", "secret_block": "lists-pg"}))
         with pytest.raises(DataError, match="password authentication failed"):
             recommend(settings_of(output={"table": "lists", "secret_block": "wrong-pg"}))
-    finally:
-        logging.getLogger().removeHandler(handler)
     assert postgres.run("SELECT count(*) FROM lists") == [(done.rows,)]
-    texts = [path.read_bytes().decode(errors="replace") for path in shop.rglob("*") if path.is_file()]
-    with get_client(sync_client=True) as client:
-        texts += [log.message for log in client.read_logs()]
-        texts += [str(run.model_dump()) for run in (*client.read_flow_runs(), *client.read_task_runs())]
-    for text in (*texts, printed.getvalue(), done.place):
-        for secret in (PASSWORD, "s3cr%3At", "s3cr:t", "%40ss%25w", "ss%w#rd", "falsches-wort"):
+    for text in (*kept_texts(shop), said.getvalue(), done.place):
+        for secret in (*SECRETS, "falsches-wort"):
             assert secret not in text
 
 

@@ -1,5 +1,7 @@
 """What is wrong with a command about the registry is told in one message, before anything is touched."""
 
+from pathlib import Path
+
 import pytest
 
 from flows.registry_command import main
@@ -25,7 +27,7 @@ def test_a_wrong_command_is_refused(args: list[str], words: str, capsys: pytest.
 
 
 def test_without_a_store_nothing_is_made(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/nowhere/mlflow.db")
     assert main(["log"]) == 1

@@ -23,17 +23,12 @@ from ncf.data.sources.config import MovieLensSource
 from ncf.data.sources.load import load_ratings
 from ncf.evaluation.baselines import can_ials
 from tests.flows.conftest import quick
+from tests.flows.kept import runs
 
 BASELINES = ["popularity", "item-knn", *(["ials"] if can_ials() else [])]
 NEURAL = ["gmf", "mlp", "neumf", "neumf-pretrained"]
 MODELS = [*BASELINES, *NEURAL]
 NAME = "ncf-ml-100k"
-
-
-def runs(parent: str | None = None) -> list[Run]:
-    client = MlflowClient(tracking_uri())
-    found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id], order_by=["start_time ASC"])
-    return [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
 
 
 def name_of(run: Run) -> str | None:

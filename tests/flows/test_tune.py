@@ -2,77 +2,28 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.objects import Artifact
 
 from flows.retrain import retrain
 from flows.store import tracking_uri
-from flows.studies import first_recipe, problem_of, searched, study_url, usual_recipe
+from flows.studies import first_recipe, usual_recipe
 from flows.tracking import Tracker
 from flows.tune import tune
 from flows.tune_report import TuneReport
 from flows.tune_settings import TuneSettings
 from flows.tuned import TUNED, Tuned
 from flows.workers import WorkerError
-from ncf.config import GMFRecipe, PretrainedRecipe
-from ncf.errors import ConfigError, ModelError
-from tests.flows.champions import make_champion
+from ncf import __version__
+from ncf.config import GMFRecipe
 from tests.flows.conftest import SHORT, quick
-from tests.ncf.serving.bundles import bundle_of, some_data
+from tests.flows.kept import newest_artifact, runs, trials
+from tests.flows.tunings import SPACE, grid, small
 from tuning.errors import StudyError
-from tuning.ranges import FloatRange, IntRange
 from tuning.space import ModelName
 
-SPACE: dict[str, Any] = {
-    "gmf.training.learning_rate": {"low": 0.005, "high": 0.02, "log": True},
-    "gmf.training.num_negatives": {"low": 2, "high": 6},
-    **{f"gmf.{name}": None for name in ("model.embedding_dim", "training.embedding_l2", "training.batch_size")},
-    **{f"gmf.{name}": None for name in ("training.schedule", "training.max_epochs")},
-}
 KEY = "best_validation/full/ndcg_at_10"
-
-
-def small(**changes: Any) -> TuneSettings:
-    """The same data and models as the short retraining, and four trials."""
-    shared = quick().model_dump(include={"data", "gmf", "mlp", "neumf", "neumf_pretrained"}, exclude_unset=True)
-    values = {
-        "model": "gmf",
-        "start": "defaults",
-        "space": SPACE,
-        "budget": {"trials": 4},
-        "confirm_seeds": 2,
-        "sampler": {"kind": "random"},
-    }
-    return TuneSettings.model_validate(shared | values | changes)
-
-
-def grid(**choices: list[Any]) -> dict[str, Any]:
-    """Every combination of some training settings of GMF, and nothing else."""
-    off = dict.fromkeys(SPACE)
-    space = off | {f"gmf.training.{name}": {"choices": values} for name, values in choices.items()}
-    return {"space": space, "sampler": {"kind": "grid"}, "budget": {"trials": 20}, "confirm_seeds": 1}
-
-
-def runs(parent: str | None = None) -> list[Run]:
-    client = MlflowClient(tracking_uri())
-    found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id], order_by=["start_time ASC"])
-    return [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
-
-
-def trials(parent: str) -> dict[int, Run]:
-    return {int(run.data.tags["ncf.trial"]): run for run in runs(parent) if "ncf.trial" in run.data.tags}
-
-
-def artifact(key: str) -> Artifact:
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
-    return max(found, key=lambda one: one.created or 0)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +84,7 @@ def test_the_parent_run_has_the_figures_the_files_and_the_provenance(first: Tune
     assert parent.inputs.dataset_inputs[0].dataset.digest == tuned.fingerprint[:12]
     assert Tuned.model_validate(tracker.artifacts.read_json(parent.info.run_id, TUNED)) == tuned
     assert tuned.study.startswith("ml-100k-gmf-") and "optuna.db" in tuned.storage
-    assert (tuned.ncf_version, tuned.date[:2], tuned.parts) == ("0.1.0", "20", None)
+    assert (tuned.ncf_version, tuned.date[:2], tuned.parts) == (__version__, "20", None)
 
 
 def test_the_study_is_a_page_that_needs_no_network(first: TuneReport, tmp_path: Path) -> None:
@@ -148,9 +99,9 @@ def test_the_study_is_a_page_that_needs_no_network(first: TuneReport, tmp_path: 
 
 
 def test_prefect_shows_the_settings_the_gain_and_how_far_the_search_is(first: TuneReport) -> None:
-    shown = str(artifact("ml-100k-gmf-tuned").data)
+    shown = str(newest_artifact("ml-100k-gmf-tuned").data)
     assert ("| training.learning_rate | 0.01 |" in shown and "95 % interval" in shown) or "no trial was better" in shown
-    progress = artifact("ml-100k-gmf-search")
+    progress = newest_artifact("ml-100k-gmf-search")
     assert float(str(progress.data)) == 100
     assert "4 of 4 trials" in str(progress.description)
 
@@ -201,40 +152,6 @@ def test_a_raised_budget_goes_on_where_the_search_ended(first: TuneReport) -> No
     assert sum(more.models[0].tuned.trials.values()) == 6
 
 
-@pytest.mark.slow
-def test_pruned_and_failed_trials_are_told_apart_with_the_reason(first: TuneReport) -> None:
-    choices = grid(
-        learning_rate=[0.01, 1e-9], loss=["bce", "bpr"], unobserved_weight=[None, 1.0], negatives=["uniform", "all"]
-    )
-    pruner = {"kind": "median", "startup_trials": 1, "warmup_epochs": 0}
-    given = {"training": SHORT | {"batch_size": 200_000, "max_epochs": 4}, "model": {"embedding_dim": 8}}
-    report = tune(small(**choices, pruner=pruner, gmf=given)).models[0]
-    states: dict[str, list[Run]] = {}
-    for run in trials(report.run_id).values():
-        states.setdefault(run.data.tags["ncf.state"], []).append(run)
-    assert {state: len(found) for state, found in states.items()} == report.tuned.trials
-    assert len(states["failed"]) == 8, "bpr with all; a weight without all"
-    assert all("ncf.reason" in run.data.tags for run in states["failed"])
-    assert {run.info.status for run in states["failed"]} == {"FAILED"}
-    assert {run.info.status for run in [*states["complete"], *states["pruned"]]} == {"FINISHED"}
-    for run in states["pruned"]:
-        assert int(run.data.metrics["epochs"]) < 4
-
-
-@pytest.mark.slow
-def test_two_objectives_have_a_front_as_a_picture(first: TuneReport) -> None:
-    space = dict.fromkeys(SPACE) | {"gmf.model.embedding_dim": {"choices": [2, 8, 16]}}
-    given = {"training": SHORT | {"max_epochs": 2}, "model": {"embedding_dim": 8}}
-    settings = small(space=space, sampler={"kind": "grid"}, second="size", confirm_seeds=1, gmf=given)
-    report = tune(settings).models[0]
-    files = {file.path for file in Tracker("ml-100k").client.list_artifacts(report.run_id)}
-    assert {"pareto.png", "study.html", TUNED} <= files
-    weights = {
-        run.data.params["model.embedding_dim"]: run.data.metrics["weights"] for run in trials(report.run_id).values()
-    }
-    assert weights["2"] < weights["8"] < weights["16"]
-
-
 def test_if_all_trials_fail_the_tuning_ends_with_the_reason(first: TuneReport) -> None:
     choices = grid(loss=["bpr", "bce"], negatives=["all", "uniform"]) | {"budget": {"trials": 1}}
     default = {"training": SHORT | {"loss": "bpr", "negatives": "popularity"}}  # the nearest choices: bpr with all
@@ -253,79 +170,3 @@ def test_a_named_study_of_another_space_is_refused_with_the_difference(first: Tu
     with pytest.raises(StudyError, match=f"{first.models[0].tuned.study}.*num_negatives"):
         tune(small(study=first.models[0].tuned.study, space=other))
     assert len(runs()) == before
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"space": {"gmf.training.learning_rat": None}}, "learning_rat.*nearest.*learning_rate"),
-        (
-            {"space": {"gmf.training.learning_rate": {"low": -1.0, "high": 0.1}}},
-            r"learning_rate.*-1\.0.*greater than 0",
-        ),
-        ({"space": {"ease.l2": None}}, "ease.l2.*gmf"),
-        ({"space_file": "missing.yaml"}, "missing.yaml can't be read"),
-        ({"space_file": "list.yaml"}, "list.yaml"),
-        ({"hardware": {"devices": 2}}, "one device.*2.*workers"),
-        ({"storage": {"url": "sqlite:///not-a-database.db"}}, "not-a-database.db"),
-        ({"storage": {"url": "postgresql://user@127.0.0.1:9/studies"}}, "127.0.0.1"),
-        ({"storage": {"url": "nosuchdatabase://host/studies"}}, "nosuchdatabase"),
-    ],
-)
-def test_bad_input_is_refused_before_any_work(
-    first: TuneReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("list.yaml").write_text("- gmf.training.learning_rate\n")
-    Path("not-a-database.db").write_text("plain text, longer than a header of SQLite's, and nothing else at all\n" * 50)
-    with pytest.raises((ConfigError, StudyError, ModelError), match=words):
-        tune(small(**changes))
-    assert not Path("mlruns/mlflow.db").exists(), "work began"
-
-
-def test_ranges_come_from_a_file_and_the_settings_go_before_it(tmp_path: Path) -> None:
-    path = tmp_path / "space.yaml"
-    path.write_text(
-        "gmf.training.num_negatives: {low: 2, high: 8, step: 2}\nneumf_pretrained.alpha: {low: 0, high: 1}\n"
-    )
-    settings = small(space_file=path, space={"gmf.training.learning_rate": {"low": 0.001, "high": 0.1}})
-    gmf = searched(settings, "gmf", GMFRecipe())
-    assert gmf["training.num_negatives"] == IntRange(low=2, high=8, step=2)
-    assert gmf["training.learning_rate"] == FloatRange(low=0.001, high=0.1)
-    assert searched(settings, "neumf-pretrained", PretrainedRecipe())["alpha"] == FloatRange(low=0.0, high=1.0)
-
-
-@pytest.mark.parametrize(
-    ("negatives", "batches"),
-    [("uniform", IntRange(low=512, high=16384, log=True)), ("all", IntRange(low=2**15, high=2**20, log=True))],
-)
-def test_what_is_searched_goes_by_the_negatives_of_the_champion_that_a_search_starts_from(
-    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, negatives: str, batches: IntRange
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    recipe = GMFRecipe.model_validate({"model": {"embedding_dim": 4}, "training": {"negatives": negatives}})
-    data = some_data()
-    about = {"name": "gmf", "settings": recipe.model_dump(mode="json")}
-    make_champion("ml-100k", bundle_of(data, recipe.model, **about))
-    settings = TuneSettings.model_validate({"model": "gmf", "start": "champion"})
-    problem = problem_of(Tracker("ml-100k"), settings, "gmf", data, {})
-    assert problem.recipe == recipe
-    assert problem.space["training.batch_size"] == batches
-
-
-def test_the_studies_url_comes_from_the_environment_with_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert study_url(small()) == f"sqlite:///{Path.cwd()}/mlruns/optuna.db"
-    monkeypatch.setenv("NCF_STUDY_URL", "postgresql://user:s3cret@host/studies")
-    assert study_url(small(storage={"url": "sqlite:///other.db"})) == "postgresql://user:s3cret@host/studies"
-    with pytest.raises(ConfigError, match="password"):
-        small(storage={"url": "postgresql://user:s3cret@host/studies"})
-
-
-@pytest.mark.slow
-def test_the_chain_tunes_neumf_from_the_parts_just_tuned(first: TuneReport) -> None:
-    short = {"training": SHORT | {"max_epochs": 3}}
-    given = {"gmf": short, "mlp": short | {"model": {"layers": [16, 8]}}, "neumf": short, "neumf_pretrained": short}
-    chain = tune(small(model="all", space={}, budget={"trials": 2}, confirm_seeds=1, **given))
-    by_name = {report.tuned.model: report.tuned for report in chain.models}
-    assert list(by_name) == ["gmf", "mlp", "neumf", "neumf-pretrained"]
-    assert by_name["neumf-pretrained"].parts == {"gmf": by_name["gmf"].recipe, "mlp": by_name["mlp"].recipe}

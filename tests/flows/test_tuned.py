@@ -9,46 +9,14 @@ from flows.chosen import choose_settings, given_values, with_found
 from flows.cli import parse
 from flows.settings import RetrainSettings
 from flows.tracking import Tracker
-from flows.tuned import TUNED, Gain, Tuned, Tuning, find_tunings
+from flows.tuned import TUNED, find_tunings
 from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
 from ncf.content import content_key
 from ncf.errors import ConfigError
+from tests.flows.tunings import GMF, tuned, tuning
 from tests.ncf.known import checkerboard
 
-GMF: dict[str, Any] = {"model": {"embedding_dim": 8}, "training": {"learning_rate": 0.02, "num_negatives": 6}}
 PRETRAINED: dict[str, Any] = {"alpha": 0.25}
-
-
-def tuned(model: str, recipe: dict[str, Any], parts: dict[str, Any] | None = None) -> Tuned:
-    return Tuned(
-        model=model,
-        dataset="ml-100k",
-        recipe=recipe,
-        winner=recipe,
-        base={},
-        searched=["training.learning_rate"],
-        parts=parts,
-        believed=True,
-        gain=Gain(mean=0.01, low=0.0, high=0.02),
-        winner_mean=0.1,
-        base_mean=0.09,
-        score=0.11,
-        base_score=0.1,
-        trial=3,
-        trials={"complete": 5},
-        seed=0,
-        confirm_seeds=[1, 2, 3],
-        study="a study",
-        storage="sqlite",
-        fingerprint="f",
-        ncf_version="0.1.0",
-        commit=None,
-        date="2026-11-24T00:00:00+00:00",
-    )
-
-
-def tuning(model: str, recipe: dict[str, Any], parts: dict[str, Any] | None = None) -> Tuning:
-    return Tuning(f"run of {model}", tuned(model, recipe, parts))
 
 
 def test_each_model_takes_its_own_and_the_others_their_defaults() -> None:

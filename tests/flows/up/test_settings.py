@@ -4,11 +4,10 @@ import pytest
 
 from flows.subcommands import parse
 from flows.up.__main__ import Command
-from flows.up.passwords import MLFLOW_PASSWORD, MLFLOW_USER, PREFECT, Passwords, read_passwords, require_passwords
+from flows.up.passwords import MLFLOW_PASSWORD, PREFECT, Passwords, read_passwords, require_passwords
 from flows.up.settings import LogsSettings, UpSettings
 from ncf.errors import ConfigError
-
-GIVEN = {PREFECT: "ncf:s3cr%t:/p@ss-word", MLFLOW_USER: "ann", MLFLOW_PASSWORD: "long enough 'quoted'"}
+from tests.flows.up.given import GIVEN
 
 
 def test_the_command_line_gives_the_settings_of_its_subcommand() -> None:

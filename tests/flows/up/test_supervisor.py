@@ -15,7 +15,7 @@ from flows.up.programs import FOLDER_VARIABLE, PROGRAM_VARIABLE, Program, enviro
 from flows.up.settings import UpSettings
 from flows.up.supervisor import CONFIG, LOGS, Supervisor, check_paths, configuration
 from ncf.errors import ConfigError
-from tests.flows.up.test_settings import GIVEN
+from tests.flows.up.given import GIVEN
 
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
 
