@@ -1,5 +1,6 @@
 """Real processes with homes of their own, on free ports of 127.0.0.1, stopped with all their children."""
 
+import json
 import os
 import signal
 import socket
@@ -12,21 +13,24 @@ from pathlib import Path
 
 import requests
 
+from ncf.content import flatten
 from ncf.evaluation.baselines import can_ials
 
 REPOSITORY = Path(__file__).parents[2]
 BASELINES = {"popularity", "item-knn"} | ({"ials"} if can_ials() else set())
 RUNS = BASELINES | {"gmf", "mlp", "neumf", "neumf-pretrained"}
-QUICK = [
-    "--settings=defaults",  # those of a preset learn too little in so few epochs
-    "--data.filters.max-users=500",
-    "--gmf.training.learning-rate=0.01",
-    "--mlp.model.layers=16,8",
-    "--neumf.model.layers=16,8",
-    *(
-        f"--{model}.training.max-epochs={epochs}"
-        for model, epochs in (("gmf", 8), ("mlp", 8), ("neumf", 2), ("neumf-pretrained", 1))
-    ),
+QUICK_SETTINGS = {
+    "settings": "defaults",  # those of a preset learn too little in so few epochs
+    "data": {"filters": {"max_users": 500}},
+    "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},
+    "mlp": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 8}},
+    "neumf": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},
+    "neumf_pretrained": {"training": {"max_epochs": 1}},
+}
+QUICK_PARAMETER = f"settings={json.dumps(QUICK_SETTINGS)}"  # of `prefect deployment run -p`
+QUICK = [  # as options of `python -m flows.retrain`
+    f"--{name.replace('_', '-')}={','.join(map(str, value)) if isinstance(value, list) else value}"
+    for name, value in flatten(QUICK_SETTINGS).items()
 ]
 
 
@@ -70,12 +74,13 @@ def python_module(module: str, *args: str) -> list[str]:
     return [sys.executable, "-m", module, *args]
 
 
-def wait_until(true: Callable[[], bool], log: Path, seconds: float = 180) -> None:
-    """Wait for something to become true; fails with the end of the log if it does not."""
+def wait_until(true: Callable[[], bool], log: Path | None = None, seconds: float = 180) -> None:
+    """Wait for something to become true; fails with the end of the log, if there is one, if it does not."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
-            raise AssertionError(f"nothing happened in {seconds} s; the log ends:\n{log.read_text()[-3000:]}")
+            end_of_log = f"; the log ends:\n{log.read_text()[-3000:]}" if log else ""
+            raise AssertionError(f"nothing happened in {seconds} s{end_of_log}")
         time.sleep(0.2)
 
 

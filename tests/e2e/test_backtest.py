@@ -18,7 +18,7 @@ from ncf.data.sources.cache import CACHE_VARIABLE
 from tests.e2e.processes import environment, python_module, running, wait_until
 from tests.ncf.backtest.logs import colours, log_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # seven commands, of which each starts a server
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # six commands, of which each starts a server
 
 DATASET, WEEKS, WINDOWS, KILLS = "colours", 6, 5, 2
 EPOCHS = 30  # so that a training takes some seconds

@@ -14,8 +14,16 @@ import requests
 from ncf.data.sources.cache import CACHE_VARIABLE
 from tests.deploy.compose import read_compose
 from tests.e2e.checkouts import make_checkout
-from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, running, wait_until
-from tests.e2e.test_servers import QUICK
+from tests.e2e.processes import (
+    QUICK_PARAMETER,
+    REPOSITORY,
+    answers,
+    environment,
+    free_port,
+    python_module,
+    running,
+    wait_until,
+)
 from tests.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -112,7 +120,7 @@ def test_a_retraining_on_postgresql_with_every_role_of_compose_yaml(postgres: Po
             )
             assert done.returncode == 0, done.stdout + done.stderr
         log = stack.enter_context(roles.running("worker"))
-        wanted = ["deployment", "run", "retrain/ml-100k", "-p", QUICK, "--watch"]
+        wanted = ["deployment", "run", "retrain/ml-100k", "-p", QUICK_PARAMETER, "--watch"]
         command = python_module("prefect", "--no-prompt", *wanted)
         done = subprocess.run(command, cwd=checkout, env=roles.env("worker"), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr + log.read_text()[-3000:]

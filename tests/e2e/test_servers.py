@@ -15,16 +15,18 @@ from mlflow import MlflowClient
 from flows.promotion import promote
 from flows.promotion_log import read_log
 from ncf.data.sources.cache import CACHE_VARIABLE
-from tests.e2e.processes import REPOSITORY, RUNS, answers, environment, free_port, python_module, running, wait_until
-from tests.flows.versions import change, new_registry
-
-QUICK = (
-    'settings={"settings": "defaults",'
-    ' "data": {"filters": {"max_users": 500}}, "gmf": {"training": {"max_epochs": 8, "learning_rate": 0.01}},'
-    ' "mlp": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
-    ' "neumf": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},'
-    ' "neumf_pretrained": {"training": {"max_epochs": 1}}}'
+from tests.e2e.processes import (
+    QUICK_PARAMETER,
+    REPOSITORY,
+    RUNS,
+    answers,
+    environment,
+    free_port,
+    python_module,
+    running,
+    wait_until,
 )
+from tests.flows.versions import change, new_registry
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def servers(workspace: Path) -> Iterator[Servers]:
 
 
 def test_a_deployment_run_registers_a_champion_that_answers(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", QUICK, "--watch")
+    done = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", QUICK_PARAMETER, "--watch")
     assert done.returncode == 0, done.stdout + done.stderr + servers.worker_log.read_text()[-3000:]
     client = MlflowClient(servers.tracking_uri)
     found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id])
@@ -101,7 +103,7 @@ def test_a_deployment_run_tunes_and_the_next_retraining_takes_what_was_found(ser
     experiment = client.get_experiment_by_name("ml-100k").experiment_id
     tuning = client.search_runs([experiment], "tags.`ncf.tuning` = 'gmf'")
     assert [run.info.status for run in tuning] == ["FINISHED"]
-    with_tuned = QUICK.replace('"defaults"', '"tuned"')
+    with_tuned = QUICK_PARAMETER.replace('"defaults"', '"tuned"')
     again = servers.prefect("deployment", "run", "retrain/ml-100k", "-p", with_tuned, "--watch")
     assert again.returncode == 0, again.stdout + again.stderr + servers.worker_log.read_text()[-3000:]
     retrained = client.search_runs([experiment], "tags.`ncf.settings` = 'tuned' and tags.`ncf.tuned_by` LIKE 'gmf%'")

@@ -20,8 +20,16 @@ from flows.up.passwords import MLFLOW_PASSWORD, MLFLOW_USER, PREFECT
 from flows.up.supervisor import PID, Supervisor
 from ncf.data.sources.cache import CACHE_VARIABLE
 from tests.e2e.checkouts import make_checkout
-from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
-from tests.e2e.test_servers import QUICK
+from tests.e2e.processes import (
+    QUICK,
+    QUICK_PARAMETER,
+    answers,
+    environment,
+    free_port,
+    python_module,
+    running,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LOADED = (
@@ -143,10 +151,10 @@ def test_a_deployment_that_left_prefect_yaml_leaves_the_server_and_a_strange_one
 def test_a_retraining_runs_without_any_export_and_its_champion_is_backed_up_and_restored(
     one: Machine, tmp_path: Path
 ) -> None:
-    done = one.run("prefect", "--no-prompt", "deployment", "run", "retrain/ml-100k", "-p", QUICK, "--watch")
+    done = one.run("prefect", "--no-prompt", "deployment", "run", "retrain/ml-100k", "-p", QUICK_PARAMETER, "--watch")
     assert done.returncode == 0, done.stdout + done.stderr + one.log().read_text()[-3000:]
     before = one.predict(f"http://127.0.0.1:{one.ports[1]}")
-    assert "Version 1 " in one.run("flows.retrain", *_options()).stdout, "a command in the folder uses the servers"
+    assert "Version 1 " in one.run("flows.retrain", *QUICK).stdout, "a command in the folder uses the servers"
     backed = one.run("flows.backup", "backup", "--to", str(tmp_path / "backup"))
     assert backed.returncode == 0, backed.stderr
     other = tmp_path / "elsewhere"
@@ -168,21 +176,6 @@ def mlflow_server(folder: Path, env: dict[str, str]) -> Iterator[str]:
     with running(command, folder, env | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, log):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), log)
         yield f"http://127.0.0.1:{port}"
-
-
-def _options() -> list[str]:
-    """The settings of QUICK as options."""
-    return [
-        "--settings=defaults",
-        "--data.filters.max-users=500",
-        "--gmf.training.max-epochs=8",
-        "--gmf.training.learning-rate=0.01",
-        "--mlp.model.layers=16,8",
-        "--mlp.training.max-epochs=2",
-        "--neumf.model.layers=16,8",
-        "--neumf.training.max-epochs=2",
-        "--neumf-pretrained.training.max-epochs=1",
-    ]
 
 
 @pytest.mark.parametrize("name", ["mlflow", "prefect", "worker"])

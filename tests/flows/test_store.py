@@ -18,8 +18,9 @@ def test_a_kill_while_the_database_is_made_leaves_none_or_a_whole_one(tmp_path: 
     uri = f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}"
     code = f"from flows.store import connect; connect({uri!r})"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY)
-    while not (tmp_path / "store").exists():
+    while not (tmp_path / "store").exists() and process.poll() is None:
         time.sleep(0.01)
+    assert process.poll() is None, "it ended before there was anything to interrupt"
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -1,8 +1,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,16 +14,10 @@ from flows.up.programs import FOLDER_VARIABLE, PROGRAM_VARIABLE, Program, enviro
 from flows.up.settings import UpSettings
 from flows.up.supervisor import CONFIG, LOGS, Supervisor, check_paths, configuration
 from ncf.errors import ConfigError
+from tests.e2e.processes import wait_until
 from tests.flows.up.given import GIVEN
 
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    end_at = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end_at, "nothing happened"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -46,7 +39,7 @@ def start(supervisor: Supervisor) -> None:
 
 
 def pid_of(supervisor: Supervisor, name: str) -> int:
-    until(lambda: supervisor.states()[name]["statename"] == "RUNNING")
+    wait_until(lambda: supervisor.states()[name]["statename"] == "RUNNING")
     return int(supervisor.states()[name]["pid"])
 
 
@@ -60,7 +53,7 @@ def test_programs_start_come_back_after_a_kill_and_stop(supervisor: Supervisor) 
     supervisor.start_program("worker")
     pid_of(supervisor, "worker")
     psutil.Process(first).kill()
-    until(lambda: pid_of(supervisor, "mlflow") != first)
+    wait_until(lambda: pid_of(supervisor, "mlflow") != first)
     assert len(leftovers(supervisor.folder)) == 2
     supervisor.stop_program("worker")
     assert [process.pid for process in leftovers(supervisor.folder)] == [pid_of(supervisor, "mlflow")]
@@ -78,7 +71,7 @@ def test_after_a_kill_of_the_supervisor_its_programs_are_ended_before_their_succ
     parent = orphan.parent()
     assert parent is not None
     parent.kill()
-    until(lambda: not supervisor.runs())
+    wait_until(lambda: not supervisor.runs())
     assert orphan.is_running(), "then there is nothing to test"
     start(supervisor)
     pid_of(supervisor, "mlflow")
@@ -89,10 +82,13 @@ def test_after_a_kill_of_the_supervisor_its_programs_are_ended_before_their_succ
 def test_flow_runs_are_no_leftovers(tmp_path: Path) -> None:
     variables = {**os.environ, FOLDER_VARIABLE: str(tmp_path), PROGRAM_VARIABLE: "worker"}
     with subprocess.Popen(SLEEP, env={**variables, "PREFECT__FLOW_RUN_ID": "1"}, stdout=subprocess.DEVNULL) as process:
-        until(lambda: [found.pid for found in flow_runs(tmp_path)] == [process.pid])
-        assert not leftovers(tmp_path)
-        end(flow_runs(tmp_path))
-        assert not flow_runs(tmp_path)
+        try:
+            wait_until(lambda: [found.pid for found in flow_runs(tmp_path)] == [process.pid])
+            assert not leftovers(tmp_path)
+            end(flow_runs(tmp_path))
+            assert not flow_runs(tmp_path)
+        finally:
+            process.kill()
 
 
 def test_the_configuration_is_what_supervisord_understands(tmp_path: Path) -> None:
