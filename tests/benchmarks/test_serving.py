@@ -7,7 +7,6 @@ import pytest
 
 from benchmarks import load
 from benchmarks.load import Load, of_items, of_users
-from benchmarks.serving import FIGURES
 from tests.ncf.data.sources.webserver import serving
 
 CLIENTS = ["wrk", "python"] if load.client_name() == "wrk" else ["python"]
@@ -33,7 +32,3 @@ def test_the_same_requests_are_asked_in_every_run() -> None:
     assert set(users.requests) == {f"/recommendations?user_id={user}&k=10" for user in (3, 5, 8)}
     bodies = [json.loads(body)["item_ids"] for body in of_items("http://x", list(range(50)), 20, 2, 1).requests]
     assert all(len(set(items)) == 20 for items in bodies)
-
-
-def test_every_figure_is_there() -> None:
-    assert set(FIGURES) == {"gmf", "neumf", "fold-in", "rollback"}
