@@ -22,10 +22,10 @@ from ncf.config import PretrainedRecipe
 from ncf.data.sources.cache import CACHE_VARIABLE
 from ncf.evaluation.ranking import Ranks
 from ncf.files import read_json
+from tests.e2e.processes import REPOSITORY
 from tests.ncf.known import checkerboard, literal_data
 from tuning.space import check_space
 
-REPOSITORY = Path(__file__).parents[2]
 SPEC: dict[str, Any] = {
     "model": "gmf",
     "recipe": {"model": {"embedding_dim": 4}, "training": {"max_epochs": 3, "negatives": "all"}},

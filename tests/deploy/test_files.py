@@ -86,10 +86,7 @@ def test_a_flow_runs_job_is_as_the_api_wants_it() -> None:
     given = {"name": "run-1", "command": ["python", "-m", "prefect.engine"], "env": [{"name": "A", "value": "1"}]}
     values = defaults | given  # a worker turns the environment into a list
     manifest = filled(pool["job_configuration"]["job_manifest"], values)
-    for misplaced in (
-        "parallelism",
-        "completions",
-    ):  # Prefect insists on them there, Kubernetes drops them
+    for misplaced in ("parallelism", "completions"):  # Prefect insists on them there, Kubernetes drops them
         del manifest["spec"]["template"]["spec"][misplaced]
     kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
     names = set(re.findall(r"{{ (\w+) }}", json.dumps(pool["job_configuration"])))

@@ -45,7 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         tracker = Tracker(DATASET)
         bundles = dict(register_version(tracker, some_data(), seed, CONFIGS[seed]) for seed in (0, 2))
         damaged, _ = register_version(tracker, some_data(), 1)
-        weights = artifact_folder(tracker, damaged) / "artifacts" / "bundle" / "weights.safetensors"
+        weights = artifact_folder(tracker.client, damaged) / "artifacts" / "bundle" / "weights.safetensors"
         weights.write_bytes(weights.read_bytes()[:-4])
         yield Store(folder, environment(folder, MLFLOW_TRACKING_URI=uri), tracker, bundles, damaged)
 

@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+from mlflow import MlflowClient
+
 from flows import registry
 from flows.registry import BUNDLE, CHAMPION
 from flows.tracking import ModelRun, Tracker
@@ -32,6 +34,6 @@ def crown(tracker: Tracker, version: int) -> None:
     tracker.client.set_registered_model_alias(NAME, CHAMPION, str(version))
 
 
-def artifact_folder(tracker: Tracker, version: int) -> Path:
+def artifact_folder(client: MlflowClient, version: int, name: str = NAME) -> Path:
     """Where a version's files lie, in a store on this machine."""
-    return Path(tracker.client.get_model_version_download_uri(NAME, str(version)).removeprefix("file://"))
+    return Path(client.get_model_version_download_uri(name, str(version)).removeprefix("file://"))

@@ -18,10 +18,10 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.serving.recommender import Recommender
 from ncf.serving.sums import write_sums
+from tests.e2e.processes import REPOSITORY
 from tests.flows.registered import DATASET, NAME, artifact_folder, crown, register_version
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
 
-REPOSITORY = Path(__file__).parents[2]
 ROOMS = ("ncf", "flows", "tuning", "benchmarks")
 SEEDS = count()  # a version has a run of its own
 PICKLING = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -38,12 +38,12 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracker]:
 
 
 def bundle_folder(tracker: Tracker, version: int) -> Path:
-    return artifact_folder(tracker, version) / "artifacts" / "bundle"
+    return artifact_folder(tracker.client, version) / "artifacts" / "bundle"
 
 
 def test_no_file_of_a_registered_model_is_a_pickle(tracker: Tracker) -> None:
     version, _ = register_version(tracker, some_data(), next(SEEDS))
-    files = [path for path in artifact_folder(tracker, version).rglob("*") if path.is_file()]
+    files = [path for path in artifact_folder(tracker.client, version).rglob("*") if path.is_file()]
     assert {"MLmodel", "serving_model.py", "weights.safetensors", "SHA256SUMS"} <= {path.name for path in files}
     for path in files:
         content = path.read_bytes()

@@ -2,15 +2,13 @@
 
 import tomllib
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
 from flows import PREFECT_SETTINGS
 from flows.command import MODULES, main
 from ncf.content import flatten
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.e2e.processes import REPOSITORY
 
 
 def test_prefect_is_told_the_same_with_and_without_the_checkout() -> None:

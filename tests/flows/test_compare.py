@@ -23,6 +23,7 @@ from ncf.evaluation.evaluate import evaluate
 from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
 from ncf.training.fit import fit
+from tests.flows.registered import artifact_folder
 from tests.flows.versions import change
 from tests.ncf.known import checkerboard
 from tests.ncf.training.learners import LEARN
@@ -121,8 +122,7 @@ def test_a_damaged_version_is_named_and_not_the_folder_it_was_copied_to(
     tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
 ) -> None:
     _, number = registered(tracker, good, data, tmp_path)
-    place = tracker.client.get_model_version_download_uri(NAME, str(number)).removeprefix("file://")
-    weights = Path(place) / "artifacts" / BUNDLE / "weights.safetensors"
+    weights = artifact_folder(tracker.client, number, NAME) / "artifacts" / BUNDLE / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4])
     with pytest.raises(ModelError, match="^the bundle of version 1 of ncf-board is not .*weights.safetensors has"):
         registry.load_version(tracker, NAME, number)

@@ -1,7 +1,5 @@
 """The alias champion moves in one step, logged, and back."""
 
-from pathlib import Path
-
 import pytest
 
 from flows.promotion import ChampionMovedError, promote, promote_by_hand, reconcile, rollback
@@ -10,6 +8,7 @@ from flows.registered import CHAMPION, Registry, locked
 from flows.store import TrackingError
 from flows.weights import remove_weights
 from ncf.errors import ModelError
+from tests.flows.registered import artifact_folder
 from tests.flows.versions import add_version, change, new_registry
 
 WHO = "ann@desk"
@@ -120,8 +119,7 @@ def test_what_can_not_serve_does_not_become_champion(store: str) -> None:
         with pytest.raises(ModelError, match=words):
             promote_by_hand(registry, number, WHO, "why not", force=True)
     lost = add_version(registry)
-    location = registry.client.get_model_version_download_uri(registry.name, str(lost))
-    (Path(location.removeprefix("file://")) / "artifacts/bundle/weights.safetensors").unlink()
+    (artifact_folder(registry.client, lost, registry.name) / "artifacts/bundle/weights.safetensors").unlink()
     with pytest.raises(ModelError, match="weights are missing"):
         promote(registry, change(lost), compared=1)
     assert registry.champion() == 1 and len(moves(registry)) == 1

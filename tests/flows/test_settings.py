@@ -1,6 +1,5 @@
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,6 +11,7 @@ from flows.cli import parse
 from flows.settings import RetrainSettings
 from ncf.content import content_key, flatten
 from ncf.errors import ConfigError
+from tests.e2e.processes import REPOSITORY
 
 
 def test_options_change_one_setting_and_keep_the_others() -> None:
@@ -63,10 +63,6 @@ def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"--{name.replace('_', '-')}" in shown
 
 
-def test_flatten_names_nested_values_with_dots() -> None:
-    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
-
-
 def test_the_key_depends_on_what_is_learned_and_on_nothing_else() -> None:
     plain = RetrainSettings()
     same = RetrainSettings.model_validate({"force": True, "top_k": 3, "hardware": {"threads": 2}})
@@ -85,11 +81,10 @@ def test_the_key_depends_on_the_baselines_that_are_measured() -> None:
 
 
 def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
-    root = Path(__file__).parents[2]
-    config = yaml.safe_load((root / "prefect.yaml").read_text())
+    config = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     assert len(config["deployments"]) >= 4
     for deployment in config["deployments"]:
-        flow = load_flow_from_entrypoint(str(root / deployment["entrypoint"]))
+        flow = load_flow_from_entrypoint(str(REPOSITORY / deployment["entrypoint"]))
         schema = json.loads(json.dumps(flow.parameters.model_dump()))
         if deployment["parameters"]:  # else they are given when it is run
             jsonschema.validate(deployment["parameters"], schema)
@@ -99,7 +94,7 @@ def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
 
 
 def test_no_flow_module_hides_one_of_pythons_own() -> None:
-    folder = Path(__file__).parents[2] / "flows"  # Prefect puts it first on sys.path when it loads an entrypoint
+    folder = REPOSITORY / "flows"  # Prefect puts it first on sys.path when it loads an entrypoint
     names = {path.stem for path in folder.iterdir()}
     assert "retrain" in names and not names & sys.stdlib_module_names
 

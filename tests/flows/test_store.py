@@ -9,8 +9,7 @@ import mlflow
 import pytest
 
 from flows.store import connect, global_store, tracking_uri
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.e2e.processes import REPOSITORY
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 1.0])

@@ -88,6 +88,7 @@ def test_the_whole_catalogue_has_the_gradients_of_the_pairs(
 def test_dropout_acts_in_training_only(generator: torch.Generator) -> None:
     model = MLP(50, 50, (16, 8, 4), dropout=0.5, generator=generator)
     users, items = torch.arange(50), torch.arange(50)[:, None]
+    torch.manual_seed(1)
     assert not torch.equal(model.train()(users, items), model(users, items))
     assert torch.equal(model.eval()(users, items), model(users, items))
 
@@ -95,6 +96,7 @@ def test_dropout_acts_in_training_only(generator: torch.Generator) -> None:
 def test_dropout_keeps_the_mean_of_the_hidden_units() -> None:
     model = literal_mlp()
     model.dropout.p = 0.5
+    torch.manual_seed(1)
     with torch.no_grad():
         users, items = torch.zeros(20_000, dtype=torch.int64), torch.zeros(20_000, 1, dtype=torch.int64)
         logits = model.train()(users, items)

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_neumf_goes_on_from_its_halves(gmf: Trained, board: PreparedData) -> Non
         np.testing.assert_array_equal(part.score_all(torch.arange(4)), scores)
 
 
-def test_a_saved_model_answers_as_the_trained_one(gmf: Trained, tmp_path: Any) -> None:
+def test_a_saved_model_answers_as_the_trained_one(gmf: Trained, tmp_path: Path) -> None:
     gmf.bundle.save(str(tmp_path / "model"))
     loaded = Bundle.load(str(tmp_path / "model"))
     assert loaded.about == gmf.bundle.about

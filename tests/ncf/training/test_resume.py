@@ -17,11 +17,11 @@ from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.training.fit import Training, fit
+from tests.e2e.processes import REPOSITORY
 from tests.ncf.known import checkerboard
 from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, StopAt, same, start
 from tests.ncf.training.resumable import train
 
-REPOSITORY = Path(__file__).parents[3]
 SHORT = LEARN.model_copy(update={"max_epochs": 5, "patience": 30})
 
 

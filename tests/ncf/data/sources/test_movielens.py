@@ -17,6 +17,7 @@ from ncf.data.sources.movielens import load_items
 from ncf.data.sources.releases import RELEASES
 from ncf.data.sources.unpack import genres_text
 from ncf.errors import DataError
+from tests.e2e.processes import REPOSITORY
 from tests.ncf.data.sources.archives import ROWS, TITLES, archive, ratings_text, wheel
 from tests.ncf.data.sources.webserver import Web
 
@@ -265,7 +266,7 @@ def test_the_cache_is_an_absolute_place_outside_the_repository(tmp_path: Path, m
     assert cache_dir() == Path.home() / "somewhere"
     monkeypatch.delenv("NCF_CACHE_DIR")
     assert cache_dir().is_absolute()
-    assert not cache_dir().is_relative_to(Path(__file__).parents[4])
+    assert not cache_dir().is_relative_to(REPOSITORY)
 
 
 @pytest.mark.parametrize("name", MOVIELENS)

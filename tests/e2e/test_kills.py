@@ -1,4 +1,4 @@
-"""Faults at random moments, from a seeded list. Run by `make test-slow`."""
+"""Kills at random moments, from a seeded list. Run by `make test-slow`."""
 
 import os
 import random
