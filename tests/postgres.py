@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.processes import free_port
 
 PASSWORD = "s3cr:t/pä@ss%w#rd"  # with every character that a URL has a use for
+QUOTED = "s3cr%3At%2Fp%C3%A4%40ss%25w%23rd"  # the same in a URL
 SECRETS = (PASSWORD, "s3cr%3At", "s3cr:t", "%40ss%25w", "ss%w#rd")  # and pieces of it, as text and in a URL
 ACCOUNT = "postgres"  # the server refuses to run as root
 SECONDS = 60.0
@@ -33,7 +34,7 @@ class Postgres:
 
     port: int
 
-    def url(self, password: str = "s3cr%3At%2Fp%C3%A4%40ss%25w%23rd", user: str = ACCOUNT) -> str:
+    def url(self, password: str = QUOTED, user: str = ACCOUNT) -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/postgres"
 
     def run(self, *statements: str, rows: Sequence[Sequence[Any]] = ()) -> list[tuple[Any, ...]]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from flows import registry
-from flows.registry import BUNDLE, CHAMPION
+from flows.registered import CHAMPION
 from flows.tracking import ModelRun, Tracker
+from flows.weights import BUNDLE
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle
@@ -23,11 +24,15 @@ def register_version(
     bundle = bundle_of(data, config, seed, name=config.kind)
     parent = tracker.start_retraining(f"key-{seed}", {}, data)
     run_id = tracker.start_model(parent, config.kind, {}, data)
+    log_bundle(tracker, run_id, bundle)
+    version = registry.register(tracker, NAME, ModelRun(config.kind, run_id, {}), {}, f"seed {seed}")
+    return version, bundle
+
+
+def log_bundle(tracker: Tracker, run_id: str, bundle: Bundle) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bundle.save(Path(scratch) / BUNDLE)
         tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
-    version = registry.register(tracker, NAME, ModelRun(config.kind, run_id, {}), {}, f"seed {seed}")
-    return version, bundle
 
 
 def crown(tracker: Tracker, version: int) -> None:

@@ -1,68 +1,20 @@
-import hashlib
 import logging
 import os
-from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from ncf.data.ratings import Ratings
-from ncf.data.sources import package_index, releases
+from ncf.data.sources import package_index
 from ncf.data.sources.cache import cache_dir
 from ncf.data.sources.config import MOVIELENS, MovieLensName, MovieLensSource
 from ncf.data.sources.download import CHUNK_BYTES
 from ncf.data.sources.load import load_ratings
-from ncf.data.sources.movielens import load_items
 from ncf.data.sources.releases import RELEASES
-from ncf.data.sources.unpack import genres_text
 from ncf.errors import DataError
 from tests.e2e.processes import REPOSITORY
-from tests.ncf.data.sources.archives import ROWS, TITLES, archive, ratings_text, wheel
+from tests.ncf.data.sources.archives import archive
+from tests.ncf.data.sources.publishers import assert_right, expect, load, offer, offer_wheel
 from tests.ncf.data.sources.webserver import Web
-
-
-@pytest.fixture
-def places(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose `wheels` is the package index; GroupLens is `web`. Both are empty, and on this machine."""
-    (tmp_path / "wheels").mkdir()
-    monkeypatch.setattr(releases, "BASE_URL", web.url)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return tmp_path
-
-
-def expect(monkeypatch: pytest.MonkeyPatch, name: MovieLensName, content: bytes) -> None:
-    """This content is the published archive."""
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    monkeypatch.setitem(RELEASES, name, replace(RELEASES[name], size=len(content), md5=md5))
-
-
-def offer(web: Web, monkeypatch: pytest.MonkeyPatch, name: MovieLensName) -> bytes:
-    content = archive(name)
-    web.files[f"/{name}.zip"] = content
-    expect(monkeypatch, name, content)
-    return content
-
-
-def offer_wheel(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = wheel()
-    (places / "wheels" / "recbole-1.2.1-py3-none-any.whl").write_bytes(content)
-    ratings = ratings_text(RELEASES["ml-100k"]).encode()
-    monkeypatch.setattr(package_index, "WHEEL_SHA256", hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(package_index, "RATINGS_SHA256", hashlib.sha256(ratings).hexdigest())
-
-
-def load(places: Path, name: MovieLensName = "ml-100k") -> Ratings:
-    return load_ratings(MovieLensSource(name=name), places / "cache")
-
-
-def assert_right(ratings: Ratings) -> None:
-    columns = ["user_id", "item_id", "rating", "timestamp"]
-    expected = pd.DataFrame([(u, i, r, t * 1_000_000) for u, i, r, t in ROWS], columns=columns)
-    pd.testing.assert_frame_equal(ratings.frame, expected)
-    assert {item: ratings.titles[item] for item in TITLES} == TITLES
 
 
 def files(folder: Path) -> list[str]:
@@ -267,44 +219,3 @@ def test_the_cache_is_an_absolute_place_outside_the_repository(tmp_path: Path, m
     monkeypatch.delenv("NCF_CACHE_DIR")
     assert cache_dir().is_absolute()
     assert not cache_dir().is_relative_to(REPOSITORY)
-
-
-@pytest.mark.parametrize("name", MOVIELENS)
-def test_the_items_have_titles_and_genres(
-    places: Path, web: Web, monkeypatch: pytest.MonkeyPatch, name: MovieLensName
-) -> None:
-    offer(web, monkeypatch, name)
-    items = load_items(name, places / "cache")
-    assert {column: str(kind) for column, kind in items.dtypes.items()} == {
-        "item_id": "int64",
-        "title": "str",
-        "genres": "str",
-    }
-    assert dict(zip(items["item_id"], items["title"], strict=True)) == TITLES
-    assert items["genres"].tolist() == ["Drama|War"] * 3
-
-
-def test_the_package_has_the_genres_too(places: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    offer_wheel(places, monkeypatch)
-    genres = load_items("ml-100k", places / "cache").set_index("item_id")["genres"]
-    assert genres.to_dict() == {1: "Comedy", 242: "Drama", 302: "Drama", 303: ""}
-
-
-def test_a_cache_from_before_there_were_genres_is_fetched_again(
-    places: Path, web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    offer(web, monkeypatch, "ml-1m")
-    load(places, "ml-1m")
-    file = places / "cache" / "movielens" / "ml-1m" / "titles.parquet"
-    pd.read_parquet(file).drop(columns="genres").to_parquet(file)
-    assert_right(load(places, "ml-1m"))  # which needs no genres, and no network
-    assert len(web.asked) == 1
-    assert load_items("ml-1m", places / "cache")["genres"].tolist() == ["Drama|War"] * 3
-    assert len(web.asked) == 2
-    load_items("ml-1m", places / "cache")
-    assert len(web.asked) == 2
-
-
-def test_no_genres_listed_is_none() -> None:
-    listed = pd.Series([["(no genres listed)"], ["unknown"], [], ["IMAX", "Sci-Fi"]])
-    assert genres_text(listed).tolist() == ["", "", "", "IMAX|Sci-Fi"]

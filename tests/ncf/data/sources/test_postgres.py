@@ -17,12 +17,11 @@ from ncf.data.ratings import Ratings
 from ncf.data.sources.config import SQLSource
 from ncf.data.sources.load import load_ratings
 from ncf.errors import DataError, NCFError
-from tests.postgres import PASSWORD, Postgres
+from tests.postgres import PASSWORD, QUOTED, Postgres
 
 START = datetime(2024, 3, 30, 22, 0, 0, 250_000, tzinfo=UTC)  # 31 March has 23 hours in Berlin
 MICROSECONDS = [1_711_836_000_250_000 + 3_600_000_000 * hour for hour in range(6)]
 USERS = [UUID(int=(n + 1) << 100) for n in range(3)]
-UNQUOTED = "s3cr%3At%2Fp%C3%A4%40ss%25w%23rd"
 
 
 @pytest.fixture
@@ -208,7 +207,7 @@ def assert_untold(error: BaseException | None, *texts: str) -> None:
         texts = (*texts, str(error), repr(error.args))
         error = error.__cause__ or error.__context__
     for text in texts:
-        for secret in (PASSWORD, UNQUOTED, repr(PASSWORD)[1:-1], "s3cr", "w#rd", "w%23rd"):
+        for secret in (PASSWORD, QUOTED, repr(PASSWORD)[1:-1], "s3cr", "w#rd", "w%23rd"):
             assert secret not in text
 
 
