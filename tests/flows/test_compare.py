@@ -1,8 +1,10 @@
 """Deciding on a promotion with real bundles in a real MLflow store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from prefect.logging import disable_run_logger
 
@@ -22,6 +24,7 @@ from ncf.evaluation.challengers import holdout_sketch
 from ncf.evaluation.evaluate import evaluate
 from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
+from ncf.serving.recommender import Recommender
 from ncf.training.fit import fit
 from tests.flows.registered import artifact_folder
 from tests.flows.versions import change
@@ -177,5 +180,15 @@ def registered_on(tracker: Tracker, version: int, sketch: str) -> None:
     tracker.client.set_model_version_tag(NAME, str(version), registry.HOLDOUT, sketch)
 
 
-def test_the_time_is_that_of_a_thousand_users_however_many_there_are(data: PreparedData, good: Model) -> None:
+def test_the_time_is_that_of_a_thousand_users_however_many_there_are(
+    data: PreparedData, good: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, recommend = [], Recommender.recommend
+
+    def noted(self: Recommender, users: Sequence[Any], k: int) -> pd.DataFrame:
+        asked.append((len(users), k))
+        return recommend(self, users, k)
+
+    monkeypatch.setattr(Recommender, "recommend", noted)
     assert seconds_to_recommend(Bundle.of(good, CONFIG, data), memory_mb=1) > 0
+    assert asked == [(1000, 10)]
