@@ -74,6 +74,20 @@ def python_module(module: str, *args: str) -> list[str]:
     return [sys.executable, "-m", module, *args]
 
 
+def prefect_server(port: int) -> list[str]:
+    """The command line of a Prefect server."""
+    return python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+
+
+def mlflow_server(port: int, folder: Path, database: str = "server.db") -> list[str]:
+    """The command line of an MLflow server that keeps database and artifacts in a folder."""
+    return [
+        *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder}/{database}"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+    ]
+
+
 def wait_until(true: Callable[[], bool], log: Path | None = None, seconds: float = 180) -> None:
     """Wait for something to become true; fails with the end of the log, if there is one, if it does not."""
     end = time.monotonic() + seconds

@@ -23,7 +23,16 @@ from ncf.data.config import DataConfig
 from ncf.data.pipeline import prepare_source
 from ncf.data.sources.cache import CACHE_VARIABLE
 from ncf.data.sources.config import MovieLensSource
-from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, running, wait_until
+from tests.e2e.processes import (
+    REPOSITORY,
+    answers,
+    environment,
+    free_port,
+    prefect_server,
+    python_module,
+    running,
+    wait_until,
+)
 from tests.flows.champions import make_champion
 from tests.ncf.serving.bundles import bundle_of
 
@@ -84,8 +93,7 @@ def server(workspace: Path) -> Iterator[Server]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-        command = python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-        stack.enter_context(running(command, workspace, env, log))
+        stack.enter_context(running(prefect_server(port), workspace, env, log))
         wait_until(lambda: answers(f"{url}/health"), log)
         server = Server(url, env, log)
         server.prefect("work-pool", "create", "ncf", "--type", "process")

@@ -16,7 +16,18 @@ from flows.registered import Registry, locked
 from flows.retention import remove_old_weights
 from flows.store import connect
 from ncf.data.sources.cache import CACHE_VARIABLE
-from tests.e2e.processes import QUICK, REPOSITORY, answers, environment, free_port, python_module, running, wait_until
+from tests.e2e.processes import (
+    QUICK,
+    REPOSITORY,
+    answers,
+    environment,
+    free_port,
+    mlflow_server,
+    prefect_server,
+    python_module,
+    running,
+    wait_until,
+)
 from tests.flows.versions import NAME, change, new_registry, weights_of
 
 MOMENTS = range(5)  # before the pending entry, after it, after the alias, after the entry is done, after the page
@@ -115,16 +126,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     ports, log = (free_port(), free_port()), folder / "servers.log"
     tracking_uri, prefect_url = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}/api"
     env = environment(folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-    commands = [
-        [
-            *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(ports[0]), "--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{folder}/server.db"),
-            *("--artifacts-destination", str(folder / "artifacts")),
-        ],
-        python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(ports[1])),
-    ]
     with ExitStack() as stack:
-        for command in commands:
+        for command in (mlflow_server(ports[0], folder), prefect_server(ports[1])):
             stack.enter_context(running(command, folder, env, log))
         wait_until(lambda: answers(f"{tracking_uri}/health") and answers(f"{prefect_url}/health"), log)
         yield Servers(folder, tracking_uri, prefect_url, env)

@@ -22,6 +22,8 @@ from tests.e2e.processes import (
     answers,
     environment,
     free_port,
+    mlflow_server,
+    prefect_server,
     python_module,
     running,
     wait_until,
@@ -54,16 +56,8 @@ def servers(workspace: Path) -> Iterator[Servers]:
         **{CACHE_VARIABLE: str(workspace / "cache")},
     )
     log, worker_log = workspace / "servers.log", workspace / "worker.log"
-    commands = [
-        python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)),
-        [
-            *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port), "--workers", "1"),
-            *("--backend-store-uri", f"sqlite:///{workspace}/server.db"),
-            *("--artifacts-destination", str(workspace / "artifacts")),
-        ],
-    ]
     with ExitStack() as stack:
-        for command in commands:
+        for command in (prefect_server(prefect_port), mlflow_server(mlflow_port, workspace)):
             stack.enter_context(running(command, workspace, env, log))
         wait_until(lambda: answers(f"http://127.0.0.1:{prefect_port}/api/health"), log)
         wait_until(lambda: answers(f"{tracking_uri}/health"), log)

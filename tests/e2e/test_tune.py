@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ncf.data.sources.cache import CACHE_VARIABLE
-from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
+from tests.e2e.processes import answers, environment, free_port, prefect_server, python_module, running, wait_until
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.slow
@@ -158,11 +158,10 @@ def test_the_same_command_on_two_machines_shares_one_study_on_postgresql(
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlruns/mlflow.db",
         "NCF_STUDY_URL": postgres.url().removesuffix("/postgres") + "/studies",
     }
-    server = python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     machines = [folder / "one", folder / "two"]
     logs = [machine / "tune.log" for machine in machines]
     with ExitStack() as stack:
-        stack.enter_context(running(server, folder, env, folder / "server.log"))
+        stack.enter_context(running(prefect_server(port), folder, env, folder / "server.log"))
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/health"), folder / "server.log")
         processes = []
         for machine, log in zip(machines, logs, strict=True):

@@ -26,6 +26,7 @@ from tests.e2e.processes import (
     answers,
     environment,
     free_port,
+    mlflow_server,
     python_module,
     running,
     wait_until,
@@ -160,20 +161,17 @@ def test_a_retraining_runs_without_any_export_and_its_champion_is_backed_up_and_
     other = tmp_path / "elsewhere"
     restored = one.run("flows.backup", "restore", "--source", str(tmp_path / "backup"), "--folder", str(other))
     assert restored.returncode == 0, restored.stderr
-    with mlflow_server(other, one.env) as address:
+    with restored_server(other, one.env) as address:
         assert one.predict(address) == before and before.count("\n") > 20
         assert MlflowClient(address).get_model_version_by_alias("ncf-ml-100k", "champion").version in ("1", 1)
 
 
 @contextmanager
-def mlflow_server(folder: Path, env: dict[str, str]) -> Iterator[str]:
-    port = free_port()
-    command = [
-        *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")),
-    ]
-    log = folder / "server.log"
-    with running(command, folder, env | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, log):
+def restored_server(folder: Path, env: dict[str, str]) -> Iterator[str]:
+    port, log = free_port(), folder / "server.log"
+    with running(
+        mlflow_server(port, folder, "mlflow.db"), folder, env | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, log
+    ):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), log)
         yield f"http://127.0.0.1:{port}"
 
