@@ -1,6 +1,7 @@
 """What every model must do on data whose pattern is known."""
 
 from copy import deepcopy
+from functools import cache
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker
-from ncf.training.fit import fit
+from ncf.training.fit import Training, fit
+from tests.ncf.known import checkerboard
 from tests.ncf.training.learners import (
     BRIEF,
     KINDS,
@@ -38,6 +40,13 @@ def learned(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) 
     return state(training.model)
 
 
+@cache
+def well_trained(kind: str) -> tuple[Training, Recorder]:
+    """Not to be trained on: several tests look at it."""
+    board, recorder = checkerboard(), Recorder()
+    return fit(start(kind, board), board, LEARN, seed=0, callbacks=[recorder]), recorder
+
+
 def test_popularity_is_at_chance_on_the_checkerboard(board: PreparedData) -> None:
     at_five = HoldoutRanker(board, "test").rank_all(Popularity(board)).summary(5)
     for protocol in ("full", "sampled"):
@@ -46,8 +55,7 @@ def test_popularity_is_at_chance_on_the_checkerboard(board: PreparedData) -> Non
 
 @every_model
 def test_the_planted_pattern_is_found(kind: str, board: PreparedData) -> None:
-    training = fit(start(kind, board), board, LEARN, seed=0)
-    ranks = HoldoutRanker(board, "test").rank_all(training.model)
+    ranks = HoldoutRanker(board, "test").rank_all(well_trained(kind)[0].model)
     popularity = HoldoutRanker(board, "test").rank_all(Popularity(board)).summary(5)
     for protocol in ("full", "sampled"):
         assert ranks.summary(1)[f"{protocol}/hr_at_1"].value >= 0.9
@@ -105,8 +113,7 @@ def test_no_epochs_leave_the_initial_weights(kind: str, board: PreparedData) -> 
 
 @every_model
 def test_the_weights_of_the_best_epoch_are_returned(kind: str, board: PreparedData) -> None:
-    recorder = Recorder()
-    training = fit(start(kind, board), board, LEARN, seed=0, callbacks=[recorder])
+    training, recorder = well_trained(kind)
     values = recorder.validations
     assert len(values) == training.epochs
     assert 0 < training.best_epoch < training.epochs  # else the last epoch would do
@@ -126,7 +133,7 @@ def test_training_stops_when_the_validation_no_longer_rises(kind: str, board: Pr
 
 @every_model
 def test_training_on_never_makes_a_good_model_worse(kind: str, board: PreparedData) -> None:
-    good = fit(start(kind, board), board, LEARN, seed=0).model
+    good = deepcopy(well_trained(kind)[0].model)
     before, weights = validation_ndcg(good, board), state(good)
     ruinous = TrainingConfig(learning_rate=50.0, batch_size=256, max_epochs=3)
     recorder = Recorder()
