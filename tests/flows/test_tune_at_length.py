@@ -13,7 +13,6 @@ from tests.flows.tunings import SPACE, grid, small
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("workspace", "prefect_server")]
 
 
-@pytest.mark.slow
 def test_pruned_and_failed_trials_are_told_apart_with_the_reason() -> None:
     choices = grid(
         learning_rate=[0.01, 1e-9], loss=["bce", "bpr"], unobserved_weight=[None, 1.0], negatives=["uniform", "all"]
@@ -33,7 +32,6 @@ def test_pruned_and_failed_trials_are_told_apart_with_the_reason() -> None:
         assert int(run.data.metrics["epochs"]) < 4
 
 
-@pytest.mark.slow
 def test_two_objectives_have_a_front_as_a_picture() -> None:
     space = dict.fromkeys(SPACE) | {"gmf.model.embedding_dim": {"choices": [2, 8, 16]}}
     given = {"training": SHORT | {"max_epochs": 2}, "model": {"embedding_dim": 8}}
@@ -47,7 +45,6 @@ def test_two_objectives_have_a_front_as_a_picture() -> None:
     assert weights["2"] < weights["8"] < weights["16"]
 
 
-@pytest.mark.slow
 def test_the_chain_tunes_neumf_from_the_parts_just_tuned() -> None:
     short = {"training": SHORT | {"max_epochs": 3}}
     given = {"gmf": short, "mlp": short | {"model": {"layers": [16, 8]}}, "neumf": short, "neumf_pretrained": short}
