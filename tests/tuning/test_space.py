@@ -2,7 +2,7 @@ from typing import Any, get_args
 
 import pytest
 
-from ncf.config import GMFRecipe, GMFTraining, MLPRecipe, NeuMFRecipe, PretrainedRecipe, TrainingConfig
+from ncf.config import GMFRecipe, GMFTraining, MLPRecipe, NeuMFRecipe, PretrainedRecipe
 from ncf.errors import ConfigError
 from tuning.observer import Recipe
 from tuning.ranges import Choices, FloatRange, IntRange, Range, limits_of, nearest
