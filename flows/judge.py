@@ -31,7 +31,7 @@ def seconds_to_recommend(bundle: Bundle, memory_mb: int) -> float:
     recommender = Recommender(bundle, memory_mb=memory_mb)
     users = np.resize(np.asarray(bundle.user_ids), USERS_TIMED).tolist()
     started = time.perf_counter()
-    recommender.recommend(users, CUTOFF)
+    recommender.recommend(users, min(CUTOFF, len(bundle.item_ids)))
     return time.perf_counter() - started
 
 

@@ -166,7 +166,7 @@ class TestCurve(pl.Callback):
 def trained(spec: Spec, data: PreparedData, folder: Path, curve: TestCurve | None = None) -> Model:
     """A model after its last training; GMF and MLP are kept, as parts of others.
 
-    Without a curve, and with one that this training has noted already, nothing is trained twice.
+    Without a curve nothing is trained twice; with one it is always trained, for the curve.
     """
     recipe, part = _recipe(spec["model"], spec["recipe"]), spec["model"] in ("gmf", "mlp")
     entry = folder / "weights" / f"{spec['model']}-{content_key(spec, data.fingerprint, __version__)}.safetensors"

@@ -90,6 +90,28 @@ def quality(rows: Rows) -> str:
     return "\n".join([*lines, *(f"| {name} | {' | '.join(values)} |" for name, values in cells.items())])
 
 
+FULL_RANKING = {"full-ml-100k": "MovieLens-100K", "full-ml-1m": "MovieLens-1M"}
+
+
+def full_ranking(rows: Rows) -> str:
+    """HR@10 and NDCG@10 by full ranking, a row a recommender, a pair of columns a data set that was measured."""
+    measured = [name for name in FULL_RANKING if any(row["row"] == name for row in rows)]
+    cells: dict[str, dict[tuple[str, str], str]] = {}
+    for row in rows:
+        if row["row"] in measured:
+            who, _, what = row["figure"].partition(": ")
+            metric, _, details = what.partition(" (full")
+            deviation = details.partition("deviation ")[2].rstrip(")")
+            value = f"{row['ours']:.4f}" + (f" ±{deviation}" if deviation else "")
+            cells.setdefault(who, {})[row["row"], metric] = value
+    columns = [(name, metric) for name in measured for metric in ("HR@10", "NDCG@10")]
+    head = " | ".join(f"{FULL_RANKING[name]}, {metric}" for name, metric in columns)
+    lines = [f"| recommender | {head} |", f"| --- |{' ---: |' * len(columns)}"]
+    return "\n".join(
+        lines + [f"| {who} | {' | '.join(found.get(column, '') for column in columns)} |" for who, found in cells.items()]
+    )
+
+
 def beside_published(rows: Rows) -> str:
     """The figures of the paper's split that must be reached, in a sentence."""
 
@@ -108,6 +130,7 @@ def beside_published(rows: Rows) -> str:
 BLOCKS = (
     ("../README.md", "the paper's split", "quality", beside_published),
     ("quality.md", "quality", "quality", quality),
+    ("quality.md", "full ranking", "quality", full_ranking),
     ("performance.md", "speed", "speed", speed),
     ("performance.md", "profile", "speed", profile),
     ("data.md", "preparing", "data", preparing),

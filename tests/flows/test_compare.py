@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from prefect.logging import disable_run_logger
@@ -28,7 +29,7 @@ from ncf.serving.recommender import Recommender
 from ncf.training.fit import fit
 from tests.flows.registered import artifact_folder
 from tests.flows.versions import change
-from tests.ncf.known import checkerboard
+from tests.ncf.known import checkerboard, random_data
 from tests.ncf.training.learners import LEARN
 
 NAME, CONFIG = "ncf-board", GMFConfig(embedding_dim=8)
@@ -192,3 +193,9 @@ def test_the_time_is_that_of_a_thousand_users_however_many_there_are(
     monkeypatch.setattr(Recommender, "recommend", noted)
     assert seconds_to_recommend(Bundle.of(good, CONFIG, data), memory_mb=1) > 0
     assert asked == [(1000, 10)]
+
+
+def test_a_catalogue_of_fewer_items_than_a_list_can_be_timed_as_well() -> None:
+    data = random_data(np.random.default_rng(0), num_users=6, num_items=8, num_candidates=2)
+    bundle = Bundle.of(build_model(CONFIG, data.num_users, data.num_items, 0), CONFIG, data)
+    assert seconds_to_recommend(bundle, memory_mb=1) > 0
