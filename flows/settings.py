@@ -122,8 +122,8 @@ class RetrainSettings(ModelSettings):
 
     settings: Literal["preset", "tuned", "defaults"] = Field(
         default="preset",
-        description="what is not given here: preset: what ncf brings along for ml-100k, and the defaults for other "
-        "data; tuned: each model's newest finished tuning of this data set, where there is one, else as preset; "
+        description="what is not given here: preset: what ncf brings along for ml-100k and ml-1m, and the defaults for "
+        "other data; tuned: each model's newest finished tuning of this data set, where there is one, else as preset; "
         "defaults: the defaults that are shown here",
     )
     force: bool = Field(default=False, description="train even if nothing has changed since the last retraining")

@@ -60,8 +60,8 @@ class TuneSettings(ModelSettings):
     start: Literal["preset", "defaults", "champion"] = Field(
         default="preset",
         description="the first trial, which the winner must beat; what is given here goes before it: preset: what a "
-        "retraining takes, which is the defaults except for ml-100k; defaults: the defaults; champion: the champion's "
-        "settings, if it is of the same model",
+        "retraining takes, which is the defaults except for ml-100k and ml-1m; defaults: the defaults; champion: "
+        "the champion's settings, if it is of the same model",
     )
     budget: BudgetConfig = BudgetConfig()
     sampler: SamplerConfig = SamplerConfig()
