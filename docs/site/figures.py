@@ -107,9 +107,9 @@ def full_ranking(rows: Rows) -> str:
     columns = [(name, metric) for name in measured for metric in ("HR@10", "NDCG@10")]
     head = " | ".join(f"{FULL_RANKING[name]}, {metric}" for name, metric in columns)
     lines = [f"| recommender | {head} |", f"| --- |{' ---: |' * len(columns)}"]
-    return "\n".join(
-        lines + [f"| {who} | {' | '.join(found.get(column, '') for column in columns)} |" for who, found in cells.items()]
-    )
+    for who, found in cells.items():
+        lines.append(f"| {who} | {' | '.join(found.get(column, '') for column in columns)} |")
+    return "\n".join(lines)
 
 
 def beside_published(rows: Rows) -> str:
