@@ -116,7 +116,7 @@ class Reliability:
     def told(self) -> str:
         """The soak, in words and figures."""
         if self.soaked_on is None:
-            return "Not run yet: `make soak`."
+            return "Not run to its end yet: `make soak`."
         return "\n".join([*self.soak, "", f"{where([self.soaked_on])}."])
 
     def where(self) -> str:
