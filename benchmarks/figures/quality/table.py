@@ -55,14 +55,16 @@ def _paper(bench: Bench, name: str, models: Sequence[ModelName]) -> list[Row]:
 def _paper_rows(bench: Bench, name: str, todo: Plan, kind: Kind) -> list[Row]:
     sizes = bench.sizes.quality
     finals = todo.finals(kind, sizes.seeds)
-    spec, _ = todo.chosen(kind)
+    spec, score = todo.chosen(kind)
     rows = []
     for place, (metric, title) in enumerate(METRICS.items()):
         values = [final[f"sampled/{metric}"] for final in finals]
         after = _best_on_test(finals, place)
         published = PAPER.get((kind.model, kind.factors))
         must = ">= 1" if (kind.model, kind.factors) == ("neumf-pretrained", 64) else ""
-        figure = f"{NAMES[kind.model]}, {kind.factors} factors: {title} (deviation {_deviation(values):.4f}; {after})"
+        validated = f"; validation {score:.4f}" if metric == "ndcg_at_10" else ""
+        name_of = f"{NAMES[kind.model]}, {kind.factors} factors"
+        figure = f"{name_of}: {title} (deviation {_deviation(values):.4f}{validated}; {after})"
         note = (
             f"the test holdout of the paper's split, 99 candidates a user; mean and deviation of {len(finals)} seeds. "
             "The peer is what the paper reports. Settings and epoch are chosen by validation NDCG@10 of one seed, in a "
