@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 
 from flows.keys import EPOCHS, SECONDS
 from flows.measure import finish, measure
+from flows.retries import RETRIES, RETRY_SECONDS, was_away
 from flows.settings import RetrainSettings
 from flows.tracking import ModelRun, Tracker
 from ncf.content import flatten
@@ -39,7 +40,14 @@ def chosen_baselines(settings: RetrainSettings) -> list[str]:
     return [name for name, wanted in chosen.items() if wanted]
 
 
-@task(name="measure baseline", task_run_name="measure {name} on {settings.dataset}", cache_policy=NO_CACHE)
+@task(
+    name="measure baseline",
+    task_run_name="measure {name} on {settings.dataset}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=was_away,
+    cache_policy=NO_CACHE,
+)
 def measure_baseline(
     tracker: Tracker, parent_id: str, name: str, settings: RetrainSettings, data: PreparedData
 ) -> ModelRun:

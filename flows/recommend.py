@@ -17,7 +17,7 @@ from flows.credentials import database_url
 from flows.preflight import check_before_work, no_champion
 from flows.recommend_settings import RecommendSettings
 from flows.registry import RegisteredModel
-from flows.retries import RETRIES, RETRY_SECONDS, is_passing
+from flows.retries import RETRIES, RETRY_SECONDS, is_passing, was_away
 from flows.settings import RetrainSettings
 from flows.shown import artifact_key
 from flows.tracking import Tracker
@@ -104,7 +104,14 @@ def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: 
     return Recommended(place=str(target), version=champion.version, k=lists.k, **done)
 
 
-@task(name="write recommendations", task_run_name="write recommendations", cache_policy=NO_CACHE)
+@task(
+    name="write recommendations",
+    task_run_name="write recommendations",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=was_away,
+    cache_policy=NO_CACHE,
+)
 def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> Path | None:
     """Write the champion's best items of every user of a log, with titles, as the end of a retraining.
 

@@ -1,12 +1,10 @@
 """Flow: from ratings to a registered champion and its recommendations. `python -m flows.retrain --help`."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
-from mlflow.entities import Run
-from prefect import flow
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
@@ -31,6 +29,7 @@ from flows.preflight import check_before_work
 from flows.prepare import prepare_data
 from flows.recommend import sample, write_recommendations
 from flows.report import Report, rows_of
+from flows.retries import RETRIES, RETRY_SECONDS, was_away
 from flows.settings import RetrainSettings
 from flows.shown import Shown, artifact_key, show_link, show_markdown, show_table
 from flows.tracking import COMPLETE, ModelRun, Tracker
@@ -38,6 +37,8 @@ from flows.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from ncf import __version__
 from ncf.content import content_key, flatten
 from ncf.data.prepared import PreparedData
+from ncf.data.report import DataReport
+from ncf.evaluation.promotion import Decision
 from ncf.threads import torch_threads
 
 REPORT, DATA_REPORT = "report.json", "data_report.md"
@@ -70,19 +71,17 @@ def run(chosen: Chosen) -> Report:
         get_run_logger().info(chosen.said)
     data, about = prepare_data(settings)
     tracker = Tracker(settings.dataset)
-    key = content_key(settings.learned(), data.fingerprint, __version__)
-    earlier = tracker.newest_retraining(key)
-    if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
-        return report_again(tracker, earlier, settings, data)
+    run_id, stands = open_retraining(tracker, chosen, data, about)
+    if stands:
+        return report_again(tracker, run_id, settings, data)
     shown = Shown(artifact_key(settings.dataset, "progress"), "baselines")
-    with open_run(tracker, key, earlier, chosen, data) as run_id:
+    with tracker.interrupted_on_error(run_id):
         show_link(
             artifact_key(settings.dataset, "mlflow"),
             tracker.url(run_id),
             "the run in MLflow",
             "models, figures and files",
         )
-        tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
         baselines = measure_baselines(tracker, run_id, settings, data)
         shown.tell(1 / 6, f"training {GMF_NAME}")
         gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
@@ -92,17 +91,8 @@ def run(chosen: Chosen) -> Report:
         neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
         shown.tell(4 / 6, f"training {PRETRAINED}")
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
-        models = [gmf, mlp, neumf, pretrained]
-        for model in models:
-            tracker.set_tags(model.run_id, chosen.tags_of(model.name))
         shown.tell(5 / 6, "registration, promotion, recommendations")
-        report = conclude(tracker, run_id, chosen, data, baselines, models)
-        champion = ranked_champion(tracker, settings, report.version, data)
-        keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()), champion)
-        tracker.log_metrics(run_id, report.winner_metrics())
-        tracker.artifacts.log_json(run_id, report.model_dump(mode="json"), REPORT)
-        tracker.set_notes(run_id, report.markdown() + flow_run_note())
-        tracker.finish(run_id)
+        report = conclude(tracker, run_id, chosen, data, baselines, [gmf, mlp, neumf, pretrained])
     publish(report)
     shown.tell(1.0, report.verdict())
     return report
@@ -116,13 +106,67 @@ def conclude(
     baselines: list[ModelRun],
     models: list[ModelRun],
 ) -> Report:
-    """Register the best of the trained models, decide, and recommend."""
+    """Register the best of the trained models, decide, recommend, and keep the report."""
     settings = chosen.settings
     winner = best_of(models)
     version = register_challenger(tracker, settings, winner, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
     remove_old_weights(tracker, run_id, settings)
-    return Report(
+    lists = recommended(tracker, settings, data)
+    return keep_report(tracker, run_id, chosen, data, baselines, models, (version, decision), lists)
+
+
+@task(
+    name="open retraining",
+    task_run_name="open the retraining",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=was_away,
+    cache_policy=NO_CACHE,
+)
+def open_retraining(tracker: Tracker, chosen: Chosen, data: PreparedData, about: DataReport) -> tuple[str, bool]:
+    """The parent run: an interrupted one with the same settings and data goes on, else a new one begins.
+
+    Returns:
+        The run id, and whether that retraining is complete, so that there is nothing to do.
+    """
+    key = content_key(chosen.settings.learned(), data.fingerprint, __version__)
+    earlier = tracker.newest_retraining(key)
+    if earlier is not None and COMPLETE in earlier.data.tags and not chosen.settings.force:
+        return str(earlier.info.run_id), True
+    if earlier is not None and COMPLETE not in earlier.data.tags:
+        run_id = str(earlier.info.run_id)
+        tracker.resume_retraining(run_id)
+        tracker.set_tags(run_id, chosen.tags())
+        get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
+    else:
+        run_id = tracker.start_retraining(key, flatten(chosen.settings.shown()), data, chosen.tags())
+    close_abandoned(tracker, run_id)
+    tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
+    return run_id, False
+
+
+@task(
+    name="keep report",
+    task_run_name="keep the report",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=was_away,
+    cache_policy=NO_CACHE,
+)
+def keep_report(
+    tracker: Tracker,
+    run_id: str,
+    chosen: Chosen,
+    data: PreparedData,
+    baselines: list[ModelRun],
+    models: list[ModelRun],
+    registered: tuple[int, Decision],
+    lists: dict[str, Any],
+) -> Report:
+    """Compare all models, write the report, pictures and notes into the retraining's run, and mark it as complete."""
+    settings, (version, decision), winner = chosen.settings, registered, best_of(models)
+    report = Report(
         dataset=settings.dataset,
         fingerprint=data.fingerprint,
         run_id=run_id,
@@ -134,30 +178,23 @@ def conclude(
         baseline=compare_with_baselines(tracker, winner, baselines),
         settings=chosen.said,
         champion=registry.champion_version(tracker, settings.model_name),
-        **recommended(tracker, settings, data),
+        **lists,
     )
+    for model in models:
+        tracker.set_tags(model.run_id, chosen.tags_of(model.name))
+    champion = ranked_champion(tracker, settings, version, data)
+    keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()), champion)
+    tracker.log_metrics(run_id, report.winner_metrics())
+    tracker.artifacts.log_json(run_id, report.model_dump(mode="json"), REPORT)
+    tracker.set_notes(run_id, report.markdown() + flow_run_note())
+    tracker.finish(run_id)
+    return report
 
 
-@contextmanager
-def open_run(tracker: Tracker, key: str, earlier: Run | None, chosen: Chosen, data: PreparedData) -> Iterator[str]:
-    """The parent run: an interrupted one with the same settings and data goes on, else a new one begins."""
-    if earlier is not None and COMPLETE not in earlier.data.tags:
-        run_id = str(earlier.info.run_id)
-        tracker.resume_retraining(run_id)
-        tracker.set_tags(run_id, chosen.tags())
-        get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
-    else:
-        run_id = tracker.start_retraining(key, flatten(chosen.settings.shown()), data, chosen.tags())
-    close_abandoned(tracker, run_id)
-    with tracker.interrupted_on_error(run_id):
-        yield run_id
-
-
-def report_again(tracker: Tracker, earlier: Run, settings: RetrainSettings, data: PreparedData) -> Report:
+def report_again(tracker: Tracker, run_id: str, settings: RetrainSettings, data: PreparedData) -> Report:
     """The report of a retraining that need not be repeated, with the present champion's recommendations."""
-    report = Report.model_validate(tracker.artifacts.read_json(earlier.info.run_id, REPORT))
-    get_run_logger().info("nothing has changed since MLflow run %s: not training again", earlier.info.run_id)
-    run_id = str(earlier.info.run_id)
+    report = Report.model_validate(tracker.artifacts.read_json(run_id, REPORT))
+    get_run_logger().info("nothing has changed since MLflow run %s: not training again", run_id)
     show_link(
         artifact_key(settings.dataset, "mlflow"),
         tracker.url(run_id),

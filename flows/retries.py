@@ -3,6 +3,8 @@
 import errno
 from typing import Any
 
+import requests
+from mlflow.exceptions import MlflowException
 from prefect import State
 
 from ncf.errors import NCFError
@@ -22,4 +24,15 @@ def is_passing(task: Any, task_run: Any, state: State[Any]) -> bool:
         return error.errno not in LASTING
     except Exception:
         return True
+    return False
+
+
+def was_away(task: Any, task_run: Any, state: State[Any]) -> bool:
+    """Whether MLflow did not answer, or not to the end; for work that is dear, and goes on from what it has kept."""
+    try:
+        state.result()
+    except (MlflowException, requests.RequestException):
+        return True
+    except Exception:
+        return False
     return False

@@ -15,6 +15,7 @@ from flows.curves import CURVES, draw_curves
 from flows.epochs_shown import EpochsShown
 from flows.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.measure import finish, measure
+from flows.retries import RETRIES, RETRY_SECONDS, was_away
 from flows.settings import RetrainSettings
 from flows.shown import Shown, artifact_key
 from flows.store import global_store
@@ -37,7 +38,14 @@ from ncf.training.warm_start import carry_over
 GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 
 
-@task(name="train model", task_run_name="train {name} on {settings.dataset}", cache_policy=NO_CACHE)
+@task(
+    name="train model",
+    task_run_name="train {name} on {settings.dataset}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=was_away,
+    cache_policy=NO_CACHE,
+)
 def train_model(
     tracker: Tracker,
     parent_id: str,
