@@ -1,4 +1,4 @@
-"""How fast is ncf, beside its peers in the same run? `python -m benchmarks.speed` (about two hours on 2 idle cores).
+"""How fast is ncf, beside its peers in the same run? `python -m benchmarks.speed` (about 40 minutes on 2 idle cores).
 
 Each figure is measured in processes of their own with their threads set; RecBole runs in `.venv-peers/`, which is made
 on first use. Results: benchmarks/results/speed.md and speed.json.

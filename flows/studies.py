@@ -112,7 +112,14 @@ def first_recipe(tracker: Tracker, settings: TuneSettings, model: ModelName) -> 
     champion = registry.champion(tracker, settings.model_name)
     if champion is None or champion.bundle.about["name"] != model:
         return usual_recipe(settings, model)
-    serving = RECIPES[model].model_validate(champion.bundle.about["settings"])
+    try:
+        serving = RECIPES[model].model_validate(champion.bundle.about["settings"])
+    except ValidationError as error:
+        raise ConfigError(
+            f"the settings of the champion ({model}) are not settings of this version: {error.errors()[0]['msg']}",
+            got=champion.bundle.about["settings"],
+            do="search from other settings: --start preset, or --start defaults",
+        ) from error
     return preferred(given_recipe(settings, model), serving)
 
 

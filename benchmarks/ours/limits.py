@@ -13,7 +13,7 @@ TRIES = 7
 LAYER_ROWS, LAYER_WIDTH = 2048, 128  # of a tower's layer in one step
 
 
-def measure(job: dict[str, Any]) -> dict[str, Any]:
+def limits(job: dict[str, Any]) -> dict[str, Any]:
     """GFLOP/s of a square product and of a layer, GB/s of a copy (read and written bytes); the best of some tries."""
     size, numbers = job["matrix_size"], job["copied_numbers"]
     a, b = torch.rand(size, size), torch.rand(size, size)

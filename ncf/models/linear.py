@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+THERE = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 LARGE = 2**20  # multiplications, from which on oneDNN's own cost a call is less than it saves
 LARGE_OUTPUT = 2**11  # numbers of a product of two tall matrices; on smaller ones MKL is as fast
 
@@ -23,7 +24,10 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return nn.functional.linear(rows, weight, bias)
     # oneDNN takes a thousand times longer for parts of matrices
     flat = rows.reshape(-1, rows.shape[-1]).contiguous()
-    found: Tensor = _Linear.apply(flat, weight.contiguous(), bias)
+    compiling = torch.compiler.is_compiling()  # which adds the bias in passing
+    found: Tensor = _Linear.apply(flat, weight.contiguous(), None if compiling else bias)
+    if compiling and bias is not None:
+        found = found + bias
     return found.view(*rows.shape[:-1], len(weight))
 
 
@@ -32,27 +36,41 @@ def _suits(rows: Tensor, weight: Tensor) -> bool:
         rows.numel() * len(weight) >= LARGE
         and rows.device.type == "cpu"
         and rows.dtype == weight.dtype == torch.float32
-        and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
-        and _there()
+        and THERE
     )
 
 
-def _there() -> bool:
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
 def _product(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+    """Rows float[B, I] @ weight float[O, I] transposed + bias float[O] -> float[B, O]."""
+    if torch.compiler.is_compiling():
+        found: Tensor = _product_at_once(rows, weight, bias)
+        return found
+    found = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
     return found
+
+
+@torch.library.custom_op("ncf::product", mutates_args=())
+def _product_at_once(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """As one call: torch.compile knows oneDNN's operator with weights that never change alone."""
+    return _product(rows, weight, bias)
+
+
+@_product_at_once.register_fake
+def _(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return rows.new_empty(len(rows), len(weight))
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
     @override
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(rows, weight)
+    def forward(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return _product(rows, weight, bias)
+
+    @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(*inputs[:2])
 
     @staticmethod
     @override

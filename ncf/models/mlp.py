@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -57,13 +58,18 @@ class MLP(nn.Module):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Score a few items for each user: users int64[B], items int64[B, C] -> logits float[B, C]."""
-        weight_user, weight_item = self.tower[0].get_parameter("weight").chunk(2, dim=1)
-        user_half = _half(self.user_embedding, users, weight_user, self.tower[0].get_parameter("bias"))  # [B, H]
+        first = self._layers[0]
+        weight_user, weight_item = first.weight.chunk(2, dim=1)
+        user_half = _half(self.user_embedding, users, weight_user, first.bias)  # [B, H]
         return self._logits(user_half[:, None] + _half(self.item_embedding, items, weight_item))
+
+    @property
+    def _layers(self) -> list[nn.Linear]:
+        return cast("list[nn.Linear]", list(self.tower))  # nn.ModuleList forgets the type
 
     def items_part(self) -> Tensor:
         """The items' half of the first layer, float[H, num_items and a few]."""
-        return padded(self.tower[0].get_parameter("weight").chunk(2, dim=1)[1] @ self.item_embedding.weight.T)
+        return padded(self._layers[0].weight.chunk(2, dim=1)[1] @ self.item_embedding.weight.T)
 
     def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items], the same bits in any company.
@@ -75,12 +81,11 @@ class MLP(nn.Module):
             users: int64[B].
             items_part: what `items_part` gave, if the weights have not changed since; None computes it.
         """
-        first = self.tower[0]
-        weight_user = first.get_parameter("weight").chunk(2, dim=1)[0]
-        user_half = product(self.user_embedding(users), weight_user.T) + first.get_parameter("bias")  # [B, H]
+        first, *others = self._layers
+        weight_user = first.weight.chunk(2, dim=1)[0]
+        user_half = product(self.user_embedding(users), weight_user.T) + first.bias  # [B, H]
         num_items = self.item_embedding.num_embeddings
         item_half = self.items_part() if items_part is None else items_part
-        others = [(layer.get_parameter("weight"), layer.get_parameter("bias")[:, None]) for layer in self.tower[1:]]
         columns = min(item_half.shape[1], max(COLUMNS, TILE // len(item_half) // COLUMNS * COLUMNS))
         rows = max(1, TILE // (len(item_half) * columns))
         tiles = [
@@ -90,22 +95,23 @@ class MLP(nn.Module):
         scores = torch.cat([torch.cat(row, dim=1) if len(row) > 1 else row[0] for row in tiles])
         return scores.add_(self.bias)[: len(users), :num_items]
 
-    def _tile(self, user_half: Tensor, item_half: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    def _tile(self, user_half: Tensor, item_half: Tensor, layers: Sequence[nn.Linear]) -> Tensor:
         """Halves of the first layer, [B, H] and [H, C] -> logits less the bias, [B, C].
 
         One product a user, with the hidden units in the rows: fastest for so few units, and rounded alike for each user
         wherever in a tile it is.
         """
         hidden = (user_half[:, :, None] + item_half).relu_()  # [B, H, C]
-        for weight, bias in layers:
-            hidden = torch.baddbmm(bias, weight.expand(len(hidden), -1, -1), self.dropout(hidden)).relu_()
+        for layer in layers:
+            weights = layer.weight.expand(len(hidden), -1, -1)
+            hidden = torch.baddbmm(layer.bias[:, None], weights, self.dropout(hidden)).relu_()
         return torch.bmm(self.head.expand(len(hidden), 1, -1), self.dropout(hidden))[:, 0]
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """Sums of the halves of the first layer, [B, C, H] -> [B, C]."""
         hidden = self.dropout(hidden.relu_())
-        for layer in self.tower[1:]:
-            hidden = self.dropout(linear(hidden, layer.get_parameter("weight"), layer.get_parameter("bias")).relu_())
+        for layer in self._layers[1:]:
+            hidden = self.dropout(linear(hidden, layer.weight, layer.bias).relu_())
         return hidden @ self.head + self.bias
 
     def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:

@@ -26,14 +26,14 @@ class Table(nn.Embedding):
 
         By counting, so that no row is looked up a second time.
         """
-        ones = self.weight.new_ones(()).expand(rows.numel())
-        counts = self.weight.new_zeros(self.num_embeddings).index_add(0, rows.flatten(), ones)
+        ones = self.weight.new_ones(()).expand(rows.numel(), 1)
+        counts = _added(ones, rows.flatten(), self.num_embeddings)[:, 0]
         return counts @ self.squared_lengths() / rows.numel()
 
 
 def lookup(table: Tensor, rows: Tensor) -> Tensor:
     """Table float[N, D], rows int64[...] -> float[..., D]; nn.functional.embedding, whose backward pass is faster."""
-    if rows.numel() < LARGE or torch.compiler.is_compiling():
+    if rows.numel() < LARGE:
         return nn.functional.embedding(rows, table)
     found: Tensor = _Lookup.apply(table, rows)
     return found
@@ -42,14 +42,37 @@ def lookup(table: Tensor, rows: Tensor) -> Tensor:
 class _Lookup(torch.autograd.Function):
     @staticmethod
     @override
-    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
-        ctx.save_for_backward(rows)
-        ctx.shape = table.shape
+    def forward(table: Tensor, rows: Tensor) -> Tensor:
         return nn.functional.embedding(rows, table)
+
+    @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        table, rows = inputs
+        ctx.save_for_backward(rows)
+        ctx.size = len(table)
 
     @staticmethod
     @override
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (rows,), [gradient] = ctx.saved_tensors, gradients
-        total = gradient.new_zeros(ctx.shape)
-        return total.index_add_(0, rows.flatten(), gradient.reshape(-1, ctx.shape[1])), None
+        return _added(gradient.reshape(-1, gradient.shape[-1]), rows.flatten(), ctx.size), None
+
+
+def _added(values: Tensor, rows: Tensor, size: int) -> Tensor:
+    """Values float[B, D] of rows int64[B], added up by row: float[size, D]."""
+    if torch.compiler.is_compiling():
+        found: Tensor = _added_at_once(values, rows, size)
+        return found
+    return values.new_zeros(size, values.shape[1]).index_add_(0, rows, values)
+
+
+@torch.library.custom_op("ncf::added", mutates_args=())
+def _added_at_once(values: Tensor, rows: Tensor, size: int) -> Tensor:
+    """As one call: torch.compile would add number by number, with a lock for each where there are several threads."""
+    return _added(values, rows, size)
+
+
+@_added_at_once.register_fake
+def _(values: Tensor, rows: Tensor, size: int) -> Tensor:
+    return values.new_empty(size, values.shape[1])

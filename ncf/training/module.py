@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -18,10 +18,11 @@ from ncf.evaluation.ranking import CUTOFF, STEERING, HoldoutRanker, metric_value
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.training.all_pairs import Block
-from ncf.training.batches import DROPOUT_STREAM, Step
+from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
 from ncf.training.epoch import Batches, make_batches
 from ncf.training.objective import step_loss
+from ncf.training.whole_step import WholeStep
 
 TRAIN_LOSS = "train/loss"
 
@@ -73,6 +74,7 @@ class NCFModule(pl.LightningModule):
         self.seed = seed
         self.identity = identity
         self._ranks: list[dict[str, Tensor]] = []
+        self._whole_step: WholeStep | None = None
 
     @override
     def setup(self, stage: str) -> None:
@@ -88,8 +90,16 @@ class NCFModule(pl.LightningModule):
         )
         self.ranker = HoldoutRanker(self.data, "validation", device, memory_mb=self.hardware.scoring_memory_mb)
         self._loss_of: Callable[[Step | Block], Tensor] = self._step_loss
-        if self.hardware.compile:
+        if self.hardware.compile and self._whole_size is None:
             self._loss_of = torch.compile(self._step_loss, dynamic=True)
+
+    @property
+    def _whole_size(self) -> int | None:
+        """Rows of a step that is compiled as a whole; None where something stands between its loss and its update."""
+        alone = self.trainer.world_size == 1 and self.config.gradient_clip is None
+        if self.hardware.compile and alone and isinstance(self.batches, TrainingBatches):
+            return self.batches.positives_per_step
+        return None  # all pairs may need several losses for an update
 
     @override
     def train_dataloader(self) -> Batches:
@@ -116,6 +126,12 @@ class NCFModule(pl.LightningModule):
                 return torch.optim.Adam(parameters, lr=rate, fused=True)
 
     @override
+    def on_train_start(self) -> None:
+        if self._whole_size is not None:
+            wrapped: Any = self.optimizers()
+            self._whole_step = WholeStep(self.model, self.config, wrapped.optimizer, self._whole_size)
+
+    @override
     def on_train_epoch_start(self) -> None:
         self.batches.epoch = self.current_epoch
         self._loss = torch.zeros((), device=self.device)
@@ -127,7 +143,10 @@ class NCFModule(pl.LightningModule):
         wrapped: Any = self.optimizers()
         optimizer = wrapped.optimizer
         self._set_learning_rate(optimizer, batch_index / len(self.batches))
-        for place, step in enumerate(steps, start=1):
+        done = self._whole_step(cast("Sequence[Step]", steps), self._loss) if self._whole_step else 0
+        if done == len(steps):
+            wrapped.step()  # there are no gradients; it only counts, as below
+        for place, step in enumerate(steps[done:], start=done + 1):
             loss = self._loss_of(step)
             self._backward(loss * step.weight if step.weight != 1 else loss)
             self._loss += loss.detach() * step.counted

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.studies import problem_of, searched, study_url
+from flows.studies import first_recipe, problem_of, searched, study_url
 from flows.tracking import Tracker
 from flows.tune import tune
 from flows.tune_settings import TuneSettings
@@ -79,6 +79,16 @@ def test_what_is_searched_goes_by_the_negatives_of_the_champion_that_a_search_st
     problem = problem_of(Tracker("ml-100k"), settings, "gmf", data, {})
     assert problem.recipe == recipe
     assert problem.space["training.batch_size"] == batches
+
+
+def test_a_champion_of_settings_that_are_no_more_is_no_start(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_champion("ml-100k", bundle_of(some_data(), GMFRecipe().model, name="gmf", settings={"momentum": 0.9}))
+    settings = TuneSettings.model_validate({"model": "gmf", "start": "champion"})
+    with pytest.raises(ConfigError, match="champion .gmf. are not settings of this version.*momentum.*--start preset"):
+        first_recipe(Tracker("ml-100k"), settings, "gmf")
 
 
 def test_the_studies_url_comes_from_the_environment_with_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
