@@ -90,6 +90,8 @@ def connect(uri: str) -> MlflowClient:
     database = Path(uri.removeprefix(SQLITE))
     with quiet_mlflow(), FileLock(folder / ".migration.lock"):  # two processes would break each other's migration
         if not store_exists(uri):
+            for left in folder.glob(f".{database.name}.*"):
+                left.unlink()  # by one that was killed while it made the database
             with new_file(database) as building:  # so would a kill in the middle of it
                 MlflowClient(f"{SQLITE}{building}").search_experiments(max_results=1)
         client = MlflowClient(uri)

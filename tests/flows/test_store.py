@@ -28,6 +28,13 @@ def test_a_kill_while_the_database_is_made_leaves_none_or_a_whole_one(tmp_path: 
     assert connect(uri).get_run(run.info.run_id).info.run_id == run.info.run_id
 
 
+def test_what_a_kill_has_left_of_a_new_database_goes(tmp_path: Path) -> None:
+    for name in (".mlflow.db.123", ".mlflow.db.123-journal"):
+        (tmp_path / name).write_text("half")
+    connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".migration.lock", "mlflow.db"]
+
+
 def test_the_global_address_is_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
