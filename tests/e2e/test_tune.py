@@ -151,7 +151,7 @@ def test_of_two_workers_one_is_killed_and_the_other_takes_over(folder: Path, env
 def test_the_same_command_on_two_machines_shares_one_study_on_postgresql(
     folder: Path, env: dict[str, str], postgres: Postgres
 ) -> None:
-    postgres.run("DROP DATABASE IF EXISTS studies", "CREATE DATABASE studies")
+    postgres.run("DROP DATABASE IF EXISTS studies WITH (FORCE)", "CREATE DATABASE studies")
     port = free_port()
     shared = {
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",

@@ -1,6 +1,7 @@
 """The wheel: what is in it, and that a retraining runs from it, far from any checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -67,7 +68,8 @@ def test_every_file_that_is_no_module_is_in_it(wheel: Path) -> None:
 
 
 def test_a_retraining_runs_from_it(scripts: Path, movielens: Path, tmp_path: Path) -> None:
-    env = environment(tmp_path, **{CACHE_VARIABLE: str(movielens)})
+    shutil.copytree(movielens / "movielens", tmp_path / "cache" / "movielens")
+    env = environment(tmp_path, **{CACHE_VARIABLE: str(tmp_path / "cache")})
     told = [name for name in env if name.startswith("PREFECT_") and name != "PREFECT_HOME"]
     for name in (*told, "PYTHONPATH", "DO_NOT_TRACK"):  # the command itself says what Prefect needs
         del env[name]
