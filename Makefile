@@ -6,6 +6,8 @@ ARGS ?=
 DATASET ?=
 OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
+# A process a core, a file of tests at a time, and not more than four: some start servers.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check docs docs-serve format clean
@@ -84,7 +86,7 @@ check: .venv/.installed ## lint, formatting, types, import layers
 	@echo "check: passed"
 
 test: .venv/.installed ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest -m "not slow and not fault" $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not fault" $(ARGS)
 
 test-slow: .venv/.installed ## the long rest: kills, faults, fuzzing, the README's commands, every kind of log through Dask
 	@$(BIN)/python -m pytest -m slow $(ARGS)
