@@ -27,7 +27,7 @@ class Table(nn.Embedding):
         By counting, so that no row is looked up a second time.
         """
         ones = self.weight.new_ones(()).expand(rows.numel(), 1)
-        counts = _added(ones, rows.flatten(), self.num_embeddings)[:, 0]
+        counts = added(ones, rows.flatten(), self.num_embeddings)[:, 0]
         return counts @ self.squared_lengths() / rows.numel()
 
 
@@ -56,10 +56,10 @@ class _Lookup(torch.autograd.Function):
     @override
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (rows,), [gradient] = ctx.saved_tensors, gradients
-        return _added(gradient.reshape(-1, gradient.shape[-1]), rows.flatten(), ctx.size), None
+        return added(gradient.reshape(-1, gradient.shape[-1]), rows.flatten(), ctx.size), None
 
 
-def _added(values: Tensor, rows: Tensor, size: int) -> Tensor:
+def added(values: Tensor, rows: Tensor, size: int) -> Tensor:
     """Values float[B, D] of rows int64[B], added up by row: float[size, D]."""
     if torch.compiler.is_compiling():
         found: Tensor = _added_at_once(values, rows, size)
@@ -70,7 +70,7 @@ def _added(values: Tensor, rows: Tensor, size: int) -> Tensor:
 @torch.library.custom_op("ncf::added", mutates_args=())
 def _added_at_once(values: Tensor, rows: Tensor, size: int) -> Tensor:
     """As one call: torch.compile would add number by number, with a lock for each where there are several threads."""
-    return _added(values, rows, size)
+    return added(values, rows, size)
 
 
 @_added_at_once.register_fake

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ncf.config import TrainingConfig
 from ncf.models.build import Model
-from ncf.models.table import Table
+from ncf.models.table import Table, added
 from ncf.training.all_pairs import Block
 from ncf.training.batches import Step
 from ncf.training.losses import LOSSES, OF_LABELS, OF_ZERO
@@ -49,6 +49,6 @@ def _tables(model: Model) -> Tensor:
 def _pairs(model: Model, block: Block) -> Tensor:
     """Sum over all pairs of weight * (|p_u|^2 + |q_i|^2), with the weights added up by user and by item."""
     of_users, of_items = model.squared_lengths(block.users)
-    by_item = block.unobserved.sum().expand(len(of_items))
-    by_item = by_item.index_add(0, block.items, 1 - block.unobserved[block.rows])
+    more = 1 - block.unobserved[block.rows]  # of an observed pair
+    by_item = block.unobserved.sum() + added(more[:, None], block.items, len(of_items))[:, 0]
     return block.totals @ of_users + by_item @ of_items

@@ -22,6 +22,7 @@ TWO_PROCESSES = HardwareConfig(accelerator="cpu", devices=2, threads=1)
 COMPILED = HardwareConfig(compile=True)
 DIFFERENTLY: tuple[dict[str, Any], ...] = (
     {"negatives": "all"},
+    {"negatives": "all", "embedding_l2": 0.01, "loss": "least-squares"},
     {"negatives": "popularity", "loss": "mse"},
     {"optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine"},
     {"optimizer": "sgd", "learning_rate": 0.5},
