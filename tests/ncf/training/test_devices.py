@@ -28,6 +28,7 @@ DIFFERENTLY: tuple[dict[str, Any], ...] = (
     {"optimizer": "sgd", "learning_rate": 0.5},
     {"loss": "bpr", "optimizer": "sgd", "learning_rate": 0.5, "embedding_l2": 0.01},
     {"loss": "least-squares", "embedding_l2": 0.001, "l2_over": "tables"},
+    {"embedding_l2": 0.01, "schedule": "linear"},
     {"gradient_clip": 0.1},
     {"batch_size": 7, "optimizer": "sgd", "learning_rate": 0.5},
     {"batch_size": 100_000},
