@@ -51,7 +51,7 @@ def best_batch(bench: Bench) -> list[Row]:
     for batch in BATCHES:
         for threads in bench.thread_choices:
             settings = {**NEUMF_8, "batch_size": batch, "threads": threads}
-            rates = (*ours(bench, settings), samples_per_second(train(bench, "peer", settings)))
+            rates = (*our_rates(bench, settings), samples_per_second(train(bench, "peer", settings)))
             for side, rate in zip(tried, rates, strict=True):
                 tried[side][batch, threads] = rate
     best = [max(side, key=lambda choice: side[choice]) for side in tried.values()]
@@ -75,7 +75,7 @@ def recbole_default(bench: Bench) -> list[Row]:
     return [_beside(bench, "recbole-default", figure, settings, ">= 5")]
 
 
-def ours(bench: Bench, settings: dict[str, Any]) -> tuple[float, float]:
+def our_rates(bench: Bench, settings: dict[str, Any]) -> tuple[float, float]:
     """Thousand samples a second, plain and compiled."""
     plain, compiled = (
         samples_per_second(train(bench, "ours", {**settings, "compile": choice})) for choice in (False, True)
@@ -85,7 +85,7 @@ def ours(bench: Bench, settings: dict[str, Any]) -> tuple[float, float]:
 
 def _beside(bench: Bench, row: str, figure: str, settings: dict[str, Any], must: str) -> Row:
     """One setting on both sides; ours compiled, and plain in the note."""
-    plain, compiled = ours(bench, settings)
+    plain, compiled = our_rates(bench, settings)
     peer = samples_per_second(train(bench, "peer", settings))
     note = (
         f"{counted(bench)}. Ours with hardware.compile; it compiles in the epoch of warm-up. Without it: {plain:.0f}, "

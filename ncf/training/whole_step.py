@@ -40,8 +40,7 @@ class WholeStep:
         self._eps: float = group.get("eps", 0.0)
         self._decays = group["weight_decay"] > 0
         torch.compiler.reset()  # of one function it keeps eight versions at most: those of former models go
-        update = self._sgd if config.optimizer == "sgd" else self._adam
-        self._compiled = torch.compile(update, fullgraph=True, dynamic=False)
+        self._compiled = torch.compile(self._step, fullgraph=True, dynamic=False)
 
     def __call__(self, steps: Sequence[Step], total: Tensor) -> int:
         """Make the first steps, as many as are of the size; returns how many.
@@ -86,7 +85,7 @@ class WholeStep:
         found: dict[str, Tensor] = gradients
         return found
 
-    def _adam(
+    def _step(
         self,
         weights: list[Tensor],
         first: list[Tensor],
@@ -95,8 +94,13 @@ class WholeStep:
         total: Tensor,
         *batch: Tensor,
     ) -> None:
-        """Adam, or AdamW: Kingma and Ba, 2015, algorithm 1; Loshchilov and Hutter, 2019, algorithm 2."""
+        """SGD, which has no moments; or Adam (Kingma and Ba, 2015); or AdamW (Loshchilov and Hutter, 2019)."""
         gradients = self._gradients(weights, total, *batch)
+        if not first:
+            [rate] = factors.unbind()
+            for name, weight in zip(self._names, weights, strict=True):
+                weight.sub_(gradients[name] * rate)
+            return
         beta1, beta2 = self._betas
         correction, rate, kept = factors.unbind()
         for name, weight, mean, square in zip(self._names, weights, first, second, strict=True):
@@ -106,20 +110,6 @@ class WholeStep:
             if self._decays:
                 weight.mul_(kept)
             weight.sub_(mean / (square.sqrt() * correction + self._eps) * rate)
-
-    def _sgd(
-        self,
-        weights: list[Tensor],
-        first: list[Tensor],
-        second: list[Tensor],
-        factors: Tensor,
-        total: Tensor,
-        *batch: Tensor,
-    ) -> None:
-        gradients = self._gradients(weights, total, *batch)
-        [rate] = factors.unbind()
-        for name, weight in zip(self._names, weights, strict=True):
-            weight.sub_(gradients[name] * rate)
 
 
 class _Objective(nn.Module):
