@@ -42,6 +42,12 @@ class Servers:
         command = python_module("prefect", "--no-prompt", *args)
         return subprocess.run(command, cwd=REPOSITORY, env=self.env, capture_output=True, text=True, timeout=300)
 
+    def deploy(self) -> None:
+        """All deployments; their runs start when they are told to, whatever the time of the test."""
+        for args in (["deploy", "--all"], ["deployment", "schedule", "pause", "--all"]):
+            done = self.prefect(*args)
+            assert done.returncode == 0, done.stdout + done.stderr
+
 
 @pytest.fixture(scope="module")
 def servers(workspace: Path) -> Iterator[Servers]:
@@ -62,9 +68,9 @@ def servers(workspace: Path) -> Iterator[Servers]:
         wait_until(lambda: answers(f"http://127.0.0.1:{prefect_port}/api/health"), log)
         wait_until(lambda: answers(f"{tracking_uri}/health"), log)
         servers = Servers(workspace, env, tracking_uri, worker_log)
-        for args in (["work-pool", "create", "ncf", "--type", "process"], ["deploy", "--all"]):
-            done = servers.prefect(*args)
-            assert done.returncode == 0, done.stdout + done.stderr
+        created = servers.prefect("work-pool", "create", "ncf", "--type", "process")
+        assert created.returncode == 0, created.stdout + created.stderr
+        servers.deploy()
         worker = python_module("prefect", "worker", "start", "--pool", "ncf")
         stack.enter_context(running(worker, workspace, env, worker_log))
         yield servers
@@ -162,7 +168,7 @@ def test_deployments_promote_by_hand_and_roll_back(servers: Servers) -> None:
 
 @pytest.mark.slow
 def test_deploying_twice_keeps_one_deployment_with_its_schedule(servers: Servers) -> None:
-    assert servers.prefect("deploy", "--all").returncode == 0
+    servers.deploy()
     listed = servers.prefect("deployment", "ls").stdout
     for name in ("retrain/ml-100k", "rollback/ml-100k", "promote/ml-100k"):
         assert listed.count(name) == 1
