@@ -38,10 +38,11 @@ class HardwareConfig(Settings):
         "as there are cores, since on smaller work threads wait for each other longer than they compute; "
         "evaluation and recommendation then take one",
     )
-    compile: bool = Field(
-        default=False,
-        description="compile the training step (torch.compile), from the loss to the optimizer's update: faster at any "
-        "batch size, most at small ones; needs a C++ compiler, and the first epoch waits some seconds for it",
+    compile: bool | None = Field(
+        default=None,
+        description="compile the training step; empty: on a CPU, if there is a C++ compiler, C++ for this very "
+        "processor makes it whole, many times as fast (not with gradient_clip, all pairs as negatives, bf16-mixed or "
+        "several devices); true insists on the compiler, and elsewhere has torch.compile take the loss",
     )
     scoring_memory_mb: int = Field(
         default=16,

@@ -16,6 +16,8 @@ class Dropout(nn.Dropout):
     @override
     def forward(self, input: Tensor) -> Tensor:
         """float[...] -> float[...]; the numbers that stay are scaled so that the mean stays."""
+        if torch.compiler.is_compiling():  # which draws a mask in passing
+            return super().forward(input)
         levels = min(round(self.p * LEVELS), LEVELS - 1)
         return input * _mask(input, levels) if self.training and levels else input
 
@@ -23,26 +25,7 @@ class Dropout(nn.Dropout):
 def _mask(values: Tensor, levels: int) -> Tensor:
     """1 / (share kept) where a number stays, else 0; of the values' shape and dtype."""
     scale, least = LEVELS / (LEVELS - levels), levels - LEVELS // 2
-    if torch.compiler.is_compiling():
-        stays = _stays(values.numel(), least, values.device)[: values.numel()].view(values.shape)
-        return torch.where(stays, scale, 0.0).to(values.dtype)
-    numbers = _numbers(values.numel(), values.device)[: values.numel()].view(values.shape)
+    bits = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)
+    numbers = bits.view(torch.int16)[: values.numel()].view(values.shape)
     kept = numbers.to(torch.float32).sub_(least - 1).clamp_(0, 1)  # of whole numbers: 0 or 1
     return kept.mul_(scale).to(values.dtype)
-
-
-def _numbers(count: int, device: torch.device) -> Tensor:
-    """Random int16[count, and up to three more]."""
-    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=device).random_(-(2**63), None)
-    return bits.view(torch.int16)
-
-
-@torch.library.custom_op("ncf::stays", mutates_args=(), tags=(torch.Tag.nondeterministic_seeded,))
-def _stays(count: int, least: int, device: torch.device) -> Tensor:
-    """Whether the same random numbers are at least so large; as one call, since torch.compile's own are slow."""
-    return _numbers(count, device) >= least
-
-
-@_stays.register_fake
-def _(count: int, least: int, device: torch.device) -> Tensor:
-    return torch.empty(-(-count // 4) * 4, dtype=torch.bool, device=device)

@@ -24,10 +24,7 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return nn.functional.linear(rows, weight, bias)
     # oneDNN takes a thousand times longer for parts of matrices
     flat = rows.reshape(-1, rows.shape[-1]).contiguous()
-    compiling = torch.compiler.is_compiling()  # which adds the bias in passing
-    found: Tensor = _Linear.apply(flat, weight.contiguous(), None if compiling else bias)
-    if compiling and bias is not None:
-        found = found + bias
+    found: Tensor = _Linear.apply(flat, weight.contiguous(), bias)
     return found.view(*rows.shape[:-1], len(weight))
 
 
@@ -37,28 +34,15 @@ def _suits(rows: Tensor, weight: Tensor) -> bool:
         and rows.device.type == "cpu"
         and rows.dtype == weight.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()  # torch.compile knows oneDNN with weights that never change alone
         and THERE
     )
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Rows float[B, I] @ weight float[O, I] transposed + bias float[O] -> float[B, O]."""
-    if torch.compiler.is_compiling():
-        found: Tensor = _product_at_once(rows, weight, bias)
-        return found
-    found = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
     return found
-
-
-@torch.library.custom_op("ncf::product", mutates_args=())
-def _product_at_once(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """As one call: torch.compile knows oneDNN's operator with weights that never change alone."""
-    return _product(rows, weight, bias)
-
-
-@_product_at_once.register_fake
-def _(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return rows.new_empty(len(rows), len(weight))
 
 
 class _Linear(torch.autograd.Function):

@@ -35,7 +35,7 @@ class Table(nn.Embedding):
 
 def lookup(table: Tensor, rows: Tensor) -> Tensor:
     """Table float[N, D], rows int64[...] -> float[..., D]; nn.functional.embedding, whose backward pass is faster."""
-    if rows.numel() < LARGE:
+    if rows.numel() < LARGE or torch.compiler.is_compiling():
         return nn.functional.embedding(rows, table)
     found: Tensor = _Lookup.apply(table, rows)
     return found
@@ -63,18 +63,4 @@ class _Lookup(torch.autograd.Function):
 
 def added(values: Tensor, rows: Tensor, size: int) -> Tensor:
     """Values float[B, D] of rows int64[B], added up by row: float[size, D]."""
-    if torch.compiler.is_compiling():
-        found: Tensor = _added_at_once(values, rows, size)
-        return found
     return values.new_zeros(size, values.shape[1]).index_add_(0, rows, values)
-
-
-@torch.library.custom_op("ncf::added", mutates_args=())
-def _added_at_once(values: Tensor, rows: Tensor, size: int) -> Tensor:
-    """As one call: torch.compile would add number by number, with a lock for each where there are several threads."""
-    return added(values, rows, size)
-
-
-@_added_at_once.register_fake
-def _(values: Tensor, rows: Tensor, size: int) -> Tensor:
-    return values.new_empty(size, values.shape[1])

@@ -1,14 +1,10 @@
 """Is what a training is to run on there?"""
 
-import os
-import shutil
-
 import torch
 
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
-
-COMPILERS = ("c++", "g++", "clang++", "cl")
+from ncf.training.native.build import compiler
 
 
 def check_hardware(hardware: HardwareConfig) -> None:
@@ -33,12 +29,8 @@ def check_hardware(hardware: HardwareConfig) -> None:
             allowed=f"1 to {most}",
             do="lower hardware.devices, or make more visible (CUDA_VISIBLE_DEVICES)",
         )
-    if hardware.compile and not any(shutil.which(name) for name in (os.environ.get("CXX", ""), *COMPILERS)):
-        raise ConfigError(
-            "compile needs a C++ compiler, and none was found",
-            allowed=f"one of {', '.join(COMPILERS)} on the PATH, or one named by CXX",
-            do="install one (Debian: apt-get install g++), or train with compile off",
-        )
+    if hardware.compile:
+        compiler()
 
 
 def _most_devices(accelerator: str) -> int:

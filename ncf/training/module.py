@@ -1,5 +1,6 @@
 """The LightningModule: what one step, one validation and one optimizer are."""
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -13,6 +14,7 @@ from typing_extensions import override
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.splitmix import derived_seed
+from ncf.errors import ConfigError
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import CUTOFF, STEERING, HoldoutRanker, metric_values
 from ncf.hardware import HardwareConfig
@@ -21,8 +23,10 @@ from ncf.training.all_pairs import Block
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
 from ncf.training.epoch import Batches, make_batches
+from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
-from ncf.training.whole_step import WholeStep
+
+logger = logging.getLogger(__name__)
 
 TRAIN_LOSS = "train/loss"
 
@@ -74,11 +78,12 @@ class NCFModule(pl.LightningModule):
         self.seed = seed
         self.identity = identity
         self._ranks: list[dict[str, Tensor]] = []
-        self._whole_step: WholeStep | None = None
+        self._native_step: NativeStep | None = None
 
     @override
     def setup(self, stage: str) -> None:
-        torch.set_num_threads(self.hardware.threads_for(self.config.batch_size))  # each process has its own number
+        self._threads = self.hardware.threads_for(self.config.batch_size)
+        torch.set_num_threads(self._threads)  # each process has its own number
         device = self.trainer.strategy.root_device
         self.batches = make_batches(
             self.data,
@@ -90,16 +95,28 @@ class NCFModule(pl.LightningModule):
         )
         self.ranker = HoldoutRanker(self.data, "validation", device, memory_mb=self.hardware.scoring_memory_mb)
         self._loss_of: Callable[[Step | Block], Tensor] = self._step_loss
-        if self.hardware.compile and self._whole_size is None:
+        if self.hardware.compile and self._native_size is None:
             self._loss_of = torch.compile(self._step_loss, dynamic=True)
 
     @property
-    def _whole_size(self) -> int | None:
-        """Rows of a step that is compiled as a whole; None where something stands between its loss and its update."""
+    def _native_size(self) -> int | None:
+        """Positives of a step that C++ makes as a whole; None where it can't, or is not to."""
         alone = self.trainer.world_size == 1 and self.config.gradient_clip is None
-        if self.hardware.compile and alone and isinstance(self.batches, TrainingBatches):
+        plain = self.trainer.strategy.root_device.type == "cpu" and self.hardware.precision == "float32"
+        if self.hardware.compile is not False and alone and plain and isinstance(self.batches, TrainingBatches):
             return self.batches.positives_per_step
-        return None  # all pairs may need several losses for an update
+        return None
+
+    def _make_native_step(self, size: int) -> NativeStep | None:
+        """None where it is not asked for and can't be compiled."""
+        wrapped: Any = self.optimizers()
+        try:
+            return NativeStep(self.model, self.config, wrapped.optimizer, size, self._threads)
+        except ConfigError as error:
+            if self.hardware.compile:
+                raise
+            logger.info("training without compiled steps, many times slower: %s", error)
+            return None
 
     @override
     def train_dataloader(self) -> Batches:
@@ -127,9 +144,8 @@ class NCFModule(pl.LightningModule):
 
     @override
     def on_train_start(self) -> None:
-        if self._whole_size is not None:
-            wrapped: Any = self.optimizers()
-            self._whole_step = WholeStep(self.model, self.config, wrapped.optimizer, self._whole_size)
+        if self._native_size is not None:
+            self._native_step = self._make_native_step(self._native_size)
 
     @override
     def on_train_epoch_start(self) -> None:
@@ -143,7 +159,11 @@ class NCFModule(pl.LightningModule):
         wrapped: Any = self.optimizers()
         optimizer = wrapped.optimizer
         self._set_learning_rate(optimizer, batch_index / len(self.batches))
-        done = self._whole_step(cast("Sequence[Step]", steps), self._loss) if self._whole_step else 0
+        done = 0
+        if self._native_step is not None:
+            done = self._native_step(cast("Sequence[Step]", steps), self._loss)
+            if done < len(steps) or batch_index == len(self.batches) - 1:
+                self._native_step.finish()
         if done == len(steps):
             wrapped.step()  # there are no gradients; it only counts, as below
         for place, step in enumerate(steps[done:], start=done + 1):

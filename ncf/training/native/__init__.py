@@ -1,0 +1,1 @@
+"""Training steps in C++, compiled on the machine that runs them."""
