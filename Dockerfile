@@ -4,6 +4,12 @@ FROM python:3.11-slim-bookworm
 # For example "--extra-index-url=..." with an index of builds of torch without CUDA, which are far smaller.
 ARG PIP_OPTIONS=""
 
+# The training steps are compiled for the machine that makes them; any version of the compiler does.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm --recursive --force /var/lib/apt/lists/*
+
 RUN useradd --create-home --uid 1000 ncf \
     && mkdir --parents /var/lib/ncf /opt/ncf \
     && chown ncf:ncf /var/lib/ncf /opt/ncf

@@ -9,6 +9,8 @@ BIN := .venv/bin
 # A process a core, a file of tests at a time, and not more than four: some start servers.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
+NATIVE := ncf/training/native/*.[ch]pp
+
 .DEFAULT_GOAL := help
 .PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check docs docs-serve format clean
 
@@ -80,6 +82,7 @@ restore: .venv/.installed ## put a backup into an empty folder: ARGS="--source /
 check: .venv/.installed ## lint, formatting, types, import layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/clang-format --dry-run --Werror $(NATIVE)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo >.import-linter.log 2>&1 || { cat .import-linter.log; rm .import-linter.log; exit 1; }
 	@rm -f .import-linter.log
@@ -114,6 +117,7 @@ reliability: .venv/.installed ## every fault, and the soak; writes docs/reliabil
 format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
+	@$(BIN)/clang-format -i $(NATIVE)
 
 clean: ## remove .venv and caches; mlruns/ and recommendations/ stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -12,6 +12,7 @@ from ncf.data.sampler import NegativeSampler
 from ncf.data.splitmix import derived_seed
 from ncf.data.unseen import UnseenItems
 from ncf.errors import DataError
+from ncf.training.native.negatives import NativeNegatives
 
 SAMPLES_PER_CALL = 2**17  # in one Lightning step, whose own cost is about 1 ms: some hundred small optimizer steps
 SHUFFLE_STREAM, NEGATIVES_STREAM, DROPOUT_STREAM = 1, 2, 3
@@ -56,6 +57,7 @@ class TrainingBatches:
         device: where the tensors are to lie.
         beta: negatives are drawn in proportion to (train count)^beta; None draws them evenly.
         rank, world_size: which process this is, of how many.
+        native_threads: threads of compiled code that draws even negatives on a CPU; None has torch draw, the same.
 
     Raises:
         DataError: no positive can have a negative, since every user has every item.
@@ -72,6 +74,7 @@ class TrainingBatches:
         beta: float | None = None,
         rank: int = 0,
         world_size: int = 1,
+        native_threads: int | None = None,
     ) -> None:
         unseen: UnseenItems | WeightedUnseen
         if beta is None:
@@ -87,6 +90,9 @@ class TrainingBatches:
         self.users, self.items = users[possible], items[possible]
         self.labels = None if data.labels is None else torch.as_tensor(data.labels, device=device)[possible]
         self.sampler = NegativeSampler(unseen)
+        self._native: NativeNegatives | None = None
+        if native_threads is not None and isinstance(unseen, UnseenItems) and self.users.device.type == "cpu":
+            self._native = NativeNegatives(unseen, self.users, self.items, native_threads)
         self.num_negatives = num_negatives
         self.positives_per_step = max(1, batch_size // (1 + num_negatives))
         self.positives_per_call = max(1, SAMPLES_PER_CALL // batch_size) * self.positives_per_step
@@ -148,6 +154,8 @@ class TrainingBatches:
     def _sample(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Users int64[P] and items int64[P, 1 + num_negatives] of the positives in these rows."""
         seed = derived_seed(self.seed, NEGATIVES_STREAM, self.epoch)
+        if self._native is not None:
+            return self._native.draw(rows, self.num_negatives, seed)
         places = rows.argsort()  # users in their order: neighbours search the same part of the index, twice as fast
         ordered = rows[places]
         drawn = self.sampler.sample(self.users[ordered], self.num_negatives, seed, ordered)

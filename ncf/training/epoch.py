@@ -20,6 +20,7 @@ def make_batches(
     *,
     rank: int = 0,
     world_size: int = 1,
+    native_threads: int | None = None,
 ) -> Batches:
     """Samples, drawn evenly or by popularity, or all pairs; the arguments are those of the two classes.
 
@@ -31,4 +32,14 @@ def make_batches(
         weight = config.unobserved_weight
         return AllPairsBatches(data, size, negatives, weight, seed, device, rank=rank, world_size=world_size)
     beta = config.negatives_beta if config.negatives == "popularity" else None
-    return TrainingBatches(data, size, negatives, seed, device, beta=beta, rank=rank, world_size=world_size)
+    return TrainingBatches(
+        data,
+        size,
+        negatives,
+        seed,
+        device,
+        beta=beta,
+        rank=rank,
+        world_size=world_size,
+        native_threads=native_threads,
+    )

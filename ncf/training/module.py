@@ -23,6 +23,7 @@ from ncf.training.all_pairs import Block
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
 from ncf.training.epoch import Batches, make_batches
+from ncf.training.native.build import library
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
 
@@ -82,9 +83,10 @@ class NCFModule(pl.LightningModule):
 
     @override
     def setup(self, stage: str) -> None:
-        self._threads = self.hardware.threads_for(self.config.batch_size)
-        torch.set_num_threads(self._threads)  # each process has its own number
+        threads = self.hardware.threads_for(self.config.batch_size)
+        torch.set_num_threads(threads)  # each process has its own number
         device = self.trainer.strategy.root_device
+        self._native_threads = threads if device.type == "cpu" and self._compiles() else None
         self.batches = make_batches(
             self.data,
             self.config,
@@ -92,31 +94,35 @@ class NCFModule(pl.LightningModule):
             device,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
+            native_threads=self._native_threads,
         )
         self.ranker = HoldoutRanker(self.data, "validation", device, memory_mb=self.hardware.scoring_memory_mb)
         self._loss_of: Callable[[Step | Block], Tensor] = self._step_loss
-        if self.hardware.compile and self._native_size is None:
+        if self.hardware.compile and not self._makes_native_steps:
             self._loss_of = torch.compile(self._step_loss, dynamic=True)
 
-    @property
-    def _native_size(self) -> int | None:
-        """Positives of a step that C++ makes as a whole; None where it can't, or is not to."""
-        alone = self.trainer.world_size == 1 and self.config.gradient_clip is None
-        plain = self.trainer.strategy.root_device.type == "cpu" and self.hardware.precision == "float32"
-        if self.hardware.compile is not False and alone and plain and isinstance(self.batches, TrainingBatches):
-            return self.batches.positives_per_step
-        return None
-
-    def _make_native_step(self, size: int) -> NativeStep | None:
-        """None where it is not asked for and can't be compiled."""
-        wrapped: Any = self.optimizers()
+    def _compiles(self) -> bool:
+        """Whether there is compiled code for this CPU, which is made where it is not there yet."""
+        if self.hardware.compile is False:
+            return False
         try:
-            return NativeStep(self.model, self.config, wrapped.optimizer, size, self._threads)
+            library()
         except ConfigError as error:
             if self.hardware.compile:
                 raise
             logger.info("training without compiled steps, many times slower: %s", error)
-            return None
+            return False
+        return True
+
+    @property
+    def _makes_native_steps(self) -> bool:
+        return (
+            self._native_threads is not None
+            and isinstance(self.batches, TrainingBatches)
+            and self.config.gradient_clip is None
+            and self.hardware.precision == "float32"
+            and self.trainer.world_size == 1
+        )
 
     @override
     def train_dataloader(self) -> Batches:
@@ -144,8 +150,11 @@ class NCFModule(pl.LightningModule):
 
     @override
     def on_train_start(self) -> None:
-        if self._native_size is not None:
-            self._native_step = self._make_native_step(self._native_size)
+        if self._makes_native_steps:
+            assert isinstance(self.batches, TrainingBatches) and self._native_threads is not None
+            wrapped: Any = self.optimizers()
+            size = self.batches.positives_per_step
+            self._native_step = NativeStep(self.model, self.config, wrapped.optimizer, size, self._native_threads)
 
     @override
     def on_train_epoch_start(self) -> None:

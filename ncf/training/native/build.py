@@ -48,11 +48,11 @@ def library() -> ctypes.CDLL:
     told = _run([program, *flags, "-dM", "-E", "-x", "c++", os.devnull])
     texts = [path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("*.[ch]pp"))]
     name = hashlib.sha256("\0".join([told, *flags, *texts]).encode()).hexdigest()[:16]
-    path = cache_dir() / "native" / f"step-{name}.so"
+    path = cache_dir() / "native" / f"{name}.so"
     try:
         if not path.exists():
             with new_file(path) as building:
-                _run([program, *flags, "-o", str(building), str(SOURCES / "step.cpp")])
+                _run([program, *flags, "-o", str(building), *map(str, sorted(SOURCES.glob("*.cpp")))])
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise ConfigError(

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 constexpr int64_t LANES = 16;
 typedef float Lanes __attribute__((vector_size(64), may_alias));
@@ -16,8 +17,8 @@ typedef int32_t Mask __attribute__((vector_size(64), may_alias));
 
 inline int64_t padded(int64_t width) { return (width + LANES - 1) / LANES * LANES; }
 
-inline Lanes &lanes(float *place) { return *reinterpret_cast<Lanes *>(place); }
-inline const Lanes &lanes(const float *place) { return *reinterpret_cast<const Lanes *>(place); }
+inline Lanes& lanes(float* place) { return *reinterpret_cast<Lanes*>(place); }
+inline const Lanes& lanes(const float* place) { return *reinterpret_cast<const Lanes*>(place); }
 
 inline Lanes all(float number) { return Lanes{} + number; }
 
@@ -33,20 +34,20 @@ class Buffer {
     Buffer() = default;
     explicit Buffer(int64_t size) : size_(padded(size)) {
         if (size_ == 0) return;
-        start_ = static_cast<float *>(std::aligned_alloc(64, size_ * sizeof(float)));
+        start_ = static_cast<float*>(std::aligned_alloc(64, size_ * sizeof(float)));
         if (start_ == nullptr) throw std::bad_alloc();
         zero(size_);
     }
-    Buffer(Buffer &&other) noexcept : start_(other.start_), size_(other.size_) { other.start_ = nullptr; }
-    Buffer(const Buffer &) = delete;
-    Buffer &operator=(Buffer &&other) noexcept {
+    Buffer(Buffer&& other) noexcept : start_(other.start_), size_(other.size_) { other.start_ = nullptr; }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(Buffer&& other) noexcept {
         std::swap(start_, other.start_);
         std::swap(size_, other.size_);
         return *this;
     }
     ~Buffer() { std::free(start_); }
-    operator float *() { return start_; }
-    operator const float *() const { return start_; }
+    operator float*() { return start_; }
+    operator const float*() const { return start_; }
     void zero(int64_t count) {
         if (count) std::memset(start_, 0, count * sizeof(float));
     }
@@ -54,19 +55,19 @@ class Buffer {
     int64_t size() const { return size_; }
 
   private:
-    float *start_ = nullptr;
+    float* start_ = nullptr;
     int64_t size_ = 0;
 };
 
 // The left-hand matrix of a product: number (row, depth) stands at start[row * row_stride + depth * depth_stride].
 struct Left {
-    const float *start;
+    const float* start;
     int64_t row_stride, depth_stride;
 };
 
 template <int ROWS, int WIDTH>
-inline void product_tile(int64_t depth, Left left, const float *right, int64_t right_stride, float *result,
-                         int64_t result_stride, const float *bias, bool add) {
+inline void product_tile(int64_t depth, Left left, const float* right, int64_t right_stride, float* result,
+                         int64_t result_stride, const float* bias, bool add) {
     Lanes sums[ROWS][WIDTH];
 #pragma GCC unroll 16
     for (int row = 0; row < ROWS; row++)
@@ -95,32 +96,41 @@ inline void product_tile(int64_t depth, Left left, const float *right, int64_t r
 }
 
 template <int ROWS, int WIDTH>
-inline void product_strip(int64_t rows, int64_t depth, Left left, const float *right, int64_t right_stride,
-                          float *result, int64_t result_stride, const float *bias, bool add) {
+inline void product_strip(int64_t rows, int64_t depth, Left left, const float* right, int64_t right_stride,
+                          float* result, int64_t result_stride, const float* bias, bool add) {
     int64_t row = 0;
-    auto at = [&](int64_t first) { return Left{left.start + first * left.row_stride, left.row_stride, left.depth_stride}; };
+    auto at = [&](int64_t first) {
+        return Left{left.start + first * left.row_stride, left.row_stride, left.depth_stride};
+    };
     for (; row + ROWS <= rows; row += ROWS)
-        product_tile<ROWS, WIDTH>(depth, at(row), right, right_stride, result + row * result_stride, result_stride, bias, add);
+        product_tile<ROWS, WIDTH>(depth, at(row), right, right_stride, result + row * result_stride, result_stride,
+                                  bias, add);
     for (; row + 4 <= rows; row += 4)
-        product_tile<4, WIDTH>(depth, at(row), right, right_stride, result + row * result_stride, result_stride, bias, add);
+        product_tile<4, WIDTH>(depth, at(row), right, right_stride, result + row * result_stride, result_stride, bias,
+                               add);
     for (; row < rows; row++)
-        product_tile<1, WIDTH>(depth, at(row), right, right_stride, result + row * result_stride, result_stride, bias, add);
+        product_tile<1, WIDTH>(depth, at(row), right, right_stride, result + row * result_stride, result_stride, bias,
+                               add);
 }
 
 // result[rows, columns] = left[rows, depth] @ right[depth, columns] + bias[columns], or added to what is there.
-inline void product(int64_t rows, int64_t columns, int64_t depth, Left left, const float *right, int64_t right_stride,
-                    float *result, int64_t result_stride, const float *bias, bool add) {
+inline void product(int64_t rows, int64_t columns, int64_t depth, Left left, const float* right, int64_t right_stride,
+                    float* result, int64_t result_stride, const float* bias, bool add) {
     for (int64_t column = 0; column < columns;) {
         const int64_t wide = (columns - column) / LANES;
-        const float *mine = bias ? bias + column : nullptr;
+        const float* mine = bias ? bias + column : nullptr;
         if (wide >= 4)
-            product_strip<6, 4>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine, add);
+            product_strip<6, 4>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine,
+                                add);
         else if (wide == 3)
-            product_strip<8, 3>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine, add);
+            product_strip<8, 3>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine,
+                                add);
         else if (wide == 2)
-            product_strip<12, 2>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine, add);
+            product_strip<12, 2>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine,
+                                 add);
         else
-            product_strip<12, 1>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine, add);
+            product_strip<12, 1>(rows, depth, left, right + column, right_stride, result + column, result_stride, mine,
+                                 add);
         column += LANES * (wide >= 4 ? 4 : wide);
     }
 }

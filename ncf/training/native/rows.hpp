@@ -5,9 +5,9 @@
 //     mean_k = mean_0 beta1^k        square_k = square_0 beta2^k
 //     row   -= rate_k mean_k / (sqrt(square_k) correction_k + eps)
 //
-// Each is the same for every number of a row but for eps, so that a sum over the missed steps needs the row once, when it
-// comes next. Beside eps the sum is exact; eps is taken with the steps' mean weight, except early in a training, where
-// the corrections change fast and the steps are added one by one.
+// Each is the same for every number of a row but for eps, so that a sum over the missed steps needs the row once, when
+// it comes next. Beside eps the sum is exact; eps is taken with the steps' mean weight, except early in a training,
+// where the corrections change fast and the steps are added one by one.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 #include "products.hpp"
 
 struct Parameter {
-    float *value, *mean, *square; // mean and square are null where the optimizer is SGD
+    float *value, *mean, *square;  // mean and square are null where the optimizer is SGD
     int64_t size;
     int32_t trained;
 };
@@ -28,18 +28,18 @@ struct Optimizer {
 };
 
 struct Rates {
-    double rate;       // Adam: learning rate / (1 - beta1^t); SGD: the learning rate
-    double correction; // 1 / sqrt(1 - beta2^t)
-    double kept;       // 1 - learning rate * decay
+    double rate;        // Adam: learning rate / (1 - beta1^t); SGD: the learning rate
+    double correction;  // 1 / sqrt(1 - beta2^t)
+    double kept;        // 1 - learning rate * decay
 };
 
-constexpr int64_t REMEMBERED = 256; // steps, after which beta1^k has left nothing
-constexpr int64_t EARLY = 1000;     // steps, whose corrections change fast
+constexpr int64_t REMEMBERED = 256;  // steps, after which beta1^k has left nothing
+constexpr int64_t EARLY = 1000;      // steps, whose corrections change fast
 
 // What the missed steps add up to, by the last step that a row has made.
 class History {
   public:
-    explicit History(const Optimizer &optimizer) : optimizer_(optimizer) {
+    explicit History(const Optimizer& optimizer) : optimizer_(optimizer) {
         for (int64_t k = 0; k <= REMEMBERED; k++) {
             mean_left_.push_back(std::pow(optimizer.beta1, k));
             root_left_.push_back(std::pow(optimizer.beta2, 0.5 * k));
@@ -56,7 +56,7 @@ class History {
 
     int64_t first() const { return first_; }
 
-    void add(const Rates &rates) {
+    void add(const Rates& rates) {
         rates_.push_back(rates);
         const int64_t made = rates_.size() - 1;
         for (int64_t k = 1; k <= std::min(made, REMEMBERED); k++) {
@@ -70,14 +70,14 @@ class History {
     }
 
     // A row as it is after the steps it has missed; `missed` of them since its step `last`.
-    void catch_up(const float *__restrict row, const float *__restrict mean, const float *__restrict square,
-                  int64_t width, int64_t last, int64_t missed, float *__restrict found) const {
+    void catch_up(const float* __restrict row, const float* __restrict mean, const float* __restrict square,
+                  int64_t width, int64_t last, int64_t missed, float* __restrict found) const {
         const float eps = optimizer_.eps;
         const int64_t place = last - first_;
         if (last < EARLY) {
             for (int64_t i = 0; i < width; i++) found[i] = row[i];
             for (int64_t k = 1; k <= std::min(missed, REMEMBERED); k++) {
-                const Rates &rates = rates_[place + k];
+                const Rates& rates = rates_[place + k];
                 const float weight = rates.rate * mean_left_[k], root = root_left_[k] * rates.correction;
                 for (int64_t i = 0; i < width; i++) found[i] -= weight * mean[i] / (std::sqrt(square[i]) * root + eps);
             }
@@ -98,15 +98,15 @@ class History {
   private:
     Optimizer optimizer_;
     int64_t first_ = 0;
-    std::vector<Rates> rates_; // of step first + place; those of `first` itself are never asked for
+    std::vector<Rates> rates_;  // of step first + place; those of `first` itself are never asked for
     std::vector<double> weights_, nodes_;
-    std::vector<double> mean_left_, root_left_; // beta1^k, beta2^(k/2)
+    std::vector<double> mean_left_, root_left_;  // beta1^k, beta2^(k/2)
 };
 
 // One step of some numbers; `start` is where they are after the steps they have missed.
-inline void update(const Parameter &parameter, int64_t place, int64_t count, const float *start, const float *gradient,
-                   const Optimizer &optimizer, const Rates &rates, float mean_left = 1, float square_left = 1) {
-    float *value = parameter.value + place;
+inline void update(const Parameter& parameter, int64_t place, int64_t count, const float* start, const float* gradient,
+                   const Optimizer& optimizer, const Rates& rates, float mean_left = 1, float square_left = 1) {
+    float* value = parameter.value + place;
     const float rate = rates.rate, kept = rates.kept;
     if (!optimizer.adam) {
 #pragma GCC ivdep
@@ -130,9 +130,9 @@ inline void update(const Parameter &parameter, int64_t place, int64_t count, con
 // An embedding table, and its rows of a batch: each distinct one once, at its slot.
 struct Table {
     Parameter parameter{};
-    int64_t width = 0;  // 0: the model has none
-    int64_t stride = 0; // of the slots
-    Buffer rows;        // [slots, stride], caught up
+    int64_t width = 0;   // 0: the model has none
+    int64_t stride = 0;  // of the slots
+    Buffer rows;         // [slots, stride], caught up
 
     Table() = default;
     Table(Parameter whole, int64_t width, int64_t slots)
@@ -141,19 +141,19 @@ struct Table {
 
 // The users or the items: their two tables, and which of their rows a batch has.
 struct Side {
-    int64_t total = 0;          // rows of a table
-    bool every_row = false;     // whether every row is in every batch
-    std::vector<int64_t> last;  // the step that a row has made last
-    std::vector<int32_t> slots; // slot of a row in the present batch, or -1
-    std::vector<int64_t> used;  // row of a slot
+    int64_t total = 0;           // rows of a table
+    bool every_row = false;      // whether every row is in every batch
+    std::vector<int64_t> last;   // the step that a row has made last
+    std::vector<int32_t> slots;  // slot of a row in the present batch, or -1
+    std::vector<int64_t> used;   // row of a slot
     std::vector<int32_t> counts;
-    Table factors, inputs; // GMF's, and of MLP's tower
+    Table factors, inputs;  // GMF's, and of MLP's tower
 
-    void begin(const int64_t *rows, int64_t count) {
+    void begin(const int64_t* rows, int64_t count) {
         if (!every_row) used.clear();
         std::fill(counts.begin(), counts.end(), 0);
         for (int64_t i = 0; i < count; i++) {
-            int32_t &slot = slots[rows[i]];
+            int32_t& slot = slots[rows[i]];
             if (slot < 0) {
                 slot = used.size();
                 used.push_back(rows[i]);
@@ -170,12 +170,12 @@ struct Side {
     int64_t size() const { return used.size(); }
 
     // Copy the slots' rows, as they are after `now` steps.
-    void gather(int64_t from, int64_t to, int64_t now, const History &history) {
-        for (Table *table : {&factors, &inputs})
+    void gather(int64_t from, int64_t to, int64_t now, const History& history) {
+        for (Table* table : {&factors, &inputs})
             for (int64_t slot = from; table->width && slot < to; slot++) {
                 const int64_t row = used[slot], place = row * table->width, missed = now - last[row];
-                const Parameter &whole = table->parameter;
-                float *found = table->rows + slot * table->stride;
+                const Parameter& whole = table->parameter;
+                float* found = table->rows + slot * table->stride;
                 if (missed == 0 || !whole.mean)
                     std::copy_n(whole.value + place, table->width, found);
                 else
@@ -185,13 +185,13 @@ struct Side {
     }
 
     // Bring all rows to step `now`.
-    void catch_up(int64_t now, const History &history) {
+    void catch_up(int64_t now, const History& history) {
         for (int64_t row = 0; row < total; row++) {
             const int64_t missed = now - last[row];
             if (missed == 0) continue;
-            for (Table *table : {&factors, &inputs}) {
+            for (Table* table : {&factors, &inputs}) {
                 if (!table->width || !table->parameter.mean) continue;
-                const Parameter &whole = table->parameter;
+                const Parameter& whole = table->parameter;
                 const int64_t place = row * table->width;
                 float *value = whole.value + place, *mean = whole.mean + place, *square = whole.square + place;
                 history.catch_up(value, mean, square, table->width, last[row], missed, table->rows);

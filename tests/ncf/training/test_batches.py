@@ -1,3 +1,4 @@
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -173,3 +174,16 @@ def test_by_popularity_processes_together_see_what_one_alone_would(board: Prepar
     for whole, *parts in zip(alone, *shares, strict=True):
         counted = [part._replace(users=part.users[: part.counted], items=part.items[: part.counted]) for part in parts]
         assert torch.equal(as_rows([whole]), as_rows(counted))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("negatives", [1, 4, 19])
+def test_compiled_code_draws_the_same(negatives: int, threads: int, board: PreparedData, literal: PreparedData) -> None:
+    for data in (board, literal):
+        for number in range(3):
+            theirs = TrainingBatches(data, 60, negatives, 4)
+            ours = TrainingBatches(data, 60, negatives, 4, native_threads=threads)
+            theirs.epoch = ours.epoch = number
+            for mine, other in zip(ours, theirs, strict=True):
+                assert torch.equal(as_rows(mine), as_rows(other))

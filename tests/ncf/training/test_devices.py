@@ -29,7 +29,7 @@ DIFFERENTLY: tuple[dict[str, Any], ...] = (
     {"loss": "least-squares", "embedding_l2": 0.001, "l2_over": "tables"},
     {"embedding_l2": 0.01, "schedule": "linear"},
     {"gradient_clip": 0.1},
-    {"batch_size": 7, "optimizer": "sgd", "learning_rate": 0.5},
+    {"batch_size": 7, "optimizer": "sgd", "learning_rate": 0.1},
     {"batch_size": 100_000},
     {"num_negatives": 1},
 )
