@@ -23,7 +23,6 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "memory": training.memory,
     "growth": training.growth,
     "profile": machine.profile,
-    "operations": machine.operations,
     "limits": machine.limits,
 }
 INTRO = (

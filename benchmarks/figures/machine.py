@@ -9,48 +9,43 @@ from benchmarks.ours.limits import LAYER_ROWS, LAYER_WIDTH
 from benchmarks.table import Row
 
 BATCHES = (256, 16_384)
+PROFILED: tuple[tuple[str, dict[str, Any], int], ...] = (
+    *(("NeuMF-8", NEUMF_8, batch) for batch in BATCHES),
+    ("RecBole's default NeuMF", RECBOLE_DEFAULT, RECBOLE_DEFAULT["batch_size"]),
+)
 PARTS = {
     "sampling": "shuffling and sampling",
-    "forward": "forward (gather and products)",
-    "backward": "backward (products and scatter)",
-    "optimizer": "optimizer and zero_grad",
+    "find": "distinct rows of the batch",
+    "look up": "gather, and the first layer of each row",
+    "forward": "forward",
+    "loss": "loss",
+    "backward": "backward",
+    "pass on": "back through the first layer, and Adam for its rows",
+    "finish": "Adam for the other weights",
     "lightning": "Lightning",
-    "rest": "the rest (loss, labels, splitting)",
+    "rest": "the rest (Python around the steps)",
 }
-OPERATIONS_BATCH = 16_384
 LAYER = f"of {LAYER_WIDTH} x {LAYER_WIDTH} on {LAYER_ROWS:,} samples"
 LIMITS_NOTE = (
-    "best of 7 tries; the share: the products of NeuMF-8's forward and backward pass, counted as 3 x forward, over the "
-    "seconds of an epoch; the products alone: what could be reached at most if all else cost nothing"
+    "best of 7 tries; the share: the products of the forward and backward pass, counted as 3 x forward of each sample "
+    "by itself, over the seconds of an epoch (fewer are made: the first layer's of distinct rows alone); the products "
+    "alone: what these would allow if all else cost nothing"
 )
 
 
 def profile(bench: Bench) -> list[Row]:
     """Share of each part of an epoch, one thread."""
     rows = []
-    for batch in BATCHES:
-        answer = bench.ours("profile", **NEUMF_8, threads=1, batch_size=batch)
+    for name, model, batch in PROFILED:
+        answer = bench.ours("profile", **{**model, "batch_size": batch}, threads=1)
         note = (
-            f"share of the second epoch of fit() on {bench.sizes.log}, validation left out; timed around the calls "
-            "themselves, which costs a little; Lightning: its loop with steps that do nothing"
+            f"share of the second epoch of fit() on {bench.sizes.log}, validation left out, by the compiled steps' own "
+            "clock, which costs a little; Lightning: its loop with steps that do nothing"
         )
         for part, words in PARTS.items():
             share = 100 * answer["parts"][part] / answer["seconds"]
-            rows.append(known(bench, "profile", f"NeuMF-8 epoch: {words}", "%", share, 1, batch, note))
+            rows.append(known(bench, "profile", f"{name} epoch: {words}", "%", share, 1, batch, note))
     return rows
-
-
-def operations(bench: Bench) -> list[Row]:
-    """The operations that take most, by torch's profiler."""
-    answer = bench.ours("operations", bench.sizes.log, **NEUMF_8, threads=1, batch_size=OPERATIONS_BATCH)
-    note = (
-        f"self time of operations in fit() for one epoch on {bench.sizes.log} with 50 users validated, before and "
-        "after, as share of all that torch.profiler saw"
-    )
-    return [
-        known(bench, "operations", f"`{name}`, {count} calls", "%", 100 * share, 1, OPERATIONS_BATCH, note)
-        for name, share, count in answer["operations"]
-    ]
 
 
 def limits(bench: Bench) -> list[Row]:
@@ -65,14 +60,15 @@ def limits(bench: Bench) -> list[Row]:
             (f"product of two {size} x {size} float32 matrices, torch's own", "GFLOP/s", answer["gflops"]),
             (f"product of two {size} x {size} float32 matrices, oneDNN", "GFLOP/s", answer["onednn_gflops"]),
             (f"layer {LAYER}, product and gradients, torch's own", "GFLOP/s", answer["torch_layer_gflops"]),
-            (f"layer {LAYER}, product and gradients, as trained", "GFLOP/s", answer["layer_gflops"]),
+            (f"layer {LAYER}, product and gradients, as torch's steps have it", "GFLOP/s", answer["layer_gflops"]),
             (f"copy of {4 * numbers / 1e6:.0f} MB, read + written", "GB/s", answer["gb_per_second"]),
         ):
             rows.append(known(bench, "limits", figure, unit, value, threads, None, LIMITS_NOTE))
-    for batch in BATCHES:
-        answer = bench.ours("train", **NEUMF_8, threads=1, batch_size=batch, warm_up=1, epochs=1, validate=False)
-        reached = flops_per_sample(NEUMF_8) * answer["samples"] / answer["seconds"][0] / 1e9
-        figure = f"NeuMF-8 training: {reached:.2g} GFLOP/s of products, share of the limit"
+    for name, model, batch in PROFILED:
+        settings = {**model, "batch_size": batch, "threads": 1, "warm_up": 1, "epochs": 1, "validate": False}
+        answer = bench.ours("train", **settings)
+        reached = flops_per_sample(model) * answer["samples"] / answer["seconds"][0] / 1e9
+        figure = f"{name} training: {reached:.3g} GFLOP/s of products, share of the limit"
         rows.append(known(bench, "limits", figure, "%", 100 * reached / rates[1], 1, batch, LIMITS_NOTE))
     bound = rates[1] * 1e9 / flops_per_sample(RECBOLE_DEFAULT) / 1000
     figure = "RecBole's default NeuMF: its products alone, at that rate"

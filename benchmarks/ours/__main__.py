@@ -13,7 +13,7 @@ Job = dict[str, Any]
 MODULES: dict[str, tuple[str, ...]] = {
     "training": ("train", "until"),
     "scoring": ("evaluate", "make_bundle", "recommend", "write"),
-    "profiling": ("profile", "operations"),
+    "profiling": ("profile",),
     "limits": ("limits",),
     "serving": ("make_store",),
     "data": ("make_log", "prepare", "prepare_by_dask"),

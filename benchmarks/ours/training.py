@@ -98,7 +98,7 @@ def train_epochs(job: dict[str, Any], data: PreparedData, epochs: int, callbacks
         max_epochs=epochs,
         patience=epochs + 1,
     )
-    hardware = HardwareConfig(accelerator="cpu", threads=job["threads"], compile=job.get("compile", False))
+    hardware = HardwareConfig(accelerator="cpu", threads=job["threads"], compile=job.get("compile"))
     fit(build(job, data), data, config, seed=0, hardware=hardware, callbacks=callbacks)
 
 

@@ -41,14 +41,16 @@ def _wanted(row: Mapping[str, Any]) -> str:
 
 
 def profile(rows: Rows) -> str:
-    """Share of an epoch by part, a column a batch size."""
-    mine = [row for row in rows if row["row"] == "profile"]
-    batches = sorted({row["batch"] for row in mine})
-    parts = list(dict.fromkeys(row["figure"].partition(": ")[2] for row in mine))
-    value = {(row["figure"].partition(": ")[2], row["batch"]): row["ours"] for row in mine}
-    lines = [f"| part | {' | '.join(f'batch {batch:,}' for batch in batches)} |", "| --- |" + " ---: |" * len(batches)]
+    """Share of an epoch by part, a column a model and batch size."""
+    value: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["row"] == "profile":
+            model, _, part = row["figure"].partition(" epoch: ")
+            value.setdefault(part, {})[f"{model}, batch {row['batch']:,}"] = f"{number(row['ours'])} %"
+    columns = list(dict.fromkeys(column for shares in value.values() for column in shares))
+    lines = [f"| part | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     return "\n".join(
-        lines + [f"| {part} | {' | '.join(f'{number(value[part, batch])} %' for batch in batches)} |" for part in parts]
+        lines + [f"| {part} | {' | '.join(shares[column] for column in columns)} |" for part, shares in value.items()]
     )
 
 

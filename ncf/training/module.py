@@ -55,11 +55,13 @@ class NCFModule(pl.LightningModule):
         batches: the epoch's positives and negatives, this process's part; there from the setup on.
         ranker: the validation holdout; there from the setup on.
         epoch_loss: mean loss of the epoch over all processes; complete when the validation, or else the epoch, ends.
+        native_step: makes the steps in compiled code, from the training's start on; None where torch makes them.
     """
 
     batches: Batches
     ranker: HoldoutRanker
     epoch_loss: float
+    native_step: NativeStep | None
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class NCFModule(pl.LightningModule):
         self.seed = seed
         self.identity = identity
         self._ranks: list[dict[str, Tensor]] = []
-        self._native_step: NativeStep | None = None
+        self.native_step = None
 
     @override
     def setup(self, stage: str) -> None:
@@ -98,7 +100,7 @@ class NCFModule(pl.LightningModule):
         )
         self.ranker = HoldoutRanker(self.data, "validation", device, memory_mb=self.hardware.scoring_memory_mb)
         self._loss_of: Callable[[Step | Block], Tensor] = self._step_loss
-        if self.hardware.compile and not self._makes_native_steps:
+        if self.hardware.compile and not self._makesnative_steps:
             self._loss_of = torch.compile(self._step_loss, dynamic=True)
 
     def _compiles(self) -> bool:
@@ -115,7 +117,7 @@ class NCFModule(pl.LightningModule):
         return True
 
     @property
-    def _makes_native_steps(self) -> bool:
+    def _makesnative_steps(self) -> bool:
         return (
             self._native_threads is not None
             and isinstance(self.batches, TrainingBatches)
@@ -150,11 +152,11 @@ class NCFModule(pl.LightningModule):
 
     @override
     def on_train_start(self) -> None:
-        if self._makes_native_steps:
+        if self._makesnative_steps:
             assert isinstance(self.batches, TrainingBatches) and self._native_threads is not None
             wrapped: Any = self.optimizers()
             size = self.batches.positives_per_step
-            self._native_step = NativeStep(self.model, self.config, wrapped.optimizer, size, self._native_threads)
+            self.native_step = NativeStep(self.model, self.config, wrapped.optimizer, size, self._native_threads)
 
     @override
     def on_train_epoch_start(self) -> None:
@@ -169,10 +171,10 @@ class NCFModule(pl.LightningModule):
         optimizer = wrapped.optimizer
         self._set_learning_rate(optimizer, batch_index / len(self.batches))
         done = 0
-        if self._native_step is not None:
-            done = self._native_step(cast("Sequence[Step]", steps), self._loss)
+        if self.native_step is not None:
+            done = self.native_step(cast("Sequence[Step]", steps), self._loss)
             if done < len(steps) or batch_index == len(self.batches) - 1:
-                self._native_step.finish()
+                self.native_step.finish()
         if done == len(steps):
             wrapped.step()  # there are no gradients; it only counts, as below
         for place, step in enumerate(steps[done:], start=done + 1):

@@ -1,4 +1,4 @@
-"""Optimizer steps on a CPU by one call of compiled code: loss, gradients and update (step.cpp)."""
+"""Optimizer steps on a CPU by one call of compiled code: loss, gradients and update (trainer.hpp)."""
 
 import ctypes
 import weakref
@@ -18,7 +18,8 @@ from ncf.models.neumf import NeuMF
 from ncf.training.batches import Step
 from ncf.training.native.build import library
 
-LOSSES = ("bce", "mse", "least-squares", "bpr")  # in the order of step.cpp
+LOSSES = ("bce", "mse", "least-squares", "bpr")  # in the order of description.hpp
+PARTS = ("find", "look up", "forward", "loss", "backward", "pass on", "finish")  # in the order of worker.hpp
 
 
 class _Parameter(ctypes.Structure):
@@ -121,6 +122,7 @@ class NativeStep:
         self._library = library()
         self._library.ncf_make.restype = ctypes.c_void_p
         self._library.ncf_run.restype = ctypes.c_double
+        self._library.ncf_seconds.restype = ctypes.POINTER(ctypes.c_double)
         handle = self._library.ncf_make(ctypes.byref(given))
         if handle is None:
             raise MemoryError("too little memory for the gradients of a step; take a smaller batch")
@@ -161,6 +163,11 @@ class NativeStep:
         if self._begun:
             self._library.ncf_finish(self._handle)
             self._begun = False
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of all steps so far by part (trainer.hpp), of the first thread."""
+        return dict(zip(PARTS, self._library.ncf_seconds(self._handle), strict=False))  # a pointer has no end
 
     def _rates(self, count: int) -> np.ndarray:
         """Of each of the next steps, float64[count, 3].
