@@ -17,23 +17,42 @@ void Trainer::learn_block(Worker& worker, int64_t positives, const int64_t* user
                           const float* labels, int64_t place, uint64_t seed) {
     const int64_t samples = positives * given_.each;
     std::fill_n(worker.logits, samples, given_.factors ? *given_.factors_bias.value : 0.0f);
-    if (given_.factors) score_factors(worker, positives, users, items);
-    if (given_.depth) score_tower(worker, positives, users, items, place, seed);
+    for (int64_t positive = 0; positive < positives; positive++)
+        worker.user_slots[positive] = users_.slots[users[positive]];
+    for (int64_t sample = 0; sample < samples; sample++) worker.item_slots[sample] = items_.slots[items[sample]];
+    call_for(worker, positives, users_.factors.rows, items_.factors.rows, user_first_, item_first_);
+    if (given_.factors) score_factors(worker, positives);
+    if (given_.depth) score_tower(worker, positives, place, seed);
     worker.passed(FORWARD);
+    call_for(worker, positives, worker.by_user_factors, worker.by_item_factors, worker.by_user_first,
+             worker.by_item_first);
     learn_slopes(worker, positives, labels);
     for (int64_t sample = 0; given_.loss != BPR && sample < samples; sample++) worker.bias += worker.slopes[sample];
     worker.passed(LOSS);
-    if (given_.factors) learn_factors(worker, positives, users, items);
-    if (given_.depth) learn_tower(worker, positives, users, items);
+    if (given_.factors) learn_factors(worker, positives);
+    if (given_.depth) learn_tower(worker, positives);
     worker.passed(BACKWARD);
 }
 
-void Trainer::score_factors(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items) {
+void Trainer::call_for(const Worker& worker, int64_t positives, const float* user_factors, const float* item_factors,
+                       const float* user_first, const float* item_first) const {
+    const int64_t factors = padded(given_.factors), first = given_.depth ? padded(widths_[1]) : 0;
+    for (int64_t positive = 0; positive < positives; positive++) {
+        prefetch(user_factors + worker.user_slots[positive] * factors, factors);
+        prefetch(user_first + worker.user_slots[positive] * first, first);
+    }
+    for (int64_t sample = 0; sample < positives * given_.each; sample++) {
+        prefetch(item_factors + worker.item_slots[sample] * factors, factors);
+        prefetch(item_first + worker.item_slots[sample] * first, first);
+    }
+}
+
+void Trainer::score_factors(Worker& worker, int64_t positives) {
     const int64_t stride = users_.factors.stride;
     for (int64_t positive = 0; positive < positives; positive++) {
-        const float* user = users_.factors.rows + users_.slots[users[positive]] * stride;
+        const float* user = users_.factors.rows + worker.user_slots[positive] * stride;
         for (int64_t sample = positive * given_.each; sample < (positive + 1) * given_.each; sample++) {
-            const float* item = items_.factors.rows + items_.slots[items[sample]] * stride;
+            const float* item = items_.factors.rows + worker.item_slots[sample] * stride;
             Lanes total{};
             for (int64_t i = 0; i < stride; i += LANES)
                 total += lanes(user + i) * lanes(item + i) * lanes(factors_head_ + i);
@@ -42,14 +61,13 @@ void Trainer::score_factors(Worker& worker, int64_t positives, const int64_t* us
     }
 }
 
-void Trainer::score_tower(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items, int64_t place,
-                          uint64_t seed) {
+void Trainer::score_tower(Worker& worker, int64_t positives, int64_t place, uint64_t seed) {
     const int64_t samples = positives * given_.each, first = padded(widths_[1]);
     float* hidden = worker.hidden[0];
     for (int64_t positive = 0; positive < positives; positive++) {
-        const float* user = user_first_ + users_.slots[users[positive]] * first;
+        const float* user = user_first_ + worker.user_slots[positive] * first;
         for (int64_t sample = positive * given_.each; sample < (positive + 1) * given_.each; sample++) {
-            const float* item = item_first_ + items_.slots[items[sample]] * first;
+            const float* item = item_first_ + worker.item_slots[sample] * first;
             for (int64_t i = 0; i < first; i += LANES)
                 lanes(hidden + sample * first + i) = lanes(user + i) + lanes(item + i);
         }
@@ -123,15 +141,15 @@ void Trainer::learn_slopes(Worker& worker, int64_t positives, const float* label
     worker.loss += total * share;
 }
 
-void Trainer::learn_factors(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items) {
+void Trainer::learn_factors(Worker& worker, int64_t positives) {
     const int64_t stride = users_.factors.stride;
     for (int64_t positive = 0; positive < positives; positive++) {
-        const int64_t user_place = users_.slots[users[positive]] * stride;
+        const int64_t user_place = worker.user_slots[positive] * stride;
         const float* user = users_.factors.rows + user_place;
         float* weighed = worker.above;  // sum of slope * item
         std::fill_n(weighed, stride, 0.0f);
         for (int64_t sample = positive * given_.each; sample < (positive + 1) * given_.each; sample++) {
-            const int64_t item_place = items_.slots[items[sample]] * stride;
+            const int64_t item_place = worker.item_slots[sample] * stride;
             const float* item = items_.factors.rows + item_place;
             float* of_item = worker.by_item_factors + item_place;
             const Lanes slope = all(worker.slopes[sample]);
@@ -148,7 +166,7 @@ void Trainer::learn_factors(Worker& worker, int64_t positives, const int64_t* us
     }
 }
 
-void Trainer::learn_tower(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items) {
+void Trainer::learn_tower(Worker& worker, int64_t positives) {
     const int64_t samples = positives * given_.each;
     const int64_t last = padded(widths_.back());
     float *above = worker.above, *below = worker.below;
@@ -175,9 +193,9 @@ void Trainer::learn_tower(Worker& worker, int64_t positives, const int64_t* user
     const int64_t first = padded(widths_[1]);
     deactivate(above, worker.hidden[0], samples, first, worker.biases[0]);
     for (int64_t positive = 0; positive < positives; positive++) {
-        float* user = worker.by_user_first + users_.slots[users[positive]] * first;
+        float* user = worker.by_user_first + worker.user_slots[positive] * first;
         for (int64_t sample = positive * given_.each; sample < (positive + 1) * given_.each; sample++) {
-            float* item = worker.by_item_first + items_.slots[items[sample]] * first;
+            float* item = worker.by_item_first + worker.item_slots[sample] * first;
             accumulate(item, above + sample * first, first);
             accumulate(user, above + sample * first, first);
         }

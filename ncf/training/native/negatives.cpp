@@ -24,11 +24,14 @@ static void call_for_seen(const int32_t* first, int64_t count) {
     for (int64_t place = 0; place < count; place += step) __builtin_prefetch(first + place);
 }
 
-// The place of a draw among the seen: how many of them have at most so many unseen items below.
-static void search(int64_t count, const int32_t* drawn, const int32_t** found, int64_t draws) {
-    for (; count > 1; count -= count / 2)
-        for (int64_t i = 0; i < draws; i++) found[i] += found[i][count / 2 - 1] <= drawn[i] ? count / 2 : 0;
-    for (int64_t i = 0; count == 1 && i < draws; i++) found[i] += *found[i] <= drawn[i];
+// The places of draws among the seen: how many of these have at most so many unseen items below.
+static void search(const int32_t* __restrict first, int32_t count, const int32_t* __restrict drawn,
+                   int32_t* __restrict places) {
+    for (int64_t i = 0; i < TOGETHER; i++) places[i] = 0;
+    for (int32_t left = count; left > 0; left = left > 1 ? left - left / 2 : 0) {
+        const int32_t half = std::max(left / 2, 1);
+        for (int64_t i = 0; i < TOGETHER; i++) places[i] += first[places[i] + half - 1] <= drawn[i] ? half : 0;
+    }
 }
 
 // Of each of some positives its user, itself, and its negatives.
@@ -49,18 +52,18 @@ static void draw(const Seen& seen, const Pair* positives, const int64_t* rows, i
         *items++ = item;
         for (int64_t start = 0; start < negatives; start += TOGETHER) {
             const int64_t now = std::min(TOGETHER, negatives - start);
-            int32_t drawn[TOGETHER];
-            const int32_t* found[TOGETHER];
+            int32_t drawn[TOGETHER] = {}, places[TOGETHER];
             for (int64_t i = 0; i < now; i++) {
                 const uint64_t bits = finalized(seed + static_cast<uint64_t>(row * negatives + start + i) * GAMMA);
                 drawn[i] = ((bits >> 32) * static_cast<uint64_t>(seen.num_items - known)) >> 32;
-                found[i] = first;
             }
-            search(known, drawn, found, now);
-            for (int64_t i = 0; i < now; i++) *items++ = drawn[i] + (found[i] - first);
+            search(first, known, drawn, places);
+            for (int64_t i = 0; i < now; i++) *items++ = drawn[i] + places[i];
         }
     }
 }
+
+extern "C" void ncf_in_large_pages(const void* start, int64_t bytes) { in_large_pages(start, bytes); }
 
 extern "C" void ncf_draw(const Seen* seen, const Pair* positives, const int64_t* rows, int64_t count, uint64_t seed,
                          int64_t negatives, int64_t threads, int64_t* users, int64_t* items) {

@@ -33,6 +33,9 @@ class NativeNegatives:
         self._seen = _Seen(self._below.data_ptr(), self._offsets.data_ptr(), unseen.num_items)
         self._threads = threads
         self._library = library()
+        for array in (self._positives, self._below):
+            size = array.numel() * array.element_size()
+            self._library.ncf_in_large_pages(ctypes.c_void_p(array.data_ptr()), ctypes.c_int64(size))
 
     def draw(self, rows: Tensor, num_negatives: int, seed: int) -> tuple[Tensor, Tensor]:
         """Of the positives in these rows the users int64[P], and the items int64[P, 1 + num_negatives].

@@ -4,13 +4,22 @@
 // padded to a multiple of LANES numbers; the left-hand one has strides of its own, so that it can be read transposed.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 constexpr int64_t LANES = 16;
+constexpr int64_t LARGE_PAGE = 1 << 21;  // bytes
 typedef float Lanes __attribute__((vector_size(64), may_alias));
 typedef uint32_t Bits __attribute__((vector_size(64), may_alias));
 typedef int32_t Mask __attribute__((vector_size(64), may_alias));
@@ -22,10 +31,58 @@ inline const Lanes& lanes(const float* place) { return *reinterpret_cast<const L
 
 inline Lanes all(float number) { return Lanes{} + number; }
 
+// Up to LANES numbers from any place, zeros after them.
+inline Lanes load(const float* place, int64_t count) {
+#ifdef __AVX512F__
+    return reinterpret_cast<Lanes>(_mm512_maskz_loadu_ps(count < LANES ? (1u << count) - 1 : 0xffffu, place));
+#else
+    Lanes found{};
+    std::memcpy(&found, place, std::min(count, LANES) * sizeof(float));
+    return found;
+#endif
+}
+
+inline void store(float* place, Lanes numbers, int64_t count) {
+#ifdef __AVX512F__
+    _mm512_mask_storeu_ps(place, count < LANES ? (1u << count) - 1 : 0xffffu, reinterpret_cast<__m512>(numbers));
+#else
+    std::memcpy(place, &numbers, std::min(count, LANES) * sizeof(float));
+#endif
+}
+
+inline Lanes root(Lanes numbers) {
+#ifdef __AVX512F__
+    return reinterpret_cast<Lanes>(_mm512_sqrt_ps(reinterpret_cast<__m512>(numbers)));
+#else
+    for (int64_t lane = 0; lane < LANES; lane++) numbers[lane] = std::sqrt(numbers[lane]);
+    return numbers;
+#endif
+}
+
+// Call for some numbers, which will be needed soon.
+inline void prefetch(const float* start, int64_t count) {
+    for (int64_t i = 0; i < count; i += LANES) __builtin_prefetch(start + i);
+}
+
 inline float sum(Lanes numbers) {
     float total = 0;
     for (int64_t lane = 0; lane < LANES; lane++) total += numbers[lane];
     return total;
+}
+
+// Have large memory in large pages where the system allows it: rows are read here and there.
+inline void in_large_pages(const void* start, int64_t bytes) {
+#ifdef __linux__
+    constexpr uintptr_t PAGE = 4096;
+    constexpr int COLLAPSE = 25;  // MADV_COLLAPSE, of Linux 6.1; older ones refuse it
+    if (bytes < LARGE_PAGE) return;
+    const uintptr_t first = (reinterpret_cast<uintptr_t>(start) + PAGE - 1) / PAGE * PAGE;
+    const uintptr_t last = (reinterpret_cast<uintptr_t>(start) + bytes) / PAGE * PAGE;
+    madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    madvise(reinterpret_cast<void*>(first), last - first, COLLAPSE);
+#else
+    (void)start, (void)bytes;
+#endif
 }
 
 // Numbers in whole cache lines, zeros at first.
@@ -34,8 +91,10 @@ class Buffer {
     Buffer() = default;
     explicit Buffer(int64_t size) : size_(padded(size)) {
         if (size_ == 0) return;
-        start_ = static_cast<float*>(std::aligned_alloc(64, size_ * sizeof(float)));
+        const int64_t bytes = size_ * sizeof(float), whole = bytes < LARGE_PAGE ? 64 : LARGE_PAGE;
+        start_ = static_cast<float*>(std::aligned_alloc(whole, (bytes + whole - 1) / whole * whole));
         if (start_ == nullptr) throw std::bad_alloc();
+        in_large_pages(start_, bytes);
         zero(size_);
     }
     Buffer(Buffer&& other) noexcept : start_(other.start_), size_(other.size_) { other.start_ = nullptr; }

@@ -33,6 +33,7 @@ struct Rates {
     double kept;        // 1 - learning rate * decay
 };
 
+constexpr int64_t AHEAD = 12;        // slots, whose rows are called for
 constexpr int64_t REMEMBERED = 256;  // steps, after which beta1^k has left nothing
 constexpr int64_t EARLY = 1000;      // steps, whose corrections change fast
 
@@ -75,16 +76,15 @@ class History {
         const float eps = optimizer_.eps;
         const int64_t place = last - first_;
         if (last < EARLY) {
-            for (int64_t i = 0; i < width; i++) found[i] = row[i];
+            std::copy_n(row, width, found);
             for (int64_t k = 1; k <= std::min(missed, REMEMBERED); k++) {
                 const Rates& rates = rates_[place + k];
-                const float weight = rates.rate * mean_left_[k], root = root_left_[k] * rates.correction;
-                for (int64_t i = 0; i < width; i++) found[i] -= weight * mean[i] / (std::sqrt(square[i]) * root + eps);
+                move(mean, square, width, rates.rate * mean_left_[k], root_left_[k] * rates.correction, eps, found);
             }
             return;
         }
-        const float weight = weights_[place], node = eps * nodes_[place] / weights_[place];
-        for (int64_t i = 0; i < width; i++) found[i] = row[i] - weight * mean[i] / (std::sqrt(square[i]) + node);
+        std::copy_n(row, width, found);
+        move(mean, square, width, weights_[place], 1, eps * nodes_[place] / weights_[place], found);
     }
 
     float mean_left(int64_t missed) const {
@@ -96,6 +96,15 @@ class History {
     }
 
   private:
+    static void move(const float* mean, const float* square, int64_t width, float weight, float scale, float eps,
+                     float* found) {
+        for (int64_t i = 0; i < width; i += LANES) {
+            const int64_t count = width - i;
+            const Lanes by = load(mean + i, count) / (root(load(square + i, count)) * scale + eps);
+            store(found + i, load(found + i, count) - weight * by, count);
+        }
+    }
+
     Optimizer optimizer_;
     int64_t first_ = 0;
     std::vector<Rates> rates_;  // of step first + place; those of `first` itself are never asked for
@@ -104,26 +113,23 @@ class History {
 };
 
 // One step of some numbers; `start` is where they are after the steps they have missed.
-inline void update(const Parameter& parameter, int64_t place, int64_t count, const float* start, const float* gradient,
+inline void update(const Parameter& parameter, int64_t place, int64_t width, const float* start, const float* gradient,
                    const Optimizer& optimizer, const Rates& rates, float mean_left = 1, float square_left = 1) {
-    float* value = parameter.value + place;
-    const float rate = rates.rate, kept = rates.kept;
-    if (!optimizer.adam) {
-#pragma GCC ivdep
-        for (int64_t i = 0; i < count; i++) value[i] -= rate * gradient[i];
-        return;
-    }
-    float *mean = parameter.mean + place, *square = parameter.square + place;
-    const float beta2 = optimizer.beta2, new1 = 1 - optimizer.beta1, new2 = 1 - optimizer.beta2;
-    const float eps = optimizer.eps, correction = rates.correction;
-#pragma GCC ivdep
-    for (int64_t i = 0; i < count; i++) {
-        const float old = mean[i] * mean_left;
-        const float first = old + (gradient[i] - old) * new1;
-        const float second = square[i] * square_left * beta2 + gradient[i] * gradient[i] * new2;
-        mean[i] = first;
-        square[i] = second;
-        value[i] = start[i] * kept - rate * first / (std::sqrt(second) * correction + eps);
+    float *value = parameter.value + place, *mean = parameter.mean + place, *square = parameter.square + place;
+    const float new1 = 1 - optimizer.beta1, beta2 = optimizer.beta2, new2 = 1 - optimizer.beta2;
+    const float eps = optimizer.eps, correction = rates.correction, rate = rates.rate, kept = rates.kept;
+    for (int64_t i = 0; i < width; i += LANES) {
+        const int64_t count = width - i;
+        const Lanes slope = load(gradient + i, count);
+        if (!optimizer.adam) {
+            store(value + i, load(value + i, count) - rate * slope, count);
+            continue;
+        }
+        const Lanes old = load(mean + i, count) * mean_left, first = old + (slope - old) * new1;
+        const Lanes second = load(square + i, count) * (square_left * beta2) + slope * slope * new2;
+        store(mean + i, first, count);
+        store(square + i, second, count);
+        store(value + i, load(start + i, count) * kept - rate * first / (root(second) * correction + eps), count);
     }
 }
 
@@ -169,10 +175,18 @@ struct Side {
 
     int64_t size() const { return used.size(); }
 
+    // Call for the row of a slot, and its moments.
+    void call_for(const Table& table, int64_t slot) const {
+        const int64_t place = used[slot] * table.width;
+        for (const float* start : {table.parameter.value, table.parameter.mean, table.parameter.square})
+            if (start) prefetch(start + place, table.width);
+    }
+
     // Copy the slots' rows, as they are after `now` steps.
     void gather(int64_t from, int64_t to, int64_t now, const History& history) {
         for (Table* table : {&factors, &inputs})
             for (int64_t slot = from; table->width && slot < to; slot++) {
+                if (slot + AHEAD < to) call_for(*table, slot + AHEAD);
                 const int64_t row = used[slot], place = row * table->width, missed = now - last[row];
                 const Parameter& whole = table->parameter;
                 float* found = table->rows + slot * table->stride;

@@ -48,6 +48,10 @@ Trainer::Trainer(const Description& given)
         worker.above = Buffer(BLOCK * std::max(widest, padded(std::max(given.factors, inputs()))));
         worker.below = Buffer(worker.above.size());
     }
+    for (const Side* side : {&users_, &items_})
+        for (const Table* table : {&side->factors, &side->inputs})
+            for (const float* numbers : {table->parameter.value, table->parameter.mean, table->parameter.square})
+                in_large_pages(numbers, table->parameter.size * sizeof(float));
     pack();
 }
 

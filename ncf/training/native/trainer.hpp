@@ -54,19 +54,22 @@ class Trainer {
     void learn_block(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items, const float* labels,
                      int64_t place, uint64_t seed);
 
-    // Paper, equations 8 and 9.
-    void score_factors(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items);
+    // Call for numbers of the block's slots: of GMF's rows, and of the first layer.
+    void call_for(const Worker& worker, int64_t positives, const float* user_factors, const float* item_factors,
+                  const float* user_first, const float* item_first) const;
 
-    void learn_factors(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items);
+    // Paper, equations 8 and 9.
+    void score_factors(Worker& worker, int64_t positives);
+
+    void learn_factors(Worker& worker, int64_t positives);
 
     // Paper, equation 10.
-    void score_tower(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items, int64_t place,
-                     uint64_t seed);
+    void score_tower(Worker& worker, int64_t positives, int64_t place, uint64_t seed);
 
     // relu, and dropout.
     void activate(float* hidden, int64_t samples, int64_t width, int64_t place, uint64_t seed);
 
-    void learn_tower(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items);
+    void learn_tower(Worker& worker, int64_t positives);
 
     // From the gradients of a layer's outputs to those of its sums, which are also summed up.
     void deactivate(float* gradient, const float* hidden, int64_t samples, int64_t width, float* total);

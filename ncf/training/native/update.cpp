@@ -41,6 +41,7 @@ float* Trainer::together(Buffer Worker::* sums, int64_t place, int64_t count) {
 void Trainer::update_rows(Side& side, Table& table, int64_t start, int64_t count, float* gradients, int64_t occurring,
                           const Rates& rates, double& loss) {
     for (int64_t slot = start; slot < start + count; slot++, gradients += table.stride) {
+        if (slot + AHEAD < side.size()) side.call_for(table, slot + AHEAD);
         const float* found = table.rows + slot * table.stride;
         const double l2 = given_.l2_tables + given_.l2_samples * side.counts[slot] / occurring;
         if (l2 > 0) {

@@ -42,6 +42,7 @@ struct Worker {
     Buffer by_user_first, by_item_first;      // gradients of the first layer's outputs by slot, [slots, padded(out)]
     Buffer by_user_factors, by_item_factors;  // gradients of GMF's rows by slot
     Buffer above, below;                      // gradients of a layer's outputs and inputs, [BLOCK, widest]
+    int32_t user_slots[BLOCK], item_slots[BLOCK];
     alignas(64) float logits[BLOCK], slopes[BLOCK], chances[BLOCK], softened[BLOCK];
     double bias = 0, loss = 0;
     double seconds[PARTS] = {};
