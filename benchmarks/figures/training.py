@@ -145,7 +145,7 @@ def growth(bench: Bench) -> list[Row]:
         f"{log}: " + ", ".join(f"{rate:.0f} ({batch})" for batch, rate in rates.items()) for log, rates in tried.items()
     )
     note = (
-        "seconds a sample of a NeuMF-8 epoch after one of warm-up, of the larger log divided by the same of the smaller "
+        "seconds a sample of a NeuMF-8 epoch after one of warm-up, of the larger log divided by those of the smaller "
         f"one, each at the best batch of those tried; thousand samples/s (batch): {seen}; peak memory at most "
         f"{max(peaks.values()):.0f} MB"
     )

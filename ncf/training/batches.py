@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from ncf.data.popularity import WeightedUnseen, popularity_weights
 from ncf.data.prepared import PreparedData
-from ncf.data.sampler import NegativeSampler
 from ncf.data.splitmix import derived_seed
 from ncf.data.unseen import UnseenItems
 from ncf.errors import DataError
 from ncf.training.native.negatives import NativeNegatives
+from ncf.training.negatives import TorchNegatives
 
 SAMPLES_PER_CALL = 2**17  # in one Lightning step, whose own cost is about 1 ms: some hundred small optimizer steps
 SHUFFLE_STREAM, NEGATIVES_STREAM, DROPOUT_STREAM = 1, 2, 3
@@ -87,12 +87,12 @@ class TrainingBatches:
         possible = unseen.limits[users] > 0  # a user who has everything has no negatives to learn from
         if not possible.any():
             raise no_negatives(data.num_items)
-        self.users, self.items = users[possible], items[possible]
+        users, items = users[possible], items[possible]
         self.labels = None if data.labels is None else torch.as_tensor(data.labels, device=device)[possible]
-        self.sampler = NegativeSampler(unseen)
-        self._native: NativeNegatives | None = None
-        if native_threads is not None and isinstance(unseen, UnseenItems) and self.users.device.type == "cpu":
-            self._native = NativeNegatives(unseen, self.users, self.items, native_threads)
+        self._negatives: TorchNegatives | NativeNegatives = TorchNegatives(unseen, users, items)
+        if native_threads is not None and isinstance(unseen, UnseenItems) and users.device.type == "cpu":
+            self._negatives = NativeNegatives(unseen, users, items, native_threads)
+        self._count, self._device = len(users), users.device
         self.num_negatives = num_negatives
         self.positives_per_step = max(1, batch_size // (1 + num_negatives))
         self.positives_per_call = max(1, SAMPLES_PER_CALL // batch_size) * self.positives_per_step
@@ -105,20 +105,20 @@ class TrainingBatches:
     @property
     def counted(self) -> int:
         """What the steps' `counted` add up to in one epoch, of all processes."""
-        return len(self.users)
+        return self._count
 
     @property
     def num_samples(self) -> int:
         """Positives and negatives of one epoch, of all processes."""
-        return len(self.users) * (1 + self.num_negatives)
+        return self._count * (1 + self.num_negatives)
 
     def __len__(self) -> int:
-        return -(-len(self.users) // self.positives_per_call)
+        return -(-self._count // self.positives_per_call)
 
     def __iter__(self) -> Iterator[list[Step]]:
         generator = torch.Generator().manual_seed(derived_seed(self.seed, SHUFFLE_STREAM, self.epoch))
-        order = torch.randperm(len(self.users), generator=generator)  # on the CPU, for the same order on every device
-        for rows in order.to(self.users.device).split(self.positives_per_call):
+        order = torch.randperm(self._count, generator=generator)  # on the CPU, for the same order on every device
+        for rows in order.to(self._device).split(self.positives_per_call):
             yield self._steps(rows)
 
     def _steps(self, rows: Tensor) -> list[Step]:
@@ -126,7 +126,8 @@ class TrainingBatches:
         wholes = rows.split(self.positives_per_step)
         parts = [whole[self._part(len(whole))] for whole in wholes]
         mine = torch.cat(parts) if self.world_size > 1 else rows
-        users, items = self._sample(mine)
+        negatives_seed = derived_seed(self.seed, NEGATIVES_STREAM, self.epoch)
+        users, items = self._negatives.draw(mine, self.num_negatives, negatives_seed)
         sizes = [len(part) for part in parts]
         pieces = zip(users.split(sizes), items.split(sizes), self._labels(mine, sizes), wholes, strict=True)
         return [self._step(users, items, labels, len(whole)) for users, items, labels, whole in pieces]
@@ -150,17 +151,6 @@ class TrainingBatches:
         """This process's rows of a step; one that does not count where there are too few for all."""
         start, stop = bounds(size, self.rank, self.world_size)
         return slice(start, max(stop, start + 1))
-
-    def _sample(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Users int64[P] and items int64[P, 1 + num_negatives] of the positives in these rows."""
-        seed = derived_seed(self.seed, NEGATIVES_STREAM, self.epoch)
-        if self._native is not None:
-            return self._native.draw(rows, self.num_negatives, seed)
-        places = rows.argsort()  # users in their order: neighbours search the same part of the index, twice as fast
-        ordered = rows[places]
-        drawn = self.sampler.sample(self.users[ordered], self.num_negatives, seed, ordered)
-        negatives = torch.empty_like(drawn).index_copy_(0, places, drawn)
-        return self.users[rows], torch.cat([self.items[rows, None], negatives], dim=1)
 
 
 def bounds(size: int, rank: int, world_size: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ class _Seen(ctypes.Structure):
 
 
 class NativeNegatives:
-    """Draws what `NegativeSampler` draws, to the number.
+    """Draws what `TorchNegatives` draws, to the number, in less memory.
 
     Args:
         unseen: index over the train pairs, on the CPU.
