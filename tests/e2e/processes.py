@@ -33,6 +33,8 @@ QUICK = [  # as options of `python -m flows.retrain`
     for name, value in flatten(QUICK_SETTINGS).items()
 ]
 
+UNHURRIED = "--hardware.compile=false"  # torch's steps: a training lasts long enough to be stopped in it
+
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """The present environment with homes of the test's own, and no server but those given."""

@@ -15,7 +15,7 @@ from flows.replay.report import BacktestReport
 from flows.tracking import Tracker
 from ncf.data.ratings import RATING
 from ncf.data.sources.cache import CACHE_VARIABLE
-from tests.e2e.processes import environment, python_module, running, wait_until
+from tests.e2e.processes import UNHURRIED, environment, python_module, running, wait_until
 from tests.ncf.backtest.logs import colours, log_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # six commands, of which each starts a server
@@ -24,6 +24,7 @@ DATASET, WEEKS, WINDOWS, KILLS = "colours", 6, 5, 2
 EPOCHS = 30  # so that a training takes some seconds
 SMALL = [
     *("--dataset", DATASET, "--source.time-unit", "us", "--policies", "weekly,never", "--data.num-candidates", "5"),
+    UNHURRIED,
     *("--gmf.training.max-epochs", str(EPOCHS), "--gmf.training.patience", "1000", "--gmf.training.batch-size", "128"),
 ]
 

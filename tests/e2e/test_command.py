@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ncf.data.sources.cache import CACHE_VARIABLE
-from tests.e2e.processes import BASELINES, QUICK, RUNS, environment, python_module, running, wait_until
+from tests.e2e.processes import BASELINES, QUICK, RUNS, UNHURRIED, environment, python_module, running, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def nested(workspace: Path) -> dict[str, tuple[str, int]]:
 
 @pytest.mark.slow
 def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: dict[str, str]) -> None:
-    command = python_module("flows.retrain", *QUICK)
+    command = python_module("flows.retrain", *QUICK, UNHURRIED)
     logs = [workspace / f"{name}.log" for name in ("killed", "interrupted")]
 
     with running(command, workspace, env, logs[0]) as process:

@@ -15,14 +15,23 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ncf.data.sources.cache import CACHE_VARIABLE
-from tests.e2e.processes import answers, environment, free_port, prefect_server, python_module, running, wait_until
+from tests.e2e.processes import (
+    UNHURRIED,
+    answers,
+    environment,
+    free_port,
+    prefect_server,
+    python_module,
+    running,
+    wait_until,
+)
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.slow
 
 SMALL = [
     *("--data.filters.max-users=500", "--model=gmf", "--gmf.model.embedding-dim=16", "--confirm-seeds=1"),
-    "--start=defaults",
+    *("--start=defaults", UNHURRIED),
     *("--gmf.training.patience=1000", "--gmf.training.max-epochs=40", "--sampler.kind=random", "--pruner.kind=none"),
     '--space={"gmf.training.max_epochs": null, "gmf.training.schedule": null, "gmf.model.embedding_dim": null}',
     *("--storage.heartbeat-seconds=1", "--storage.grace-seconds=3"),

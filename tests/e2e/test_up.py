@@ -207,7 +207,8 @@ def test_after_a_kill_of_everything_the_same_command_starts_it(one: Machine) -> 
 
 
 def test_down_ends_a_flow_run_that_says_so_and_leaves_nothing_running(one: Machine) -> None:
-    long = 'settings={"seed": 1, "gmf": {"training": {"max_epochs": 1000, "patience": 1000}}}'
+    unhurried = '"hardware": {"compile": false}'
+    long = f'settings={{"seed": 1, "gmf": {{"training": {{"max_epochs": 1000, "patience": 1000}}}}, {unhurried}}}'
     done = one.run("prefect", "--no-prompt", "deployment", "run", "retrain/ml-100k", "-p", long)
     assert done.returncode == 0, done.stdout + done.stderr
     wait_until(lambda: "training gmf" in one.log().read_text().partition("seed 1")[2], one.log())

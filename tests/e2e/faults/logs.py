@@ -33,6 +33,7 @@ def tiny(dataset: str, log: Path, seed: int = 0, **changes: Any) -> dict[str, An
         "source": {"path": str(log)},
         "seed": seed,
         "settings": "defaults",
+        "hardware": {"compile": False},  # torch's steps: a training lasts long enough for a fault to meet it
         "baselines": {"item_knn": {"enabled": False}, "ials": {"enabled": False}},
         "gmf": short,
         "mlp": layers,
