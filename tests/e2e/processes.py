@@ -33,7 +33,7 @@ QUICK = [  # as options of `python -m flows.retrain`
     for name, value in flatten(QUICK_SETTINGS).items()
 ]
 
-UNHURRIED = "--hardware.compile=false"  # torch's steps: a training lasts long enough to be stopped in it
+UNHURRIED = "--no-hardware.compile"  # torch's steps: a training lasts long enough to be stopped in it
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
