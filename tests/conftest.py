@@ -31,7 +31,9 @@ def movielens() -> Path:
 def workspace(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty folder to work in, with a cache of its own that has MovieLens-100K."""
     folder = tmp_path_factory.mktemp("workspace")
-    shutil.copytree(movielens / "movielens", folder / "cache" / "movielens")
+    for name in ("movielens", "native"):  # compiled steps, if a test has compiled them already
+        if (movielens / name).exists():
+            shutil.copytree(movielens / name, folder / "cache" / name)
     before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder / "cache"))
