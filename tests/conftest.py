@@ -33,7 +33,8 @@ def workspace(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("workspace")
     for name in ("movielens", "native"):  # compiled steps, if a test has compiled them already
         if (movielens / name).exists():
-            shutil.copytree(movielens / name, folder / "cache" / name)
+            half_written = shutil.ignore_patterns(".*")  # by another process of the tests
+            shutil.copytree(movielens / name, folder / "cache" / name, ignore=half_written)
     before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder / "cache"))
