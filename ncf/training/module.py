@@ -112,7 +112,7 @@ class NCFModule(pl.LightningModule):
         except ConfigError as error:
             if self.hardware.compile:
                 raise
-            logger.info("training without compiled steps, many times slower: %s", error)
+            logger.warning("training without compiled steps, many times slower: %s", error)
             return False
         return True
 
