@@ -100,7 +100,7 @@ class NCFModule(pl.LightningModule):
         )
         self.ranker = HoldoutRanker(self.data, "validation", device, memory_mb=self.hardware.scoring_memory_mb)
         self._loss_of: Callable[[Step | Block], Tensor] = self._step_loss
-        if self.hardware.compile and not self._makesnative_steps:
+        if self.hardware.compile and not self._makes_native_steps:
             self._loss_of = torch.compile(self._step_loss, dynamic=True)
 
     def _compiles(self) -> bool:
@@ -117,7 +117,7 @@ class NCFModule(pl.LightningModule):
         return True
 
     @property
-    def _makesnative_steps(self) -> bool:
+    def _makes_native_steps(self) -> bool:
         return (
             self._native_threads is not None
             and isinstance(self.batches, TrainingBatches)
@@ -152,7 +152,7 @@ class NCFModule(pl.LightningModule):
 
     @override
     def on_train_start(self) -> None:
-        if self._makesnative_steps:
+        if self._makes_native_steps:
             assert isinstance(self.batches, TrainingBatches) and self._native_threads is not None
             wrapped: Any = self.optimizers()
             size = self.batches.positives_per_step
