@@ -59,7 +59,7 @@ mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 optuna: PORT := $(if $(filter file,$(origin PORT)),8080,$(PORT))
 optuna: .venv/.installed ## open optuna-dashboard on the studies (PORT=8080)
 	@echo "Optuna's dashboard: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
-	@$(BIN)/python -m flows.dashboard $(PORT)
+	@$(BIN)/python -m flows.tune.dashboard $(PORT)
 
 up: .venv/.installed ## start an MLflow server, a Prefect server and a worker on this machine; settings: ARGS="--prefect-port 4201"
 	@$(BIN)/python -m flows.up up $(ARGS)

@@ -10,12 +10,11 @@ import pandas as pd
 from benchmarks.synthetic import synthetic_log
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
-from ncf.data.sources.config import PaperSource
-from ncf.data.sources.paper import ENDINGS, load_paper
 from ncf.data.split import Pairs
-from ncf.data.splits.choose import split_interactions
-from ncf.data.splits.leave_one_out import leave_one_out
+from ncf.data.splits import leave_one_out, split_interactions
 from ncf.errors import DataError
+from ncf.ingest.config import PaperSource
+from ncf.ingest.paper import ENDINGS, load_paper
 
 ROOT = Path(__file__).resolve().parents[1]
 ML_1M_VARIABLE = "NCF_ML_1M"

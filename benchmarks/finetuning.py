@@ -14,11 +14,11 @@ from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
-from ncf.data.sources.config import MovieLensSource
-from ncf.data.sources.load import load_ratings
-from ncf.data.splits.leave_one_out import leave_one_out
+from ncf.data.splits import leave_one_out
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.files import write_json
+from ncf.ingest.config import MovieLensSource
+from ncf.ingest.load import load_ratings
 from ncf.models.build import build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP

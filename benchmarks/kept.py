@@ -11,8 +11,7 @@ from tqdm import tqdm
 from benchmarks.bench import Answer, Bench, Job
 from ncf import __version__
 from ncf.content import content_key
-from ncf.data.sources.cache import cache_dir
-from ncf.files import new_file, read_json, write_json
+from ncf.files import cache_dir, new_file, read_json, write_json
 
 
 def kept_folder() -> Path:

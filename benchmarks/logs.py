@@ -8,7 +8,7 @@ import pyarrow.csv
 
 from benchmarks.datasets import Shape
 from benchmarks.synthetic import synthetic_log
-from ncf.data.ratings import COLUMNS
+from ncf.data.columns import COLUMNS
 
 ID_STEP = 3  # ids of real logs have gaps
 FIRST_TIME, SECONDS = 789_652_009, 780_000_000  # MovieLens 25M: January 1995 to November 2019

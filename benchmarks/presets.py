@@ -1,7 +1,7 @@
 """Write what the searches of benchmarks.quality found as presets: `python -m benchmarks.presets`.
 
-What has not been searched yet is searched first (hours). The files are flows/presets/ml-100k.json and ml-1m.json, which
-`make retrain` takes its settings from.
+What has not been searched yet is searched first (hours). The files are ml-100k.json and ml-1m.json in
+flows/retrain/presets/, which `make retrain` takes its settings from.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from benchmarks.datasets import ROOT
 from benchmarks.figures.quality.plan import Plan, searched_kinds
 from benchmarks.figures.quality.table import plan
 from benchmarks.ours.logs import ML_1M, ML_100K
-from flows.presets import FOLDER, Preset
+from flows.retrain.resolve_settings import FOLDER, Preset
 from ncf.files import new_file
 
 LOGS = {ML_100K: "split by leave-one-out", ML_1M: "with the paper's own split"}
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--only", choices=list(LOGS), action="append", help="one data set; repeatable")
     bench = Bench(Sizes())
     for log in parser.parse_args().only or LOGS:
-        write(preset_of(bench, plan(bench, log, "full")), ROOT / "flows" / FOLDER / f"{log}.json")
+        write(preset_of(bench, plan(bench, log, "full")), ROOT / "flows" / "retrain" / FOLDER / f"{log}.json")
 
 
 def preset_of(bench: Bench, todo: Plan) -> Preset:

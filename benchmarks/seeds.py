@@ -18,15 +18,15 @@ from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
-from ncf.data.sources.config import MovieLensSource
-from ncf.data.sources.load import load_ratings
-from ncf.data.splits.leave_one_out import leave_one_out
+from ncf.data.splits import leave_one_out
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.promotion import gain_over
 from ncf.evaluation.promotion_config import PromotionConfig
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.files import write_json
+from ncf.ingest.config import MovieLensSource
+from ncf.ingest.load import load_ratings
 from ncf.models.build import build_model
 from ncf.training.fit import fit
 

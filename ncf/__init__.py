@@ -37,16 +37,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ncf.data.pipeline import prepare_ratings
     from ncf.data.prepared import PreparedData
     from ncf.data.ratings import Ratings
-    from ncf.data.sources.load import load_ratings
-    from ncf.data.sources.movielens import load_items
     from ncf.errors import NCFError
     from ncf.evaluation.baselines import ItemKNN, Popularity
     from ncf.evaluation.evaluate import evaluate
-    from ncf.notebook.compare import compare
-    from ncf.notebook.train import Trained, train
+    from ncf.ingest.load import load_ratings
+    from ncf.ingest.movielens import load_items
+    from ncf.notebook import Trained, compare, train
+    from ncf.prepare import prepare_ratings
     from ncf.serving.bundle import Bundle
     from ncf.serving.catalogue import Catalogue
     from ncf.serving.recommender import Recommender
@@ -80,13 +79,13 @@ _HOMES = {
     "PreparedData": "ncf.data.prepared",
     "Ratings": "ncf.data.ratings",
     "Recommender": "ncf.serving.recommender",
-    "Trained": "ncf.notebook.train",
-    "compare": "ncf.notebook.compare",
+    "Trained": "ncf.notebook",
+    "compare": "ncf.notebook",
     "evaluate": "ncf.evaluation.evaluate",
-    "load_items": "ncf.data.sources.movielens",
-    "load_ratings": "ncf.data.sources.load",
-    "prepare_ratings": "ncf.data.pipeline",
-    "train": "ncf.notebook.train",
+    "load_items": "ncf.ingest.movielens",
+    "load_ratings": "ncf.ingest.load",
+    "prepare_ratings": "ncf.prepare",
+    "train": "ncf.notebook",
 }
 
 if not TYPE_CHECKING:  # else every misspelt name would pass

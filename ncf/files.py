@@ -1,5 +1,6 @@
 """Files and folders that are either wholly there or not at all."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import platformdirs
 
 
 @contextmanager
@@ -53,3 +56,51 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+SUMS = "SHA256SUMS"
+
+
+def write_sums(folder: Path) -> None:
+    """Write the sums of all files of a folder."""
+    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
+    text = "".join(f"{_sum_of(path)}  {path.name}\n" for path in files)
+    (folder / SUMS).write_text(text, encoding="ascii")
+
+
+def sum_of_sums(folder: Path) -> str:
+    """The sum that stands for the whole folder, hexadecimal.
+
+    Raises:
+        OSError: the file with the sums is not there.
+    """
+    return _sum_of(folder / SUMS)
+
+
+def check_sums(folder: Path, names: tuple[str, ...]) -> None:
+    """Make sure that each of these files is as it was when the sums were written.
+
+    Raises:
+        OSError: a file, or that with the sums, is not there.
+        ValueError: a file is another, or the sums are not of exactly these files.
+    """
+    *lines, end = (folder / SUMS).read_bytes().decode("ascii").split("\n")
+    sums = {name: told for told, _, name in (line.partition("  ") for line in lines)}
+    if sorted(sums) != sorted(names) or len(lines) != len(sums) or end:
+        raise ValueError(f"{SUMS} is about {', '.join(sorted(sums)) or 'nothing'}, not about {', '.join(names)}")
+    for name in names:
+        if (found := _sum_of(folder / name)) != sums[name]:
+            raise ValueError(f"{name} has the SHA-256 sum {found}, not {sums[name]}: damaged, or of another bundle")
+
+
+def _sum_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+CACHE_VARIABLE = "NCF_CACHE_DIR"
+
+
+def cache_dir() -> Path:
+    """Folder for downloads and prepared data: $NCF_CACHE_DIR, or the system's place for caches."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("ncf")).expanduser().absolute()

@@ -1,8 +1,11 @@
 """Where to compute, as settings."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
+import torch
 from pydantic import Field
 
 from ncf.config import Settings
@@ -62,3 +65,14 @@ class HardwareConfig(Settings):
     def scoring_threads(self) -> int:
         """CPU threads of evaluation and recommendation."""
         return self.threads or 1
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Compute with so many threads, and put the number back that was there."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -9,9 +9,9 @@ import hypothesis
 import pytest
 import torch
 
-from ncf.data.sources.cache import CACHE_VARIABLE, cache_dir
-from ncf.data.sources.config import MovieLensSource
-from ncf.data.sources.load import load_ratings
+from ncf.files import CACHE_VARIABLE, cache_dir
+from ncf.ingest.config import MovieLensSource
+from ncf.ingest.load import load_ratings
 from tests.postgres import Postgres, running_postgres
 
 os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "TQDM_DISABLE": "1"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))

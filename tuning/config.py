@@ -81,7 +81,7 @@ class StorageConfig(Settings):
     @field_validator("url")
     @classmethod
     def _url_without_password(cls, url: str | None) -> str | None:
-        from ncf.data.sources.database import check_public_url  # late: it brings SQLAlchemy
+        from ncf.ingest.checks import check_public_url  # late: it brings SQLAlchemy
 
         # raises ConfigError, which pydantic lets through; a ValueError it prints with the URL
         check_public_url(url, WHERE_PASSWORDS_GO)

@@ -11,11 +11,11 @@ from ncf.errors import ModelError
 from ncf.evaluation.comparison import paired_difference
 from ncf.evaluation.metrics import Mean, Values, mean_with_interval
 from ncf.evaluation.ranking import HoldoutRanker
-from ncf.threads import torch_threads
+from ncf.hardware import torch_threads
 from ncf.training.fit import fit
 from ncf.training.module import monitored
-from tuning.models import initial_model, trained_parts
 from tuning.observer import Recipe
+from tuning.parts import initial_model, trained_parts
 from tuning.problem import Problem
 
 

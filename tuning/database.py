@@ -1,4 +1,4 @@
-"""The database of the studies: made once, checked before it is written to, and its errors in our words."""
+"""What can go wrong with a study."""
 
 import hashlib
 import logging
@@ -16,12 +16,16 @@ from optuna.storages import RDBStorage
 from sqlalchemy import URL, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from ncf.data.sources.cache import cache_dir
-from ncf.data.sources.database import connect_args, open_engine, parse_url, place, scrub, with_installed_driver
-from ncf.errors import ConfigError
-from ncf.files import new_file
+from ncf.errors import ConfigError, NCFError
+from ncf.files import cache_dir, new_file
+from ncf.ingest.checks import parse_url
+from ncf.ingest.database import connect_args, open_engine, place, scrub, with_installed_driver
 from tuning.config import StorageConfig
-from tuning.errors import StudyError
+
+
+class StudyError(NCFError):
+    """A study, or the database it is in, can't be used."""
+
 
 OPTUNA_TABLES = frozenset({"studies", "trials", "version_info"})
 ATTEMPTS = 8  # of making the tables, while other machines make them too
@@ -93,7 +97,7 @@ def quiet_optuna() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="PedAnova")  # it takes a target for a cost: see `tuning.plots`
+            warnings.filterwarnings("ignore", message="PedAnova")  # it takes a target for a cost: see `tuning.summary`
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -12,8 +12,8 @@ from ncf.errors import ModelError
 from ncf.training.fit import Training, fit
 from ncf.training.module import NCFModule, monitored
 from tuning.database import Database
-from tuning.models import Parts, initial_model
 from tuning.observer import Recipe
+from tuning.parts import Parts, initial_model
 from tuning.problem import Problem
 
 

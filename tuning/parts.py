@@ -4,23 +4,25 @@ import logging
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf import __version__
-from ncf.config import GMFRecipe, MLPRecipe
+from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
 from ncf.content import content_key
 from ncf.data.prepared import PreparedData
-from ncf.data.sources.cache import cache_dir
-from ncf.files import new_folder, read_json, write_json
+from ncf.files import cache_dir, check_sums, new_folder, read_json, write_json, write_sums
 from ncf.hardware import HardwareConfig
-from ncf.models.build import build_model
+from ncf.models.build import Model, build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
-from ncf.serving.sums import check_sums, write_sums
+from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
+from tuning.observer import Recipe
+from tuning.problem import Problem
 
 logger = logging.getLogger(__name__)
 
@@ -121,3 +123,24 @@ def _read(entry: Path, recipe: GMFRecipe | MLPRecipe, data: PreparedData) -> Par
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         logger.warning("the cached part %s is damaged (%s); it is trained again", entry, str(error)[:200])
         return None
+
+
+Parts: TypeAlias = tuple[GMF, MLP]
+
+
+def trained_parts(problem: Problem, seed: int) -> Parts | None:
+    """What neumf-pretrained starts from, from the cache or trained now; None for the other models."""
+    if problem.parts is None:
+        return None
+    gmf, mlp = (trained_part(recipe, problem.data, seed, problem.hardware).model for recipe in problem.parts)
+    assert isinstance(gmf, GMF)
+    assert isinstance(mlp, MLP)
+    return gmf, mlp
+
+
+def initial_model(problem: Problem, recipe: Recipe, seed: int, parts: Parts | None) -> Model:
+    """A model of the recipe with its initial values; the parts are copied."""
+    if isinstance(recipe, PretrainedRecipe):
+        assert parts is not None
+        return NeuMF.from_pretrained(*parts, recipe.alpha)
+    return build_model(recipe.model, problem.data.num_users, problem.data.num_items, seed)

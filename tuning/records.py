@@ -1,15 +1,66 @@
-"""What ncf notes on Optuna's trials, and trials read back as outcomes."""
+"""How long a study has run: interruptions are not counted, and trials side by side are counted once."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from optuna import Trial
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.minutes import Interval
 from tuning.observer import State, TrialOutcome
-from tuning.ranges import Range
-from tuning.suggest import from_params
+from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, label_of
+
+Interval = tuple[float, float]
+
+
+def minutes_used(intervals: Iterable[Interval]) -> float:
+    """Minutes covered by at least one of the intervals.
+
+    Args:
+        intervals: begin and end of each trial, in seconds since any common moment, in any order. One that ends before
+            it begins (clocks of two machines) covers nothing.
+    """
+    covered, reached = 0.0, float("-inf")
+    for begin, end in sorted(intervals):
+        covered += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return covered / 60
+
+
+def suggest(trial: Trial, space: Mapping[str, Range]) -> dict[str, Value]:
+    """The trial's value for each searched setting: queued, learned or drawn."""
+    return from_params({name: _suggest(trial, name, range_) for name, range_ in space.items()}, space)
+
+
+def to_params(values: Mapping[str, Value], space: Mapping[str, Range]) -> dict[str, Any]:
+    """Values as Optuna queues and keeps them."""
+    return {name: _label(v) if isinstance(space[name], Choices) else v for name, v in values.items()}
+
+
+def from_params(params: Mapping[str, Any], space: Mapping[str, Range]) -> dict[str, Value]:
+    """Values of what Optuna kept."""
+    return {name: _value(space[name], param) for name, param in params.items() if name in space}
+
+
+def _suggest(trial: Trial, name: str, range_: Range) -> Any:
+    match range_:
+        case FloatRange():
+            return trial.suggest_float(name, range_.low, range_.high, log=range_.log)
+        case IntRange():
+            return trial.suggest_int(name, range_.low, range_.high, step=range_.step, log=range_.log)
+        case Choices():
+            return trial.suggest_categorical(name, [_label(choice) for choice in range_.choices])
+
+
+def _label(value: Value) -> str:
+    return value if isinstance(value, str) else label_of(value)
+
+
+def _value(range_: Range, param: Any) -> Value:
+    if isinstance(range_, Choices):
+        return next(choice for choice in range_.choices if _label(choice) == param)
+    return param  # type: ignore[no-any-return]  # a number, as it was suggested
+
 
 BEGAN, ENDED = "began", "ended"  # seconds since 1970, UTC
 EPOCHS, BEST_EPOCH, SECONDS, REASON, INTERRUPTED = "epochs", "best_epoch", "seconds", "reason", "interrupted"

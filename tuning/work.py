@@ -13,13 +13,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ncf.errors import ConfigError, ModelError, NCFError
 from tuning.config import BudgetConfig
-from tuning.errors import StudyError
-from tuning.minutes import minutes_used
-from tuning.models import Parts, trained_parts
+from tuning.database import StudyError
 from tuning.objective import Reporter, train, values_to_tell
 from tuning.observer import Observer, Silent, TrialOutcome, TrialStart
+from tuning.parts import Parts, trained_parts
 from tuning.problem import Problem
-from tuning.process import beating, this_process
 from tuning.ranges import Value
 from tuning.records import (
     BEGAN,
@@ -32,13 +30,23 @@ from tuning.records import (
     SECONDS,
     duplicates,
     interval_of,
+    minutes_used,
     outcome_of,
     places,
+    suggest,
 )
-from tuning.recovery import dead_trials, next_grid_point, queue_base, queue_grid_point, recover, requeue
+from tuning.recovery import (
+    beating,
+    dead_trials,
+    next_grid_point,
+    queue_base,
+    queue_grid_point,
+    recover,
+    requeue,
+    this_process,
+)
 from tuning.space import with_values
 from tuning.study import StudyHandle
-from tuning.suggest import suggest
 
 FAILURES = 3  # as many at the beginning, and nothing else: then something is wrong with all of them
 LONGEST_REASON = 1000

@@ -18,8 +18,8 @@ from benchmarks.bench import QUICK, Answer, Bench
 from benchmarks.datasets import ROOT
 from benchmarks.ours.serving import DATASET, NAME
 from benchmarks.table import Row
-from flows.registered import CHAMPION
-from flows.store import URI_VARIABLE, connect
+from flows.registry.alias import CHAMPION
+from flows.tracking.store import URI_VARIABLE, connect
 
 CONNECTIONS = 8
 REFRESH_SECONDS = 1.0

@@ -8,10 +8,10 @@ from benchmarks.children import largest_child
 from benchmarks.datasets import Shape
 from benchmarks.logs import write_log
 from ncf.data.config import DataConfig, EngineConfig
-from ncf.data.pipeline import prepare_ratings, prepare_source
-from ncf.data.sources.config import FileSource
-from ncf.data.sources.load import load_ratings
 from ncf.data.storage import save_prepared
+from ncf.ingest.config import FileSource
+from ncf.ingest.load import load_ratings
+from ncf.prepare import prepare_ratings, prepare_source
 
 
 def make_log(job: dict[str, Any]) -> dict[str, Any]:

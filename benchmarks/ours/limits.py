@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ncf.models.linear import linear
+from ncf.models.layers import linear
 
 TRIES = 7
 LAYER_ROWS, LAYER_WIDTH = 2048, 128  # of a tower's layer in one step

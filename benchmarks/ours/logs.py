@@ -3,12 +3,12 @@
 from benchmarks.datasets import SMALL, load, paper_prefix
 from ncf.data.config import DataConfig
 from ncf.data.interactions import to_interactions
-from ncf.data.pipeline import prepare_ratings
 from ncf.data.prepared import PreparedData, prepare
-from ncf.data.sources.config import MovieLensSource, PaperSource
-from ncf.data.sources.load import load_ratings
-from ncf.data.sources.paper import load_paper
-from ncf.data.splits.choose import split_interactions
+from ncf.data.splits import split_interactions
+from ncf.ingest.config import MovieLensSource, PaperSource
+from ncf.ingest.load import load_ratings
+from ncf.ingest.paper import load_paper
+from ncf.prepare import prepare_ratings
 
 ML_1M, ML_100K, MADE_UP = "ml-1m", "ml-100k", "made-up"
 

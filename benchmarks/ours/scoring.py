@@ -12,11 +12,11 @@ from benchmarks.datasets import Shape, load
 from benchmarks.ours.training import build
 from ncf.config import NeuMFConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.sampler import draw_candidates
-from ncf.data.unseen import UnseenItems
 from ncf.evaluation.metrics import mean_with_interval
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
 from ncf.models.build import Model
+from ncf.sampling.sampler import draw_candidates
+from ncf.sampling.unseen import UnseenItems
 from ncf.serving.batch.config import FileOutput
 from ncf.serving.batch.files import FileTarget
 from ncf.serving.batch.lists import Lists

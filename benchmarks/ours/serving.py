@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets import Shape, load
-from flows import registry
-from flows.store import URI_VARIABLE
-from flows.tracking import ModelRun, Tracker
-from flows.weights import BUNDLE
+from flows.registry import models as registry
+from flows.registry.alias import BUNDLE
+from flows.tracking.store import URI_VARIABLE
+from flows.tracking.tracking import ModelRun, Tracker
 from ncf.config import GMFConfig, GMFTraining, NeuMFConfig, NeuMFTraining, TrainingConfig
 from ncf.hardware import HardwareConfig
 from ncf.models.build import build_model

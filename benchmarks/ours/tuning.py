@@ -10,10 +10,10 @@ from pytorch_lightning.loggers import Logger
 
 from ncf.config import GMFRecipe
 from ncf.data.config import DataConfig, FilterConfig
-from ncf.data.pipeline import prepare_ratings
-from ncf.data.sources.config import MovieLensSource
-from ncf.data.sources.load import load_ratings
 from ncf.hardware import HardwareConfig
+from ncf.ingest.config import MovieLensSource
+from ncf.ingest.load import load_ratings
+from ncf.prepare import prepare_ratings
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig
 from tuning.observer import TrialOutcome, TrialStart
 from tuning.problem import Problem

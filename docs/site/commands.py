@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flows import cli, subcommands
-from flows.backtest_settings import BacktestSettings
+from flows.backtest.settings import BacktestSettings
 from flows.backup import __main__ as backup
-from flows.backup.settings import BackupSettings, RestoreSettings
-from flows.monitor_settings import MonitorSettings
-from flows.recommend_settings import RecommendSettings
-from flows.registry_command import RegistrySettings
-from flows.registry_settings import LogSettings, PromoteSettings, RollbackSettings
-from flows.serve import ServeSettings
-from flows.settings import DataSettings, RetrainSettings
-from flows.tune_settings import TuneSettings
+from flows.backup.copy import BackupSettings, RestoreSettings
+from flows.cli import options as cli
+from flows.cli import subcommands
+from flows.monitor.settings import MonitorSettings
+from flows.prepare.settings import DataSettings
+from flows.recommend.settings import RecommendSettings
+from flows.registry.command import RegistrySettings
+from flows.registry.settings import LogSettings, PromoteSettings, RollbackSettings
+from flows.retrain.settings import RetrainSettings
+from flows.serve.service import ServeSettings
+from flows.tune.settings import TuneSettings
 from flows.up import __main__ as up
 from flows.up.settings import DownSettings, LogsSettings, StatusSettings, UpSettings
 from ncf.config import Settings

@@ -8,7 +8,7 @@ import yaml
 
 from docs.site.commands import COMMANDS
 from docs.site.links import REPOSITORY
-from flows.automations import RULES
+from flows.automations.apply import RULES
 
 HEAD = """# Flows and deployments
 

@@ -15,10 +15,10 @@ from mlflow.entities import Run
 
 from docs.site import blocks
 from docs.site.links import REPOSITORY
-from flows.keys import COLUMNS
-from flows.pictures import COLOURS, GREY, LABEL, new_figure, plain
-from flows.report import Report
-from flows.store import tracking_uri
+from flows.charts.pictures import COLOURS, GREY, LABEL, new_figure, plain
+from flows.retrain.report import Report
+from flows.tracking.keys import COLUMNS
+from flows.tracking.store import tracking_uri
 
 DATASET = "ml-100k"
 IMAGES = REPOSITORY / "docs" / "images"

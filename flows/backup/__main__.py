@@ -5,11 +5,8 @@ from collections.abc import Sequence
 
 from pydantic_settings import CliSubCommand
 
-from flows.backup.copy import backup
-from flows.backup.manifest import Manifest
-from flows.backup.restore import restore
-from flows.backup.settings import BackupSettings, RestoreSettings
-from flows.subcommands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, fail, parse
+from flows.backup.copy import BackupSettings, Manifest, RestoreSettings, backup, restore
+from flows.cli.subcommands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, fail, parse
 from ncf.config import Settings
 from ncf.errors import NCFError
 

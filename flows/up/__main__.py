@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pydantic_settings import CliSubCommand
 from rich.console import Console
 
-from flows.subcommands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, fail, parse
-from flows.up.commands import down, logs, status
+from flows.cli.subcommands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, fail, parse
+from flows.up.commands import down, logs, status, up
 from flows.up.settings import DownSettings, LogsSettings, StatusSettings, UpSettings
-from flows.up.starting import up
 from ncf.config import Settings
 from ncf.errors import NCFError
 

@@ -1,19 +1,169 @@
-"""`status`, `down` and `logs`."""
+"""`up`: start what does not run, set the Prefect server up, and wait until everything is healthy."""
 
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
-from flows.up.clients import remove_addresses
 from flows.up.health import Health
-from flows.up.leftovers import end, flow_runs, leftovers
-from flows.up.passwords import read_passwords
-from flows.up.programs import MLFLOW, PREFECT, TITLES, WORKER, present_environment
-from flows.up.running import asks_for_passwords, running_settings
-from flows.up.settings import DownSettings, LogsSettings, StatusSettings
-from flows.up.stopped import end_flow_runs, report_stopped
-from flows.up.supervisor import CONFIG, LOGS, Supervisor, tail
+from flows.up.passwords import Passwords, read_passwords, require_passwords
+from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_stopped
+from flows.up.programs import (
+    ACCOUNTS,
+    AUTH_FILE,
+    MLFLOW,
+    PREFECT,
+    TITLES,
+    WORKER,
+    auth_file,
+    environment,
+    present_environment,
+    programs,
+)
+from flows.up.settings import (
+    SETTINGS,
+    DownSettings,
+    LogsSettings,
+    StatusSettings,
+    UpSettings,
+    asks_for_passwords,
+    remove_addresses,
+    running_settings,
+    write_addresses,
+)
+from flows.up.supervisor import CONFIG, LOGS, Supervisor, SupervisorError, check_paths, configuration, tail
 from ncf.errors import ConfigError
+
+LOOK_SECONDS = 0.5  # between two looks whether a server is healthy
+TAIL = 15  # lines of a log that say why it is not
+
+
+def up(settings: UpSettings, console: Console) -> None:
+    """Start what does not run, wait until it is healthy, and say where it is.
+
+    Raises:
+        ConfigError: the address, a port or a password is no good, or the servers run with other settings.
+        SupervisorError: something does not become healthy.
+    """
+    from flows.serve.service import is_loopback  # late: with MLflow it takes seconds
+
+    passwords = read_passwords(present_environment())
+    require_passwords(passwords, settings.host, is_loopback(settings.host))
+    if not is_loopback(settings.host) and not settings.mlflow_names:
+        raise ConfigError("MLflow refuses requests by names that it does not know", do="name them: --mlflow-names")
+    check_paths(settings.run_folder, Path.cwd())
+    variables = environment(settings, passwords, present_environment())
+    supervisor = Supervisor(settings.run_folder)
+    start(supervisor, settings, passwords, variables, console)
+    health = Health(settings, passwords)
+    for name in (MLFLOW, PREFECT):
+        supervisor.start_program(name)
+        wait(supervisor, health, name, console)
+        health.check_passwords(name)
+    set_up(variables, console)
+    supervisor.start_program(WORKER)
+    wait(supervisor, health, WORKER, console)
+    exports = write_addresses(settings, Path.cwd())
+    for line in told(settings, exports, passwords is not None):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def start(
+    supervisor: Supervisor,
+    settings: UpSettings,
+    passwords: Passwords | None,
+    variables: Mapping[str, str],
+    console: Console,
+) -> None:
+    """Start the supervisor, unless it runs with these settings.
+
+    Raises:
+        ConfigError: it runs with others.
+    """
+    wanted = configuration(supervisor.folder, programs(settings, passwords is not None), Path.cwd())
+    kept = supervisor.folder / CONFIG
+    if supervisor.runs():
+        present = kept.read_text(encoding="utf-8")
+        if present != wanted:
+            with_or_without = "with" if asks_for_passwords(present) else "without"
+            raise ConfigError(
+                "the servers of this folder run with other settings",
+                got=f"{running_settings(settings).model_dump_json()}, {with_or_without} passwords",
+                do="repeat those, or: make down, then make up with the new ones",
+            )
+        return
+    check_ports(settings)
+    for folder in (supervisor.folder / LOGS, settings.home / "prefect", settings.home / "artifacts"):
+        folder.mkdir(parents=True, exist_ok=True)
+    supervisor.folder.chmod(0o700)  # the logs are nobody else's to read
+    kept.write_text(wanted, encoding="utf-8")
+    (supervisor.folder / AUTH_FILE).write_text(auth_file(settings), encoding="utf-8")
+    (supervisor.folder / SETTINGS).write_text(settings.model_dump_json() + "\n", encoding="utf-8")
+    if passwords:
+        (settings.home / ACCOUNTS).touch(mode=0o600)  # MLflow would let every account read the passwords' hashes
+    make_database(settings)
+    console.print(f"Starting in {settings.home}", highlight=False, soft_wrap=True)
+    end(leftovers(supervisor.folder))
+    supervisor.start({**variables, **(passwords.for_servers(secrets.token_hex(32)) if passwords else {})})
+
+
+def make_database(settings: UpSettings) -> None:
+    """Make MLflow's database if there is none; it is there whole or not at all, also after a kill."""
+    if not settings.database.exists():
+        from flows.tracking.store import connect  # late: with MLflow it takes seconds
+
+        connect(f"sqlite:///{settings.database}")
+
+
+def wait(supervisor: Supervisor, health: Health, name: str, console: Console) -> None:
+    """Wait until a program is healthy, and show that something happens.
+
+    Raises:
+        SupervisorError: it takes too long, or the supervisor gave it up; the end of its log is told.
+    """
+    began = time.monotonic()
+    with console.status(f"{TITLES[name]} ..."):
+        while not health.check(name) or supervisor.states()[name]["statename"] != "RUNNING":
+            state = supervisor.states()[name]
+            seconds = time.monotonic() - began
+            if state["statename"] == "FATAL" or seconds > health.settings.wait_seconds:
+                log = supervisor.folder / LOGS / f"{name}.log"
+                raise SupervisorError(
+                    f"the {TITLES[name]} is not healthy after {seconds:.0f} seconds; its log ends:\n"
+                    + "\n".join(tail(log, TAIL))
+                    + f"\n{TITLES[name]}",
+                    got=state["spawnerr"] or state["statename"],
+                    do=f"see {log}; the same command goes on",
+                )
+            time.sleep(LOOK_SECONDS)
+    console.print(f"  {TITLES[name]:<15} healthy  ({time.monotonic() - began:.0f} s)", highlight=False)
+
+
+def set_up(variables: Mapping[str, str], console: Console) -> None:
+    """Make work pool, locks, deployments and automations, in a process that has the servers' addresses.
+
+    Raises:
+        SupervisorError: the server does not take them.
+    """
+    began = time.monotonic()
+    command = [sys.executable, "-m", "flows.up.set_up"]
+    with console.status("deployments ..."):
+        done = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SupervisorError("the Prefect server could not be set up", got=(done.stderr + done.stdout).strip()[-2000:])
+    console.print(f"  {'deployments':<15} there    ({time.monotonic() - began:.0f} s)", highlight=False)
+
+
+def told(settings: UpSettings, exports: list[str], with_passwords: bool) -> list[str]:
+    """What the user is told when everything runs."""
+    lines = ["", f"Prefect: {settings.prefect_url}", f"MLflow:  {settings.mlflow_url}"]
+    lines += [f"Passwords: {'asked for' if with_passwords else 'none; only this machine can connect'}", ""]
+    lines += ["In this folder, a retraining now:", *exports]
+    return [*lines, "  .venv/bin/prefect deployment run retrain/ml-100k --watch"]
 
 
 def status(settings: StatusSettings, console: Console) -> bool:

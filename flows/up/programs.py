@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.orchestration.run_flow import HEARTBEAT_SECONDS
 from flows.up.passwords import Passwords
 from flows.up.settings import UpSettings
-from flows.watched import HEARTBEAT_SECONDS
 
 MLFLOW, PREFECT, WORKER = "mlflow", "prefect", "worker"
 TITLES = {MLFLOW: "MLflow server", PREFECT: "Prefect server", WORKER: "worker"}

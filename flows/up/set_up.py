@@ -14,9 +14,9 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
-from flows.automations import make_automations
-from flows.deployed import declared
-from flows.subcommands import EXIT_FAILED, fail
+from flows.automations.apply import make_automations
+from flows.cli.subcommands import EXIT_FAILED, fail
+from flows.orchestration.deployments import declared
 from flows.up.programs import POOL
 from flows.up.supervisor import SupervisorError
 from ncf.errors import NCFError

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from ncf.config import Settings
+from ncf.files import new_file
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 LOG_LINES = 40
@@ -95,3 +96,47 @@ class LogsSettings(FolderSettings):
         description="mlflow, prefect, worker or supervisord; empty: all",
     )
     lines: int = Field(default=LOG_LINES, ge=1, le=1_000_000, description="last lines of each")
+
+
+SETTINGS = "settings.json"
+
+
+def running_settings(settings: FolderSettings) -> UpSettings:
+    """The settings that the servers were started with."""
+    kept = settings.run_folder / SETTINGS
+    return UpSettings.model_validate_json(kept.read_text(encoding="utf-8"))
+
+
+def asks_for_passwords(configuration: str) -> bool:
+    """Whether the servers of a supervisor's configuration have passwords."""
+    return "--app-name basic-auth" in configuration
+
+
+PREFECT_FILE = Path("prefect.toml")  # Prefect's own: it reads it in the folder that a command runs in
+SERVER_FILE = Path("mlruns") / "server"  # ours: flows.tracking.store.server_file
+HEAD = "# Written by make up, removed by make down."
+
+
+def write_addresses(settings: UpSettings, checkout: Path) -> list[str]:
+    """Write both files. Returns what is left for the user to export: nothing, or lines of shell."""
+    mlflow = checkout / SERVER_FILE
+    with new_file(mlflow) as building:
+        building.write_text(f"{settings.mlflow_url}\n", encoding="utf-8")
+    prefect = checkout / PREFECT_FILE
+    if not is_ours(prefect):
+        return [f"export PREFECT_API_URL={settings.prefect_url}/api"]
+    with new_file(prefect) as building:
+        building.write_text(f'{HEAD}\n[api]\nurl = "{settings.prefect_url}/api"\n', encoding="utf-8")
+    return []
+
+
+def remove_addresses(checkout: Path) -> None:
+    """Remove both files; a prefect.toml that somebody wrote stays."""
+    (checkout / SERVER_FILE).unlink(missing_ok=True)
+    if is_ours(checkout / PREFECT_FILE):
+        (checkout / PREFECT_FILE).unlink(missing_ok=True)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is not there, or was written by us."""
+    return not path.exists() or path.read_text(encoding="utf-8", errors="replace").startswith(HEAD)

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from flows.up.leftovers import end, leftovers
+from flows.up.processes import end, leftovers
 from flows.up.programs import FOLDER_VARIABLE
 
 

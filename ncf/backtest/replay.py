@@ -9,18 +9,18 @@ import numpy as np
 
 from ncf.backtest.plan import Window
 from ncf.data.coded import CodedLog
+from ncf.data.columns import TIMESTAMP, USER_ID, Indices
 from ncf.data.config import DataConfig, FilterConfig
+from ncf.data.faults import first_problem
 from ncf.data.filters import filter_within_users
 from ncf.data.ids import id_bytes
-from ncf.data.interactions import Indices
-from ncf.data.pipeline import prepare_ratings
 from ncf.data.prepared import Holdout, PreparedData
-from ncf.data.problems import first_problem
-from ncf.data.ratings import TIMESTAMP, USER_ID, Ratings
+from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
 from ncf.data.split import Pairs, no_pairs
 from ncf.data.times import microseconds_of, time_of
 from ncf.errors import DataError
+from ncf.prepare import prepare_ratings
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncf.data.interactions import Indices, Interactions
+from ncf.data.columns import Indices
+from ncf.data.interactions import Interactions
 from ncf.data.times import Microseconds
 
 DAY = 86_400 * 10**6  # microseconds

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ncf.data.columns import Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import id_bytes
-from ncf.data.interactions import Ids, Indices
-from ncf.data.sampler import draw_candidates
 from ncf.data.split import Pairs, Split, joined, no_pairs
-from ncf.data.unseen import UnseenItems
 from ncf.errors import ConfigError
+from ncf.sampling.sampler import draw_candidates
+from ncf.sampling.unseen import UnseenItems
 
 
 @dataclass(frozen=True)

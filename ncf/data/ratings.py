@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
+from ncf.data.columns import TimeUnit
 from ncf.data.faults import Fault, Locate, row_number
-from ncf.data.id_columns import as_ids
-from ncf.data.sources.config import TimeUnit
+from ncf.data.ids import as_ids
 from ncf.data.tally import NOTHING_READ, Tally
 from ncf.data.times import read_times
 from ncf.errors import DataError

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ncf.data.interactions import Indices
+from ncf.data.columns import Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.tally import Tally
 from ncf.data.times import time_of

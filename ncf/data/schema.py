@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaError, SchemaErrors
 
+from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
-from ncf.data.id_columns import are_ids, are_not_empty
-from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID
-from ncf.data.times import IN_RANGE
-from ncf.data.units import LAST_SECOND
+from ncf.data.ids import are_ids, are_not_empty
+from ncf.data.times import IN_RANGE, LAST_SECOND
 from ncf.errors import DataError
 
 LAST_MICROSECOND = LAST_SECOND * 10**6 + 999_999

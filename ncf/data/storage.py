@@ -7,10 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ncf.data.columns import ITEM_ID, TITLE, USER_ID
 from ncf.data.history import EARLY, History
 from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.prepared import Holdout, PreparedData
-from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
 from ncf.data.split import Pairs
 from ncf.errors import DataError
 from ncf.files import new_folder, read_json, write_json

@@ -1,14 +1,92 @@
-"""Everything that is measured of one scorer on one holdout."""
+"""For whom, and for which items, does a model work? The same means over groups of users."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import NDArray
 
+from ncf.data.columns import Indices
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.lists import TopLists, top_items
 from ncf.evaluation.metrics import CUTOFFS, Values, mean_with_interval
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, HoldoutRanker, Ranks, Scorer, SplitName
+
+QUARTERS = 4
+USER_ACTIVITY, ITEM_POPULARITY = "user_activity", "item_popularity"
+
+
+def quantile_groups(counts: Indices, parts: int = QUARTERS) -> Indices:
+    """Group of each value, from 0 upward: as many values in each as ties allow, since equal values stay together.
+
+    Args:
+        counts: int64[U].
+        parts: groups at most; with many equal values there are fewer.
+
+    Returns:
+        int64[U]; none of the groups is empty.
+    """
+    edges = np.unique(np.quantile(counts, np.arange(1, parts) / parts, method="inverted_cdf"))
+    places = np.searchsorted(edges, counts)  # up to and including an edge is below it
+    return np.unique(places, return_inverse=True)[1].astype(np.int64)
+
+
+def group_table(per_user: Mapping[str, Values], data: PreparedData, split: SplitName) -> pd.DataFrame:
+    """Means by the user's activity, and by the held-out item's popularity, both counted in train interactions.
+
+    Args:
+        per_user: values of the evaluated users, in the holdout's order, under their metric keys.
+        data: the prepared data set.
+        split: the holdout that was evaluated.
+
+    Returns:
+        One row a group, the lowest first: grouped_by ("user_activity" or "item_popularity"), group (from 1),
+        from, to (interactions, inclusive), users, and for each key its mean and `_ci95`, half the interval's width.
+    """
+    rows = []
+    for row, members in _groups(data, split):
+        for key, values in per_user.items():
+            row |= mean_with_interval(values[members]).figures(key)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def difference_table(
+    per_model: Mapping[str, Values], reference: Values, data: PreparedData, split: SplitName
+) -> pd.DataFrame:
+    """How much better each model is than a reference, by the groups of `group_table`, paired over their users.
+
+    Args:
+        per_model: one metric's values of the evaluated users, in the holdout's order, by the model's name.
+        reference: the same of what they are compared with.
+        data: the prepared data set.
+        split: the holdout that was evaluated.
+
+    Returns:
+        One row a group and model: model, grouped_by, group, from, to, users, difference, and low and high, its 95 %
+        interval (infinite for a group of one user).
+    """
+    rows = []
+    for row, members in _groups(data, split):
+        for name, values in per_model.items():
+            mean = mean_with_interval(values[members] - reference[members])
+            rows.append({"model": name, **row, "difference": mean.value, "low": mean.low, "high": mean.high})
+    return pd.DataFrame(rows)
+
+
+def _groups(data: PreparedData, split: SplitName) -> Iterator[tuple[dict[str, object], NDArray[np.bool_]]]:
+    """Each group's columns, and which of the holdout's users are in it."""
+    pairs = (data.validation if split == "validation" else data.test).pairs
+    activity = data.user_counts[pairs.users]
+    for name, counts in ((USER_ACTIVITY, activity), (ITEM_POPULARITY, data.item_counts[pairs.items])):
+        groups = quantile_groups(counts)
+        for number in range(int(groups.max()) + 1):
+            inside = counts[groups == number]
+            row: dict[str, object] = {"grouped_by": name, "group": number + 1}
+            row |= {"from": int(inside.min()), "to": int(inside.max()), "users": len(inside)}
+            yield row, groups == number
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ncf.data.interactions import Indices
+from ncf.data.columns import Indices
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.evaluation.metrics import CUTOFFS, Values, unusable_scores

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncf.data.interactions import Indices
+from ncf.data.columns import Indices
 from ncf.errors import ModelError
 
 Values: TypeAlias = NDArray[np.float64]

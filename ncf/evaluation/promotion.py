@@ -7,10 +7,9 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from ncf.data.interactions import Indices
+from ncf.data.columns import Indices
 from ncf.errors import ConfigError
-from ncf.evaluation.challengers import widening_after
-from ncf.evaluation.comparison import paired_difference, signed
+from ncf.evaluation.comparison import paired_difference, signed, widening_after
 from ncf.evaluation.metrics import Mean, Values
 from ncf.evaluation.promotion_config import GuardConfig, PromotionConfig
 

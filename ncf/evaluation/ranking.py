@@ -7,11 +7,11 @@ from typing import Literal, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from ncf.data.interactions import Indices
+from ncf.data.columns import Indices
 from ncf.data.prepared import PreparedData
-from ncf.data.rows import PairRows
 from ncf.evaluation.metrics import CUTOFFS, METRICS, Mean, Values, mean_with_interval, rank_of, unusable_scores
 from ncf.hardware import HardwareConfig
+from ncf.sampling.rows import PairRows
 
 SplitName: TypeAlias = Literal["validation", "test"]
 

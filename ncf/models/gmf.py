@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ncf.models import initial
-from ncf.models.alike import product
+from ncf.models import table as initial
+from ncf.models.layers import product
 
 
 class GMF(nn.Module):

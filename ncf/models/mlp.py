@@ -7,10 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ncf.models import initial
-from ncf.models.alike import COLUMNS, padded, product, tiles_of
-from ncf.models.dropout import Dropout
-from ncf.models.linear import linear
+from ncf.models import table as initial
+from ncf.models.layers import COLUMNS, Dropout, linear, padded, product, tiles_of
 from ncf.models.table import Table, lookup
 
 TILE = 2**19  # hidden units of a layer that score_all holds at once: 2 MB, which stay in a CPU's cache

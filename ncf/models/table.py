@@ -1,5 +1,6 @@
 """An embedding table with a faster backward pass for large batches."""
 
+import math
 from typing import Any
 
 import torch
@@ -64,3 +65,25 @@ class _Lookup(torch.autograd.Function):
 def added(values: Tensor, rows: Tensor, size: int) -> Tensor:
     """Values float[B, D] of rows int64[B], added up by row: float[size, D]."""
     return values.new_zeros(size, values.shape[1]).index_add_(0, rows, values)
+
+
+EMBEDDING_STD = 0.01  # the paper's Gaussian, section 4.1
+
+
+def embedding(num_rows: int, dim: int, generator: torch.Generator) -> Table:
+    """A table [num_rows, dim] drawn from N(0, 0.01)."""
+    return Table(num_rows, dim, _weight=torch.randn(num_rows, dim, generator=generator) * EMBEDDING_STD)
+
+
+def hidden_layer(width_in: int, width_out: int, generator: torch.Generator) -> nn.Linear:
+    """A linear layer, Glorot uniform with zero bias, as the authors' code has it."""
+    layer = nn.utils.skip_init(nn.Linear, width_in, width_out)  # nn.Linear's own values come from the global generator
+    nn.init.xavier_uniform_(layer.weight, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def head(width_in: int, fan_in: int, generator: torch.Generator) -> Tensor:
+    """An output vector h [width_in], LeCun uniform for `fan_in` inputs, as the authors' code has it."""
+    limit = math.sqrt(3 / fan_in)
+    return (torch.rand(width_in, generator=generator) * 2 - 1) * limit

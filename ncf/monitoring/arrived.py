@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from ncf.data.coded import CodedLog
+from ncf.data.columns import ITEM_ID, USER_ID, Ids, Indices
 from ncf.data.ids import kind_of
-from ncf.data.interactions import Ids, Indices
-from ncf.data.ratings import ITEM_ID, USER_ID
 from ncf.data.times import Microseconds
 from ncf.serving.bundle import Bundle
 
@@ -108,3 +108,33 @@ def _retyped(log: CodedLog, bundle: Bundle) -> tuple[str, ...]:
         ITEM_ID: (kind_of(bundle.item_ids), kind_of(log.item_ids)),
     }
     return tuple(f"{column}: {was}, now {now}" for column, (was, now) in kinds.items() if was != now)
+
+
+class Newcomers(BaseModel):
+    """New users and items, and how much of what is new they make up.
+
+    Attributes:
+        users, items: that the model does not know.
+        user_share: of the new interactions, those of unknown users, who get popular items.
+        item_share: of the new interactions, those with unknown items, which are never recommended.
+        either_share: of the new interactions, those with an unknown user or item, of which the model can say nothing.
+    """
+
+    users: int
+    items: int
+    user_share: float
+    item_share: float
+    either_share: float
+
+
+def newcomers(arrived: Arrived) -> Newcomers:
+    """Count them; the shares are 0 where nothing is new."""
+    user, item = arrived.users >= arrived.num_users, arrived.items >= arrived.num_items
+    shares = [np.count_nonzero(new) / max(1, len(arrived)) for new in (user, item, user | item)]
+    return Newcomers(
+        users=arrived.new_users,
+        items=arrived.new_items,
+        user_share=shares[0],
+        item_share=shares[1],
+        either_share=shares[2],
+    )

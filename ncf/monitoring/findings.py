@@ -10,8 +10,7 @@ from ncf.data.history import DayCounts
 from ncf.data.times import time_of
 from ncf.monitoring.accuracy import Accuracy, measure_accuracy, next_items
 from ncf.monitoring.activity import Activity, compare_activity
-from ncf.monitoring.arrived import find_arrived
-from ncf.monitoring.newcomers import Newcomers, newcomers
+from ncf.monitoring.arrived import Newcomers, find_arrived, newcomers
 from ncf.monitoring.popularity import Shift, popularity_shift
 from ncf.serving.recommender import Recommender
 

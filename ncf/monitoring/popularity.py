@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from ncf.data.columns import Indices
 from ncf.data.history import History
-from ncf.data.interactions import Indices
 
 Shares = NDArray[np.float64]
 

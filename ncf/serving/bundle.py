@@ -13,16 +13,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf.config import ModelConfig
+from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import decode_ids, encode_ids, kind_of
-from ncf.data.interactions import Ids, Indices
 from ncf.data.prepared import PreparedData
-from ncf.data.ratings import ITEM_ID, TITLE, USER_ID
-from ncf.data.rows import PairRows
 from ncf.errors import ModelError
-from ncf.files import new_folder, read_json, write_json
+from ncf.files import check_sums, new_folder, read_json, write_json, write_sums
 from ncf.models.build import Model, build_model
-from ncf.serving.sums import check_sums, write_sums
+from ncf.sampling.rows import PairRows
 
 FORMAT, WITHOUT_HISTORY = 5, 4  # a champion of the format before goes on serving
 HEADER, USERS, ITEMS, SEEN_ITEMS, WEIGHTS, DAYS = FILES = (

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncf.data.ratings import ITEM_ID, TITLE
+from ncf.data.columns import ITEM_ID, TITLE
 from ncf.errors import ConfigError
 from ncf.models.build import Model
 from ncf.serving.bundle import COUNT, Bundle

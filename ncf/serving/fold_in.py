@@ -11,7 +11,7 @@ from ncf.config import TrainingConfig
 from ncf.models.build import Model
 from ncf.models.table import Table
 from ncf.serving.bundle import Bundle
-from ncf.training.losses import OF_LABELS, OF_ZERO
+from ncf.training.objective import OF_LABELS, OF_ZERO
 
 USER_TABLE = "user_embedding"
 STEPS, EVALUATIONS = 8, 12  # of L-BFGS: they bound the time, and more of them fit what is listed, not what is liked

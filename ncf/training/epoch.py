@@ -1,13 +1,148 @@
-"""From the settings to what an epoch is made of."""
+"""An epoch without sampling: blocks of users, each with every item, so that every unobserved pair is a negative."""
 
-from typing import TypeAlias
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
-from ncf.training.all_pairs import AllPairsBatches
-from ncf.training.batches import TrainingBatches
+from ncf.splitmix import derived_seed
+from ncf.training.batches import SAMPLES_PER_CALL, SHUFFLE_STREAM, TrainingBatches, bounds, no_negatives
+
+PAIRS_PER_BLOCK = 2**17  # forward and backward at once, per process: 30 MB of hidden units in the default tower
+
+
+class Block(NamedTuple):
+    """Some users of one optimizer step, with all items; the loss is the weighted mean over their pairs.
+
+    Attributes:
+        users: int64[B].
+        unobserved: float32[B], weight of each unobserved pair of the user; an observed one weighs 1.
+        totals: float32[B], weight of all pairs of the user.
+        rows, items, labels: int64[P], int64[P], float32[P], the observed pairs: place in `users`, item, label.
+        counted: weight of all pairs of the block; 0 for one user who only keeps a process busy.
+        weight: what the mean over this block weighs in that over its step, times the number of processes.
+        last: whether it ends its optimizer step, to which all blocks since the last one belong.
+        samples: pairs, observed or not.
+    """
+
+    users: Tensor
+    unobserved: Tensor
+    totals: Tensor
+    rows: Tensor
+    items: Tensor
+    labels: Tensor
+    counted: float
+    weight: float
+    last: bool
+    samples: int
+
+
+class AllPairsBatches:
+    """Iterable over one epoch: each user with train positives once, in an order that follows from (seed, epoch).
+
+    Yields lists of blocks that make whole optimizer steps, of about `SAMPLES_PER_CALL` pairs. With several processes
+    every one has a part of each block: together they see what one alone would.
+
+    A user's unobserved pairs weigh `unobserved_weight` each. Left out, they weigh together `num_negatives` for each
+    positive of the user, which is what drawn negatives weigh on average. Observed are the train pairs alone: to spare
+    the held-out ones would tell the model what they are.
+
+    Args:
+        data: the prepared data set, no pair repeated.
+        batch_size: pairs per optimizer step; a step has at least one user.
+        num_negatives: see above.
+        unobserved_weight: see above.
+        seed: seed of shuffling.
+        device: where the tensors are to lie.
+        rank, world_size: which process this is, of how many.
+
+    Raises:
+        DataError: every user has every item, so that there are only positives.
+    """
+
+    def __init__(
+        self,
+        data: PreparedData,
+        batch_size: int,
+        num_negatives: int,
+        unobserved_weight: float | None,
+        seed: int,
+        device: torch.device | str = "cpu",
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        order = np.argsort(data.train.users, kind="stable")
+        labels = np.ones(len(order), dtype=np.float32) if data.labels is None else data.labels[order]
+        counts = data.user_counts
+        unseen = data.num_items - counts
+        if not (unseen[counts > 0] > 0).any():
+            raise no_negatives(data.num_items)
+        each = num_negatives * counts / np.maximum(unseen, 1)
+        unobserved = np.where(unseen > 0, each if unobserved_weight is None else unobserved_weight, 0.0)
+        self.num_items = data.num_items
+        self.users = torch.as_tensor(np.flatnonzero(counts))
+        self.totals = torch.as_tensor(counts + unobserved * unseen)  # float64, on the CPU
+        self.counts = torch.as_tensor(counts)
+        self.users_per_step = max(1, batch_size // data.num_items)
+        self.users_per_block = max(1, PAIRS_PER_BLOCK // data.num_items) * world_size
+        self.steps_per_call = max(1, SAMPLES_PER_CALL // (self.users_per_step * data.num_items))
+        self.seed = seed
+        self.epoch = 0
+        self.rank, self.world_size = rank, world_size
+        self._items = torch.as_tensor(data.train.items[order], device=device)
+        self._labels = torch.as_tensor(labels, device=device)
+        self._offsets = torch.as_tensor(np.cumsum(counts) - counts, device=device)
+        self._counts = self.counts.to(device)
+        self._unobserved = torch.as_tensor(unobserved, dtype=torch.float32, device=device)
+        self._totals = self.totals.to(dtype=torch.float32).to(device)
+
+    @property
+    def counted(self) -> float:
+        """What the blocks' `counted` add up to in one epoch, of all processes."""
+        return float(self.totals[self.users].sum())
+
+    @property
+    def num_samples(self) -> int:
+        """Pairs of one epoch, of all processes."""
+        return len(self.users) * self.num_items
+
+    def __len__(self) -> int:
+        return -(-len(self.users) // (self.steps_per_call * self.users_per_step))
+
+    def __iter__(self) -> Iterator[list[Block]]:
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, SHUFFLE_STREAM, self.epoch))
+        order = self.users[torch.randperm(len(self.users), generator=generator)]
+        for users in order.split(self.steps_per_call * self.users_per_step):
+            yield [block for step in users.split(self.users_per_step) for block in self._blocks(step)]
+
+    def _blocks(self, step: Tensor) -> Iterator[Block]:
+        """This process's parts of one optimizer step."""
+        step_weight = float(self.totals[step].sum())
+        wholes = step.split(self.users_per_block)
+        for place, whole in enumerate(wholes, start=1):
+            start, stop = bounds(len(whole), self.rank, self.world_size)
+            counted = float(self.totals[whole[start:stop]].sum())
+            share = counted * self.world_size / step_weight if len(wholes) > 1 or self.world_size > 1 else 1.0
+            yield self._block(whole[start : max(stop, start + 1)], counted, share, place == len(wholes))
+
+    def _block(self, users: Tensor, counted: float, weight: float, last: bool) -> Block:
+        size = int(self.counts[users].sum())
+        users = users.to(self._items.device)
+        counts = self._counts[users]
+        rows = torch.arange(len(users), device=users.device).repeat_interleave(counts, output_size=size)
+        begin = self._offsets[users] - (
+            counts.cumsum(0) - counts
+        )  # of the user's pairs, less those before in the block
+        places = torch.arange(size, device=users.device) + begin[rows]
+        observed = (rows, self._items[places], self._labels[places])
+        weights = (self._unobserved[users], self._totals[users])
+        return Block(users, *weights, *observed, counted, weight, last, len(users) * self.num_items)
+
 
 Batches: TypeAlias = TrainingBatches | AllPairsBatches
 

@@ -15,14 +15,12 @@ from pytorch_lightning.loggers import Logger
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
-from ncf.hardware import HardwareConfig
+from ncf.hardware import HardwareConfig, torch_threads
 from ncf.models.build import Model
-from ncf.threads import torch_threads
 from ncf.training.best import BestWeights, LastWeights
 from ncf.training.checkpoint import checkpoints, newest_checkpoint, stopped_after
-from ncf.training.hardware import check_hardware
+from ncf.training.devices import Spawned, check_hardware, errors_of_processes, quiet
 from ncf.training.module import NCFModule, monitored
-from ncf.training.processes import Spawned, errors_of_processes, quiet
 from ncf.training.progress import ProgressBar
 
 

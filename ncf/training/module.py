@@ -13,16 +13,15 @@ from typing_extensions import override
 
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.splitmix import derived_seed
 from ncf.errors import ConfigError
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import CUTOFF, STEERING, HoldoutRanker, metric_values
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
-from ncf.training.all_pairs import Block
+from ncf.splitmix import derived_seed
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
-from ncf.training.epoch import Batches, make_batches
+from ncf.training.epoch import Batches, Block, make_batches
 from ncf.training.native.build import library
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss

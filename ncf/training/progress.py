@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 from tqdm import tqdm
 from typing_extensions import override
 
-from ncf.training.all_pairs import Block
 from ncf.training.batches import Step
+from ncf.training.epoch import Block
 from ncf.training.module import NCFModule, monitored
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ncf.data.interactions import Ids
+from ncf.data.columns import Ids
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.models.build import Model

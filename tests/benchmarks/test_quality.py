@@ -19,9 +19,8 @@ from benchmarks.kept import Kept
 from benchmarks.ours import quality
 from benchmarks.ours.baselines import EASE
 from ncf.config import PretrainedRecipe
-from ncf.data.sources.cache import CACHE_VARIABLE
 from ncf.evaluation.ranking import Ranks
-from ncf.files import read_json
+from ncf.files import CACHE_VARIABLE, read_json
 from tests.e2e.processes import REPOSITORY
 from tests.ncf.known import checkerboard, literal_data
 from tuning.space import check_space

@@ -64,7 +64,7 @@ def deployments() -> dict[str, type[Settings]]:
     entries = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
     found = {}
     for entry in entries:
-        flow = Path(entry["entrypoint"].split(":")[0]).stem
+        flow = entry["entrypoint"].rpartition(":")[2]
         name_of_command = f"registry {flow}" if flow == "promote" else flow
         kind = next(command.settings for command in COMMANDS if command.name == name_of_command)
         found[f"{flow}/{entry['name']}"] = kind

@@ -8,8 +8,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from flows.promotion import ChampionMovedError, promote
-from flows.registered import Registry, locked
+from flows.registry.alias import Registry, locked
+from flows.registry.promotion import ChampionMovedError, promote
 from tests.flows.versions import NAME, change
 
 WRITES = ("set_registered_model_tag", "set_registered_model_alias", "update_registered_model")

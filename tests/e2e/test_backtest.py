@@ -11,10 +11,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from flows.replay.report import BacktestReport
-from flows.tracking import Tracker
-from ncf.data.ratings import RATING
-from ncf.data.sources.cache import CACHE_VARIABLE
+from flows.backtest.report import BacktestReport
+from flows.tracking.tracking import Tracker
+from ncf.data.columns import RATING
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import UNHURRIED, environment, python_module, running, wait_until
 from tests.ncf.backtest.logs import colours, log_of
 

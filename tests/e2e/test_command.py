@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import BASELINES, QUICK, RUNS, UNHURRIED, environment, python_module, running, wait_until
 
 

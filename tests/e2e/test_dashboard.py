@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from flows import dashboard
+from flows.tune import dashboard
 from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
 from tests.tuning.small import QUICK, gmf_problem
 from tuning.study import open_study
@@ -27,7 +27,7 @@ def test_it_shows_the_studies_on_this_machine_alone(tmp_path: Path) -> None:
     open_study(url, "board", gmf_problem(), config=QUICK)
     port, log = free_port(), tmp_path / "log"
     env = environment(tmp_path, NCF_STUDY_URL=url)
-    with running(python_module("flows.dashboard", str(port)), tmp_path, env, log):
+    with running(python_module("flows.tune.dashboard", str(port)), tmp_path, env, log):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/studies"), log)
         studies = requests.get(f"http://127.0.0.1:{port}/api/studies", timeout=30).json()["study_summaries"]
     assert [study["study_name"] for study in studies] == ["board"]

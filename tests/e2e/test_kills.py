@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from flows import registry
-from flows.tracking import Tracker
-from ncf.data.sources.cache import CACHE_VARIABLE
+from flows.registry import models as registry
+from flows.tracking.tracking import Tracker
+from ncf.files import CACHE_VARIABLE
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import QUICK, RUNS, environment, python_module, running, wait_until
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import requests
 
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.deploy.compose import read_compose
 from tests.e2e.checkouts import make_checkout
 from tests.e2e.processes import (

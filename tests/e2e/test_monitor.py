@@ -14,15 +14,15 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.events.filters import EventFilter, EventNameFilter
 
-from flows.automation_rules import retrain_after_drift
-from flows.deployed import Deployed
-from flows.drift import DRIFTED, dataset_resource
-from flows.registered import Registry
-from flows.tracking import Tracker
+from flows.automations.rules import retrain_after_drift
+from flows.monitor.drift import DRIFTED, dataset_resource
+from flows.orchestration.deployments import Deployed
+from flows.registry.alias import Registry
+from flows.tracking.tracking import Tracker
 from ncf.data.config import DataConfig
-from ncf.data.pipeline import prepare_source
-from ncf.data.sources.cache import CACHE_VARIABLE
-from ncf.data.sources.config import MovieLensSource
+from ncf.files import CACHE_VARIABLE
+from ncf.ingest.config import MovieLensSource
+from ncf.prepare import prepare_source
 from tests.e2e.processes import (
     REPOSITORY,
     answers,
@@ -99,7 +99,7 @@ def server(workspace: Path) -> Iterator[Server]:
         server.prefect("work-pool", "create", "ncf", "--type", "process")
         server.prefect("deploy", "--all")
         quick = ["--name", "ml-100k", "--pool", "ncf", "--params", json.dumps({"settings": QUICK})]
-        server.prefect("deploy", "flows/retrain.py:retrain", *quick)
+        server.prefect("deploy", "flows/retrain/flow.py:retrain", *quick)
         server.prefect("deployment", "schedule", "pause", "--all")
         worker = python_module("prefect", "worker", "start", "--pool", "ncf")
         stack.enter_context(running(worker, workspace, env, workspace / "worker.log"))

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from flows.promotion import promote, reconcile, rollback
-from flows.promotion_log import Entry, read_log
-from flows.registered import Registry, locked
-from flows.retention import remove_old_weights
-from flows.store import connect
-from ncf.data.sources.cache import CACHE_VARIABLE
+from flows.registry.alias import Registry, locked
+from flows.registry.log import Entry, read_log
+from flows.registry.promotion import promote, reconcile, rollback
+from flows.retrain.promote import remove_old_weights
+from flows.tracking.store import connect
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import (
     QUICK,
     REPOSITORY,

@@ -16,18 +16,9 @@ import pytest
 import requests
 from mlflow import MlflowClient
 
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.docs.pages import PAGES, fences, shell_lines
-from tests.e2e.processes import (
-    QUICK,
-    REPOSITORY,
-    answers,
-    environment,
-    free_port,
-    python_module,
-    running,
-    wait_until,
-)
+from tests.e2e.processes import QUICK, REPOSITORY, answers, environment, free_port, python_module, running, wait_until
 from tests.flows.plays import plays
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import environment, python_module, running, wait_until
 from tests.flows.champions import make_champion
 from tests.ncf.known import random_data

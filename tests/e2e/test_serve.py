@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import requests
 
-from flows.serve import TOKEN_VARIABLE
-from flows.tracking import Tracker
+from flows.serve.service import TOKEN_VARIABLE
+from flows.tracking.tracking import Tracker
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from flows.promotion import promote
-from flows.promotion_log import read_log
-from ncf.data.sources.cache import CACHE_VARIABLE
+from flows.registry.log import read_log
+from flows.registry.promotion import promote
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import (
     QUICK_PARAMETER,
     REPOSITORY,

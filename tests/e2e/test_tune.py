@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import (
     UNHURRIED,
     answers,
@@ -101,7 +101,7 @@ def test_killed_in_the_middle_of_a_trial_the_same_command_goes_on(folder: Path, 
     with running(tune("--budget.trials=3"), folder, env, log) as process:
         wait_until(lambda: is_training(folder, finished=1), log)
         workers = psutil.Process(process.pid).children(recursive=True)
-        workers = [child for child in workers if "flows.worker" in child.cmdline()]
+        workers = [child for child in workers if "flows.tune.worker" in child.cmdline()]
         assert len(workers) == 1
         if whom == "all":
             os.killpg(process.pid, signal.SIGKILL)
@@ -148,7 +148,7 @@ def test_of_two_workers_one_is_killed_and_the_other_takes_over(folder: Path, env
     with running(tune("--budget.trials=5", "--workers=2"), folder, env, log) as process:
         wait_until(lambda: states(folder)["running"] == 2 and is_training(folder, finished=0), log)
         workers = psutil.Process(process.pid).children(recursive=True)
-        workers = [child for child in workers if "flows.worker" in child.cmdline()]
+        workers = [child for child in workers if "flows.tune.worker" in child.cmdline()]
         assert len(workers) == 2
         workers[0].kill()
         assert process.wait(timeout=400) == 0, log.read_text()[-3000:]

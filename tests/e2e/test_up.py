@@ -15,10 +15,10 @@ import requests
 import yaml
 from mlflow import MlflowClient
 
-from flows.up.leftovers import end, flow_runs, leftovers
 from flows.up.passwords import MLFLOW_PASSWORD, MLFLOW_USER, PREFECT
+from flows.up.processes import end, flow_runs, leftovers
 from flows.up.supervisor import PID, Supervisor
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.checkouts import make_checkout
 from tests.e2e.processes import (
     QUICK,

@@ -1,8 +1,8 @@
 """A champion without a training: a bundle in the registry, under the alias."""
 
-from flows import registry
-from flows.registered import CHAMPION
-from flows.tracking import ModelRun, Tracker
+from flows.registry import models as registry
+from flows.registry.alias import CHAMPION
+from flows.tracking.tracking import ModelRun, Tracker
 from ncf.serving.bundle import Bundle
 from tests.flows.registered import log_bundle
 

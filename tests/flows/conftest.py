@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.settings import RetrainSettings
-from flows.store import connect
+from flows.retrain.settings import RetrainSettings
+from flows.tracking.store import connect
 
 SHORT: dict[str, Any] = {"max_epochs": 8, "learning_rate": 0.01, "batch_size": 2048}
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flows.monitor_settings import MonitorSettings
+from flows.monitor.settings import MonitorSettings
 from ncf.config import GMFConfig
 from ncf.data.config import DataConfig
-from ncf.data.pipeline import prepare_source
-from ncf.data.sources.config import FileSource
+from ncf.ingest.config import FileSource
+from ncf.prepare import prepare_source
 from tests.flows.champions import make_champion
 from tests.ncf.serving.bundles import bundle_of
 

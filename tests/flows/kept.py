@@ -6,7 +6,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import Artifact
 
-from flows.store import tracking_uri
+from flows.tracking.store import tracking_uri
 
 
 def runs(parent: str | None = None) -> list[Run]:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from flows import registry
-from flows.registered import CHAMPION
-from flows.tracking import ModelRun, Tracker
-from flows.weights import BUNDLE
+from flows.registry import models as registry
+from flows.registry.alias import BUNDLE, CHAMPION
+from flows.tracking.tracking import ModelRun, Tracker
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from flows.tune_settings import TuneSettings
-from flows.tuned import Gain, Tuned, Tuning
+from flows.tracking.tuned_settings import Gain, Tuned, Tuning
+from flows.tune.settings import TuneSettings
 from tests.flows.conftest import quick
 
 SPACE: dict[str, Any] = {

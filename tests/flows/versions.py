@@ -7,10 +7,9 @@ from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
 
-from flows.promotion import Change
-from flows.registered import Registry
-from flows.store import global_store
-from flows.weights import BUNDLE, LOGGED, WEIGHTS
+from flows.registry.alias import BUNDLE, LOGGED, WEIGHTS, Registry
+from flows.registry.promotion import Change
+from flows.tracking.store import global_store
 
 NAME = "ncf-shop"
 FIGURES = {"challenger": 0.2, "popularity": 0.1}

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from ncf.hardware import HardwareConfig
-from ncf.threads import torch_threads
+from ncf.hardware import HardwareConfig, torch_threads
 
 
 def test_the_number_is_put_back_after_an_error_too() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ncf import __version__
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import QUICK, REPOSITORY, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -95,7 +95,7 @@ def test_a_retraining_runs_from_it(scripts: Path, movielens: Path, tmp_path: Pat
 
 def test_a_preset_is_found_in_it(scripts: Path, tmp_path: Path) -> None:
     code = (
-        "from flows.presets import preset_for; from flows.settings import RetrainSettings;"
+        "from flows.retrain.resolve_settings import preset_for; from flows.retrain.settings import RetrainSettings;"
         "print(preset_for(RetrainSettings(dataset='ml-100k')).dataset)"
     )
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -11,8 +11,7 @@ from ncf.errors import ConfigError, NCFError
 from tests.postgres import Postgres
 from tests.tuning.small import QUICK, sqlite
 from tuning.config import StorageConfig
-from tuning.database import check_database, open_database
-from tuning.errors import StudyError
+from tuning.database import StudyError, check_database, open_database
 
 
 def test_a_new_file_is_made_with_its_folder(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pytorch_lightning.loggers import Logger
 from ncf.errors import ModelError
 from tests.tuning.small import Notes, gmf, gmf_problem, opened, run
 from tuning.config import BudgetConfig, SamplerConfig
-from tuning.errors import StudyError
+from tuning.database import StudyError
 from tuning.observer import TrialStart
 from tuning.ranges import Choices, Range
 from tuning.summary import summarise

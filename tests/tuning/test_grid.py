@@ -1,7 +1,6 @@
 import pytest
 
-from tuning.grid import grid, points_of
-from tuning.ranges import Choices, FloatRange, IntRange, Range
+from tuning.ranges import Choices, FloatRange, IntRange, Range, grid, points_of
 
 
 def test_points_of_a_float_range_are_evenly_apart() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from tuning.minutes import Interval, minutes_used
+from tuning.records import Interval, minutes_used
 
 
 @pytest.mark.parametrize(

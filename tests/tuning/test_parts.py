@@ -13,8 +13,7 @@ from tests.ncf.known import checkerboard
 from tests.ncf.training.learners import same
 from tests.tuning.small import GMF, MLP, QUICK, Notes, gmf, pretrained_problem, sqlite
 from tuning.config import BudgetConfig
-from tuning.models import initial_model, trained_parts
-from tuning.parts import ABOUT, WEIGHTS, part_key, trained_part
+from tuning.parts import ABOUT, WEIGHTS, initial_model, part_key, trained_part, trained_parts
 from tuning.problem import Problem
 from tuning.ranges import FloatRange
 from tuning.study import open_study

@@ -12,9 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tests.tuning.small import QUICK, RATE, Notes, gmf_problem, sqlite
 from tuning.config import BudgetConfig
-from tuning.process import BORN, MACHINE, PID, is_gone, this_process
 from tuning.records import DEATHS, FOLLOWS, INTERRUPTED, QUEUED, REASON, RETRY_OF, duplicates, places
-from tuning.recovery import deaths_of, lost, recover
+from tuning.recovery import BORN, MACHINE, PID, deaths_of, is_gone, lost, recover, this_process
 from tuning.study import StudyHandle, open_study
 from tuning.work import run_trials, unfinished, work_left
 

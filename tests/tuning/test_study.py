@@ -9,7 +9,7 @@ import pytest
 from ncf.errors import NCFError
 from tests.ncf.known import checkerboard
 from tests.tuning.small import QUICK, RATE, SPACE, gmf_problem, sqlite
-from tuning.errors import StudyError
+from tuning.database import StudyError
 from tuning.problem import Problem
 from tuning.ranges import FloatRange
 from tuning.study import IDENTITY, StudyHandle, open_study

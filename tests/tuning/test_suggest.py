@@ -3,7 +3,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value
-from tuning.suggest import from_params, suggest, to_params
+from tuning.records import from_params, suggest, to_params
 
 SPACE: dict[str, Range] = {
     "rate": FloatRange(low=0.001, high=0.1, log=True),

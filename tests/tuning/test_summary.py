@@ -10,11 +10,10 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from tests.tuning.small import QUICK, RATE, gmf, gmf_problem, sqlite
-from tuning.plots import figures
 from tuning.ranges import FloatRange
 from tuning.records import BASE, BEGAN, BEST_EPOCH, ENDED, EPOCHS, FOLLOWS, QUEUED, REASON, RETRY_OF, SECONDS
 from tuning.study import StudyHandle, open_study
-from tuning.summary import summarise
+from tuning.summary import figures, summarise
 
 RATES = FloatRange(low=0.001, high=0.05, log=True)
 DONE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL

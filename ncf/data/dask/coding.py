@@ -9,12 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from ncf.data.columns import RATING, TIMESTAMP
 from ncf.data.dask.ids import codes_of
 from ncf.data.dask.pieces import IDS, Piece
 from ncf.data.dask.verdict import Verdict
 from ncf.data.faults import Fault
-from ncf.data.ratings import RATING, TIMESTAMP, converted
-from ncf.data.sources.files import as_series
+from ncf.data.ratings import converted
+from ncf.ingest.files import as_series
 
 ROW = np.dtype([("user", "i4"), ("item", "i4"), ("rating", "f8"), ("time", "i8"), ("part", "i1")])
 

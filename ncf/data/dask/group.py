@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.coded import CodedLog, by_user_and_time
+from ncf.data.coded import CodedLog, Core, Mask, by_user_and_time
 from ncf.data.config import FeedbackConfig, FilterConfig
 from ncf.data.dask.coding import ROW, groups_path, rows_path
+from ncf.data.faults import Problem
 from ncf.data.filters import filter_within_users
-from ncf.data.kcore import Core, Mask
-from ncf.data.problems import Problem
 from ncf.data.tally import NOTHING_READ, Tally
 from ncf.files import new_file
 
@@ -150,7 +149,7 @@ def keep_items(group: Group, path: Path, stays: Path) -> Group:
 
 
 def peel_round(group: Group, path: Path, min_per_user: int, stays: Path) -> tuple[Group, Few]:
-    """One round of `ncf.data.kcore.peel`, and the rows that went, of each item."""
+    """One round of `ncf.data.coded.peel`, and the rows that went, of each item."""
     log = group.read()
     core = Core(log.users, log.items, log.user_counts(), group.num_items, min_per_user)
     gone = core.round(np.load(stays, mmap_mode="r"))

@@ -1,4 +1,4 @@
-"""A coded log in groups of users, filtered by the workers; for `ncf.data.across`, it is a log like another."""
+"""A coded log in groups of users, filtered by the workers; for `ncf.data.filters`, it is a log like another."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,12 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from ncf.data.coded import CodedLog
+from ncf.data.coded import CodedLog, Counts, Mask, Round
 from ncf.data.dask import group as steps
 from ncf.data.dask.cluster import Workers
 from ncf.data.dask.group import Few, Group
 from ncf.data.dask.ids import FoundIds
-from ncf.data.kcore import Counts, Mask, Round
 from ncf.data.tally import Tally
 
 

@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from ncf.data.ratings import ITEM_ID, TIMESTAMP, USER_ID
-from ncf.data.sources.files import as_series
-from ncf.data.sources.ids import NULLS, integers_of
-from ncf.data.times import finite
-from ncf.data.units import are_dates, kinds_of, telling
+from ncf.data.columns import ITEM_ID, TIMESTAMP, USER_ID
+from ncf.data.times import are_dates, finite, kinds_of, telling
+from ncf.ingest.files import as_series
+from ncf.ingest.id_types import NULLS, integers_of
 
 IDS = (USER_ID, ITEM_ID)
 OCCURS = "rows"  # column of a file of ids: how often each is there

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ncf.data.across import filter_across_users
 from ncf.data.coded import CodedLog
+from ncf.data.columns import ITEM_ID, TIMESTAMP, USER_ID
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.dask.cluster import MEGABYTE, Workers, open_workers
 from ncf.data.dask.coding import code_piece, first_users_of_groups
@@ -20,13 +20,12 @@ from ncf.data.dask.ids import FoundIds, find_ids
 from ncf.data.dask.pieces import IDS
 from ncf.data.dask.sources import Opened, read_database, read_files, read_movielens
 from ncf.data.dask.verdict import verdict_on
-from ncf.data.faults import joined_faults, refuse
-from ncf.data.filters import reasons_within_users, refuse_impossible
-from ncf.data.problems import first_problem
-from ncf.data.ratings import ITEM_ID, TIMESTAMP, USER_ID, tally_of
-from ncf.data.sources.config import FileSource, MovieLensSource, SQLSource
+from ncf.data.faults import first_problem, joined_faults, refuse
+from ncf.data.filters import filter_across_users, reasons_within_users, refuse_impossible
+from ncf.data.ratings import tally_of
 from ncf.data.tally import Tally
 from ncf.data.times import IN_RANGE
+from ncf.ingest.config import FileSource, MovieLensSource, SQLSource
 
 BASE_BYTES = 300 * MEGABYTE  # of a worker, before it has any rows
 ROW_BYTES = 1_000  # that one row takes in a worker at most, ids of text included

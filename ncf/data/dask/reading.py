@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from ncf.data.columns import USER_ID
 from ncf.data.dask.pieces import Piece, write_piece
 from ncf.data.faults import row_of
-from ncf.data.ratings import USER_ID
-from ncf.data.sources.open_table import Table
-from ncf.data.sources.places import File
+from ncf.ingest.locations import File
+from ncf.ingest.tables import Table
 
 
 @dataclass(frozen=True)

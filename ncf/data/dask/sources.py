@@ -10,21 +10,21 @@ from uuid import UUID
 import pandas as pd
 import pyarrow as pa
 
+from ncf.data.columns import TIMESTAMP, TRAIN, TimeUnit
 from ncf.data.dask.cluster import Workers
 from ncf.data.dask.pieces import IDS, Piece, write_piece
 from ncf.data.dask.reading import Stretch, joined, read_stretch
 from ncf.data.dask.verdict import Log
 from ncf.data.faults import Fault, joined_faults, refuse, row_of
-from ncf.data.ratings import TIMESTAMP, TRAIN, converted
-from ncf.data.sources.config import FileSource, MovieLensSource, SQLSource, TimeUnit
-from ncf.data.sources.files import open_tables, renamed, uuid_roles
-from ncf.data.sources.movielens import movielens_folder
-from ncf.data.sources.sql import name_of, read_chunks
-from ncf.data.sources.text import NotAllIntegersError
-from ncf.data.sources.titles import open_titles, read_titles, titles_of
-from ncf.data.sources.unpack import RATINGS_FILE, read_titles_of
+from ncf.data.ratings import converted
 from ncf.data.times import read_times
 from ncf.errors import DataError
+from ncf.ingest.archives import RATINGS_FILE, read_titles_of
+from ncf.ingest.config import FileSource, MovieLensSource, SQLSource
+from ncf.ingest.files import open_tables, open_titles, read_titles, renamed, titles_of, uuid_roles
+from ncf.ingest.movielens import movielens_folder
+from ncf.ingest.sql import name_of, read_chunks
+from ncf.ingest.text import NotAllIntegersError
 
 Titles = Callable[["pd.Series[Any]"], "pd.Series[str]"]
 

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ncf.data.columns import TIMESTAMP, TimeUnit
 from ncf.data.dask.pieces import IDS, Piece, TimesSeen
 from ncf.data.dask.reading import Stretch
 from ncf.data.faults import Fault
-from ncf.data.ratings import TIMESTAMP
-from ncf.data.sources.config import TimeUnit
-from ncf.data.sources.files import common_type, no_id
-from ncf.data.units import TO_ONE_UNIT, UNITS, one_unit
+from ncf.data.times import TO_ONE_UNIT, UNITS, one_unit
+from ncf.ingest.files import common_type, no_id
 
 
 @dataclass(frozen=True)

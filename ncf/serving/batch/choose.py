@@ -1,19 +1,130 @@
-"""From the filters to the items that may be recommended, and from the choice of users to their ids."""
+"""Ids of users and items out of settings and files, as the kind of ids that the model has."""
 
 import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import torch
 from torch import Tensor
 
-from ncf.data.ids import kind_of
-from ncf.data.interactions import Ids
-from ncf.data.ratings import ITEM_ID, USER_ID
+from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
+from ncf.data.ids import IdKind, kind_of
 from ncf.errors import DataError
+from ncf.ingest.config import ColumnName, FileSource
+from ncf.ingest.id_types import integers_of
+from ncf.ingest.tables import Table, open_table
 from ncf.serving.batch.config import ItemFilters, UserChoice
-from ncf.serving.batch.ids import given_ids, read_categories, read_ids
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Choice, Recommender
+
+WORDS = {"int": "integers of up to 64 bits", "str": "text", "uuid": "UUIDs"}
+
+
+def read_ids(path: str, column: ColumnName, role: str, setting: str, kind: IdKind) -> Ids:
+    """Ids of a column of a file, each once, in the file's order.
+
+    Args:
+        path: a text or Parquet file, a folder, a glob or an fsspec URL.
+        column: its name or place.
+        role: user_id or item_id; known spellings of the usual name do, as in a log.
+        setting: that names the column, for errors.
+        kind: of the ids that the model has.
+
+    Raises:
+        DataError: the file or the column is not there, or has no ids or others than the model's.
+    """
+    table = open_table(path, _as_written(column), lambda _: {role: column}, {role: setting})
+    blocks = [block[role] for block in _blocks(table)]
+    ids = [convert(block, kind, f"{path}, column {table.names[role]}") for block in blocks if len(block)]
+    if not ids:
+        raise DataError(f"{path} has no ids", do="check that it is the right file, and was written to the end")
+    return each_once(np.concatenate(ids))
+
+
+def read_categories(
+    path: str, item: ColumnName, category: ColumnName, separator: str, kind: IdKind
+) -> "pd.Series[Any]":
+    """Categories of items: id -> category, a row for each of an item's several; errors are those of `read_ids`."""
+    settings = {ITEM_ID: "filters.categories_item", TITLE: "filters.categories_column"}
+    table = open_table(path, _as_written(item, category), lambda _: {ITEM_ID: item, TITLE: category}, settings)
+    where = f"{path}, column {table.names[ITEM_ID]}"
+    parts = [
+        pd.Series(block[TITLE].to_pandas().to_numpy(dtype=object), index=pd.Index(convert(block[ITEM_ID], kind, where)))
+        for block in _blocks(table)
+    ]
+    if not parts:
+        raise DataError(f"{path} has no rows", do="check that it is the right file")
+    categories = pd.concat(parts).dropna().str.split(separator, regex=False).explode().str.strip()
+    return categories[categories != ""]
+
+
+def given_ids(values: Sequence[str | int], kind: IdKind) -> Ids:
+    """Ids from settings, each once; text stands for whatever it can be read as, a number is no text.
+
+    Raises:
+        DataError: one is of another kind than the model's.
+    """
+    where = "users.ids"
+    if kind != "int":
+        wrong = [value for value in values if not isinstance(value, str)]
+        if wrong:
+            raise _other_kind(where, wrong[0], kind)
+    return each_once(convert(pa.array([str(value) for value in values], pa.string()), kind, where))
+
+
+def convert(values: Any, kind: IdKind, where: str) -> Ids:
+    """An Arrow array of int64 or strings, without nulls, as ids of a kind.
+
+    Raises:
+        DataError: a value is of another kind.
+    """
+    integers = pa.types.is_integer(values.type)
+    if kind == "int":
+        found = values if integers else integers_of(values)
+        if found is None:
+            raise _other_kind(where, _first_not_integer(values), kind)
+        numbers: Ids = found.to_numpy()
+        return numbers
+    if integers:
+        raise _other_kind(where, values[0].as_py(), kind)
+    text = values.to_pylist()
+    return np.array(text if kind == "str" else [_uuid(value, where) for value in text], dtype=object)
+
+
+def each_once(ids: Ids) -> Ids:
+    """The ids without repetitions, in the order in which each comes first."""
+    unique: Ids = pd.Index(ids).unique().to_numpy()
+    return unique
+
+
+def _as_written(*columns: ColumnName) -> FileSource:
+    return FileSource(path="-", header=True if any(isinstance(column, str) for column in columns) else None)
+
+
+def _blocks(table: Table) -> Iterator[Any]:
+    return (block for file in table.files for block in table.blocks(file, small=True))
+
+
+def _first_not_integer(values: Any) -> Any:
+    return next(value for value in values.to_pylist() if integers_of(pa.array([value], pa.string())) is None)
+
+
+def _uuid(value: str, where: str) -> UUID:
+    try:
+        return UUID(value)
+    except ValueError as error:
+        raise _other_kind(where, value, "uuid") from error
+
+
+def _other_kind(where: str, value: Any, kind: IdKind) -> DataError:
+    return DataError(
+        f"{where} has an id of another type than the model's", got=value, allowed=WORDS[kind], do="mend or remove it"
+    )
+
 
 SHOWN = 20  # names in a message
 

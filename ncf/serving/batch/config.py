@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
-from ncf.data.sources.config import ColumnName, Database, refuse_password
 from ncf.errors import ConfigError
+from ncf.ingest.config import ColumnName, Database, refuse_password
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 TABLE_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,49}\.)?[A-Za-z_][A-Za-z0-9_]{0,49}")

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 from pyarrow import parquet
 
-from ncf.data.sources.places import File, file_system, first_line
 from ncf.errors import ConfigError, DataError
 from ncf.files import new_file
+from ncf.ingest.locations import File, file_system, first_line
 from ncf.serving.batch.config import FileOutput
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.rows import COLUMNS, TITLED, Rows

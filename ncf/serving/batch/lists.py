@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ncf.data.columns import Ids
 from ncf.data.ids import id_bytes, kind_of
-from ncf.data.interactions import Ids
 from ncf.errors import DataError
 from ncf.serving.batch.choose import left_over
 from ncf.serving.bundle import Bundle

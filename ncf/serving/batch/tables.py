@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
+from ncf.data.columns import ITEM_ID, USER_ID
 from ncf.data.ids import IdKind, kind_of
-from ncf.data.ratings import ITEM_ID, USER_ID
-from ncf.data.sources.config import Database
-from ncf.data.sources.database import find_url, guarded, open_engine, place
 from ncf.errors import ConfigError
+from ncf.ingest.config import Database
+from ncf.ingest.database import find_url, guarded, open_engine, place
 from ncf.serving.batch.config import TableOutput
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.rows import COLUMNS, VERSION, Rows

@@ -15,8 +15,7 @@ from pyarrow import parquet
 from ncf.serving.batch.config import FileOutput, OutputConfig
 from ncf.serving.batch.files import FileTarget
 from ncf.serving.batch.lists import Lists
-from ncf.serving.batch.parts import is_whole, make_parts, part_path, read_part
-from ncf.serving.batch.rows import Rows
+from ncf.serving.batch.rows import Rows, is_whole, make_parts, part_path, read_part
 from ncf.serving.batch.tables import TableTarget
 
 Target: TypeAlias = FileTarget | TableTarget

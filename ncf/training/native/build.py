@@ -9,9 +9,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from ncf.data.sources.cache import cache_dir
 from ncf.errors import ConfigError
-from ncf.files import new_file
+from ncf.files import cache_dir, new_file
 
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-pthread")

@@ -1,4 +1,4 @@
-// Negatives drawn evenly from what a user has not seen: the numbers of ncf/data/sampler.py and ncf/data/unseen.py.
+// Negatives drawn evenly from what a user has not seen: the numbers of ncf/sampling/sampler.py and ncf/sampling/unseen.py.
 #include <algorithm>
 #include <thread>
 #include <vector>

@@ -5,7 +5,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from ncf.data.unseen import UnseenItems
+from ncf.sampling.unseen import UnseenItems
 from ncf.training.native.build import library
 
 

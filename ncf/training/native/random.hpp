@@ -7,7 +7,7 @@
 
 constexpr uint64_t GAMMA = 0x9e3779b97f4a7c15u;
 
-// SplitMix64's finalizer, as in ncf/data/splitmix.py.
+// SplitMix64's finalizer, as in ncf/splitmix.py.
 inline uint64_t finalized(uint64_t bits) {
     bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9u;
     bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebu;

@@ -6,9 +6,8 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from flows.promotion_log import read_log
-from flows.registered import CHALLENGER, CHAMPION, version_by_alias
-from flows.weights import why_incomplete
+from flows.registry.alias import CHALLENGER, CHAMPION, version_by_alias, why_incomplete
+from flows.registry.log import read_log
 
 MODELS = {"popularity", "gmf", "mlp", "neumf", "neumf-pretrained"}
 COMPLETE, MODEL, PARENT = "ncf.complete", "ncf.model", "mlflow.parentRunId"

@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from ncf.data.sources.cache import CACHE_VARIABLE
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.faults.logs import tiny, write_log
 from tests.e2e.faults.programs import Program
 from tests.e2e.faults.sabotaged import FAULT, FOLDER

@@ -1,6 +1,6 @@
-"""The retraining of flows/retrain.py, killed at a named moment, or held there for something to happen to its servers.
+"""The flow retrain, killed at a named moment, or held there for something to happen to its servers.
 
-The flow run's environment has $NCF_FAULT: "kill before flows.prepare.load_prepared", "hold after
+The flow run's environment has $NCF_FAULT: "kill before flows.prepare.flow.load_prepared", "hold after
 mlflow.register_model", or "kill epoch mlp 3". A held one writes a file `held` into $NCF_FAULT_FOLDER and waits for the
 file `go`.
 """
@@ -16,10 +16,10 @@ from typing import Any
 import pytorch_lightning as pl
 from prefect import flow
 
-from flows import retrain as original
-from flows.epochs_shown import EpochsShown
-from flows.report import Report
-from flows.settings import RetrainSettings
+from flows.orchestration.progress import EpochsShown
+from flows.retrain import flow as original
+from flows.retrain.report import Report
+from flows.retrain.settings import RetrainSettings
 
 FAULT, FOLDER = "NCF_FAULT", "NCF_FAULT_FOLDER"
 HOLD_SECONDS = 400.0

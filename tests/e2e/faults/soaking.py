@@ -16,10 +16,10 @@ import mlflow.pyfunc  # what a retraining would import late
 import plotly.graph_objects
 import pytorch_lightning
 
-from flows.cli import run_from_command_line
-from flows.report import Report
-from flows.retrain import retrain
-from flows.settings import RetrainSettings
+from flows.cli.options import run_from_command_line
+from flows.retrain.flow import retrain
+from flows.retrain.report import Report
+from flows.retrain.settings import RetrainSettings
 from tests.e2e.faults.sabotaged import sabotage
 
 IMPORTED = (mlflow.pyfunc, plotly.graph_objects, pytorch_lightning)

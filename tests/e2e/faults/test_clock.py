@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.promotion_log import read_log
+from flows.registry.log import read_log
 from tests.e2e.faults.checks import assert_whole, runs_of
 from tests.e2e.faults.house import House, seconds_since
 from tests.e2e.faults.reliability import Reliability

@@ -66,7 +66,7 @@ class Kill:
 
 KILLS: dict[str, list[Kill]] = {
     "alpha": [
-        Kill("preparing the data", "kill before flows.prepare.load_prepared"),
+        Kill("preparing the data", "kill before flows.prepare.flow.load_prepared"),
         Kill("training GMF, epoch 3", "kill epoch gmf 3", words="training gmf, from its last checkpoint"),
         Kill(
             "training MLP, epoch 4; then the newest checkpoint is cut in half",
@@ -76,13 +76,13 @@ KILLS: dict[str, list[Kill]] = {
         ),
         Kill("training NeuMF, epoch 3", "kill epoch neumf 3", words="training neumf, from its last checkpoint"),
         Kill("registration: the version is not there yet", "kill before mlflow.register_model"),
-        Kill("promotion: decided, the alias not moved yet", "kill before flows.registry.promote"),
-        Kill("writing the recommendations", "kill before flows.recommend.write_lists"),
+        Kill("promotion: decided, the alias not moved yet", "kill before flows.registry.models.promote"),
+        Kill("writing the recommendations", "kill before flows.recommend.flow.write_lists"),
     ],
     "beta": [
         Kill(
             "measuring a baseline; then the prepared data are cut in half",
-            "kill before flows.baselines.finish",
+            "kill before flows.retrain.measure.finish",
             cut_prepared,
         ),
         Kill(
@@ -93,7 +93,7 @@ KILLS: dict[str, list[Kill]] = {
         ),
         Kill(
             "putting a model's files into MLflow",
-            "kill before flows.train.draw_curves",
+            "kill before flows.retrain.train.draw_curves",
             words="training mlp, from its last checkpoint",
         ),
         Kill(
@@ -102,10 +102,10 @@ KILLS: dict[str, list[Kill]] = {
             words="training neumf-pretrained, from its last checkpoint",
         ),
         Kill("registration: the version has just been made", "kill after mlflow.register_model"),
-        Kill("promotion: the alias has just been moved", "kill after flows.registry.promote"),
+        Kill("promotion: the alias has just been moved", "kill after flows.registry.models.promote"),
         Kill(
             "the retraining's pictures and notes: all but the mark that it is finished",
-            "kill after flows.retrain.keep_comparison",
+            "kill after flows.retrain.flow.keep_comparison",
         ),
     ],
 }

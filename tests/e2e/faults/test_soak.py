@@ -18,8 +18,7 @@ import pytest
 from mlflow import MlflowClient
 from prefect.client.schemas.objects import FlowRun
 
-from flows.registered import CHAMPION, version_by_alias
-from flows.weights import why_incomplete
+from flows.registry.alias import CHAMPION, version_by_alias, why_incomplete
 from tests.e2e.faults.checks import COMPLETE, MODEL, assert_log_is_unbroken, runs_of
 from tests.e2e.faults.house import House, seconds_since
 from tests.e2e.faults.logs import options_of, tiny, write_log
@@ -32,17 +31,17 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(5400)]
 DATASET, MACHINE, NAME = "soak", "soaker", "ncf-soak"
 SEED, KEEP = 8, 3
 STAGES = (
-    "kill before flows.prepare.load_prepared",
+    "kill before flows.prepare.flow.load_prepared",
     "kill epoch gmf 2",
     "kill epoch mlp 3",
-    "kill before flows.train.draw_curves",
+    "kill before flows.retrain.train.draw_curves",
     "kill epoch neumf-pretrained 2",
     "kill before mlflow.register_model",
     "kill after mlflow.register_model",
-    "kill before flows.registry.promote",
-    "kill after flows.registry.promote",
-    "kill before flows.recommend.write_lists",
-    "kill after flows.retrain.keep_comparison",
+    "kill before flows.registry.models.promote",
+    "kill after flows.registry.models.promote",
+    "kill before flows.recommend.flow.write_lists",
+    "kill after flows.retrain.flow.keep_comparison",
 )
 FAULTS = {
     "undisturbed": 6,

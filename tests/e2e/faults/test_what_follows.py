@@ -7,7 +7,7 @@ import pytest
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 
-from flows.notifications import URL_VARIABLE
+from flows.automations.notifications import URL_VARIABLE
 from tests.e2e.faults.checks import assert_whole, versions_and_champion
 from tests.e2e.faults.house import House
 from tests.e2e.faults.logs import USERS, write_log

@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.store import TrackingError, check_tracking, connect, tracking_uri
-from flows.tracking import Tracker
-from flows.up.clients import remove_addresses, write_addresses
-from flows.up.settings import UpSettings
+from flows.tracking.store import TrackingError, check_tracking, connect, tracking_uri
+from flows.tracking.tracking import Tracker
+from flows.up.settings import UpSettings, remove_addresses, write_addresses
 from tests.e2e.processes import free_port
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.up.ports import check_ports
+from flows.up.processes import check_ports
 from flows.up.settings import UpSettings
 from ncf.errors import ConfigError
 from tests.e2e.processes import free_port

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.subcommands import parse
+from flows.cli.subcommands import parse
 from flows.up.__main__ import Command
 from flows.up.passwords import MLFLOW_PASSWORD, PREFECT, Passwords, read_passwords, require_passwords
 from flows.up.settings import LogsSettings, UpSettings

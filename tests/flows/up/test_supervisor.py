@@ -8,8 +8,8 @@ import psutil
 import pytest
 from supervisor.options import ServerOptions
 
-from flows.up.leftovers import end, flow_runs, leftovers
 from flows.up.passwords import read_passwords
+from flows.up.processes import end, flow_runs, leftovers
 from flows.up.programs import FOLDER_VARIABLE, PROGRAM_VARIABLE, Program, environment, programs
 from flows.up.settings import UpSettings
 from flows.up.supervisor import CONFIG, LOGS, Supervisor, check_paths, configuration

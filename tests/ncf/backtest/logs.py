@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.history import DAY
-from ncf.data.ratings import ITEM_ID, RATING, TIMESTAMP, USER_ID, Ratings
+from ncf.data.ratings import Ratings
 
 MONDAY = 10_000 * DAY  # a midnight
 WEEK = 7 * DAY

@@ -2,8 +2,7 @@ import re
 
 import pytest
 
-from ncf.backtest.plan import Plan, make_plan
-from ncf.backtest.policies import PATTERN, Policy
+from ncf.backtest.plan import PATTERN, Plan, Policy, make_plan
 from ncf.data.history import DAY
 from ncf.errors import DataError
 

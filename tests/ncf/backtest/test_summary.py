@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncf.backtest.summary import difference_of, mean_over_windows
+from ncf.backtest.scoring import difference_of, mean_over_windows
 from ncf.evaluation.metrics import mean_with_interval
 
 

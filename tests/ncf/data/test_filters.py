@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ncf.data.columns import TEST, TRAIN, VALIDATION
 from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import Interactions, to_interactions
-from ncf.data.ratings import TEST, TRAIN, VALIDATION, Ratings
+from ncf.data.ratings import Ratings
 from ncf.errors import DataError
 from tests.ncf.data.logs import Row, by_id, filtered, rated, ratings, timeless
 

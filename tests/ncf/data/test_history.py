@@ -7,8 +7,8 @@ import pytest
 from ncf.data.config import DataConfig
 from ncf.data.history import DAY, DayCounts, History
 from ncf.data.interactions import to_interactions
-from ncf.data.pipeline import prepare_ratings
 from ncf.data.ratings import Ratings
+from ncf.prepare import prepare_ratings
 
 
 def ratings(rows: list[tuple[int, int, float]]) -> Ratings:

@@ -12,7 +12,7 @@ from ncf.data.ids import decode_ids, encode_ids, from_json, id_bytes, kind_of, t
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
-from ncf.data.splits.leave_one_out import leave_one_out
+from ncf.data.splits import leave_one_out
 from ncf.errors import DataError
 from tests.ncf.known import IdValues, literal_data
 

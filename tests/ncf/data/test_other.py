@@ -12,12 +12,11 @@ from ncf.config import GMFConfig
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.split import Split
 from ncf.data.storage import load_prepared, save_prepared
-from ncf.evaluation.groups import group_table
+from ncf.evaluation.evaluate import group_table
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
 from ncf.models.gmf import GMF
 from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import Recommender
-from ncf.serving.served_scorer import ServedScorer
+from ncf.serving.recommender import Recommender, ServedScorer
 from tests.ncf.known import fixed, literal_data, pair_rows, pairs
 from tests.ncf.serving.bundles import scrambled_model
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from ncf.data.config import DataConfig
-from ncf.data.pipeline import prepare_ratings
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
 from ncf.data.split import Pairs
 from ncf.data.tally import Tally
+from ncf.prepare import prepare_ratings
 from tests.ncf.known import holdout, pairs
 
 SECOND = 1_000_000

@@ -10,7 +10,7 @@ from ncf.data.history import DayCounts, History
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
-from ncf.data.splits.leave_one_out import leave_one_out
+from ncf.data.splits import leave_one_out
 from ncf.data.storage import load_prepared, save_prepared
 from ncf.errors import DataError
 from ncf.files import read_json, write_json

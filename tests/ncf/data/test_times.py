@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from ncf.data.columns import TimeUnit
 from ncf.data.faults import refuse
-from ncf.data.sources.config import TimeUnit
 from ncf.data.times import read_times
 from ncf.errors import DataError
 

@@ -5,13 +5,13 @@ import torch
 
 from benchmarks.datasets import has_ml_1m, ml_1m_folder, paper_prefix
 from ncf.data.config import DataConfig
-from ncf.data.pipeline import prepare_ratings
 from ncf.data.prepared import PreparedData
-from ncf.data.sources.config import PaperSource
-from ncf.data.sources.load import load_ratings
 from ncf.data.split import joined
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker
+from ncf.ingest.config import PaperSource
+from ncf.ingest.load import load_ratings
+from ncf.prepare import prepare_ratings
 
 TITLES = ml_1m_folder() / "ml-1m.items.tsv"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ncf.data.prepared import PreparedData
-from ncf.evaluation.groups import group_table, quantile_groups
+from ncf.evaluation.evaluate import group_table, quantile_groups
 from ncf.evaluation.metrics import Values
 from tests.ncf.known import random_data
 

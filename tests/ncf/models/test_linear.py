@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ncf.models import linear as module
-from ncf.models.linear import linear
+from ncf.models import layers as module
+from ncf.models.layers import linear
 
 
 def learned(layer: object, rows: Tensor, weight: Tensor, bias: Tensor, wanted: Tensor) -> list[Tensor]:

@@ -4,8 +4,7 @@ import pytest
 from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.ratings import Ratings
-from ncf.monitoring.arrived import Arrived, find_arrived
-from ncf.monitoring.newcomers import newcomers
+from ncf.monitoring.arrived import Arrived, find_arrived, newcomers
 from ncf.serving.bundle import Bundle
 from tests.ncf.monitoring.logs import KNOWN, LAST, bundle_with, log_of
 from tests.ncf.serving.bundles import bundle_of, some_data, with_uuids

@@ -1,6 +1,6 @@
 import pytest
 
-from ncf.monitoring.memory import Told, worth_telling
+from ncf.monitoring.verdict import Told, worth_telling
 
 BEFORE = Told(new=1000, names=["growth", "psi"])
 

@@ -5,9 +5,9 @@ import pytest
 
 from ncf.monitoring.accuracy import Accuracy, Figure
 from ncf.monitoring.activity import Activity
+from ncf.monitoring.arrived import Newcomers
 from ncf.monitoring.config import ThresholdConfig
 from ncf.monitoring.findings import Findings, measure
-from ncf.monitoring.newcomers import Newcomers
 from ncf.monitoring.popularity import Shift
 from ncf.monitoring.verdict import judge
 from ncf.serving.recommender import Recommender

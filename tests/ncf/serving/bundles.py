@@ -12,9 +12,9 @@ import torch
 
 from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
 from ncf.data.prepared import PreparedData
+from ncf.files import write_sums
 from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
-from ncf.serving.sums import write_sums
 from tests.ncf.known import random_data, scramble
 
 CONFIGS: list[ModelConfig] = [

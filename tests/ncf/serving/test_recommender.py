@@ -9,9 +9,9 @@ import torch
 
 from ncf.config import GMFConfig, ModelConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.rows import PairRows
 from ncf.errors import ConfigError, ModelError
 from ncf.models.gmf import GMF
+from ncf.sampling.rows import PairRows
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import EVERYTHING, Choice, Recommender
 from tests.ncf.known import Rows, literal_data, pairs, random_data, seen_by_user

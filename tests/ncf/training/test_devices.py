@@ -12,8 +12,8 @@ from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
 from ncf.hardware import HardwareConfig
+from ncf.training.devices import check_hardware
 from ncf.training.fit import Training, fit
-from ncf.training.hardware import check_hardware
 from tests.ncf.known import random_data
 from tests.ncf.training.learners import BRIEF, GMF_KIND, NEUMF_KIND, start
 

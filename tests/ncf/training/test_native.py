@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.sources.cache import CACHE_VARIABLE
 from ncf.errors import ConfigError, ModelError
+from ncf.files import CACHE_VARIABLE
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model, build_model
 from ncf.training.batches import Step

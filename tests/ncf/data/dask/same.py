@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from ncf.data.config import DataConfig, EngineConfig
-from ncf.data.pipeline import prepare_source
 from ncf.data.prepared import PreparedData
 from ncf.data.report import DataReport
-from ncf.data.sources.config import FileSource, SourceConfig
 from ncf.errors import NCFError
+from ncf.ingest.config import FileSource, SourceConfig
+from ncf.prepare import prepare_source
 
 START, DAY = 1_600_000_000, 86_400
 ROWS = 500

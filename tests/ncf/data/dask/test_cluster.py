@@ -14,9 +14,9 @@ import pytest
 
 from ncf.data.config import DataConfig, EngineConfig
 from ncf.data.dask.cluster import open_workers
-from ncf.data.pipeline import prepare_source
-from ncf.data.sources.config import FileSource
 from ncf.errors import ConfigError, DataError
+from ncf.ingest.config import FileSource
+from ncf.prepare import prepare_source
 
 OWN = EngineConfig(kind="dask", workers=1, worker_memory_mb=500)
 

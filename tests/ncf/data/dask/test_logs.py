@@ -12,10 +12,10 @@ import pytest
 from pyarrow import parquet
 
 from ncf.data.config import DataConfig, EngineConfig
-from ncf.data.pipeline import prepare_ratings, prepare_source
 from ncf.data.ratings import Ratings
-from ncf.data.sources.config import FileSource, MovieLensSource, SQLSource
-from ncf.data.sources.unpack import RATINGS_FILE, TITLES_FILE
+from ncf.ingest.archives import RATINGS_FILE, TITLES_FILE
+from ncf.ingest.config import FileSource, MovieLensSource, SQLSource
+from ncf.prepare import prepare_ratings, prepare_source
 from tests.ncf.data.dask.same import ROWS, SETTINGS, START, a_split_of_its_own, both, csv, log, refused, several_files
 
 pytestmark = pytest.mark.usefixtures("small_pieces")

@@ -11,9 +11,9 @@ import pytest
 from pyarrow import csv
 
 from ncf.data.config import DataConfig, EngineConfig
-from ncf.data.pipeline import prepare_ratings, prepare_source
-from ncf.data.sources.config import FileSource
-from ncf.data.sources.load import load_ratings
+from ncf.ingest.config import FileSource
+from ncf.ingest.load import load_ratings
+from ncf.prepare import prepare_ratings, prepare_source
 
 ROWS, USERS, ITEMS = 6_000_000, 60_000, 20_000
 MEMORY_MB = 500

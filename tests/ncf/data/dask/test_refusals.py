@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ncf.data.config import EngineConfig
-from ncf.data.sources.config import FileSource
+from ncf.ingest.config import FileSource
 from tests.ncf.data.dask.same import ROWS, a_split_of_its_own, csv, day, log, refused, several_files
 
 pytestmark = pytest.mark.usefixtures("small_pieces")

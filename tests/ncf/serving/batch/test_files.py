@@ -18,7 +18,7 @@ from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, DataError
 from ncf.serving.batch.lists import Lists
-from ncf.serving.batch.parts import make_parts
+from ncf.serving.batch.rows import make_parts
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.recommender import Recommender
 from tests.ncf.serving.batch.outputs import NAMES, expected_rows, output_of, write

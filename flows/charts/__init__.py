@@ -1,0 +1,1 @@
+"""Charts for MLflow: PNG by matplotlib, interactive pages by plotly."""

@@ -1,0 +1,1 @@
+"""What has changed in a log since the champion was trained on it."""

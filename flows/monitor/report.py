@@ -1,0 +1,173 @@
+"""The figures of a look at the data as the rows of a table."""
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ncf.monitoring.accuracy import Accuracy, Figure
+from ncf.monitoring.config import ThresholdConfig
+from ncf.monitoring.findings import Findings
+from ncf.monitoring.verdict import Passed
+
+HEADER = ("what", "before", "since", "threshold")
+NONE = "-"
+
+
+def rows_of(findings: Findings, thresholds: ThresholdConfig) -> list[list[str]]:
+    """One row a figure: what, the champion's data, what is new, and the threshold."""
+    newcomers, known = findings.newcomers, f"{findings.known:,}"
+    late = f", {findings.late:,} late" if findings.late else ""
+    rows = [
+        ["interactions", known, f"{findings.new:,} new{late}", _limit(thresholds.growth, "+{:.0%}")],
+        ["no longer in the log", NONE, f"{findings.lost:,}", _limit(thresholds.lost, "{:.1%}")],
+        ["newest interaction", *_times(findings), _limit(thresholds.silence_hours, "{:g} hours ago")],
+        ["unknown users", NONE, f"{newcomers.users:,}", NONE],
+        _share("unknown users", newcomers.user_share, thresholds.unknown_users),
+        ["unknown items", NONE, f"{newcomers.items:,}", NONE],
+        _share("unknown items", newcomers.item_share, thresholds.unknown_items),
+    ]
+    if findings.shift:
+        by_chance = f"{findings.shift.by_chance:.3f} by chance"
+        rows.append(["popularity shift (PSI)", by_chance, f"{findings.shift.psi:.3f}", _limit(thresholds.psi, "{:g}")])
+    if findings.activity:
+        one, factor = findings.activity, _limit(thresholds.activity_factor, "x {0:g} or / {0:g}")
+        rows.append(["interactions a day", f"{one.per_day_before:,.1f}", f"{one.per_day_after:,.1f}", factor])
+        rows.append(["by an active user", f"{one.per_user_before:.1f}", f"{one.per_user_after:.1f}", NONE])
+    return [*rows, *(_accuracy(findings.accuracy, thresholds) if findings.accuracy else ())]
+
+
+def _accuracy(accuracy: Accuracy, thresholds: ThresholdConfig) -> list[list[str]]:
+    then = NONE if accuracy.at_training is None else f"test {accuracy.at_training:.4f}"
+    below = "0" if thresholds.below_popularity else NONE
+    return [
+        ["users whose next item is known", NONE, f"{accuracy.users:,}", NONE],
+        ["HR@10 of the next item", NONE, _figure(accuracy.hr), NONE],
+        ["NDCG@10 of the next item", then, _figure(accuracy.ndcg), _limit(thresholds.accuracy_share, "x {:g}")],
+        ["HR@10 of popular items", NONE, _figure(accuracy.popularity_hr), NONE],
+        ["NDCG@10 of popular items", NONE, _figure(accuracy.popularity_ndcg), NONE],
+        ["NDCG@10 above popular items", NONE, f"{accuracy.gain.value:+.4f} ±{accuracy.gain.half_width:.4f}", below],
+    ]
+
+
+def _share(of: str, share: float, limit: float | None) -> list[str]:
+    return [f"share of {of}", NONE, f"{share:.1%}", _limit(limit, "{:.0%}")]
+
+
+def _figure(figure: Figure) -> str:
+    return f"{figure.value:.4f} ±{figure.half_width:.4f}"
+
+
+def _times(findings: Findings) -> tuple[str, str]:
+    before, since = (
+        NONE if time is None else f"{time:%Y-%m-%d %H:%M}" for time in (findings.last_time, findings.newest_time)
+    )
+    return before, since
+
+
+def _limit(value: float | None, form: str) -> str:
+    return NONE if value is None else form.format(value)
+
+
+Status: TypeAlias = Literal["NoChampion", "LogFault", "NothingNew", "Quiet", "Drifted"]
+
+
+class MonitorReport(BaseModel):
+    """The result of one look.
+
+    Attributes:
+        dataset: the data set's name.
+        checked: when.
+        version, kind: the champion and its model; None and empty if there is none.
+        thresholds: what the figures were held against.
+        findings: None without a champion, or if the log can't be read.
+        passed: thresholds that are passed, faults first.
+        said: what was done about it.
+        run_id: MLflow's run; empty without a champion.
+    """
+
+    dataset: str
+    checked: datetime
+    version: int | None = None
+    kind: str = ""
+    thresholds: ThresholdConfig = ThresholdConfig()
+    findings: Findings | None = None
+    passed: list[Passed] = []
+    said: str = ""
+    run_id: str = ""
+
+    def of_kind(self, kind: Literal["drift", "fault"]) -> list[Passed]:
+        """The passed thresholds of a kind."""
+        return [one for one in self.passed if one.kind == kind]
+
+    @property
+    def status(self) -> Status:
+        """What it comes down to, in a word; also the name of the flow run's state."""
+        if self.version is None:
+            return "NoChampion"
+        if self.of_kind("fault"):
+            return "LogFault"
+        if self.of_kind("drift"):
+            return "Drifted"
+        return "Quiet" if self.findings is not None and self.findings.new else "NothingNew"
+
+    def verdict(self) -> str:
+        """What it comes down to, in a sentence or a few."""
+        since = f"since the champion, version {self.version} ({self.kind}), was trained"
+        words = "; ".join(one.words for one in self.passed)
+        match self.status:
+            case "NoChampion":
+                return f"There is no champion of {self.dataset} to compare the log with: make retrain."
+            case "LogFault":
+                return f"Look at the log of {self.dataset}: {words}. {self.said}".strip()
+            case "Drifted":
+                return f"{self.dataset} has changed {since}: {words}. {self.said}".strip()
+            case "NothingNew":
+                return f"Nothing new {since}."
+        new = 0 if self.findings is None else self.findings.new
+        if new < self.thresholds.min_interactions:
+            few = f"fewer than the {self.thresholds.min_interactions:,} from which on it is judged"
+            return f"{new:,} new interactions {since}, {few}."
+        return f"{new:,} new interactions {since}; no threshold is passed."
+
+    def rows(self) -> list[list[str]]:
+        """The table's rows: what, before, since, threshold."""
+        return [] if self.findings is None else rows_of(self.findings, self.thresholds)
+
+    def table_rows(self) -> list[dict[str, str]]:
+        """For Prefect's table artifact."""
+        return [dict(zip(HEADER, row, strict=True)) for row in self.rows()]
+
+    def markdown(self) -> str:
+        """For Prefect's markdown artifact and the notes of MLflow's run."""
+        lines = [list(HEADER), ["---", "---:", "---:", "---:"], *self.rows()]
+        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines) if self.findings else ""
+        passed = "\n".join(f"- **{one.name}**: {one.words}" for one in self.passed)
+        parts = [f"**{self.verdict()}**", passed, table, f"Checked {self.checked:%Y-%m-%d %H:%M:%S} UTC."]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def show(self, console: Console) -> None:
+        """The table, the verdict, and what to do next."""
+        if self.findings is not None:
+            console.print(self._table())
+        console.print(self.verdict(), highlight=False, markup=False)
+        if self.version is not None:
+            console.print(
+                "\nSee how it went over time: make mlflow, experiment "
+                f"{self.dataset}, run monitor {self.dataset} version {self.version}\n"
+                'See every threshold:       make monitor ARGS="--help"',
+                highlight=False,
+                markup=False,
+            )
+
+    def _table(self) -> Table:
+        title = f"{self.dataset} since version {self.version} ({self.kind}) was trained"
+        table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for place, column in enumerate(HEADER):
+            table.add_column(column, justify="right" if place else "left", no_wrap=True)
+        for row in self.rows():
+            table.add_row(*row)
+        return table

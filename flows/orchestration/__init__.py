@@ -1,0 +1,1 @@
+"""What every flow needs of Prefect: progress, locks, retries, events, deployments."""

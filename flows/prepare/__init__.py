@@ -1,0 +1,1 @@
+"""Read a log and check it; settings that every flow has in common."""

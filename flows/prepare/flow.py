@@ -1,0 +1,70 @@
+"""Flow: from a log to a prepared data set, checked. `python -m flows.prepare --help`."""
+
+from pathlib import Path
+
+from filelock import FileLock
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from rich.console import Console
+
+from flows.cli.preflight import check_before_work
+from flows.orchestration.progress import artifact_key, show_markdown
+from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, is_passing
+from flows.prepare.credentials import database_url
+from flows.prepare.settings import DataSettings
+from ncf.content import content_key
+from ncf.data.prepared import PreparedData
+from ncf.data.report import DataReport
+from ncf.data.storage import load_prepared, save_prepared
+from ncf.files import cache_dir
+from ncf.prepare import prepare_source
+
+
+@flow(name="prepare", flow_run_name="prepare {settings.dataset}")
+def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B008 (frozen, and Prefect shows it)
+    """Read and check a log, and say what is in it; a retraining does the same first."""
+    check_before_work(settings)
+    _data, report = prepare_data(settings)
+    return report
+
+
+@task(
+    name="prepare data",
+    task_run_name="prepare data",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=is_passing,
+    cache_policy=NO_CACHE,
+)
+def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
+    """Read, check, filter, split, draw the candidates, store the prepared data set, and report.
+
+    One task, so that no one holds the log while what is made from it grows.
+    """
+    source = settings.log_source
+    url = database_url(source)
+    data, report = prepare_source(settings.dataset, source, settings.data, settings.engine, database_url=url)
+    folder = prepared_folder(settings)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # several tunings may begin at once on one machine
+        save_prepared(data, folder)
+        data = load_prepared(folder)
+    get_run_logger().info("%s, prepared (%s):\n%s", settings.dataset, data.fingerprint[:12], report.text())
+    show_markdown(artifact_key(settings.dataset, "data"), report.markdown(), "rows read, dropped, kept")
+    return data, report
+
+
+def prepared_folder(settings: DataSettings) -> Path:
+    """Where the prepared data of these settings lie, in the cache."""
+    key = content_key(settings.data.model_dump(mode="json"), settings.log_source.model_dump(mode="json"))
+    return cache_dir() / "prepared" / f"{settings.dataset}-{key}"
+
+
+def show(report: DataReport, console: Console) -> None:
+    """What to do next; the report itself was logged."""
+    console.print(
+        "\nTrain on it:             make retrain, with the same ARGS\n"
+        'See every setting:       make prepare ARGS="--help"',
+        highlight=False,
+        markup=False,
+    )

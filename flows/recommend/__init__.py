@@ -1,0 +1,1 @@
+"""The champion's recommendations for many users, into a file or a table."""

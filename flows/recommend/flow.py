@@ -1,0 +1,133 @@
+"""Flow: the champion's recommendations for many users, into a file or a table. `python -m flows.recommend --help`."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from pydantic import BaseModel
+from rich.console import Console
+
+from flows.cli.preflight import check_before_work, no_champion
+from flows.orchestration.progress import artifact_key, users_done
+from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, is_passing, was_away
+from flows.prepare.credentials import database_url
+from flows.recommend.settings import RecommendSettings
+from flows.registry import models as registry
+from flows.registry.models import RegisteredModel
+from flows.retrain.settings import RetrainSettings
+from flows.tracking.tracking import Tracker
+from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
+from ncf.data.prepared import PreparedData
+from ncf.files import cache_dir
+from ncf.hardware import torch_threads
+from ncf.serving.batch.choose import choose_items, choose_users
+from ncf.serving.batch.config import TableOutput
+from ncf.serving.batch.lists import Lists
+from ncf.serving.batch.write import Target, target_of, write_lists
+from ncf.serving.recommender import Recommender
+
+SAMPLE_USERS, SAMPLE_TITLES = 3, 4
+
+
+class Recommended(BaseModel):
+    """What a batch has written."""
+
+    place: str
+    version: int
+    k: int
+    users: int
+    unknown: int
+    rows: int
+
+    def show(self, console: Console) -> None:
+        """For the terminal."""
+        unknown = f", of whom {self.unknown:,} are unknown to it and got popular items" if self.unknown else ""
+        found = f"Top {self.k} of {self.users:,} users by version {self.version}{unknown}: {self.rows:,} rows"
+        console.print(f"\n{found} in {self.place}", highlight=False, markup=False, soft_wrap=True)
+
+
+@flow(name="recommend", flow_run_name="recommend {settings.dataset}")
+def recommend(settings: RecommendSettings = RecommendSettings()) -> Recommended:  # noqa: B008 (frozen)
+    """Write the champion's best items for many users; interrupted, the same run again goes on."""
+    check_before_work(settings)
+    with torch_threads(settings.hardware.scoring_threads):
+        return recommend_users(settings)
+
+
+@task(
+    name="recommend users",
+    task_run_name="recommend users",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=is_passing,
+    cache_policy=NO_CACHE,
+)
+def recommend_users(settings: RecommendSettings) -> Recommended:
+    """Choose users and items, work their lists out and write them.
+
+    Raises:
+        ModelError: there is no champion, or it can't be read.
+        DataError, ConfigError: users, filters or output are not what they should be; told before any work.
+    """
+    target = open_target(settings)
+    champion = registry.champion(Tracker(settings.dataset), settings.model_name)
+    if champion is None:
+        raise no_champion(settings)
+    return write_for(settings, champion, choose_users(champion.bundle, settings.users), target)
+
+
+def open_target(settings: RecommendSettings) -> Target:
+    """Where the rows go, a database with the URL of its Secret block."""
+    place = settings.place
+    return target_of(place, database_url(place) if isinstance(place, TableOutput) else None)
+
+
+def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: Ids, target: Target) -> Recommended:
+    """Write the lists of these users."""
+    memory_mb = settings.hardware.scoring_memory_mb
+    choice = choose_items(Recommender(champion.bundle, memory_mb=memory_mb), settings.filters)
+    recommender = Recommender(champion.bundle, memory_mb=memory_mb, choice=choice)
+    lists = Lists.of(recommender, user_ids, settings.top_k, settings.block_rows)
+    log = get_run_logger()
+    if lists.k < settings.top_k:
+        log.info("top_k is %d, but there are %d items to recommend: all of them", settings.top_k, lists.k)
+    progress = partial(users_done, artifact_key(settings.dataset, "recommendations"))
+    done = write_lists(lists, champion.version, target, cache_dir() / "recommendations", progress)
+    log.info("top-%d of %s users in %s", lists.k, f"{done['users']:,}", target)
+    return Recommended(place=str(target), version=champion.version, k=lists.k, **done)
+
+
+@task(
+    name="write recommendations",
+    task_run_name="write recommendations",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=was_away,
+    cache_policy=NO_CACHE,
+)
+def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> Path | None:
+    """Write the champion's best items of every user of a log, with titles, as the end of a retraining.
+
+    Returns:
+        The file, or None while there is no champion.
+    """
+    champion = registry.champion(tracker, settings.model_name)
+    if champion is None:
+        return None
+    own = RecommendSettings(dataset=settings.dataset, top_k=settings.top_k, hardware=settings.hardware)
+    return Path(write_for(own, champion, data.user_ids, open_target(own)).place)
+
+
+def sample(path: Path) -> list[str]:
+    """The lists of three users in words, one line each."""
+    frame = pd.read_csv(path, nrows=SAMPLE_USERS * 1000, dtype=str, keep_default_na=False)  # ids as they are: 007, NA
+    users = frame[USER_ID].drop_duplicates().iloc[:SAMPLE_USERS]
+    lines = []
+    for user in users:
+        rows = frame[frame[USER_ID] == user].iloc[:SAMPLE_TITLES]
+        named = rows[TITLE].where(rows[TITLE] != "", rows[ITEM_ID])
+        lines.append(f"user {user}: {'; '.join(named)}; ...")
+    return lines

@@ -1,0 +1,188 @@
+"""The promotion log: MLflow keeps no history of an alias, so each change is a tag of the registered model, as JSON."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from flows.tracking.store import TrackingError
+
+What: TypeAlias = Literal["promoted", "rolled back", "by hand", "forced", "outside"]
+State: TypeAlias = Literal["pending", "done", "interrupted"]
+
+PREFIX = "ncf.promotion."
+MAX_TAG = 5000  # what MLflow's database has room for, in a tag of a registered model and in its description
+MAX_REASON, MAX_WHO = 1500, 200
+SHOWN, REASON_LENGTHS = 20, (400, 250, 150, 100, 60, 30)
+HEADING = "## Promotions"
+COLUMNS = ("no.", "when (UTC)", "who", "what", "from", "to", "NDCG@10", "reason", "run")
+
+
+class Entry(BaseModel):
+    """One change of the champion.
+
+    Attributes:
+        number: from 1, without gaps.
+        when: UTC.
+        who: user and host, or the deployment's flow run.
+        what: promoted (a retraining's decision), rolled back, by hand, forced (by hand, though below popularity), or
+            outside (the alias was moved in MLflow itself).
+        before: version that was champion; None: there was none.
+        after: version that is champion now; None: there is none.
+        reason: in words.
+        figures: of the decision; see `ncf.evaluation.promotion.Decision`.
+        run_id: MLflow run of the version's model.
+        experiment_id: its experiment.
+        state: pending until the alias is set; interrupted if it never was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    when: datetime
+    who: str
+    what: What
+    before: int | None
+    after: int | None
+    reason: str
+    figures: Mapping[str, float] = {}
+    run_id: str = ""
+    experiment_id: str = ""
+    state: State = "pending"
+
+    @property
+    def tag(self) -> str:
+        """Key of the tag that holds it."""
+        return f"{PREFIX}{self.number:06}"
+
+    def text(self) -> str:
+        """As JSON that fits into the tag."""
+        cut = {"reason": shortened(self.reason, MAX_REASON), "who": shortened(self.who, MAX_WHO)}
+        text = self.model_copy(update=cut).model_dump_json()
+        if len(text) > MAX_TAG:
+            raise TrackingError("an entry of the promotion log is too long", got=len(text), allowed=f"up to {MAX_TAG}")
+        return text
+
+
+def read_log(client: MlflowClient, name: str) -> list[Entry]:
+    """Every entry, the oldest first.
+
+    Raises:
+        TrackingError: there is no such registered model, or an entry is damaged.
+    """
+    try:
+        tags = client.get_registered_model(name).tags
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise TrackingError(
+            "there is no registered model of the name", got=name, do="retrain first: make retrain"
+        ) from error
+    return [_read(name, key, str(value)) for key, value in sorted(tags.items()) if key.startswith(PREFIX)]
+
+
+def _read(name: str, key: str, text: str) -> Entry:
+    try:
+        return Entry.model_validate_json(text)
+    except ValidationError as error:
+        raise TrackingError(
+            f"the entry {key} of {name}'s promotion log can't be read", got=text[:100], do="delete the tag in MLflow"
+        ) from error
+
+
+def write_entry(client: MlflowClient, name: str, entry: Entry) -> None:
+    """Add an entry, or give it its new state."""
+    client.set_registered_model_tag(name, entry.tag, entry.text())
+
+
+def new_number(entries: Sequence[Entry]) -> int:
+    """Number of the next entry."""
+    return max((entry.number for entry in entries), default=0) + 1
+
+
+def now() -> datetime:
+    """The present second, UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def champions(entries: Sequence[Entry]) -> list[int]:
+    """The champions that a rollback can go back through, the present one last.
+
+    A promotion is put on top; a rollback takes off everything above the version that it went back to. So a second
+    rollback goes further back, and never forth again.
+    """
+    stack: list[int] = []
+    for entry in entries:
+        if entry.state != "done" or entry.after is None:
+            continue
+        if entry.what == "rolled back" and entry.after in stack:
+            del stack[len(stack) - stack[::-1].index(entry.after) :]
+        elif stack[-1:] != [entry.after]:
+            stack.append(entry.after)
+    return stack
+
+
+def page(description: str, entries: Sequence[Entry]) -> str:
+    """The registered model's description with the newest entries as its last section; what stood above it stays.
+
+    The reasons are cut as far as needed for the page to fit into MLflow's database; if that does not do, the oldest
+    entries are left out.
+    """
+    above = description.partition(HEADING)[0].rstrip()
+    above += "\n\n" if above else ""
+    shown = list(reversed(entries))[:SHOWN]
+    while shown:
+        for length in REASON_LENGTHS:
+            text = above + _section(shown, len(entries), length)
+            if len(text) <= MAX_TAG:
+                return text
+        shown.pop()
+    return description
+
+
+def _section(shown: Sequence[Entry], total: int, length: int) -> str:
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_cells(entry, length) for entry in shown)]
+    table = "\n".join(f"|{'|'.join(cells)}|" for cells in rows)
+    rest = f"\n\n{total - len(shown)} earlier: `python -m flows.registry log`" if total > len(shown) else ""
+    return f"{HEADING}\n\n{table}{rest}\n"
+
+
+def _cells(entry: Entry, length: int) -> tuple[str, ...]:
+    run = f"[run](#/experiments/{entry.experiment_id}/runs/{entry.run_id})" if entry.run_id else ""
+    what = entry.what if entry.state == "done" else f"{entry.what} ({entry.state})"
+    return (
+        str(entry.number),
+        f"{entry.when:%Y-%m-%d %H:%M}",
+        _plain(shortened(entry.who, 40)),
+        what,
+        version_text(entry.before),
+        version_text(entry.after),
+        ndcg_text(entry),
+        _plain(shortened(entry.reason, length)),
+        run,
+    )
+
+
+def ndcg_text(entry: Entry) -> str:
+    """The new champion's NDCG@10, where it was measured."""
+    return f"{entry.figures['challenger']:.4f}" if "challenger" in entry.figures else ""
+
+
+def version_text(version: int | None) -> str:
+    """A version, or a dash for none."""
+    return "-" if version is None else str(version)
+
+
+def shortened(text: str, length: int) -> str:
+    """The text's beginning, if it is longer."""
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
+def _plain(text: str) -> str:
+    """Text that can't break the table, nor be taken for markup."""
+    for character in "\\|<>[]`*_":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())

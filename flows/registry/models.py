@@ -1,0 +1,215 @@
+"""The model registry: versions, and the aliases champion and challenger. `python -m flows.registry --help`.
+
+What to promote is decided in ncf; how the alias moves is in flows/registry/promotion.py. The command must start quickly, so
+what needs torch is imported where it is used.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+import ncf
+from flows.registry.alias import BUNDLE, CHALLENGER, CHAMPION, Registry, locked, version_by_alias
+from flows.registry.log import read_log
+from flows.registry.promotion import FIGURES, Change, promote, reconcile, somebody
+from flows.tracking.store import global_store
+from ncf.data.columns import USER_ID
+from ncf.data.ids import to_json
+from ncf.errors import ModelError
+
+if TYPE_CHECKING:
+    from flows.tracking.tracking import ModelRun, Tracker
+    from ncf.evaluation.promotion import Decision
+    from ncf.serving.bundle import Bundle
+
+
+PROMOTED, REASON = "ncf.promoted", "ncf.reason"
+COMPARED = "ncf.compared_with"  # a version's tag: the champion that it was set against
+HOLDOUT = "ncf.holdout"  # a version's tag: a sketch of the test holdout that it was judged on
+BUNDLE_SUM = "ncf.bundle_sha256"  # what stands in the registry can't be changed by who writes to the artifacts
+REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
+SERVING_MODEL = Path(__file__).with_name("pyfunc.py")
+EXAMPLE_USERS, EXAMPLE_K = 2, 10
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A version and its bundle."""
+
+    version: int
+    run_id: str
+    bundle: "Bundle"
+
+
+def register(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str, str], description: str) -> int:
+    """Register a finished model as the challenger. Done twice, it is registered once. Returns the version."""
+    client = tracker.client
+    versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
+    if not versions:
+        uri, bundle_sum = _log_pyfunc(tracker, model)
+        with global_store(tracker.uri):
+            versions = [mlflow.register_model(uri, name, tags={**tags, BUNDLE_SUM: bundle_sum})]
+    if not versions[0].description:  # new, or a kill came before this
+        client.update_model_version(name, versions[0].version, description)
+    version = int(versions[0].version)
+    client.set_registered_model_alias(name, CHALLENGER, str(version))
+    return version
+
+
+def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> tuple[str, str]:
+    """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the model's URI and bundle's sum."""
+    from mlflow.models import infer_signature
+
+    from ncf.files import sum_of_sums
+    from ncf.serving.recommender import Recommender
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = tracker.artifacts.download(model.run_id, BUNDLE, Path(scratch))
+        recommender = Recommender.load(folder)
+        example = pd.DataFrame({USER_ID: to_json(pd.Series(recommender.bundle.user_ids[:EXAMPLE_USERS]))})
+        answer = recommender.answer(example[USER_ID].to_list(), EXAMPLE_K)
+        with global_store(tracker.uri), mlflow.start_run(run_id=model.run_id):
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(SERVING_MODEL),
+                artifacts={BUNDLE: str(folder)},
+                code_paths=[str(Path(ncf.__file__).parent)],
+                signature=infer_signature(example, answer, params={"k": EXAMPLE_K}),
+                input_example=example,
+                pip_requirements=[f"{package}=={_release(package)}" for package in ("mlflow", *REQUIREMENTS)],
+            )
+        return str(info.model_uri), sum_of_sums(folder)
+
+
+def _release(package: str) -> str:
+    return installed(package).partition("+")[0]  # "+cpu" is a build, not a release
+
+
+def champion(tracker: "Tracker", name: str) -> RegisteredModel | None:
+    """The version that serves, or None before the first promotion.
+
+    Raises:
+        ModelError: the alias points at a version whose files are gone or damaged.
+    """
+    found = version_by_alias(tracker.client, name, CHAMPION)
+    return None if found is None else _load(tracker, name, found)
+
+
+def load_version(tracker: "Tracker", name: str, version: int) -> RegisteredModel:
+    """A version and its bundle.
+
+    Raises:
+        ModelError: it is gone, or its files are gone, damaged, or not those that were registered.
+    """
+    return _load(tracker, name, Registry(tracker.uri, name).version(version))
+
+
+def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel:
+    from ncf.files import sum_of_sums
+
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            with global_store(tracker.uri):
+                folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=scratch)
+        except (OSError, MlflowException) as error:
+            raise ModelError(
+                f"version {found.version} of {name} can't be read",
+                got=str(error)[:300],
+                do="restore its artifacts, or go back: python -m flows.registry rollback",
+            ) from error
+        files = Path(folder) / "artifacts" / BUNDLE
+        bundle = _bundle(files, f"the bundle of version {found.version} of {name}")
+        if found.tags.get(BUNDLE_SUM, sum_of_sums(files)) != sum_of_sums(files):
+            raise ModelError(
+                f"the bundle of version {found.version} of {name} is not the one that was registered",
+                got=sum_of_sums(files),
+                allowed=found.tags[BUNDLE_SUM],
+                do=f"restore its artifacts, or point the alias {CHAMPION} at another version",
+            )
+        return RegisteredModel(int(found.version), str(found.run_id), bundle)
+
+
+def _bundle(folder: Path, called: str) -> "Bundle":
+    """The bundle in a folder; an error names it by what it is, for the folder is gone by then."""
+    from ncf.serving.bundle import Bundle
+
+    try:
+        return Bundle.load(folder)
+    except ModelError as error:
+        got = error.got.replace(str(folder), called) if isinstance(error.got, str) else error.got
+        what = error.what.replace(str(folder), called)
+        raise ModelError(what, got=got, allowed=error.allowed, do=error.do) from error
+
+
+def champion_version(tracker: "Tracker", name: str) -> int | None:
+    """The version that serves, or None."""
+    return Registry(tracker.uri, name).champion()
+
+
+def settle(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
+    """Make the version champion if that was decided, then keep the decision with it.
+
+    Raises:
+        ChampionMovedError: the champion is no longer the version that was compared; nothing was changed.
+    """
+    if decision.promote:
+        change = Change(version, "promoted", somebody(), decision.reason, decision.figures)
+        promote(Registry(tracker.uri, name), change, compared)
+    _keep(tracker, name, version, decision, compared)
+
+
+def compared_with(tracker: "Tracker", name: str, version: int) -> int | None:
+    """The champion that a version was set against when it was decided on; None if there was none."""
+    tag = tracker.client.get_model_version(name, str(version)).tags.get(COMPARED)
+    return int(tag) if tag else None
+
+
+def earlier_challengers(tracker: "Tracker", name: str, version: int, sketch: str) -> float:
+    """Other versions that were set against a champion on a test holdout, each as far as it is the one of the sketch."""
+    from ncf.evaluation.comparison import likeness
+
+    found = tracker.client.search_model_versions(f"name = '{name}'")
+    others = [other.tags for other in found if int(other.version) != version]
+    return sum(
+        likeness(sketch, tags[HOLDOUT])
+        for tags in others
+        if HOLDOUT in tags and "gain" in json.loads(tags.get(FIGURES, "{}"))
+    )
+
+
+def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision | None":
+    """The decision that an interrupted run had already taken on this version."""
+    from ncf.evaluation.promotion import Decision
+
+    tags = tracker.client.get_model_version(name, str(version)).tags
+    if PROMOTED in tags:
+        return Decision(tags[PROMOTED] == "true", tags[REASON], json.loads(tags.get(FIGURES, "{}")))
+    if not any(entry.after == version for entry in read_log(tracker.client, name)):
+        return None
+    registry = Registry(tracker.uri, name)
+    with locked(registry):
+        entries = reconcile(registry)
+    for entry in reversed(entries):
+        if (entry.what, entry.after, entry.state) == ("promoted", version, "done"):
+            decision = Decision(True, entry.reason, entry.figures)
+            _keep(tracker, name, version, decision, entry.before)
+            return decision
+    return None
+
+
+def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
+    tags = {FIGURES: json.dumps(dict(decision.figures)), REASON: decision.reason}
+    if compared is not None:
+        tags[COMPARED] = str(compared)
+    tags[PROMOTED] = str(decision.promote).lower()  # last: with it the decision counts as taken
+    for key, value in tags.items():
+        tracker.client.set_model_version_tag(name, str(version), key, value)

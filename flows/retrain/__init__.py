@@ -1,0 +1,1 @@
+"""From a log to a registered champion and its recommendations."""

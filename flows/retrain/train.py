@@ -1,0 +1,184 @@
+"""Tasks: train one model, measure it, and keep it in MLflow. A finished model is never trained again."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from pytorch_lightning.loggers import MLFlowLogger
+
+from flows.orchestration.progress import EpochsShown, Shown, artifact_key
+from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, was_away
+from flows.registry import models as registry
+from flows.registry.alias import BUNDLE
+from flows.retrain.curves import CURVES, draw_curves
+from flows.retrain.measure import finish, measure
+from flows.retrain.settings import RetrainSettings
+from flows.tracking.keys import BEST_EPOCH, EPOCHS, SECONDS
+from flows.tracking.store import global_store
+from flows.tracking.tracking import ModelRun, Tracker
+from ncf.config import ModelConfig, NeuMFConfig, Settings
+from ncf.content import flatten
+from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
+from ncf.files import cache_dir
+from ncf.models.build import Model, build_model
+from ncf.models.gmf import GMF
+from ncf.models.mlp import MLP
+from ncf.models.neumf import NeuMF
+from ncf.serving.bundle import Bundle
+from ncf.training.fit import Training, fit
+from ncf.training.module import monitored
+from ncf.training.warm_start import carry_over
+
+GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
+
+
+@task(
+    name="train model",
+    task_run_name="train {name} on {settings.dataset}",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=was_away,
+    cache_policy=NO_CACHE,
+)
+def train_model(
+    tracker: Tracker,
+    parent_id: str,
+    name: str,
+    settings: RetrainSettings,
+    data: PreparedData,
+    pretrained: tuple[ModelRun, ModelRun] | None = None,
+) -> ModelRun:
+    """Train one model until its validation stops rising, and measure it on both holdouts.
+
+    Args:
+        tracker: where the model is kept.
+        parent_id: the retraining it belongs to.
+        name: gmf, mlp, neumf or neumf-pretrained.
+        settings: of the whole retraining.
+        data: the prepared data set.
+        pretrained: the finished GMF and MLP that neumf-pretrained starts from.
+    """
+    done = tracker.find_model(parent_id, name)
+    if done is not None:
+        get_run_logger().info("%s is already trained", name)
+        return done
+    recipe = _recipe(settings, name)
+    model, config = _initial_model(tracker, settings, recipe, data, pretrained)
+    run_id = tracker.resume_model(parent_id, name, lambda run_id: checkpoint_folder(run_id).exists())
+    get_run_logger().info("training %s" if run_id is None else "training %s, from its last checkpoint", name)
+    run_id = run_id or tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
+    with global_store(tracker.uri):
+        training = fit(
+            model,
+            data,
+            recipe.training,
+            seed=settings.seed,
+            title=name,
+            hardware=settings.hardware,
+            callbacks=[
+                EpochsShown(Shown(artifact_key(settings.dataset, name, "progress"), f"{name}: it begins"), name)
+            ],
+            loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
+            checkpoint_folder=checkpoint_folder(run_id),
+        )
+    get_run_logger().info(
+        "%s: %d epochs in %.0f s, the best was epoch %d with validation NDCG@10 %.4f",
+        *(name, training.epochs, training.seconds, training.best_epoch, training.best_validation),
+    )
+    return _keep(tracker, run_id, name, settings, config, data, training)
+
+
+def checkpoint_folder(run_id: str) -> Path:
+    """Where a training keeps its last epochs until it is complete."""
+    return cache_dir() / "checkpoints" / run_id
+
+
+def remove_checkpoints(run_id: str) -> None:
+    """Forget the checkpoints of a training that is complete and kept."""
+    shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
+
+
+def load_model(tracker: Tracker, run: ModelRun) -> Model:
+    """The weights of a finished model."""
+    return load_bundle(tracker, run.run_id).model
+
+
+def load_bundle(tracker: Tracker, run_id: str) -> Bundle:
+    """A finished model with what it takes to serve it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return Bundle.load(tracker.artifacts.download(run_id, BUNDLE, Path(scratch)))
+
+
+def _initial_model(
+    tracker: Tracker,
+    settings: RetrainSettings,
+    recipe: Any,
+    data: PreparedData,
+    pretrained: tuple[ModelRun, ModelRun] | None,
+) -> tuple[Model, ModelConfig]:
+    if pretrained is None:
+        model = build_model(recipe.model, data.num_users, data.num_items, settings.seed)
+        if settings.warm_start:
+            _start_from_champion(tracker, settings, model, recipe.model, data)
+        return model, recipe.model
+    gmf, mlp = (load_model(tracker, run) for run in pretrained)
+    if not (isinstance(gmf, GMF) and isinstance(mlp, MLP)):
+        raise ModelError("pretraining takes a GMF and an MLP", got=[run.name for run in pretrained])
+    config = NeuMFConfig(
+        embedding_dim=settings.gmf.model.embedding_dim,
+        layers=settings.mlp.model.layers,
+        dropout=settings.mlp.model.dropout,
+    )
+    return NeuMF.from_pretrained(gmf, mlp, recipe.alpha), config
+
+
+def _start_from_champion(
+    tracker: Tracker, settings: RetrainSettings, model: Model, config: ModelConfig, data: PreparedData
+) -> None:
+    champion = registry.champion(tracker, settings.model_name)
+    if champion is not None and champion.bundle.config == config:
+        old = champion.bundle
+        carry_over(model, old.model, old.user_ids, old.item_ids, data)
+        get_run_logger().info("%s starts from the champion, version %d", config.kind, champion.version)
+
+
+def _keep(
+    tracker: Tracker,
+    run_id: str,
+    name: str,
+    settings: RetrainSettings,
+    config: ModelConfig,
+    data: PreparedData,
+    training: Training,
+) -> ModelRun:
+    """Measure a trained model and put it into MLflow; only then its checkpoints go."""
+    metrics = measure(tracker, run_id, training.model, data, settings.hardware) | {
+        EPOCHS: float(training.epochs),
+        BEST_EPOCH: float(training.best_epoch),
+        SECONDS: training.seconds,
+    }
+    recipe = _recipe(settings, name)
+    about = {"name": name, "settings": recipe.model_dump(mode="json"), "metrics": metrics}
+    with tempfile.TemporaryDirectory() as scratch:
+        Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
+        tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    curves = draw_curves(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
+    tracker.artifacts.log_picture(run_id, curves, CURVES)
+    finished = finish(tracker, run_id, name, metrics, data)
+    remove_checkpoints(run_id)
+    return finished
+
+
+def _recipe(settings: RetrainSettings, name: str) -> Any:
+    return getattr(settings, name.replace("-", "_"))
+
+
+def _model_settings(settings: RetrainSettings, recipe: Settings, config: ModelConfig) -> dict[str, Any]:
+    """What decided one model, as MLflow parameters."""
+    shared = settings.model_dump(mode="json", include={"dataset", "seed", "data"})
+    return flatten(shared | recipe.model_dump(mode="json") | {"model": config.model_dump(mode="json")})

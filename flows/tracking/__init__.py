@@ -1,0 +1,1 @@
+"""MLflow: where it is, what is kept in it, and how it is found again."""

@@ -1,0 +1,14 @@
+"""The names and kinds of a log's columns, and the codes of its splits."""
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+USER_ID, ITEM_ID, RATING, TIMESTAMP, TITLE = "user_id", "item_id", "rating", "timestamp", "title"
+COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
+TRAIN, VALIDATION, TEST = 0, 1, 2  # parts of a split that a source brings
+TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "ns", "iso"]
+
+Ids: TypeAlias = NDArray[Any]
+Indices: TypeAlias = NDArray[np.int64]

@@ -1,1 +1,0 @@
-"""Ways to divide a log into train, validation and test."""

@@ -1,0 +1,170 @@
+"""Where an interaction log lies: one kind of settings for each kind of place."""
+
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from ncf.config import Settings
+from ncf.data.columns import TimeUnit
+
+MovieLensName: TypeAlias = Literal["ml-100k", "ml-latest-small", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m"]
+MOVIELENS: tuple[MovieLensName, ...] = get_args(MovieLensName)
+ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
+
+
+class Columns(Settings):
+    """What the log calls its columns: their names, or their places from 0."""
+
+    user: ColumnName = Field(default="user_id", description="the users")
+    item: ColumnName = Field(default="item_id", description="the items")
+    rating: ColumnName | None = Field(
+        default=None, description="how well liked, or how often; empty: the column rating if there is one, else 1"
+    )
+    timestamp: ColumnName | None = Field(
+        default=None, description="when; empty: the column timestamp if there is one, else no times are known"
+    )
+
+
+class MovieLensSource(Settings):
+    """A MovieLens data set by name, downloaded once."""
+
+    kind: Literal["movielens"] = "movielens"
+    name: MovieLensName = Field(default="ml-100k", description="which")
+
+
+class FileSource(Settings):
+    """Files: CSV, TSV, any other separator, RecBole's .inter, Parquet; compressed or not; here or at an fsspec URL."""
+
+    kind: Literal["files"] = "files"
+    path: str = Field(min_length=1, description="a file, a folder, a glob, or an fsspec URL of one of these")
+    validation_path: str | None = Field(
+        default=None, description="the same for a validation split made elsewhere; `path` is then the train split"
+    )
+    test_path: str | None = Field(default=None, description="the same for a test split made elsewhere")
+    format: Literal["auto", "text", "inter", "parquet"] = Field(
+        default="auto", description="auto goes by the name's ending"
+    )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description=r"of text columns, such as ',' '\t' '::'; empty: found out from the file",
+    )
+    header: bool | None = Field(
+        default=None,
+        description="whether the first line names the columns; empty: yes, but if columns are places, only a line with "
+        "usual names, such as user_id",
+    )
+    encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is no matter")
+    columns: Columns = Columns()
+    time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
+    titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")
+    titles_item: ColumnName = Field(
+        default="item_id", description="its column with the item ids; the log's name for it does, too"
+    )
+    titles_title: ColumnName = Field(default="title", description="its column with the titles")
+
+    @field_validator("separator")
+    @classmethod
+    def _can_divide(cls, separator: str | None) -> str | None:
+        if separator is not None and any(letter in separator for letter in '"\r\n'):
+            raise ValueError(f"the separator must not have quotes or newlines, got {separator!r}")
+        return None if separator is None else separator.replace(r"\t", "\t")  # as a command line gives it
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str) -> str:
+        try:
+            "a".encode(encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"unknown encoding {encoding!r}; Python knows utf-8, latin-1, cp1252, utf-16..."
+            ) from error
+        return encoding
+
+
+class PaperSource(Settings):
+    """The files of the NCF paper's authors: X.train.rating, X.test.rating, X.test.negative, each also as .gz.
+
+    Their split and their candidates are used as they are.
+    """
+
+    kind: Literal["paper"] = "paper"
+    prefix: str = Field(min_length=1, description="path of the three files up to .train.rating, such as Data/ml-1m")
+    titles_path: str | None = Field(
+        default=None, description="a tab-separated file whose header has the columns item and title"
+    )
+
+
+class Database(Settings):
+    """Which database, through SQLAlchemy. The password is not a setting: it comes with the URL from outside."""
+
+    url: str | None = Field(default=None, description="SQLAlchemy URL without a password; empty: see the next two")
+    url_variable: str = Field(
+        default="NCF_DATABASE_URL", description="environment variable with the URL, password included"
+    )
+    secret_block: str | None = Field(
+        default=None, description="name of a Prefect Secret block with the URL, password included"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _url_without_password(cls, url: str | None) -> str | None:
+        refuse_password(url)
+        return url
+
+
+class SQLSource(Database):
+    """A table or a query of a database."""
+
+    kind: Literal["sql"] = "sql"
+    table: str | None = Field(default=None, description="a table, optionally with its schema: schema.table")
+    query: str | None = Field(default=None, description="one SELECT that only reads, instead of a table")
+    columns: Columns = Columns()
+    time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
+    chunk_rows: int = Field(default=500_000, ge=1, le=100_000_000, description="rows fetched at once")
+
+    @field_validator("query")
+    @classmethod
+    def _query_only_reads(cls, query: str | None) -> str | None:
+        from ncf.ingest.checks import check_select  # late, since it knows these settings
+
+        if query is not None:
+            check_select(query)
+        return query
+
+    @model_validator(mode="after")
+    def _table_or_query(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("give either table or query")
+        return self
+
+
+def refuse_password(url: object) -> None:
+    """Raise ConfigError, which pydantic lets through; a ValueError it would print with the URL."""
+    from ncf.ingest.checks import check_public_url  # late, since it knows these settings
+
+    check_public_url(url)
+
+
+def _kind(value: Any) -> str | None:
+    """The kind of a source that leaves it out, by the keys that only this kind has."""
+    given: dict[str, Any] = value if isinstance(value, dict) else dict(value)
+    refuse_password(given.get("url"))  # before any message shows what was given
+    if "kind" in given:
+        return str(given["kind"])
+    known = {"path": "files", "prefix": "paper", "table": "sql", "query": "sql", "name": "movielens"}
+    return next((kind for key, kind in known.items() if given.get(key) is not None), None)
+
+
+SourceConfig: TypeAlias = Annotated[
+    Annotated[MovieLensSource, Tag("movielens")]
+    | Annotated[FileSource, Tag("files")]
+    | Annotated[PaperSource, Tag("paper")]
+    | Annotated[SQLSource, Tag("sql")],
+    Discriminator(
+        _kind,
+        custom_error_type="unknown_source",
+        custom_error_message="say where the log lies: kind is movielens (name), files (path), paper (prefix) or sql "
+        "(table or query)",
+    ),
+]

@@ -1,0 +1,109 @@
+"""A log that is a DataFrame already."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from ncf.config import Settings, settings_of
+from ncf.data.columns import ITEM_ID, TITLE, TimeUnit
+from ncf.data.ratings import Ratings
+from ncf.files import cache_dir
+from ncf.ingest.config import MOVIELENS, Columns, FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
+from ncf.ingest.database import find_url
+from ncf.ingest.files import load_files, open_tables, open_titles
+from ncf.ingest.movielens import load_movielens
+from ncf.ingest.naming import by_role, find_columns
+from ncf.ingest.paper import find_three, load_paper
+from ncf.ingest.sql import load_sql
+
+WHERE = "the DataFrame"
+
+
+class FrameSettings(Settings):
+    """How a DataFrame is read."""
+
+    columns: Columns = Columns()
+    time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
+
+
+def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -> Ratings:  # noqa: B008 (frozen)
+    """Check a log; the frame is left as it is, and columns that are not wanted are passed over.
+
+    Args:
+        frame: one row an interaction; a column `title` has the items' titles.
+        settings: what it calls its columns, and the unit of its times.
+
+    Raises:
+        DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.
+    """
+    wanted = by_role(settings.columns)
+    names = [str(name) for name in frame.columns]
+    places = find_columns(names, wanted, WHERE)
+    log = frame.iloc[:, list(places.values())].set_axis(list(places), axis=1)
+    titles = frame[TITLE].set_axis(pd.Index(log[ITEM_ID])).astype("str") if names.count(TITLE) == 1 else None
+    ratings = Ratings.from_frame(log, titles, time_unit=settings.time_unit)
+    taken = [f"{names[place]} as {role}" for role, place in places.items() if wanted[role] != names[place] != role]
+    return replace(ratings, tally=ratings.tally.note(f"columns taken: {', '.join(taken)}")) if taken else ratings
+
+
+def check_source(source: SourceConfig) -> None:
+    """Look whether a log is there, without reading more of it than the first lines.
+
+    Raises:
+        ConfigError: the URL of a database is missing or wrong.
+        DataError: a file is missing, or its columns are not what they should be.
+    """
+    match source:
+        case FileSource():
+            open_tables(source)
+            open_titles(source)
+        case PaperSource():
+            find_three(source)
+        case SQLSource():
+            if source.secret_block is None:  # which only a flow can open
+                find_url(source, None)
+
+
+def load_ratings(
+    source: SourceConfig | str | Path | pd.DataFrame,
+    cache: Path | None = None,
+    database_url: str | None = None,
+    **settings: Any,
+) -> Ratings:
+    """Read and check a log.
+
+    Args:
+        source: where it lies: a MovieLens data set by name, such as "ml-100k"; the path, glob or fsspec URL of files; a
+            DataFrame with a row an interaction; or the settings of any source, such as SQLSource.
+        cache: folder for downloads; `cache_dir()` if None.
+        database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
+        settings: of files those of FileSource, such as columns={"user": "listener", "item": "song"} and
+            titles_path="songs.csv"; of a DataFrame columns and time_unit.
+
+    Raises:
+        ConfigError: a setting is unknown or impossible.
+        DataError: the log is not there, or not what it should be.
+    """
+    if isinstance(source, pd.DataFrame):
+        return load_frame(source, settings_of(FrameSettings, settings))
+    match _with_settings(source, settings):
+        case MovieLensSource() as movielens:
+            return load_movielens(movielens, cache or cache_dir())
+        case FileSource() as files:
+            return load_files(files)
+        case PaperSource() as paper:
+            return load_paper(paper)
+        case SQLSource() as sql:
+            return load_sql(sql, database_url)
+
+
+def _with_settings(source: SourceConfig | str | Path, settings: dict[str, Any]) -> SourceConfig:
+    """What a name or a path means."""
+    if not isinstance(source, str | Path):
+        return settings_of(type(source), source.model_dump() | settings) if settings else source
+    if source in MOVIELENS:
+        return settings_of(MovieLensSource, {"name": source, **settings})
+    return settings_of(FileSource, {"path": str(source), **settings})

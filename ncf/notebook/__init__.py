@@ -1,1 +1,0 @@
-"""What a notebook asks for: a model by its name, and a table of models beside baselines."""

@@ -1,0 +1,156 @@
+"""From a log to a prepared data set and its report."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from ncf.config import settings_of
+from ncf.data.coded import CodedLog
+from ncf.data.columns import ITEM_ID, USER_ID
+from ncf.data.config import DataConfig, EngineConfig
+from ncf.data.filters import filter_ratings
+from ncf.data.history import History
+from ncf.data.interactions import Interactions, to_interactions
+from ncf.data.prepared import PreparedData, prepare
+from ncf.data.ratings import Ratings
+from ncf.data.report import DataReport
+from ncf.data.splits import split_interactions
+from ncf.errors import DataError
+from ncf.files import cache_dir
+from ncf.ingest.config import PaperSource, SourceConfig
+from ncf.ingest.load import load_ratings
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_source(
+    name: str,
+    source: SourceConfig,
+    config: DataConfig,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
+    cache: Path | None = None,
+    database_url: str | None = None,
+) -> tuple[PreparedData, DataReport]:
+    """Read, check, filter, label, number, split, and draw the candidates.
+
+    Args:
+        name: the data set's name.
+        source: where the log lies.
+        config: the choices.
+        engine: what does it; the result is the same.
+        cache: folder for downloads; `cache_dir()` if None.
+        database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
+
+    Raises:
+        ConfigError: the engine can't be had.
+        DataError: the log is not there, is not what it should be, or too little is left of it.
+    """
+    log, titles = filter_source(source, config, engine, cache, database_url)
+    return _prepared(name, log, titles, config)
+
+
+def filter_source(
+    source: SourceConfig,
+    config: DataConfig,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
+    cache: Path | None = None,
+    database_url: str | None = None,
+) -> tuple[list[CodedLog], "pd.Series[str]"]:
+    """Read, check and filter; arguments and errors are those of `prepare_source`.
+
+    Returns:
+        The log that is left, one row a pair, alone in a list, so that the caller can let go of it; titles by item id.
+    """
+    if engine.kind == "pandas" or isinstance(source, PaperSource):
+        if engine.kind == "dask":
+            logger.info("Files in the paper's format are prepared by pandas")
+        return _filtered(load_ratings(source, cache, database_url), config)
+    from ncf.data.dask.prepare import filter_by_dask
+
+    kept, titles = filter_by_dask(source, config, engine, cache or cache_dir(), database_url)
+    return [kept], titles
+
+
+def prepare_ratings(
+    name: str, ratings: Ratings, config: DataConfig | Mapping[str, Any] = MappingProxyType({})
+) -> tuple[PreparedData, DataReport]:
+    """Filter, label, number, split, and draw the candidates.
+
+    Args:
+        name: the data set's name.
+        ratings: the checked log.
+        config: the choices, as settings or as names and values: {"filters": {"min_per_user": 5}}.
+
+    Returns:
+        What models see, and what was read, dropped and kept: a notebook shows it as a table, and `text()` prints it.
+
+    Raises:
+        ConfigError: a setting is unknown or impossible.
+        DataError: too little is left to train on or to evaluate.
+    """
+    chosen = settings_of(DataConfig, config)
+    log, titles = _filtered(ratings, chosen)
+    del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
+    return _prepared(name, log, titles, chosen)
+
+
+def _filtered(ratings: Ratings, config: DataConfig) -> tuple[list[CodedLog], "pd.Series[str]"]:
+    return [filter_ratings(ratings, config.filters, config.feedback)], ratings.titles
+
+
+def _prepared(
+    name: str, log: list[CodedLog], titles: "pd.Series[str]", config: DataConfig
+) -> tuple[PreparedData, DataReport]:
+    """From a filtered log, which is taken out of its list, so that nobody holds it any more."""
+    interactions = to_interactions(log.pop(), config.feedback)
+    refuse_unusable(interactions)
+    split, history = split_interactions(interactions, config.split), History.of(interactions)
+    del interactions
+    own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
+    tally = split.tally
+    if len(titles) and not own.any():
+        tally = tally.note(f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?")
+    data = prepare(name, split, own, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
+    return replace(data, history=history), DataReport.of(data, tally)
+
+
+def refuse_unusable(interactions: Interactions) -> None:
+    """Refuse a log with one user, one item, or nothing unobserved.
+
+    Args:
+        interactions: one for each pair that was kept.
+
+    Raises:
+        DataError: nothing could be told apart, or no unobserved pair is left to learn and to rank with.
+    """
+    users, items = len(interactions.user_ids), len(interactions.item_ids)
+    if users == items == 1:
+        pair = {USER_ID: _plain(interactions.user_ids[0]), ITEM_ID: _plain(interactions.item_ids[0])}
+        raise DataError("all rows are the same pair", got=pair, allowed="at least 2 users and 2 items", do=_do("rows"))
+    for what, ids in (("user", interactions.user_ids), ("item", interactions.item_ids)):
+        if len(ids) == 1:
+            raise DataError(
+                f"all rows are of one {what}", got=_plain(ids[0]), allowed=f"at least 2 {what}s", do=_do(f"{what}s")
+            )
+    if len(interactions.users) >= users * items:
+        raise DataError(
+            "every user has every item, so no unobserved pair is left to learn from and to rank with; users and items",
+            got=(users, items),
+            allowed="at least one pair that did not happen",
+            do="use a log with more items; for ratings of everything, set data.feedback.threshold to what counts as "
+            "liked",
+        )
+
+
+def _plain(value: object) -> object:
+    item = getattr(value, "item", None)
+    return item() if callable(item) else value
+
+
+def _do(what: str) -> str:
+    return f"check that the right columns are read, and that filters (data.filters) leave more {what}"

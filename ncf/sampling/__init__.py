@@ -1,0 +1,1 @@
+"""Which items a user has not seen, and negatives drawn from them."""

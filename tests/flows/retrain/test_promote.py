@@ -1,0 +1,200 @@
+"""Deciding on a promotion with real bundles in a real MLflow store."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from prefect.logging import disable_run_logger
+
+from flows.registry import models as registry
+from flows.registry.alias import BUNDLE, Registry
+from flows.registry.log import read_log
+from flows.registry.promotion import promote
+from flows.retrain.measure import seconds_to_recommend, size_mb
+from flows.retrain.promote import decide_promotion, ranked_champion
+from flows.retrain.settings import RetrainSettings
+from flows.tracking.tracking import ModelRun, Tracker
+from ncf.config import GMFConfig
+from ncf.data.prepared import PreparedData
+from ncf.errors import ModelError
+from ncf.evaluation.comparison import holdout_sketch
+from ncf.evaluation.evaluate import evaluate
+from ncf.models.build import Model, build_model
+from ncf.serving.bundle import Bundle
+from ncf.serving.recommender import Recommender
+from ncf.training.fit import fit
+from tests.flows.registered import artifact_folder
+from tests.flows.versions import change
+from tests.ncf.known import checkerboard, random_data
+from tests.ncf.training.learners import LEARN
+
+NAME, CONFIG = "ncf-board", GMFConfig(embedding_dim=8)
+
+
+@pytest.fixture(scope="module")
+def data() -> PreparedData:
+    return checkerboard()
+
+
+@pytest.fixture(scope="module")
+def good(data: PreparedData) -> Model:
+    return fit(build_model(CONFIG, data.num_users, data.num_items, 0), data, LEARN, seed=0).model
+
+
+@pytest.fixture
+def tracker(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracker]:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    with disable_run_logger():
+        yield Tracker("board")
+
+
+def settings(**promotion: object) -> RetrainSettings:
+    return RetrainSettings.model_validate({"dataset": "board", "source": {"path": "board.csv"}, "promotion": promotion})
+
+
+def registered(tracker: Tracker, model: Model, data: PreparedData, folder: Path) -> tuple[ModelRun, int]:
+    """A finished model, and its version."""
+    parent = tracker.start_retraining("key", {}, data)
+    run_id = tracker.start_model(parent, "gmf", {}, data)
+    Bundle.of(model, CONFIG, data).save(folder / BUNDLE)
+    tracker.artifacts.log_folder(run_id, folder / BUNDLE, BUNDLE)
+    run = ModelRun("gmf", run_id, {})
+    return run, registry.register(tracker, NAME, run, {}, "gmf")
+
+
+def test_a_champion_that_comes_in_between_is_compared_with_as_well(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poor = build_model(CONFIG, data.num_users, data.num_items, 1).eval()
+    versions = [registered(tracker, model, data, tmp_path) for model in (poor, good, good)]
+    numbers = [number for _, number in versions]
+    models = Registry(tracker.uri, NAME)
+    promote(models, change(numbers[0]), None)
+    real = registry.champion
+
+    def overtaken(*args: object) -> object:
+        found = real(tracker, NAME)
+        if models.champion() == numbers[0]:
+            promote(models, change(numbers[1]), numbers[0])  # another machine is quicker than this comparison
+        return found
+
+    monkeypatch.setattr(registry, "champion", overtaken)
+    decision = decide_promotion.fn(tracker, settings(), numbers[2], versions[2][0], data)
+    assert not decision.promote
+    assert "no better than the champion" in decision.reason, "compared with the first it would have been promoted"
+    assert models.champion() == numbers[1]
+    assert models.version(numbers[2]).tags["ncf.promoted"] == "false"
+    assert [entry.after for entry in read_log(tracker.client, NAME)] == numbers[:2]
+
+
+def test_a_decision_that_was_cut_off_after_the_alias_is_found_again(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, version = registered(tracker, good, data, tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "_keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            decide_promotion.fn(tracker, settings(), version, run, data)
+    assert Registry(tracker.uri, NAME).champion() == version
+    for _ in range(2):  # from the log, then from the version's tags
+        decision = decide_promotion.fn(tracker, settings(), version, run, data)
+        assert decision.promote and "there was none" in decision.reason
+        assert decision.figures["challenger"] > decision.figures["popularity"]
+    assert len(read_log(tracker.client, NAME)) == 1
+    assert Registry(tracker.uri, NAME).version(version).tags["ncf.promoted"] == "true"
+
+
+def test_a_champion_by_hand_is_not_compared_with_itself(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    run, version = registered(tracker, good, data, tmp_path)
+    tracker.client.set_registered_model_alias(NAME, "champion", str(version))
+    decision = decide_promotion.fn(tracker, settings(), version, run, data)
+    assert not decision.promote and "by hand" in decision.reason
+    assert Registry(tracker.uri, NAME).champion() == version
+
+
+def test_a_damaged_version_is_named_and_not_the_folder_it_was_copied_to(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    _, number = registered(tracker, good, data, tmp_path)
+    weights = artifact_folder(tracker.client, number, NAME) / "artifacts" / BUNDLE / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelError, match="^the bundle of version 1 of ncf-board is not .*weights.safetensors has"):
+        registry.load_version(tracker, NAME, number)
+    weights.unlink()
+    with pytest.raises(ModelError, match="the bundle of version 1 of ncf-board/weights.safetensors"):
+        registry.load_version(tracker, NAME, number)
+
+
+def test_guards_are_measured_where_they_are_on(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    poor = build_model(CONFIG, data.num_users, data.num_items, 1).eval()
+    _, first = registered(tracker, poor, data, tmp_path)
+    run, second = registered(tracker, good, data, tmp_path)
+    promote(Registry(tracker.uri, NAME), change(first), None)
+    lenient = {"minimum_coverage": 0.0, "maximum_cold_loss": 1.0, "cold_interactions": 1000}
+    guards = lenient | {"maximum_seconds": 1e6, "maximum_size_mb": 0.001}
+    decision = decide_promotion.fn(tracker, settings(guards=guards), second, run, data)
+    assert not decision.promote and "its files have 0.0 MB, more than 0.001" in decision.reason
+    figures = decision.figures
+    assert figures["size_mb"] == pytest.approx(size_mb(tmp_path / BUNDLE))
+    assert figures["coverage"] == evaluate(good, data, "test").of_all["full/coverage_at_10"]
+    assert figures["cold_loss"] < 0, "the challenger hits more"
+    assert figures["seconds"] > 0
+
+
+def test_earlier_challengers_on_the_same_holdout_make_the_next_ones_interval_wider(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    poor = build_model(CONFIG, data.num_users, data.num_items, 1).eval()
+    runs = [registered(tracker, poor, data, tmp_path) for _ in range(3)]
+    numbers = [number for _, number in runs]
+    promote(Registry(tracker.uri, NAME), change(numbers[0]), None)
+    found = []
+    for run, number in runs[1:]:
+        registered_on(tracker, number, holdout_sketch(data))
+        found.append(decide_promotion.fn(tracker, settings(), number, run, data))
+    assert [decision.figures["earlier"] for decision in found] == [0, 1]
+    assert "wider for 1 earlier challenger on this test holdout" in found[1].reason
+    assert "earlier" not in found[0].reason
+    [(name, ranks)] = ranked_champion(tracker, settings(), numbers[1], data).items()
+    assert name == f"champion (version {numbers[0]})"
+    assert ranks.values()["full/ndcg_at_10"].mean() == pytest.approx(found[0].figures["champion"])
+    assert ranked_champion(tracker, settings(), numbers[0], data) == {}, "it was set against none"
+    tracker.client.delete_registered_model_alias(NAME, "champion")
+    tracker.client.delete_model_version(NAME, str(numbers[0]))
+    assert ranked_champion(tracker, settings(), numbers[1], data) == {}, "it was deleted since"
+
+
+def registered_on(tracker: Tracker, version: int, sketch: str) -> None:
+    """As `register_challenger` does."""
+    tracker.client.set_model_version_tag(NAME, str(version), registry.HOLDOUT, sketch)
+
+
+def test_the_time_is_that_of_a_thousand_users_however_many_there_are(
+    data: PreparedData, good: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, recommend = [], Recommender.recommend
+
+    def noted(self: Recommender, users: Sequence[Any], k: int) -> pd.DataFrame:
+        asked.append((len(users), k))
+        return recommend(self, users, k)
+
+    monkeypatch.setattr(Recommender, "recommend", noted)
+    assert seconds_to_recommend(Bundle.of(good, CONFIG, data), memory_mb=1) > 0
+    assert asked == [(1000, 10)]
+
+
+def test_a_catalogue_of_fewer_items_than_a_list_can_be_timed_as_well() -> None:
+    data = random_data(np.random.default_rng(0), num_users=6, num_items=8, num_candidates=2)
+    bundle = Bundle.of(build_model(CONFIG, data.num_users, data.num_items, 0), CONFIG, data)
+    assert seconds_to_recommend(bundle, memory_mb=1) > 0
