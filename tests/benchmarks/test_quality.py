@@ -22,7 +22,7 @@ from ncf.config import PretrainedRecipe
 from ncf.evaluation.ranking import Ranks
 from ncf.files import CACHE_VARIABLE, read_json
 from tests.e2e.processes import REPOSITORY
-from tests.ncf.known import checkerboard, literal_data
+from tests.ncf.toy_data import checkerboard, literal_data
 from tuning.space import check_space
 
 SPEC: dict[str, Any] = {

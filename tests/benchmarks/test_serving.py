@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import load
 from benchmarks.load import Load, of_items, of_users
-from tests.ncf.ingest.webserver import serving
+from tests.ncf.ingest.web_server import serving
 
 CLIENTS = ["wrk", "python"] if load.client_name() == "wrk" else ["python"]
 

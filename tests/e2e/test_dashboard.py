@@ -7,7 +7,7 @@ import requests
 
 from flows.tune import dashboard
 from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
-from tests.tuning.small import QUICK, gmf_problem
+from tests.tuning.small_studies import QUICK, gmf_problem
 from tuning.study import open_study
 
 

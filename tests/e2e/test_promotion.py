@@ -28,7 +28,7 @@ from tests.e2e.processes import (
     running,
     wait_until,
 )
-from tests.flows.versions import NAME, change, new_registry, weights_of
+from tests.flows.registry.placeholder_versions import NAME, change, new_registry, weights_of
 
 MOMENTS = range(5)  # before the pending entry, after it, after the alias, after the entry is done, after the page
 
@@ -38,7 +38,7 @@ def run(command: list[str], env: dict[str, str], folder: Path) -> subprocess.Com
 
 
 def promoting(*args: str) -> list[str]:
-    return python_module("tests.e2e.promoting", *args)
+    return python_module("tests.e2e.promotion_process", *args)
 
 
 def assert_unbroken(entries: list[Entry]) -> None:

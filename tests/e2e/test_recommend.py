@@ -10,9 +10,9 @@ import pytest
 
 from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import environment, python_module, running, wait_until
-from tests.flows.champions import make_champion
-from tests.ncf.known import random_data
+from tests.flows.registry.champions import make_champion
 from tests.ncf.serving.bundles import CONFIGS, bundle_of
+from tests.ncf.toy_data import random_data
 
 pytestmark = pytest.mark.slow
 

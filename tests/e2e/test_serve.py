@@ -21,7 +21,7 @@ from flows.tracking.tracking import Tracker
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
-from tests.flows.registered import DATASET, NAME, artifact_folder, crown, register_version
+from tests.flows.registry.registered_models import DATASET, NAME, artifact_folder, crown, register_version
 from tests.ncf.serving.bundles import CONFIGS, some_data
 
 

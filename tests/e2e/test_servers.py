@@ -28,7 +28,7 @@ from tests.e2e.processes import (
     running,
     wait_until,
 )
-from tests.flows.versions import change, new_registry
+from tests.flows.registry.placeholder_versions import change, new_registry
 
 
 @dataclass(frozen=True)

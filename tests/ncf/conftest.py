@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ncf.data.prepared import PreparedData
-from tests.ncf.known import checkerboard, literal_data
+from tests.ncf.toy_data import checkerboard, literal_data
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from ncf.data.prepared import PreparedData
 from ncf.notebook import compare
-from tests.ncf.known import fixed
+from tests.ncf.toy_data import fixed
 
 # of `literal`: what is scored highest is the test item of both evaluated users, 3 and 4
 RIGHT = fixed([[0, 0, 0, 9, 0, 0], [0, 0, 0, 0, 9, 0], [0, 0, 0, 0, 0, 0]])

@@ -12,7 +12,7 @@ from ncf.models.neumf import NeuMF
 from ncf.notebook import Trained, train
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.ncf.known import BOARD_EVALUATED
+from tests.ncf.toy_data import BOARD_EVALUATED
 
 QUICK = {"batch_size": 256, "learning_rate": 0.02, "max_epochs": 8}
 SMALL: dict[ModelName, dict[str, Any]] = {

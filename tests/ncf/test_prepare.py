@@ -12,7 +12,7 @@ from ncf.data.config import DataConfig
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
 from ncf.prepare import prepare_ratings
-from tests.ncf.known import pair_rows
+from tests.ncf.toy_data import pair_rows
 
 START = 1_700_000_000
 

@@ -7,7 +7,7 @@ import pytest
 
 from ncf.errors import ModelError
 from ncf.evaluation.metrics import Z_95
-from tests.tuning.small import GMF, gmf, gmf_problem, pretrained_problem
+from tests.tuning.small_studies import GMF, gmf, gmf_problem, pretrained_problem
 from tuning.confirm import Confirmed, conclude, confirm_one, confirmation_seeds
 
 

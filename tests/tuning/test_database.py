@@ -9,7 +9,7 @@ from optuna.storages import RDBStorage
 
 from ncf.errors import ConfigError, NCFError
 from tests.postgres import Postgres
-from tests.tuning.small import QUICK, sqlite
+from tests.tuning.small_studies import QUICK, sqlite
 from tuning.config import StorageConfig
 from tuning.database import StudyError, check_database, open_database
 

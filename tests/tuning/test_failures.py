@@ -9,7 +9,7 @@ import pytest
 from pytorch_lightning.loggers import Logger
 
 from ncf.errors import ModelError
-from tests.tuning.small import Notes, gmf, gmf_problem, opened, run
+from tests.tuning.small_studies import Notes, gmf, gmf_problem, opened, run
 from tuning.config import BudgetConfig, SamplerConfig
 from tuning.database import StudyError
 from tuning.observer import TrialStart

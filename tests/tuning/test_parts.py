@@ -9,9 +9,9 @@ import torch
 from ncf.config import GMFRecipe, MLPRecipe
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
-from tests.ncf.known import checkerboard
-from tests.ncf.training.learners import same
-from tests.tuning.small import GMF, MLP, QUICK, Notes, gmf, pretrained_problem, sqlite
+from tests.ncf.toy_data import checkerboard
+from tests.ncf.training.small_models import same
+from tests.tuning.small_studies import GMF, MLP, QUICK, Notes, gmf, pretrained_problem, sqlite
 from tuning.config import BudgetConfig
 from tuning.parts import ABOUT, WEIGHTS, initial_model, part_key, trained_part, trained_parts
 from tuning.problem import Problem

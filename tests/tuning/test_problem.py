@@ -8,8 +8,8 @@ from ncf import __version__
 from ncf.config import MLPRecipe, PretrainedRecipe
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
-from tests.ncf.known import checkerboard
-from tests.tuning.small import GMF, MLP, RATE, SPACE, gmf, gmf_problem
+from tests.ncf.toy_data import checkerboard
+from tests.tuning.small_studies import GMF, MLP, RATE, SPACE, gmf, gmf_problem
 from tuning.problem import Problem
 from tuning.ranges import Choices, FloatRange
 from tuning.study import differences

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.processes import REPOSITORY, environment, python_module, running, wait_until
 from tests.postgres import Postgres
-from tests.tuning.small import QUICK, gmf_problem, sqlite
+from tests.tuning.small_studies import QUICK, gmf_problem, sqlite
 from tuning.study import open_study
 from tuning.summary import StudySummary, summarise
 
@@ -35,7 +35,7 @@ class Workers:
         self.log = folder / "log"
 
     def start(self, trials: int, pace: float) -> Process:
-        command = python_module("tests.tuning.worker", self.url, "board", str(trials), str(self.diary), str(pace))
+        command = python_module("tests.tuning.slow_worker", self.url, "board", str(trials), str(self.diary), str(pace))
         cache = {"NCF_CACHE_DIR": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
         return self.stack.enter_context(running(command, REPOSITORY, environment(self.folder, **cache), self.log))
 

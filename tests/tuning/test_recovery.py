@@ -10,7 +10,7 @@ import pytest
 from optuna import create_trial
 from optuna.trial import FrozenTrial, TrialState
 
-from tests.tuning.small import QUICK, RATE, Notes, gmf_problem, sqlite
+from tests.tuning.small_studies import QUICK, RATE, Notes, gmf_problem, sqlite
 from tuning.config import BudgetConfig
 from tuning.records import DEATHS, FOLLOWS, INTERRUPTED, QUEUED, REASON, RETRY_OF, duplicates, places
 from tuning.recovery import BORN, MACHINE, PID, deaths_of, is_gone, lost, recover, this_process

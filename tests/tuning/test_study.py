@@ -7,8 +7,8 @@ import optuna
 import pytest
 
 from ncf.errors import NCFError
-from tests.ncf.known import checkerboard
-from tests.tuning.small import QUICK, RATE, SPACE, gmf_problem, sqlite
+from tests.ncf.toy_data import checkerboard
+from tests.tuning.small_studies import QUICK, RATE, SPACE, gmf_problem, sqlite
 from tuning.database import StudyError
 from tuning.problem import Problem
 from tuning.ranges import FloatRange

@@ -9,7 +9,7 @@ from optuna import create_trial
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from tests.tuning.small import QUICK, RATE, gmf, gmf_problem, sqlite
+from tests.tuning.small_studies import QUICK, RATE, gmf, gmf_problem, sqlite
 from tuning.ranges import FloatRange
 from tuning.records import BASE, BEGAN, BEST_EPOCH, ENDED, EPOCHS, FOLLOWS, QUEUED, REASON, RETRY_OF, SECONDS
 from tuning.study import StudyHandle, open_study

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ncf.config import GMFRecipe
-from tests.tuning.small import GMF, RATE, SPACE, Notes, gmf, gmf_problem, opened, run
-from tests.tuning.worker import Pace
+from tests.tuning.slow_worker import Pace
+from tests.tuning.small_studies import GMF, RATE, SPACE, Notes, gmf, gmf_problem, opened, run
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig
 from tuning.ranges import Choices, FloatRange, IntRange, Range
 from tuning.summary import summarise

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.faults.house import House, new_house
+from tests.e2e.faults.cluster import House, new_house
 from tests.e2e.faults.reliability import Reliability
 
 STAGES = ("alpha", "beta")  # each is retrained, and killed, at the same time

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from flows.registry.log import read_log
-from tests.e2e.faults.checks import assert_whole, runs_of
-from tests.e2e.faults.house import House, seconds_since
+from tests.e2e.faults.cluster import House, seconds_since
+from tests.e2e.faults.invariants import assert_whole, runs_of
 from tests.e2e.faults.reliability import Reliability
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.e2e.faults.checks import assert_not_trained_again, assert_whole, finished
+from tests.e2e.faults.cluster import House
 from tests.e2e.faults.conftest import STAGES
-from tests.e2e.faults.house import House
+from tests.e2e.faults.invariants import assert_not_trained_again, assert_whole, finished
 from tests.e2e.faults.reliability import Reliability
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1400)]
@@ -53,7 +53,7 @@ class Kill:
 
     Attributes:
         stage: in words, for the page.
-        fault: as tests/e2e/faults/sabotaged.py reads it.
+        fault: as tests/e2e/faults/fault_injection.py reads it.
         also: further damage.
         words: that the next run says, if it takes note of the damage.
     """

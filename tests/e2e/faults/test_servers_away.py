@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.faults.checks import assert_whole, finished
-from tests.e2e.faults.house import House, seconds_since
+from tests.e2e.faults.cluster import House, seconds_since
+from tests.e2e.faults.invariants import assert_whole, finished
 from tests.e2e.faults.reliability import Reliability
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]

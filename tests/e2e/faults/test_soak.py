@@ -1,6 +1,6 @@
 """Many retrainings in a row, each of other data, with faults from a seeded list: `make soak` makes 50.
 
-Each is a process of its own (soaking.py), which may be killed; the servers are those of the other faults.
+Each is a process of its own (forked_retrainings.py), which may be killed; the servers are those of the other faults.
 """
 
 import json
@@ -19,8 +19,8 @@ from mlflow import MlflowClient
 from prefect.client.schemas.objects import FlowRun
 
 from flows.registry.alias import CHAMPION, version_by_alias, why_incomplete
-from tests.e2e.faults.checks import COMPLETE, MODEL, assert_log_is_unbroken, runs_of
-from tests.e2e.faults.house import House, seconds_since
+from tests.e2e.faults.cluster import House, seconds_since
+from tests.e2e.faults.invariants import COMPLETE, MODEL, assert_log_is_unbroken, runs_of
 from tests.e2e.faults.logs import options_of, tiny, write_log
 from tests.e2e.faults.reliability import Reliability
 from tests.e2e.faults.test_servers_away import lock
@@ -151,7 +151,7 @@ def soaking(house: House) -> Iterator[Soak]:
     pipe: Any = subprocess.PIPE
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            python_module("tests.e2e.faults.soaking"),
+            python_module("tests.e2e.faults.forked_retrainings"),
             cwd=house.folder / MACHINE,
             env=env,
             stdin=pipe,

@@ -8,10 +8,10 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 
 from flows.automations.notifications import URL_VARIABLE
-from tests.e2e.faults.checks import assert_whole, versions_and_champion
-from tests.e2e.faults.house import House
+from tests.e2e.faults.cluster import House
+from tests.e2e.faults.invariants import assert_whole, versions_and_champion
 from tests.e2e.faults.logs import USERS, write_log
-from tests.e2e.faults.sink import Sink, running_sink
+from tests.e2e.faults.webhook import Sink, running_sink
 from tests.e2e.processes import wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.e2e.faults.checks import assert_not_trained_again, assert_whole, finished
-from tests.e2e.faults.house import House
+from tests.e2e.faults.cluster import House
+from tests.e2e.faults.invariants import assert_not_trained_again, assert_whole, finished
 from tests.e2e.faults.reliability import Reliability
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(1800)]

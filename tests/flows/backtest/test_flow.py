@@ -19,7 +19,7 @@ from flows.orchestration.progress import artifact_key
 from flows.tracking.tracking import Tracker
 from ncf.data.columns import RATING, USER_ID
 from ncf.errors import DataError
-from tests.flows.kept import newest_artifact
+from tests.flows.stored_results import newest_artifact
 from tests.ncf.backtest.logs import colours, log_of
 
 pytestmark = pytest.mark.slow  # some twenty trainings, one after the other

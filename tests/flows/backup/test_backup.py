@@ -14,7 +14,7 @@ from flows.backup.__main__ import main
 from flows.backup.copy import backup, restore
 from flows.registry.alias import Registry
 from ncf.errors import ConfigError
-from tests.flows.versions import NAME, new_registry, weights_of
+from tests.flows.registry.placeholder_versions import NAME, new_registry, weights_of
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from flows.charts.pictures import COLOURS, Curve, Panel, draw_comparison, draw_training, save_picture
-from tests.flows.figures import lines, points, stars
+from tests.flows.charts.axes import lines, points, stars
 
 LOSS = Curve("loss", {1: 0.6, 2: 0.5, 3: 0.4}, best=2)
 NDCG = Curve("NDCG@10", {3: 0.2, 1: 0.1, 2: 0.3}, best=2)  # a history may come in any order

@@ -14,7 +14,7 @@ from flows.retrain.flow import retrain
 from flows.retrain.report import Report
 from flows.tracking.store import global_store, tracking_uri
 from tests.flows.conftest import quick
-from tests.flows.told import kept_texts, listening
+from tests.flows.leaks import kept_texts, listening
 from tests.postgres import SECRETS, Postgres
 
 pytestmark = pytest.mark.slow

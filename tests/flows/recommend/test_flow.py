@@ -19,9 +19,9 @@ from ncf.files import CACHE_VARIABLE
 from ncf.serving.batch.config import FileOutput
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.flows.champions import make_champion
-from tests.flows.kept import newest_artifact
-from tests.flows.told import kept_texts, listening
+from tests.flows.leaks import kept_texts, listening
+from tests.flows.registry.champions import make_champion
+from tests.flows.stored_results import newest_artifact
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
 from tests.postgres import SECRETS, Postgres
 

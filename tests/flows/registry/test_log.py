@@ -6,7 +6,7 @@ import pytest
 from flows.registry.command import described
 from flows.registry.log import MAX_TAG, Entry, champions, page, read_log
 from flows.tracking.store import TrackingError
-from tests.flows.versions import new_registry
+from tests.flows.registry.placeholder_versions import new_registry
 
 
 def entry(number: int, **changes: Any) -> Entry:

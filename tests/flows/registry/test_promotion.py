@@ -7,8 +7,8 @@ from flows.registry.log import Entry, champions, read_log
 from flows.registry.promotion import ChampionMovedError, promote, promote_by_hand, reconcile, rollback
 from flows.tracking.store import TrackingError
 from ncf.errors import ModelError
-from tests.flows.registered import artifact_folder
-from tests.flows.versions import add_version, change, new_registry
+from tests.flows.registry.placeholder_versions import add_version, change, new_registry
+from tests.flows.registry.registered_models import artifact_folder
 
 WHO = "ann@desk"
 

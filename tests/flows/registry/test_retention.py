@@ -5,7 +5,7 @@ import pytest
 from flows.registry import alias as weights
 from flows.registry.promotion import promote
 from flows.retrain.promote import remove_weights_of_versions
-from tests.flows.versions import change, new_registry, weights_of
+from tests.flows.registry.placeholder_versions import change, new_registry, weights_of
 
 
 def test_the_newest_the_champions_and_the_aliased_keep_their_weights(store: str) -> None:

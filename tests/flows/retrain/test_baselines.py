@@ -13,7 +13,7 @@ from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracking import Tracker
 from ncf.errors import ConfigError
 from ncf.evaluation.baselines import IALS, can_ials
-from tests.ncf.known import checkerboard
+from tests.ncf.toy_data import checkerboard
 
 needs_implicit = pytest.mark.skipif(not can_ials(), reason="the extra als is not installed")
 

@@ -14,8 +14,8 @@ from flows.retrain.comparison_page import draw_bars, draw_groups, draw_hits, sec
 from flows.tracking.tracking import ModelRun, Tracker
 from ncf.evaluation.metrics import mean_with_interval
 from ncf.evaluation.ranking import Ranks
-from tests.flows.figures import lines, points
-from tests.ncf.known import literal_data
+from tests.flows.charts.axes import lines, points
+from tests.ncf.toy_data import literal_data
 
 ROWS = [
     ("gmf", "user_activity", 1, 2, 9, 30, 0.02, 0.01, 0.03),

@@ -9,8 +9,8 @@ from mlflow.entities import Metric
 from flows.charts.pictures import Curve
 from flows.retrain.curves import compared_curves, describe, draw_curves
 from flows.tracking.tracking import ModelRun, Tracker
-from tests.flows.figures import lines, points, stars
-from tests.ncf.known import checkerboard
+from tests.flows.charts.axes import lines, points, stars
+from tests.ncf.toy_data import checkerboard
 
 FULL, SAMPLED = "validation/full/ndcg_at_10", "validation/sampled/ndcg_at_10"
 

@@ -14,7 +14,7 @@ from flows.retrain import measure as baselines
 from flows.retrain import train
 from flows.tracking.tracking import COMPLETE, MODEL, Tracker
 from tests.flows.conftest import quick
-from tests.flows.kept import runs
+from tests.flows.stored_results import runs
 
 CUT = "API request to http://127.0.0.1/api failed with exception IncompleteRead(0 bytes read, 375 more expected)"
 

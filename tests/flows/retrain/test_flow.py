@@ -23,7 +23,7 @@ from ncf.evaluation.baselines import can_ials
 from ncf.ingest.config import MovieLensSource
 from ncf.ingest.load import load_ratings
 from tests.flows.conftest import quick
-from tests.flows.kept import runs
+from tests.flows.stored_results import runs
 
 BASELINES = ["popularity", "item-knn", *(["ials"] if can_ials() else [])]
 NEURAL = ["gmf", "mlp", "neumf", "neumf-pretrained"]

@@ -17,8 +17,8 @@ from flows.retrain.train import checkpoint_folder
 from flows.tracking.tracking import COMPLETE, MODEL, ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.files import CACHE_VARIABLE
-from tests.flows.registered import register_version
-from tests.ncf.known import checkerboard
+from tests.flows.registry.registered_models import register_version
+from tests.ncf.toy_data import checkerboard
 
 NAME = "ncf-shop"
 

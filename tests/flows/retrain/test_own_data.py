@@ -16,8 +16,8 @@ from flows.tracking.store import tracking_uri
 from ncf.data.report import DataReport
 from ncf.data.storage import load_prepared
 from tests.flows.conftest import quick
-from tests.flows.kept import newest_artifact
 from tests.flows.plays import ITEMS, ROWS_A_USER, USERS, plays
+from tests.flows.stored_results import newest_artifact
 
 
 @pytest.fixture(scope="module")

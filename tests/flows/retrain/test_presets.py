@@ -12,7 +12,7 @@ from flows.tune.settings import TuneSettings
 from ncf.config import GMFRecipe, MLPRecipe
 from ncf.errors import ConfigError
 from ncf.ingest.config import MOVIELENS
-from tests.flows.tunings import GMF, tuning
+from tests.flows.tune.tunings import GMF, tuning
 from tuning.space import RECIPES
 
 FILES = sorted(

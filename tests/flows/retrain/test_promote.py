@@ -26,10 +26,10 @@ from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from ncf.training.fit import fit
-from tests.flows.registered import artifact_folder
-from tests.flows.versions import change
-from tests.ncf.known import checkerboard, random_data
-from tests.ncf.training.learners import LEARN
+from tests.flows.registry.placeholder_versions import change
+from tests.flows.registry.registered_models import artifact_folder
+from tests.ncf.toy_data import checkerboard, random_data
+from tests.ncf.training.small_models import LEARN
 
 NAME, CONFIG = "ncf-board", GMFConfig(embedding_dim=8)
 

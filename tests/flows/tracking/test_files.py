@@ -19,7 +19,7 @@ from ncf.errors import ModelError
 from ncf.files import write_sums
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import REPOSITORY
-from tests.flows.registered import DATASET, NAME, artifact_folder, crown, register_version
+from tests.flows.registry.registered_models import DATASET, NAME, artifact_folder, crown, register_version
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
 
 ROOMS = ("ncf", "flows", "tuning", "benchmarks")

@@ -13,8 +13,8 @@ from flows.tracking.tuned_settings import TUNED, find_tunings
 from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
 from ncf.content import content_key
 from ncf.errors import ConfigError
-from tests.flows.tunings import GMF, tuned, tuning
-from tests.ncf.known import checkerboard
+from tests.flows.tune.tunings import GMF, tuned, tuning
+from tests.ncf.toy_data import checkerboard
 
 PRETRAINED: dict[str, Any] = {"alpha": 0.25}
 

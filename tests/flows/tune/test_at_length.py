@@ -7,8 +7,8 @@ from flows.tracking.tracking import Tracker
 from flows.tracking.tuned_settings import TUNED
 from flows.tune.flow import tune
 from tests.flows.conftest import SHORT
-from tests.flows.kept import trials
-from tests.flows.tunings import SPACE, grid, small
+from tests.flows.stored_results import trials
+from tests.flows.tune.tunings import SPACE, grid, small
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("workspace", "prefect_server")]
 

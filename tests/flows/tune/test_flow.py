@@ -18,8 +18,8 @@ from flows.tune.workers import WorkerError
 from ncf import __version__
 from ncf.config import GMFRecipe
 from tests.flows.conftest import SHORT, quick
-from tests.flows.kept import newest_artifact, runs, trials
-from tests.flows.tunings import SPACE, grid, small
+from tests.flows.stored_results import newest_artifact, runs, trials
+from tests.flows.tune.tunings import SPACE, grid, small
 from tuning.database import StudyError
 from tuning.space import ModelName
 

@@ -7,7 +7,7 @@ from flows.up.__main__ import Command
 from flows.up.passwords import MLFLOW_PASSWORD, PREFECT, Passwords, read_passwords, require_passwords
 from flows.up.settings import LogsSettings, UpSettings
 from ncf.errors import ConfigError
-from tests.flows.up.given import GIVEN
+from tests.flows.up.example_passwords import GIVEN
 
 
 def test_the_command_line_gives_the_settings_of_its_subcommand() -> None:

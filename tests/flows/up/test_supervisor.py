@@ -15,7 +15,7 @@ from flows.up.settings import UpSettings
 from flows.up.supervisor import CONFIG, LOGS, Supervisor, check_paths, configuration
 from ncf.errors import ConfigError
 from tests.e2e.processes import wait_until
-from tests.flows.up.given import GIVEN
+from tests.flows.up.example_passwords import GIVEN
 
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from ncf.data.config import FeedbackConfig
 from ncf.errors import DataError
-from tests.ncf.data.logs import by_id, filtered, rated
+from tests.ncf.data.tiny_logs import by_id, filtered, rated
 
 STARS = {"kind": "explicit", "scale": (1, 5)}
 

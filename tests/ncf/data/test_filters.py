@@ -14,7 +14,7 @@ from ncf.data.filters import filter_ratings
 from ncf.data.interactions import Interactions, to_interactions
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
-from tests.ncf.data.logs import Row, by_id, filtered, rated, ratings, timeless
+from tests.ncf.data.tiny_logs import Row, by_id, filtered, rated, ratings, timeless
 
 
 def at(second: int) -> str:

@@ -14,7 +14,7 @@ from ncf.data.prepared import PreparedData, prepare
 from ncf.data.ratings import Ratings
 from ncf.data.splits import leave_one_out
 from ncf.errors import DataError
-from tests.ncf.known import IdValues, literal_data
+from tests.ncf.toy_data import IdValues, literal_data
 
 ONE, TWO = UUID(int=1), UUID("ffffffff-0000-0000-0000-000000000002")
 ITEMS = tuple(range(6))

@@ -7,7 +7,7 @@ from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
 from ncf.data.ratings import Ratings
-from tests.ncf.data.logs import by_id, ratings
+from tests.ncf.data.tiny_logs import by_id, ratings
 
 
 def test_integer_ids_become_dense_indices_in_numeric_order() -> None:

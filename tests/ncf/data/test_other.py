@@ -17,8 +17,8 @@ from ncf.evaluation.ranking import HoldoutRanker, SplitName
 from ncf.models.gmf import GMF
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender, ServedScorer
-from tests.ncf.known import fixed, literal_data, pair_rows, pairs
 from tests.ncf.serving.bundles import scrambled_model
+from tests.ncf.toy_data import fixed, literal_data, pair_rows, pairs
 
 LABELS = np.array([0.5, 1.0, 0.25], dtype=np.float32)
 

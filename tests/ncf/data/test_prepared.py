@@ -9,7 +9,7 @@ import pytest
 
 from ncf.data.prepared import Holdout, PreparedData, prepare
 from ncf.data.split import Pairs, Split
-from tests.ncf.known import holdout, literal_data, pair_rows, pairs, seen_by_user
+from tests.ncf.toy_data import holdout, literal_data, pair_rows, pairs, seen_by_user
 
 # of literal_data(); the same on any machine, or models could not be compared across machines
 LITERAL_FINGERPRINT = "8efbf4d816398c45bddeb19d0a14e9ff3b3183285f5a01d0204138fc776af478"

@@ -13,7 +13,7 @@ from ncf.data.report import DataReport
 from ncf.data.split import Pairs
 from ncf.data.tally import Tally
 from ncf.prepare import prepare_ratings
-from tests.ncf.known import holdout, pairs
+from tests.ncf.toy_data import holdout, pairs
 
 SECOND = 1_000_000
 TALLY = Tally(12, (("repeated pair", 2), ("before | 2025", 1)), 2, 0, 86_400 * SECOND + 1, ("split at random",))

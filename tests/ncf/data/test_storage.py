@@ -14,7 +14,7 @@ from ncf.data.splits import leave_one_out
 from ncf.data.storage import load_prepared, save_prepared
 from ncf.errors import DataError
 from ncf.files import read_json, write_json
-from tests.ncf.known import literal_data, pair_rows, pairs
+from tests.ncf.toy_data import literal_data, pair_rows, pairs
 
 FILES = [
     "data.json",

@@ -11,7 +11,7 @@ from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.evaluate import evaluate
 from ncf.evaluation.lists import top_lists
 from ncf.evaluation.ranking import HoldoutRanker
-from tests.ncf.known import FixedScores, random_data
+from tests.ncf.toy_data import FixedScores, random_data
 
 
 def test_popularity_covers_little_and_is_no_news(board: PreparedData, rng: np.random.Generator) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.evaluate import group_table, quantile_groups
 from ncf.evaluation.metrics import Values
-from tests.ncf.known import random_data
+from tests.ncf.toy_data import random_data
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.evaluation.baselines import IALS, Popularity, can_ials
 from ncf.evaluation.ranking import HoldoutRanker
-from tests.ncf.known import random_data
+from tests.ncf.toy_data import random_data
 
 pytest.importorskip("implicit")
 

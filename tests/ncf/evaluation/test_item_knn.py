@@ -7,7 +7,7 @@ import torch
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import ItemKNN, Popularity, nearest_items, train_matrix
 from ncf.evaluation.ranking import HoldoutRanker, users_at_once
-from tests.ncf.known import literal_data, pairs, random_data
+from tests.ncf.toy_data import literal_data, pairs, random_data
 
 
 def test_similarities_by_hand(literal: PreparedData) -> None:

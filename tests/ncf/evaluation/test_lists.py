@@ -8,7 +8,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
 from ncf.evaluation.lists import TopLists, top_items, top_lists
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
-from tests.ncf.known import FixedScores, fixed, pair_rows, random_data
+from tests.ncf.toy_data import FixedScores, fixed, pair_rows, random_data
 
 INF = math.inf
 

@@ -9,7 +9,7 @@ from ncf.errors import ModelError
 from ncf.evaluation.metrics import hit, ndcg
 from ncf.evaluation.multi_item_ranking import hits_of_users, ndcg_of_users, rank_several
 from ncf.evaluation.ranking import HoldoutRanker
-from tests.ncf.known import FixedScores, fixed, pairs, random_data
+from tests.ncf.toy_data import FixedScores, fixed, pairs, random_data
 
 
 def test_ranks_of_several_items_known_beforehand(literal: PreparedData) -> None:

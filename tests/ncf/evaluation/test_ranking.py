@@ -12,7 +12,7 @@ from ncf.evaluation import ranking
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, Ranks, SplitName, users_at_once
 from ncf.models.build import build_model
-from tests.ncf.known import FixedScores, fixed, literal_data, pair_rows, pairs, random_data, scramble
+from tests.ncf.toy_data import FixedScores, fixed, literal_data, pair_rows, pairs, random_data, scramble
 
 both_parts = pytest.mark.parametrize("part", ["validation", "test"])
 

@@ -12,8 +12,8 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.comparison import SKETCH_SIZE, holdout_sketch, likeness, widening_after
 from ncf.evaluation.promotion import Judged, decide
 from ncf.evaluation.promotion_config import PromotionConfig
-from tests.ncf.known import literal_data
 from tests.ncf.planted import planted
+from tests.ncf.toy_data import literal_data
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ncf.ingest import archives as releases
-from tests.ncf.ingest.webserver import Web, serving
+from tests.ncf.ingest.web_server import Web, serving
 
 
 @pytest.fixture

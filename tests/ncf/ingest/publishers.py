@@ -12,8 +12,8 @@ from ncf.ingest import movielens as package_index
 from ncf.ingest.archives import RELEASES
 from ncf.ingest.config import MovieLensName, MovieLensSource
 from ncf.ingest.load import load_ratings
-from tests.ncf.ingest.archives import ROWS, TITLES, archive, ratings_text, wheel
-from tests.ncf.ingest.webserver import Web
+from tests.ncf.ingest.fake_movielens import ROWS, TITLES, archive, ratings_text, wheel
+from tests.ncf.ingest.web_server import Web
 
 
 def expect(monkeypatch: pytest.MonkeyPatch, name: MovieLensName, content: bytes) -> None:

@@ -9,7 +9,7 @@ import requests
 
 from ncf.errors import DataError
 from ncf.ingest.download import CHUNK_BYTES, download, partial, published_md5
-from tests.ncf.ingest.webserver import Web
+from tests.ncf.ingest.web_server import Web
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

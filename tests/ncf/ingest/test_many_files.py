@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ncf.data.columns import TEST, TRAIN, VALIDATION
-from tests.ncf.ingest.reading import CSV, ROWS, ids, load, rows
+from tests.ncf.ingest.log_files import CSV, ROWS, ids, load, rows
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from ncf.ingest.config import MOVIELENS, MovieLensName, MovieLensSource
 from ncf.ingest.download import CHUNK_BYTES
 from ncf.ingest.load import load_ratings
 from tests.e2e.processes import REPOSITORY
-from tests.ncf.ingest.archives import archive
+from tests.ncf.ingest.fake_movielens import archive
 from tests.ncf.ingest.publishers import assert_right, expect, load, offer, offer_wheel
-from tests.ncf.ingest.webserver import Web
+from tests.ncf.ingest.web_server import Web
 
 
 def files(folder: Path) -> list[str]:
@@ -116,7 +116,7 @@ def test_an_unreadable_archive_by_hand_is_refused(places: Path, content: bytes) 
 def test_ratings_that_are_not_as_expected_are_refused(
     places: Path, web: Web, monkeypatch: pytest.MonkeyPatch, bad: str
 ) -> None:
-    monkeypatch.setattr("tests.ncf.ingest.archives.ratings_text", lambda _release: f"u,i,r,t\n1,2,3,4\n{bad}")
+    monkeypatch.setattr("tests.ncf.ingest.fake_movielens.ratings_text", lambda _release: f"u,i,r,t\n1,2,3,4\n{bad}")
     offer(web, monkeypatch, "ml-32m")
     with pytest.raises(DataError, match=r"ml-32m\.zip is not a readable archive of MovieLens 32M"):
         load(places, "ml-32m")

@@ -8,9 +8,9 @@ import pytest
 from ncf.ingest.archives import genres_text
 from ncf.ingest.config import MOVIELENS, MovieLensName
 from ncf.ingest.movielens import load_items
-from tests.ncf.ingest.archives import TITLES
+from tests.ncf.ingest.fake_movielens import TITLES
 from tests.ncf.ingest.publishers import assert_right, load, offer, offer_wheel
-from tests.ncf.ingest.webserver import Web
+from tests.ncf.ingest.web_server import Web
 
 
 @pytest.mark.parametrize("name", MOVIELENS)

@@ -9,7 +9,7 @@ from ncf.errors import DataError
 from ncf.ingest.config import PaperSource
 from ncf.ingest.load import load_ratings
 from ncf.prepare import prepare_ratings
-from tests.ncf.known import pair_rows
+from tests.ncf.toy_data import pair_rows
 
 FILES = {
     "x.train.rating": "0\t1\t4\t30\n0\t2\t3\t20\n1\t2\t5\t10\n1\t0\t2\t40\n2\t0\t1\t7\n",

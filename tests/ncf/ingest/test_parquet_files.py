@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ncf.data.interactions import to_interactions
-from tests.ncf.ingest.reading import ids, load
+from tests.ncf.ingest.log_files import ids, load
 
 
 def test_parquet_ids_and_times_of_many_types(tmp_path: Path) -> None:

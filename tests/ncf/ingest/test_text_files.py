@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from benchmarks.datasets import has_ml_1m, ml_1m_folder
 from ncf.ingest.id_types import NULLS
-from tests.ncf.ingest.reading import CSV, ROWS, ids, load, rows
+from tests.ncf.ingest.log_files import CSV, ROWS, ids, load, rows
 
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 IDS = st.integers(-(2**64), 2**64).map(str) | st.text(TEXT, min_size=1).filter(

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.ncf.ingest.reading import CSV, ROWS, load, rows
+from tests.ncf.ingest.log_files import CSV, ROWS, load, rows
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
 from ncf.hardware import torch_threads
 from ncf.models.build import build_model
 from ncf.models.layers import padded, product
-from tests.ncf.known import scramble
+from tests.ncf.toy_data import scramble
 
 USERS = 30
 CONFIGS: list[ModelConfig] = [

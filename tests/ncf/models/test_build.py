@@ -11,7 +11,7 @@ from ncf.models.build import Model, build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
-from tests.ncf.known import scramble
+from tests.ncf.toy_data import scramble
 
 CONFIGS: list[ModelConfig] = [
     GMFConfig(embedding_dim=24),

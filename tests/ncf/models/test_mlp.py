@@ -4,7 +4,7 @@ import torch
 
 from ncf.models import mlp as module
 from ncf.models.mlp import MLP
-from tests.ncf.known import scramble
+from tests.ncf.toy_data import scramble
 
 
 def literal_mlp() -> MLP:

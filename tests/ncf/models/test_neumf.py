@@ -8,7 +8,7 @@ from ncf.errors import ModelError
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
-from tests.ncf.known import scramble
+from tests.ncf.toy_data import scramble
 
 
 def halves(num_users: int = 6, num_items: int = 9) -> tuple[GMF, MLP]:

@@ -14,8 +14,8 @@ from ncf.data.history import DAY, DayCounts, History
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import Ratings
 from ncf.serving.bundle import Bundle
-from tests.ncf.known import literal_data
 from tests.ncf.serving.bundles import bundle_scoring
+from tests.ncf.toy_data import literal_data
 
 KNOWN = [(10, 0), (10, 1), (10, 2), (10, 3), (20, 0), (20, 2), (20, 1), (20, 4), (30, 0), (30, 3)]  # users, items
 LAST = 109  # the day of the newest of them: one came on each day from 100 on

@@ -8,8 +8,8 @@ from ncf.evaluation.metrics import Z_95
 from ncf.monitoring.accuracy import NEVER, measure_accuracy, next_items, ranks_of
 from ncf.monitoring.arrived import find_arrived
 from ncf.serving.recommender import Recommender
-from tests.ncf.known import pair_rows, pairs
 from tests.ncf.monitoring.logs import LAST, SCORES, bundle_with, known_data, log_of
+from tests.ncf.toy_data import pair_rows, pairs
 
 FOLLOWING = pairs([(0, 5), (1, 3), (2, 4)])  # train has the items 3, 1, 1, 1, 0 and 0 times
 RANKS, POPULAR = [1, 2, 2], [2, 1, 4]  # item 5 ties with item 4 for users 0 and 2

@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from ncf.sampling.sampler import NegativeSampler
 from ncf.sampling.unseen import LARGEST_TOTAL, WeightedUnseen, popularity_weights
-from tests.ncf.known import pairs
+from tests.ncf.toy_data import pairs
 
 LEAST_LIKELY = 0.001  # p-value; the seeds are fixed, so a test that passes once passes always
 Case = tuple[list[int], list[set[int]]]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ncf.sampling.rows import PairRows
-from tests.ncf.known import pairs
+from tests.ncf.toy_data import pairs
 
 
 def looked_up(rows: PairRows, users: list[int]) -> list[tuple[int, int]]:

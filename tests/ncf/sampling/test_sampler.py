@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 
 from ncf.sampling.sampler import NegativeSampler, draw_candidates
 from ncf.sampling.unseen import UnseenItems
-from tests.ncf.known import pairs
+from tests.ncf.toy_data import pairs
 
 LEAST_LIKELY = 0.001  # p-value; the seeds are fixed, so a test that passes once passes always
 Seen = tuple[int, list[set[int]]]

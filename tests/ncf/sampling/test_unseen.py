@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncf.sampling.unseen import UnseenItems
-from tests.ncf.known import pairs
+from tests.ncf.toy_data import pairs
 
 Seen = tuple[int, list[set[int]]]
 

@@ -15,7 +15,7 @@ from ncf.data.prepared import PreparedData
 from ncf.files import write_sums
 from ncf.models.build import Model, build_model
 from ncf.serving.bundle import Bundle
-from tests.ncf.known import random_data, scramble
+from tests.ncf.toy_data import random_data, scramble
 
 CONFIGS: list[ModelConfig] = [
     GMFConfig(embedding_dim=5),

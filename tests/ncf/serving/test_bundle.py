@@ -16,7 +16,6 @@ from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
-from tests.ncf.known import pair_rows, seen_by_user
 from tests.ncf.serving.bundles import (
     CONFIGS,
     CONTENT,
@@ -31,6 +30,7 @@ from tests.ncf.serving.bundles import (
     some_data,
     with_text_ids,
 )
+from tests.ncf.toy_data import pair_rows, seen_by_user
 
 
 @pytest.fixture

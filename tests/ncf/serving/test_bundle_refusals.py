@@ -14,8 +14,8 @@ from ncf.errors import ModelError
 from ncf.files import read_json, write_json
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.ncf.known import literal_data
 from tests.ncf.serving.bundles import FILES, bundle_of, load_with_new_sums, some_data, with_uuids
+from tests.ncf.toy_data import literal_data
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from ncf.errors import ConfigError
 from ncf.models.build import build_model
 from ncf.serving.bundle import Bundle
 from ncf.serving.catalogue import Catalogue, item_vectors
-from tests.ncf.known import literal_data
+from tests.ncf.toy_data import literal_data
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from ncf.serving import fold_in as module
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn, training_of
 from ncf.training.fit import fit
-from tests.ncf.known import BOARD_EVALUATED, BOARD_ITEMS, checkerboard
 from tests.ncf.serving.bundles import bundle_of, every_model, some_data
-from tests.ncf.training.learners import GMF_KIND, KINDS, LEARN, MLP_KIND, start
+from tests.ncf.toy_data import BOARD_EVALUATED, BOARD_ITEMS, checkerboard
+from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, MLP_KIND, start
 
 LAYERS = (16, 16, 8)
 SHAPES: dict[str, ModelConfig] = {GMF_KIND: GMFConfig(embedding_dim=8), MLP_KIND: MLPConfig(layers=LAYERS)}

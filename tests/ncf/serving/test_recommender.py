@@ -14,9 +14,9 @@ from ncf.models.gmf import GMF
 from ncf.sampling.rows import PairRows
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import EVERYTHING, Choice, Recommender
-from tests.ncf.known import Rows, literal_data, pairs, random_data, seen_by_user
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, bundle_scoring, every_model, some_data
-from tests.ncf.serving.lists import naive, rows_of
+from tests.ncf.serving.naive_lists import naive, rows_of
+from tests.ncf.toy_data import Rows, literal_data, pairs, random_data, seen_by_user
 
 
 def seen_rows(rows: Rows) -> PairRows:

@@ -12,7 +12,7 @@ import pytest
 from ncf.data.prepared import PreparedData
 from ncf.serving.recommender import Recommender
 from tests.ncf.serving.bundles import bundle_of, every_kind_of_ids, some_data, with_text_ids, with_uuids
-from tests.ncf.serving.lists import naive, rows_of
+from tests.ncf.serving.naive_lists import naive, rows_of
 
 
 def test_text_ids() -> None:

@@ -11,8 +11,8 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
 from ncf.serving.recommender import ServedScorer
-from tests.ncf.known import holdout, pairs
 from tests.ncf.serving.bundles import bundle_of, every_model, some_data, with_text_ids
+from tests.ncf.toy_data import holdout, pairs
 
 
 def newer(user_ids: list[int], item_ids: list[int]) -> PreparedData:

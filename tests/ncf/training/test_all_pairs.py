@@ -10,7 +10,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import DataError
 from ncf.training import epoch as all_pairs
 from ncf.training.epoch import AllPairsBatches, Block
-from tests.ncf.known import pair_rows, pairs
+from tests.ncf.toy_data import pair_rows, pairs
 
 USER_WITH_ALL = [(2, item) for item in range(6)]
 

@@ -18,8 +18,16 @@ from ncf.training import epoch as all_pairs
 from ncf.training.epoch import make_batches
 from ncf.training.fit import fit
 from ncf.training.objective import step_loss
-from tests.ncf.known import literal_data, pairs, random_data
-from tests.ncf.training.learners import GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, check_one_step, start, strong_start
+from tests.ncf.toy_data import literal_data, pairs, random_data
+from tests.ncf.training.small_models import (
+    GMF_KIND,
+    MLP_KIND,
+    NEUMF_KIND,
+    Recorder,
+    check_one_step,
+    start,
+    strong_start,
+)
 
 KINDS = [GMF_KIND, MLP_KIND, NEUMF_KIND]
 Gradients = dict[str, Tensor]

@@ -11,7 +11,7 @@ from torch import Tensor
 from ncf.data.prepared import PreparedData
 from ncf.errors import DataError
 from ncf.training.batches import Step, TrainingBatches
-from tests.ncf.known import pair_rows, pairs
+from tests.ncf.toy_data import pair_rows, pairs
 
 
 def epoch(data: PreparedData, number: int = 0, seed: int = 0, batch_size: int = 20, negatives: int = 4) -> Tensor:

@@ -11,8 +11,8 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.training.fit import Training, fit
-from tests.ncf.known import checkerboard
-from tests.ncf.training.learners import (
+from tests.ncf.toy_data import checkerboard
+from tests.ncf.training.small_models import (
     BRIEF,
     KINDS,
     LEARN,

@@ -14,8 +14,8 @@ from ncf.errors import ConfigError, ModelError
 from ncf.hardware import HardwareConfig
 from ncf.training.devices import check_hardware
 from ncf.training.fit import Training, fit
-from tests.ncf.known import random_data
-from tests.ncf.training.learners import BRIEF, GMF_KIND, NEUMF_KIND, start
+from tests.ncf.toy_data import random_data
+from tests.ncf.training.small_models import BRIEF, GMF_KIND, NEUMF_KIND, start
 
 TWO_PROCESSES = HardwareConfig(accelerator="cpu", devices=2, threads=1)
 PLAIN, COMPILED = HardwareConfig(compile=False), HardwareConfig(compile=True)

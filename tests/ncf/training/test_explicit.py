@@ -15,8 +15,8 @@ from ncf.errors import ConfigError, ModelError
 from ncf.models.build import Model
 from ncf.training.batches import Step, TrainingBatches
 from ncf.training.fit import fit
-from tests.ncf.known import pair_rows, pairs
-from tests.ncf.training.learners import GMF_KIND, KINDS, LEARN, Recorder, start, strong_start
+from tests.ncf.toy_data import pair_rows, pairs
+from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, Recorder, start, strong_start
 
 
 def liked(user: int, item: int) -> float:

@@ -18,7 +18,7 @@ from ncf.errors import ModelError
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.hardware import HardwareConfig
 from ncf.training.fit import fit
-from tests.ncf.training.learners import BRIEF, GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, same, start
+from tests.ncf.training.small_models import BRIEF, GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, same, start
 
 VALIDATION = ["full/hr_at_10", "full/ndcg_at_10", "sampled/hr_at_10", "sampled/ndcg_at_10"]
 

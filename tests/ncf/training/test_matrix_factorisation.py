@@ -11,8 +11,8 @@ from ncf.models.build import build_model
 from ncf.models.gmf import GMF
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
-from tests.ncf.known import random_data
-from tests.ncf.training.learners import MLP_KIND, start
+from tests.ncf.toy_data import random_data
+from tests.ncf.training.small_models import MLP_KIND, start
 
 WEIGHT, L2 = 0.3, 0.02
 PLAIN = GMFConfig(embedding_dim=3, head="ones")

@@ -26,8 +26,8 @@ from ncf.training.fit import fit
 from ncf.training.native import build
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
-from tests.ncf.known import scramble
-from tests.ncf.training.learners import BRIEF, GMF_KIND, NEUMF_KIND, StopAt, same, start
+from tests.ncf.toy_data import scramble
+from tests.ncf.training.small_models import BRIEF, GMF_KIND, NEUMF_KIND, StopAt, same, start
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 

@@ -8,7 +8,7 @@ from ncf.data.prepared import PreparedData
 from ncf.models.build import Model
 from ncf.training.batches import TrainingBatches
 from ncf.training.fit import fit
-from tests.ncf.training.learners import (
+from tests.ncf.training.small_models import (
     BRIEF,
     GMF_KIND,
     MLP_KIND,

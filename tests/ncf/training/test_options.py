@@ -14,7 +14,7 @@ from ncf.data.prepared import PreparedData
 from ncf.hardware import HardwareConfig
 from ncf.training.fit import Training, fit
 from ncf.training.objective import LOSSES
-from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, start
+from tests.ncf.training.small_models import GMF_KIND, LEARN, NEUMF_KIND, start
 
 LOGITS = [[2.0, -1.0, 0.5], [-0.3, 0.0, 1.2]]
 LABELS = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])

@@ -13,8 +13,8 @@ from ncf.data.split import no_pairs
 from ncf.errors import ConfigError, ModelError
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.training.fit import fit
-from tests.ncf.known import literal_data
-from tests.ncf.training.learners import KINDS, LEARN, Recorder, StopAt, same, start
+from tests.ncf.toy_data import literal_data
+from tests.ncf.training.small_models import KINDS, LEARN, Recorder, StopAt, same, start
 
 FALLING = LEARN.model_copy(update={"max_epochs": 4, "schedule": "linear", "patience": 30})
 

@@ -18,9 +18,9 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.training.fit import Training, fit
 from tests.e2e.processes import REPOSITORY
-from tests.ncf.known import checkerboard
-from tests.ncf.training.learners import GMF_KIND, LEARN, NEUMF_KIND, StopAt, same, start
-from tests.ncf.training.resumable import train
+from tests.ncf.toy_data import checkerboard
+from tests.ncf.training.slow_training import train
+from tests.ncf.training.small_models import GMF_KIND, LEARN, NEUMF_KIND, StopAt, same, start
 
 SHORT = LEARN.model_copy(update={"max_epochs": 5, "patience": 30})
 
@@ -37,7 +37,7 @@ def stopped(data: PreparedData, folder: Path, config: TrainingConfig = SHORT) ->
 
 
 def test_killed_at_random_moments_the_weights_are_bitwise_the_same(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.ncf.training.resumable", str(tmp_path / "kept"), str(tmp_path / "end")]
+    command = [sys.executable, "-m", "tests.ncf.training.slow_training", str(tmp_path / "kept"), str(tmp_path / "end")]
     moments = random.Random(7)
     for kill in range(3):
         process = subprocess.Popen(command, cwd=REPOSITORY)

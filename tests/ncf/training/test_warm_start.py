@@ -8,8 +8,8 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.training.fit import fit
 from ncf.training.warm_start import carry_over
-from tests.ncf.known import literal_data
-from tests.ncf.training.learners import GMF_KIND, KINDS, LEARN, NEUMF_KIND, start, state, validation_ndcg
+from tests.ncf.toy_data import literal_data
+from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, NEUMF_KIND, start, state, validation_ndcg
 
 OLD_USERS, OLD_ITEMS = np.array([30, 10, 40]), np.array([5, 0, 99, 1, 98, 97])  # 20, 2, 3 and 4 are new
 

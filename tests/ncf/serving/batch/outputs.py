@@ -17,8 +17,8 @@ from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import REPOSITORY, environment
-from tests.ncf.serving.batch.child import VERSION, K
-from tests.ncf.serving.batch.poller import bits
+from tests.ncf.serving.batch.stepwise_writer import VERSION, K
+from tests.ncf.serving.batch.table_poller import bits
 
 NAMES = ["user_id", "item_id", "rank", "score", "source", "model_version"]
 
@@ -49,7 +49,7 @@ def read_table(url: str, table: str) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def child(bundle: Path, parts: Path, output: dict[str, Any], step: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "tests.ncf.serving.batch.child"]
+    command = [sys.executable, "-m", "tests.ncf.serving.batch.stepwise_writer"]
     command += [str(bundle), str(parts), json.dumps(output), step]
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment(parts), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -17,7 +17,7 @@ from ncf.errors import ConfigError, DataError, NCFError
 from ncf.serving.batch.config import TableOutput
 from ncf.serving.batch.tables import TableTarget
 from tests.ncf.serving.batch.outputs import expected_rows, output_of, read_table, write
-from tests.ncf.serving.batch.poller import poll
+from tests.ncf.serving.batch.table_poller import poll
 from tests.ncf.serving.bundles import bundle_of, every_kind_of_ids, some_data
 from tests.postgres import PASSWORD, Postgres
 

@@ -14,9 +14,9 @@ from ncf.data.ids import to_json
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.ncf.known import random_data
 from tests.ncf.serving.bundles import bundle_of, every_kind_of_ids, every_model, seen_pairs, some_data
 from tests.ncf.serving.http.clients import NAME, client_of, live_of
+from tests.ncf.toy_data import random_data
 
 
 @pytest.fixture

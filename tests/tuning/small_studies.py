@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from ncf.config import GMFConfig, GMFRecipe, GMFTraining, MLPConfig, MLPRecipe, MLPTraining, PretrainedRecipe
-from tests.ncf.known import checkerboard
+from tests.ncf.toy_data import checkerboard
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
 from tuning.observer import TrialOutcome, TrialStart
 from tuning.problem import Problem

@@ -1,4 +1,4 @@
-"""What the processes of test_promotion.py run: `python -m tests.e2e.promoting kill | race ...`."""
+"""What the processes of test_promotion.py run: `python -m tests.e2e.promotion_process kill | race ...`."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from flows.registry.alias import Registry, locked
 from flows.registry.promotion import ChampionMovedError, promote
-from tests.flows.versions import NAME, change
+from tests.flows.registry.placeholder_versions import NAME, change
 
 WRITES = ("set_registered_model_tag", "set_registered_model_alias", "update_registered_model")
 

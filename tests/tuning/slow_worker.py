@@ -1,6 +1,6 @@
 """Run as a process: work on a study of the checkerboard, slowly enough to be killed, and write down what happens.
 
-python -m tests.tuning.worker URL NAME TRIALS LOG SECONDS_AN_EPOCH
+python -m tests.tuning.slow_worker URL NAME TRIALS LOG SECONDS_AN_EPOCH
 """
 
 import json
@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
-from tests.tuning.small import NO_PRUNING, QUICK, RANDOM, gmf_problem
+from tests.tuning.small_studies import NO_PRUNING, QUICK, RANDOM, gmf_problem
 from tuning.config import BudgetConfig
 from tuning.observer import TrialOutcome, TrialStart
 from tuning.study import open_study

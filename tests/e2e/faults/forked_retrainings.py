@@ -1,8 +1,8 @@
 """Retrainings in processes of their own, without the seconds that each would take to import everything.
 
-Reads a line of JSON a retraining: its options, and perhaps a fault as sabotaged.py has them. This process has imported
-what a retraining needs; a fork of it does the retraining as `python -m flows.retrain` does, and may be killed. Writes
-how each one ended: an exit code, or minus the number of a signal.
+Reads a line of JSON per retraining: its options, and perhaps a fault as in fault_injection.py. This process has
+imported what a retraining needs; a fork of it retrains as `python -m flows.retrain` does, and may be killed. Writes how
+each one ended: an exit code, or minus the number of a signal.
 """
 
 import json
@@ -20,7 +20,7 @@ from flows.cli.options import run_from_command_line
 from flows.retrain.flow import retrain
 from flows.retrain.report import Report
 from flows.retrain.settings import RetrainSettings
-from tests.e2e.faults.sabotaged import sabotage
+from tests.e2e.faults.fault_injection import sabotage
 
 IMPORTED = (mlflow.pyfunc, plotly.graph_objects, pytorch_lightning)
 

@@ -1,6 +1,6 @@
 """A batch in a process of its own, that stops at every step until it is told to go on.
 
-python -m tests.ncf.serving.batch.child BUNDLE PARTS OUTPUT-AS-JSON STEP; STEP is block, row-block or none.
+python -m tests.ncf.serving.batch.stepwise_writer BUNDLE PARTS OUTPUT-AS-JSON STEP; STEP is block, row-block or none.
 """
 
 import json

@@ -16,7 +16,7 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
 from ncf.training.module import TRAIN_LOSS, NCFModule, monitored
-from tests.ncf.known import scramble
+from tests.ncf.toy_data import scramble
 
 GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 KINDS = (GMF_KIND, MLP_KIND, NEUMF_KIND, PRETRAINED)

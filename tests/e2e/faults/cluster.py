@@ -24,12 +24,12 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from ncf.files import CACHE_VARIABLE
+from tests.e2e.faults.fault_injection import FAULT, FOLDER
 from tests.e2e.faults.logs import tiny, write_log
 from tests.e2e.faults.programs import Program
-from tests.e2e.faults.sabotaged import FAULT, FOLDER
 from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, wait_until
 
-SABOTAGED = "tests/e2e/faults/sabotaged.py:retrain"
+SABOTAGED = "tests/e2e/faults/fault_injection.py:retrain"
 RECOMMENDED = "daily"  # the data set whose promotions are followed by recommendations
 COPIED = (
     *("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "tags", "job_variables", "concurrency_options"),
@@ -199,7 +199,7 @@ def write_prefect_yaml(folder: Path, *datasets: str) -> None:
     """What retrains each data set, as in prefect.yaml but unscheduled, as it is and with faults; and one recommend."""
     content = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     retrain, recommend = (
-        next(each for each in content["deployments"] if each["entrypoint"] == f"flows/{name}.py:{name}")
+        next(each for each in content["deployments"] if each["entrypoint"] == f"flows/{name}/flow.py:{name}")
         for name in ("retrain", "recommend")
     )
     retrain.pop("schedules")

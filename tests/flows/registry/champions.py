@@ -4,7 +4,7 @@ from flows.registry import models as registry
 from flows.registry.alias import CHAMPION
 from flows.tracking.tracking import ModelRun, Tracker
 from ncf.serving.bundle import Bundle
-from tests.flows.registered import log_bundle
+from tests.flows.registry.registered_models import log_bundle
 
 
 def make_champion(dataset: str, bundle: Bundle) -> int:

@@ -1,6 +1,6 @@
 """Run as a process: train on the checkerboard with checkpoints in a folder, slowly enough to be killed.
 
-python -m tests.ncf.training.resumable FOLDER RESULT
+python -m tests.ncf.training.slow_training FOLDER RESULT
 """
 
 import sys
@@ -15,8 +15,8 @@ from typing_extensions import override
 from ncf.config import TrainingConfig
 from ncf.models.build import Model
 from ncf.training.fit import fit
-from tests.ncf.known import checkerboard
-from tests.ncf.training.learners import NEUMF_KIND, start
+from tests.ncf.toy_data import checkerboard
+from tests.ncf.training.small_models import NEUMF_KIND, start
 
 CONFIG = TrainingConfig(learning_rate=0.02, batch_size=256, max_epochs=12, patience=30, schedule="cosine")
 
