@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from mlflow.entities import Run
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows.backtest.moments import Trained, day_of, train_as_of
@@ -16,7 +15,7 @@ from flows.backtest.windows import Windows, judge_window
 from flows.cli.options import one_at_a_time
 from flows.cli.preflight import check_before_work
 from flows.orchestration.progress import Steps, artifact_key, show_markdown, show_table, steps
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, is_passing
+from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.tracking.tracking import COMPLETE, Tracker
 from ncf import __version__
@@ -39,14 +38,7 @@ def backtest(settings: BacktestSettings = BacktestSettings()) -> BacktestReport:
     return report
 
 
-@task(
-    name="read log",
-    task_run_name="read log",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
+@task("read log", retry_if=is_transient)
 def read_log(settings: BacktestSettings) -> tuple[Replay, Plan]:
     """Read and check the log, and plan the windows and the trainings."""
     source = settings.log_source

@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlflow.entities import Run
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from flows.backtest.settings import BacktestSettings
+from flows.orchestration.tasks import task
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import GMF_NAME, MLP_NAME, PRETRAINED, train_model
 from flows.tracking.keys import SECONDS
@@ -39,7 +38,7 @@ class Trained:
     seconds: float
 
 
-@task(name="train as of", task_run_name="train as of {day}", cache_policy=NO_CACHE)
+@task("train as of", "train as of {day}")
 def train_as_of(
     tracker: Tracker, parent_id: str, settings: BacktestSettings, replay: Replay, moment: int, day: str
 ) -> Trained:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from flows.backtest.moments import Trained, day_of
+from flows.orchestration.tasks import task
 from flows.retrain.train import load_bundle
 from flows.tracking.tracking import Tracker
 from ncf.backtest.plan import Plan, Window
@@ -65,7 +64,7 @@ class Windows:
         self.tracker.log_metrics(self.run_id, {USERS: float(len(frame))}, step=window.number, time=time)
 
 
-@task(name="judge window", task_run_name="judge the window from {day}", cache_policy=NO_CACHE)
+@task("judge window", "judge the window from {day}")
 def judge_window(windows: Windows, window: Window, trained: Mapping[int, Trained], day: str) -> pd.DataFrame:
     """One window, whose first day is said for the Prefect UI."""
     return windows.judged(window, trained)

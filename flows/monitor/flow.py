@@ -4,8 +4,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import cast
 
-from prefect import State, flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import State, flow
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
@@ -16,7 +15,7 @@ from flows.monitor import runs as monitor_runs
 from flows.monitor.report import MonitorReport
 from flows.monitor.settings import MonitorSettings
 from flows.orchestration.progress import artifact_key, show_markdown, show_table
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, is_passing
+from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.registry import models as registry
 from flows.registry.models import RegisteredModel
@@ -57,14 +56,7 @@ def run(settings: MonitorSettings) -> MonitorReport:
     return keep_and_tell(tracker, settings, report)
 
 
-@task(
-    name="look at the data",
-    task_run_name="look at the data",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
+@task("look at the data", retry_if=is_transient)
 def look(tracker: Tracker, settings: MonitorSettings) -> MonitorReport:
     """Read the log, compare it with the champion, and judge. A log that can't be read is a finding.
 
@@ -121,14 +113,7 @@ def otherwise_filtered(tracker: Tracker, champion: RegisteredModel, settings: Mo
     return [Passed(name="settings", kind="fault", value=len(differ), threshold=0, words=words)]
 
 
-@task(
-    name="keep and tell",
-    task_run_name="keep and tell",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
+@task("keep and tell", retry_if=is_transient)
 def keep_and_tell(tracker: Tracker, settings: MonitorSettings, report: MonitorReport) -> MonitorReport:
     """Put the look into MLflow, and emit what is news of it."""
     kept = report.model_copy(update={"run_id": monitor_runs.keep(tracker, report)})

@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from filelock import FileLock
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.logging import get_run_logger
 from rich.console import Console
 
 from flows.cli.preflight import check_before_work
 from flows.orchestration.progress import artifact_key, show_markdown
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, is_passing
+from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.prepare.settings import DataSettings
 from ncf.content import content_key
@@ -29,14 +28,7 @@ def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B00
     return report
 
 
-@task(
-    name="prepare data",
-    task_run_name="prepare data",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
+@task("prepare data", retry_if=is_transient)
 def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
     """Read, check, filter, split, draw the candidates, store the prepared data set, and report.
 

@@ -4,15 +4,14 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.logging import get_run_logger
 from pydantic import BaseModel
 from rich.console import Console
 
 from flows.cli.preflight import check_before_work, no_champion
 from flows.orchestration.progress import artifact_key, users_done
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, is_passing, was_away
+from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
 from flows.prepare.credentials import database_url
 from flows.recommend.settings import RecommendSettings
 from flows.registry import models as registry
@@ -57,14 +56,7 @@ def recommend(settings: RecommendSettings = RecommendSettings()) -> Recommended:
         return recommend_users(settings)
 
 
-@task(
-    name="recommend users",
-    task_run_name="recommend users",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
+@task("recommend users", retry_if=is_transient)
 def recommend_users(settings: RecommendSettings) -> Recommended:
     """Choose users and items, work their lists out and write them.
 
@@ -100,14 +92,7 @@ def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: 
     return Recommended(place=str(target), version=champion.version, k=lists.k, **done)
 
 
-@task(
-    name="write recommendations",
-    task_run_name="write recommendations",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=was_away,
-    cache_policy=NO_CACHE,
-)
+@task("write recommendations", retry_if=is_mlflow_outage)
 def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> Path | None:
     """Write the champion's best items of every user of a log, with titles, as the end of a retraining.
 

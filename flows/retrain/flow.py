@@ -2,14 +2,13 @@
 
 from typing import Any, cast
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
 from flows.cli.preflight import check_before_work
 from flows.orchestration.progress import Shown, artifact_key, show_link, show_markdown, show_table
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, was_away
+from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.prepare.flow import prepare_data
 from flows.recommend.flow import sample, write_recommendations
 from flows.registry import models as registry
@@ -114,14 +113,7 @@ def conclude(
     return keep_report(tracker, run_id, chosen, data, baselines, models, (version, decision), lists)
 
 
-@task(
-    name="open retraining",
-    task_run_name="open the retraining",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=was_away,
-    cache_policy=NO_CACHE,
-)
+@task("open retraining", "open the retraining", retry_if=is_mlflow_outage)
 def open_retraining(tracker: Tracker, chosen: Chosen, data: PreparedData, about: DataReport) -> tuple[str, bool]:
     """The parent run: an interrupted one with the same settings and data goes on, else a new one begins.
 
@@ -144,14 +136,7 @@ def open_retraining(tracker: Tracker, chosen: Chosen, data: PreparedData, about:
     return run_id, False
 
 
-@task(
-    name="keep report",
-    task_run_name="keep the report",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=was_away,
-    cache_policy=NO_CACHE,
-)
+@task("keep report", "keep the report", retry_if=is_mlflow_outage)
 def keep_report(
     tracker: Tracker,
     run_id: str,

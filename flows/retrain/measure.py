@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, was_away
+from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import BEST_VALIDATION, EPOCHS, SECONDS
 from flows.tracking.notes import model_notes
@@ -131,14 +129,7 @@ def chosen_baselines(settings: RetrainSettings) -> list[str]:
     return [name for name, wanted in chosen.items() if wanted]
 
 
-@task(
-    name="measure baseline",
-    task_run_name="measure {name} on {settings.dataset}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=was_away,
-    cache_policy=NO_CACHE,
-)
+@task("measure baseline", "measure {name} on {settings.dataset}", retry_if=is_mlflow_outage)
 def measure_baseline(
     tracker: Tracker, parent_id: str, name: str, settings: RetrainSettings, data: PreparedData
 ) -> ModelRun:

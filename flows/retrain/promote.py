@@ -6,12 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from flows.orchestration.locks import LockError
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, is_passing
+from flows.orchestration.tasks import is_transient, task
 from flows.registry import models as registry
 from flows.registry.alias import BUNDLE, REMOVED, STATE, Registry, locked, remove_weights
 from flows.registry.promotion import ChampionMovedError, previous_champion, reconcile
@@ -35,14 +33,7 @@ def best_of(models: Sequence[ModelRun]) -> ModelRun:
     return max(models, key=lambda model: model.metrics[f"{BEST_VALIDATION}/{PROMOTION_METRIC}"])
 
 
-@task(
-    name="register challenger",
-    task_run_name="register challenger",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
+@task("register challenger", retry_if=is_transient)
 def register_challenger(tracker: Tracker, settings: RetrainSettings, model: ModelRun, data: PreparedData) -> int:
     """Register the best new model under the alias challenger. Returns its version."""
     figures = ", ".join(f"{title} {model.metrics[key]:.4f}" for title, key in COLUMNS.items())
@@ -60,14 +51,7 @@ def register_challenger(tracker: Tracker, settings: RetrainSettings, model: Mode
     return version
 
 
-@task(
-    name="decide promotion",
-    task_run_name="decide promotion",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=is_passing,
-    cache_policy=NO_CACHE,
-)
+@task("decide promotion", retry_if=is_transient)
 def decide_promotion(
     tracker: Tracker, settings: RetrainSettings, version: int, model: ModelRun, data: PreparedData
 ) -> Decision:
@@ -139,7 +123,7 @@ def ranked_champion(tracker: Tracker, settings: RetrainSettings, version: int, d
     return {f"champion (version {compared})": ranker.rank_all(ServedScorer(bundle, data))}
 
 
-@task(name="remove old weights", task_run_name="remove old weights", cache_policy=NO_CACHE)
+@task("remove old weights")
 def remove_old_weights(tracker: Tracker, run_id: str, settings: RetrainSettings) -> None:
     """Keep the newest versions' and retrainings' weights; what fails is tried again by the next retraining.
 

@@ -5,13 +5,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
 from flows.orchestration.progress import EpochsShown, Shown, artifact_key
-from flows.orchestration.tasks import RETRIES, RETRY_SECONDS, was_away
+from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.registry import models as registry
 from flows.registry.alias import BUNDLE
 from flows.retrain.curves import CURVES, draw_curves
@@ -37,14 +35,7 @@ from ncf.training.warm_start import carry_over
 GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 
 
-@task(
-    name="train model",
-    task_run_name="train {name} on {settings.dataset}",
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_SECONDS,
-    retry_condition_fn=was_away,
-    cache_policy=NO_CACHE,
-)
+@task("train model", "train {name} on {settings.dataset}", retry_if=is_mlflow_outage)
 def train_model(
     tracker: Tracker,
     parent_id: str,

@@ -9,8 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mlflow.entities import Run
 from mlflow.utils.git_utils import get_git_commit
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 
@@ -18,6 +16,7 @@ from flows.charts.page import html_page, html_table
 from flows.charts.pictures import draw_front
 from flows.orchestration.locks import global_lock
 from flows.orchestration.progress import artifact_key, show_markdown
+from flows.orchestration.tasks import task
 from flows.retrain.train import checkpoint_folder, remove_checkpoints
 from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
 from flows.tracking.store import global_store
@@ -52,7 +51,7 @@ def confirm(tracker: Tracker, parent_id: str, problem: Problem, winner: Recipe, 
     )
 
 
-@task(name="confirm", task_run_name="confirm {role}, seed {seed}", cache_policy=NO_CACHE)
+@task("confirm", "confirm {role}, seed {seed}")
 def confirm_training(
     tracker: Tracker, parent_id: str, problem: Problem, recipe: Recipe, role: str, seed: int
 ) -> Confirmed:
@@ -111,7 +110,7 @@ STUDY_PAGE, FRONT = "study.html", "pareto.png"
 SECOND = {"seconds": "seconds of training", "size": "number of weights"}
 
 
-@task(name="conclude", task_run_name="conclude {search.problem.model}", cache_policy=NO_CACHE)
+@task("conclude", "conclude {search.problem.model}")
 def conclude_search(tracker: Tracker, search: Search, confirm_seeds: int) -> ModelReport:
     """Confirm the winner and keep the tuned settings, unless another process has done so for the same trials."""
     with global_lock(search.lock, LOCK_SECONDS):

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from flows.orchestration.locks import global_lock
 from flows.orchestration.progress import artifact_key
+from flows.orchestration.tasks import task
 from flows.tracking.tracking import TUNING, Tracker
 from flows.tune.report import Progress, ended_trials, progress
 from flows.tune.settings import TuneSettings
@@ -58,7 +57,7 @@ def lock_of(dataset: str, problem: Problem) -> str:
     return f"ncf-tune-{dataset}-{problem.model}"
 
 
-@task(name="open study", task_run_name="open study of {problem.model}", cache_policy=NO_CACHE)
+@task("open study", "open study of {problem.model}")
 def open_search(tracker: Tracker, settings: TuneSettings, problem: Problem) -> Search:
     """Open the study and its MLflow run, or make them; of several processes at once, one makes them."""
     name, url = study_name(settings, problem), study_url(settings)
@@ -102,7 +101,7 @@ def find_run(tracker: Tracker, settings: TuneSettings, handle: StudyHandle) -> s
     return tracker.start_retraining(key, flatten(about) | ranges, problem.data, {TUNING: problem.model}, title)
 
 
-@task(name="search", task_run_name="search settings of {search.problem.model}", cache_policy=NO_CACHE)
+@task("search", "search settings of {search.problem.model}")
 def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
     """Try settings until the budget of the study is used up, and no process runs a trial any more.
 

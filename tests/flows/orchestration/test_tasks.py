@@ -7,7 +7,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from prefect.states import Failed
 
-from flows.orchestration.tasks import is_passing, was_away
+from flows.orchestration.tasks import is_mlflow_outage, is_transient
 from ncf.errors import DataError
 
 
@@ -24,7 +24,7 @@ from ncf.errors import DataError
     ids=lambda value: type(value).__name__,
 )
 def test_what_may_pass_by_itself_is_tried_again(error: Exception, passing: bool) -> None:
-    assert is_passing(None, None, Failed(data=error)) is passing
+    assert is_transient(None, None, Failed(data=error)) is passing
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_what_may_pass_by_itself_is_tried_again(error: Exception, passing: bool)
     ids=lambda value: type(value).__name__,
 )
 def test_dear_work_is_done_again_if_mlflow_was_away_alone(error: Exception, away: bool) -> None:
-    assert was_away(None, None, Failed(data=error)) is away
+    assert is_mlflow_outage(None, None, Failed(data=error)) is away
