@@ -17,8 +17,8 @@ SENTENCE_END = re.compile(r"\. (?=[A-Z])")  # not that of an abbreviation, such 
 BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "more than"), (Le, "le", "at most"), (Lt, "lt", "less than"))
 HEAD = """# Settings
 
-Every setting of every command, generated from the models that read them (`ncf/config.py`, `flows/retrain/settings.py` and
-the like) when this site is built. A setting of a group is given with a dot: on the command line with hyphens
+Every setting of every command, generated from the models that read them (`ncf/config.py`, `flows/retrain/settings.py`
+and the like) when this site is built. A setting of a group is given with a dot: on the command line with hyphens
 (`--gmf.training.learning-rate 0.01`), in a deployment and in Python by its name
 (`{"gmf": {"training": {"learning_rate": 0.01}}}`). If no default is shown, the setting must be given. *empty* is
 `null`, on the command line `None`; *as there* means the defaults of the group that is linked.

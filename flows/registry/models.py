@@ -1,7 +1,7 @@
 """The model registry: versions, and the aliases champion and challenger. `python -m flows.registry --help`.
 
-What to promote is decided in ncf; how the alias moves is in flows/registry/promotion.py. The command must start quickly, so
-what needs torch is imported where it is used.
+What to promote is decided in ncf; how the alias moves is in flows/registry/promotion.py. The command must start
+quickly, so what needs torch is imported where it is used.
 """
 
 import json
