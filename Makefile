@@ -12,7 +12,7 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 NATIVE := ncf/training/native/*.[ch]pp
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check docs docs-serve format clean
+.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check docs docs-serve format house clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -118,6 +118,9 @@ format: .venv/.installed ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/clang-format -i $(NATIVE)
+
+house: ## count the packages' files, functions, rooms and imports
+	@$(PYTHON) -m docs.site.house
 
 clean: ## remove .venv and caches; mlruns/ and recommendations/ stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
