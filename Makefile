@@ -91,7 +91,7 @@ check: .venv/.installed ## lint, formatting, types, import layers
 test: .venv/.installed ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not fault" $(ARGS)
 
-test-slow: .venv/.installed ## the long rest: kills, faults, fuzzing, the README's commands, every kind of log through Dask
+test-slow: .venv/.installed ## the long rest: kills, faults, fuzzing, the README's commands
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised and with Python 3.12 (the first time installs 8 GB)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from benchmarks.bench import Bench
 from benchmarks.command import Benchmark
-from benchmarks.figures import dask, data
+from benchmarks.figures import data
 from benchmarks.table import Row
 
 FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
@@ -16,7 +16,6 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "5m": data.five_million,
     "25m": data.twenty_five_million,
     "growth": data.growth,
-    "dask": dask.dask,
 }
 INTRO = (
     "Written by `python -m benchmarks.data`. The peer is RecBole 1.2.1, run on the same rows in the same run; ratio is "

@@ -1,6 +1,5 @@
 """From a log to a prepared data set and its report."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from ncf.config import settings_of
-from ncf.data.coded import CodedLog
 from ncf.data.columns import ITEM_ID, USER_ID
-from ncf.data.config import DataConfig, EngineConfig
+from ncf.data.config import DataConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.history import History
 from ncf.data.interactions import Interactions, to_interactions
@@ -21,59 +19,31 @@ from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
 from ncf.data.splits import split_interactions
 from ncf.errors import DataError
-from ncf.files import cache_dir
-from ncf.ingest.config import PaperSource, SourceConfig
+from ncf.ingest.config import SourceConfig
 from ncf.ingest.load import load_ratings
-
-logger = logging.getLogger(__name__)
 
 
 def prepare_source(
     name: str,
     source: SourceConfig,
     config: DataConfig,
-    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
     cache: Path | None = None,
     database_url: str | None = None,
 ) -> tuple[PreparedData, DataReport]:
-    """Read, check, filter, label, number, split, and draw the candidates.
+    """Read and check a log, and prepare it as `prepare_ratings` does.
 
     Args:
         name: the data set's name.
         source: where the log lies.
         config: the choices.
-        engine: what does it; the result is the same.
         cache: folder for downloads; `cache_dir()` if None.
         database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
 
     Raises:
-        ConfigError: the engine can't be had.
+        ConfigError: the URL of a database is missing or wrong.
         DataError: the log is not there, is not what it should be, or too little is left of it.
     """
-    log, titles = filter_source(source, config, engine, cache, database_url)
-    return _prepared(name, log, titles, config)
-
-
-def filter_source(
-    source: SourceConfig,
-    config: DataConfig,
-    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
-    cache: Path | None = None,
-    database_url: str | None = None,
-) -> tuple[list[CodedLog], "pd.Series[str]"]:
-    """Read, check and filter; arguments and errors are those of `prepare_source`.
-
-    Returns:
-        The log that is left, one row a pair, alone in a list, so that the caller can let go of it; titles by item id.
-    """
-    if engine.kind == "pandas" or isinstance(source, PaperSource):
-        if engine.kind == "dask":
-            logger.info("Files in the paper's format are prepared by pandas")
-        return _filtered(load_ratings(source, cache, database_url), config)
-    from ncf.data.dask.prepare import filter_by_dask
-
-    kept, titles = filter_by_dask(source, config, engine, cache or cache_dir(), database_url)
-    return [kept], titles
+    return prepare_ratings(name, load_ratings(source, cache, database_url), config)
 
 
 def prepare_ratings(
@@ -94,28 +64,18 @@ def prepare_ratings(
         DataError: too little is left to train on or to evaluate.
     """
     chosen = settings_of(DataConfig, config)
-    log, titles = _filtered(ratings, chosen)
+    log, titles = filter_ratings(ratings, chosen.filters, chosen.feedback), ratings.titles
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
-    return _prepared(name, log, titles, chosen)
-
-
-def _filtered(ratings: Ratings, config: DataConfig) -> tuple[list[CodedLog], "pd.Series[str]"]:
-    return [filter_ratings(ratings, config.filters, config.feedback)], ratings.titles
-
-
-def _prepared(
-    name: str, log: list[CodedLog], titles: "pd.Series[str]", config: DataConfig
-) -> tuple[PreparedData, DataReport]:
-    """From a filtered log, which is taken out of its list, so that nobody holds it any more."""
-    interactions = to_interactions(log.pop(), config.feedback)
+    interactions = to_interactions(log, chosen.feedback)
+    del log
     refuse_unusable(interactions)
-    split, history = split_interactions(interactions, config.split), History.of(interactions)
+    split, history = split_interactions(interactions, chosen.split), History.of(interactions)
     del interactions
     own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
     tally = split.tally
     if len(titles) and not own.any():
         tally = tally.note(f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?")
-    data = prepare(name, split, own, num_candidates=config.num_candidates, candidate_seed=config.candidate_seed)
+    data = prepare(name, split, own, num_candidates=chosen.num_candidates, candidate_seed=chosen.candidate_seed)
     return replace(data, history=history), DataReport.of(data, tally)
 
 

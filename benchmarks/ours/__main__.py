@@ -16,7 +16,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "profiling": ("profile",),
     "limits": ("limits",),
     "serving": ("make_store",),
-    "data": ("make_log", "prepare", "prepare_by_dask"),
+    "data": ("make_log", "prepare"),
     "tuning": ("tune",),
     "quality": ("search", "choose", "final", "fuse"),
     "baselines": ("search_baseline", "final_baseline"),

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, fiel
 
 from flows.retrain.settings import ModelSettings, RetrainSettings
 from ncf.backtest.plan import PATTERN, Policy
-from ncf.data.config import DataConfig, EngineConfig, Time
+from ncf.data.config import DataConfig, Time
 from ncf.ingest.config import FileSource, PaperSource, SourceConfig
 from tuning.space import ModelName
 
@@ -74,13 +74,6 @@ class BacktestSettings(ModelSettings):
             if getattr(data.filters, name) is not None:
                 raise ValueError(f"filters.{name} is one moment for all trainings, which have moments of their own")
         return data
-
-    @field_validator("engine")
-    @classmethod
-    def _in_memory(cls, engine: EngineConfig) -> EngineConfig:
-        if engine.kind != "pandas":
-            raise ValueError(f"a backtest holds the log in memory; the engine must be pandas, not {engine.kind}")
-        return engine
 
     @field_validator("source")
     @classmethod

@@ -8,7 +8,6 @@ from flows.prepare.settings import DatasetSettings, DataSettings
 from flows.recommend.settings import RecommendSettings
 from flows.retrain.settings import ModelSettings, RetrainSettings
 from flows.tracking.store import check_tracking, sqlite_folder, store_exists, tracking_uri
-from ncf.data.dask.cluster import check_installed
 from ncf.errors import ConfigError, ModelError
 from ncf.files import CACHE_VARIABLE, cache_dir, new_file
 from ncf.ingest.load import check_source
@@ -28,8 +27,7 @@ def check_before_work(settings: DataSettings | RecommendSettings, retries: int =
         retries: how often an MLflow server that does not answer is asked again.
 
     Raises:
-        ConfigError: the hardware or the engine asked for is not there, a folder can't be written, or its disk is nearly
-            full.
+        ConfigError: the hardware asked for is not there, a folder can't be written, or its disk is nearly full.
         DataError: the log is not there, or its columns are not what they should be (which for a monitor is a finding),
             or an output is in no known place.
         ModelError: recommendations are asked for where there was never a model.
@@ -47,8 +45,6 @@ def check_before_work(settings: DataSettings | RecommendSettings, retries: int =
 def check_data(settings: DataSettings, retries: int) -> None:
     """What it takes to read a log, and to train on it if that is meant."""
     check_source(settings.log_source)
-    if settings.engine.kind == "dask":
-        check_installed()
     if isinstance(settings, ModelSettings):
         check_training(settings, retries)
     if isinstance(settings, RetrainSettings):
@@ -58,8 +54,6 @@ def check_data(settings: DataSettings, retries: int) -> None:
 def check_monitoring(settings: MonitorSettings, retries: int) -> None:
     """What a look at the data needs, but for the log: that it can't be read is a finding."""
     check_hardware(settings.hardware)
-    if settings.engine.kind == "dask":
-        check_installed()
     check_tracking(retries)
 
 

@@ -22,11 +22,12 @@ from flows.registry.models import RegisteredModel
 from flows.tracking.store import store_exists
 from flows.tracking.tracking import Tracker
 from ncf.content import flatten
+from ncf.data.filters import filter_ratings
 from ncf.errors import DataError
 from ncf.hardware import torch_threads
+from ncf.ingest.load import load_ratings
 from ncf.monitoring.findings import Findings, measure
 from ncf.monitoring.verdict import Passed, judge
-from ncf.prepare import filter_source
 from ncf.serving.recommender import Recommender
 
 NOT_COMPARED = "data.filters.as_of"  # the time of the look, which is another each time
@@ -92,7 +93,8 @@ def compare(champion: RegisteredModel, settings: MonitorSettings) -> Findings:
         DataError: the log is not there, is not what it should be, or nothing is left of it.
     """
     source = settings.log_source
-    [log], _titles = filter_source(source, settings.data, settings.engine, database_url=database_url(source))
+    ratings = load_ratings(source, database_url=database_url(source))
+    log = filter_ratings(ratings, settings.data.filters, settings.data.feedback)
     recommender = Recommender(champion.bundle, memory_mb=settings.hardware.scoring_memory_mb)
     return measure(log, recommender, settings.window_days)
 

@@ -36,7 +36,7 @@ def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
     """
     source = settings.log_source
     url = database_url(source)
-    data, report = prepare_source(settings.dataset, source, settings.data, settings.engine, database_url=url)
+    data, report = prepare_source(settings.dataset, source, settings.data, database_url=url)
     folder = prepared_folder(settings)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # several tunings may begin at once on one machine
         save_prepared(data, folder)

@@ -3,7 +3,7 @@
 from pydantic import Field, ValidationInfo, field_validator
 
 from ncf.config import Settings
-from ncf.data.config import DataConfig, EngineConfig
+from ncf.data.config import DataConfig
 from ncf.ingest.config import MOVIELENS, MovieLensSource, SourceConfig
 
 
@@ -31,7 +31,6 @@ class DataSettings(DatasetSettings):
         description="where the log lies; empty: the MovieLens data set that `dataset` names",
     )
     data: DataConfig = DataConfig()
-    engine: EngineConfig = EngineConfig()
 
     @field_validator("source", mode="after")
     @classmethod

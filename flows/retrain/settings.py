@@ -13,7 +13,7 @@ from ncf.hardware import HardwareConfig
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
 NOT_LEARNED = frozenset(
-    {"engine", "force", "hardware", "keep_versions", "promotion", "settings", "source", "top_k"}
+    {"force", "hardware", "keep_versions", "promotion", "settings", "source", "top_k"}
 )  # changing these gives the same models and figures
 
 

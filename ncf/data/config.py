@@ -103,23 +103,6 @@ class SplitConfig(Settings):
         return self
 
 
-class EngineConfig(Settings):
-    """What reads, checks and filters the log. Nothing here changes the result."""
-
-    kind: Literal["pandas", "dask"] = Field(
-        default="pandas", description="dask works through a log that is larger than memory; needs the extra dask"
-    )
-    address: str | None = Field(
-        default=None,
-        description="dask: a running scheduler, such as tcp://10.0.0.7:8786, whose workers see the log and the cache "
-        "at the same paths; empty: workers are started here",
-    )
-    workers: int = Field(default=2, ge=1, le=1024, description="dask: processes to start here; one a core is right")
-    worker_memory_mb: int = Field(
-        default=2_000, ge=500, description="dask: memory of each; 200 are gone before it has any rows"
-    )
-
-
 class DataConfig(Settings):
     """How an interaction log becomes a prepared data set."""
 

@@ -19,12 +19,11 @@ from ncf.config import (
     Settings,
     TrainingConfig,
 )
-from ncf.data.config import DataConfig, EngineConfig, FeedbackConfig, FilterConfig, SplitConfig
+from ncf.data.config import DataConfig, FeedbackConfig, FilterConfig, SplitConfig
 from ncf.hardware import HardwareConfig
 
 ALL: list[type[Settings]] = [
     DataConfig,
-    EngineConfig,
     FeedbackConfig,
     FilterConfig,
     SplitConfig,

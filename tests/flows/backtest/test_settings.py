@@ -18,7 +18,6 @@ from ncf.evaluation.metrics import Mean
         (["--model", "svd"], ["svd", "neumf-pretrained"]),
         (["--window-days", "0"], ["--window-days", "greater than or equal to 1"]),
         (["--start", "1998-01-01"], ["--start", "zone"]),
-        (["--engine.kind", "dask"], ["engine must be pandas"]),
         (["--data.filters.users-active-since", "1998-01-01T00:00:00Z"], ["users_active_since"]),
         (["--picture", "curves.jpg"], [".png"]),
         (["--dataset", "paper", "--source.prefix", "Data/ml-1m"], ["brings its own split"]),

@@ -42,14 +42,6 @@ def test_preparing_says_what_is_in_the_log_and_stores_it(log: Path, prefect_serv
     assert stored.user_ids[0] == "user-00"
 
 
-def test_dask_stores_the_same(log: Path, prefect_server: None) -> None:
-    by_pandas = DataSettings.model_validate(source(log))
-    by_dask = DataSettings.model_validate(source(log, engine={"kind": "dask", "workers": 1, "worker_memory_mb": 500}))
-    expected, report = prepare(by_pandas), prepare(by_dask)
-    assert report == expected
-    assert prepared_folder(by_dask) == prepared_folder(by_pandas), "what prepares changes nothing"
-
-
 def test_the_report_is_an_artifact_of_the_prefect_run(log: Path, prefect_server: None) -> None:
     report: DataReport = prepare(DataSettings.model_validate(source(log)))
     assert newest_artifact("shop-data").data == report.markdown()
