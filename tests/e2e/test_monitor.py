@@ -33,7 +33,7 @@ from tests.e2e.processes import (
     running,
     wait_until,
 )
-from tests.flows.registry.champions import make_champion
+from tests.flows.registry.registered_models import make_champion
 from tests.ncf.serving.bundles import bundle_of
 
 SHORT = {"max_epochs": 8, "learning_rate": 0.01}

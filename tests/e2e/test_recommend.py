@@ -10,7 +10,7 @@ import pytest
 
 from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import environment, python_module, running, wait_until
-from tests.flows.registry.champions import make_champion
+from tests.flows.registry.registered_models import make_champion
 from tests.ncf.serving.bundles import CONFIGS, bundle_of
 from tests.ncf.toy_data import random_data
 

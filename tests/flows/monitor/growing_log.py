@@ -11,7 +11,7 @@ from ncf.config import GMFConfig
 from ncf.data.config import DataConfig
 from ncf.ingest.config import FileSource
 from ncf.prepare import prepare_source
-from tests.flows.registry.champions import make_champion
+from tests.flows.registry.registered_models import make_champion
 from tests.ncf.serving.bundles import bundle_of
 
 USERS, ITEMS, EACH = 40, 60, 20

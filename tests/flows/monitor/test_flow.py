@@ -19,7 +19,7 @@ from flows.tracking.tracking import Tracker
 from ncf.errors import ConfigError, NCFError
 from ncf.files import CACHE_VARIABLE
 from tests.flows.monitor.growing_log import CUT, before, make_shop, settings_of, whole_log, write
-from tests.flows.registry.champions import make_champion
+from tests.flows.registry.registered_models import make_champion
 from tests.flows.stored_results import newest_artifact
 from tests.ncf.serving.bundles import bundle_of, some_data
 

@@ -20,7 +20,7 @@ from ncf.serving.batch.config import FileOutput
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.flows.leaks import kept_texts, listening
-from tests.flows.registry.champions import make_champion
+from tests.flows.registry.registered_models import make_champion
 from tests.flows.stored_results import newest_artifact
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
 from tests.postgres import SECRETS, Postgres

@@ -1,4 +1,4 @@
-"""Versions registered as a retraining registers them, from small models whose answers differ."""
+"""Versions registered as a retraining registers them, from small models whose answers differ, and champions."""
 
 import tempfile
 from pathlib import Path
@@ -26,6 +26,17 @@ def register_version(
     log_bundle(tracker, run_id, bundle)
     version = registry.register(tracker, NAME, ModelRun(config.kind, run_id, {}), {}, f"seed {seed}")
     return version, bundle
+
+
+def make_champion(dataset: str, bundle: Bundle) -> int:
+    """Register a bundle and let it serve. Returns the version."""
+    tracker = Tracker(dataset)
+    run_id = str(tracker.client.create_run(tracker.experiment_id).info.run_id)
+    log_bundle(tracker, run_id, bundle)
+    name = f"ncf-{dataset}"
+    version = registry.register(tracker, name, ModelRun("gmf", run_id, {}), tags={}, description="of a test")
+    tracker.client.set_registered_model_alias(name, CHAMPION, str(version))
+    return version
 
 
 def log_bundle(tracker: Tracker, run_id: str, bundle: Bundle) -> None:

@@ -11,7 +11,7 @@ from flows.tune.settings import TuneSettings
 from flows.tune.studies import first_recipe, problem_of, searched, study_url
 from ncf.config import GMFRecipe, PretrainedRecipe
 from ncf.errors import ConfigError, ModelError
-from tests.flows.registry.champions import make_champion
+from tests.flows.registry.registered_models import make_champion
 from tests.flows.tune.tunings import small
 from tests.ncf.serving.bundles import bundle_of, some_data
 from tuning.database import StudyError

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from ncf.data.config import FeedbackConfig
 from ncf.errors import DataError
-from tests.ncf.data.tiny_logs import by_id, filtered, rated
+from tests.ncf.data.tiny_logs import filtered, ids_of, rated
 
 STARS = {"kind": "explicit", "scale": (1, 5)}
 
@@ -39,7 +39,7 @@ def test_a_rating_becomes_a_label_above_that_of_what_was_not_observed(
 def test_labels_go_with_their_pairs() -> None:
     found = filtered(rated([(2, 5, 4, 9), (1, 6, 2, 8), (1, 5, 5, 7), (2, 6, 1, 1)]), STARS)
     assert found.labels is not None
-    assert by_id(found) == [(1, 5), (1, 6), (2, 6), (2, 5)]
+    assert ids_of(found) == [(1, 5), (1, 6), (2, 6), (2, 5)]
     assert found.labels.tolist() == pytest.approx([1.0, 0.4, 0.2, 0.8])
 
 

@@ -14,7 +14,7 @@ from ncf.data.filters import filter_ratings
 from ncf.data.interactions import Interactions, to_interactions
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
-from tests.ncf.data.tiny_logs import Row, by_id, filtered, rated, ratings, timeless
+from tests.ncf.data.tiny_logs import Row, filtered, ids_of, rated, ratings, timeless
 
 
 def at(second: int) -> str:
@@ -23,31 +23,31 @@ def at(second: int) -> str:
 
 def test_of_a_repeated_pair_the_newest_is_kept() -> None:
     found = filtered(ratings([(1, 5, 90), (1, 6, 50), (1, 5, 10), (1, 7, 70)]))
-    assert by_id(found) == [(1, 6), (1, 7), (1, 5)]
+    assert ids_of(found) == [(1, 6), (1, 7), (1, 5)]
     assert found.tally.dropped == (("repeated pair (kept the last)", 1),)
     assert found.tally.repeated_pairs == 1
 
 
 def test_of_a_repeated_pair_the_oldest_is_kept_if_asked_for() -> None:
     found = filtered(ratings([(1, 5, 90), (1, 6, 50), (1, 5, 10), (1, 7, 70), (1, 5, 20)]), repeated="first")
-    assert by_id(found) == [(1, 5), (1, 6), (1, 7)]
+    assert ids_of(found) == [(1, 5), (1, 6), (1, 7)]
     assert found.tally.dropped == (("repeated pair (kept the first)", 2),)
 
 
 def test_of_a_pair_repeated_at_one_time_the_later_row_is_kept() -> None:
     found = filtered(ratings([(1, 5, 10), (1, 6, 10), (1, 5, 10)]))
-    assert by_id(found) == [(1, 6), (1, 5)]
+    assert ids_of(found) == [(1, 6), (1, 5)]
 
 
 def test_of_a_pair_repeated_in_a_log_without_times_the_later_row_is_kept() -> None:
-    assert by_id(filtered(timeless([(1, 5), (1, 6), (1, 5)]))) == [(1, 6), (1, 5)]
-    assert by_id(filtered(timeless([(1, 5), (1, 6), (1, 5)]), repeated="first")) == [(1, 5), (1, 6)]
+    assert ids_of(filtered(timeless([(1, 5), (1, 6), (1, 5)]))) == [(1, 6), (1, 5)]
+    assert ids_of(filtered(timeless([(1, 5), (1, 6), (1, 5)]), repeated="first")) == [(1, 5), (1, 6)]
 
 
 def test_ratings_of_repeated_pairs_are_summed_at_the_newest_ones_place() -> None:
     log = rated([(1, 5, 2.0, 10), (2, 5, 1.0, 11), (1, 6, 1.0, 20), (1, 5, 0.5, 30), (1, 5, 4.0, 5)])
     kept = filter_ratings(log, FilterConfig(repeated="sum"))
-    assert by_id(to_interactions(kept)) == [(1, 6), (1, 5), (2, 5)]
+    assert ids_of(to_interactions(kept)) == [(1, 6), (1, 5), (2, 5)]
     assert kept.ratings.tolist() == [1.0, 6.5, 1.0]
     assert (kept.times // 10**6).tolist() == [20, 30, 11]
     assert kept.tally.dropped == (("repeated pair (ratings summed)", 2),)
@@ -60,7 +60,7 @@ def test_the_same_item_of_two_users_is_no_repetition() -> None:
 def test_as_of_keeps_the_rows_before_and_takes_the_pairs_as_they_were_then() -> None:
     log = rated([(1, 5, 1, 1000), (1, 6, 1, 1100), (1, 5, 1, 1199), (1, 6, 1, 1200), (2, 7, 1, 1300)])
     found = filtered(log, as_of=at(1200))
-    assert by_id(found) == [(1, 6), (1, 5)]
+    assert ids_of(found) == [(1, 6), (1, 5)]
     assert found.user_ids.tolist() == [1]
     assert found.tally.dropped == (
         ("not before 1970-01-01T00:20:00Z", 2),
@@ -70,12 +70,12 @@ def test_as_of_keeps_the_rows_before_and_takes_the_pairs_as_they_were_then() -> 
 
 def test_a_time_is_taken_in_its_zone() -> None:
     log = rated([(1, 5, 1, 3599), (1, 6, 1, 3600)])
-    assert by_id(filtered(log, as_of="1970-01-01T03:00:00+02:00")) == [(1, 5)]
+    assert ids_of(filtered(log, as_of="1970-01-01T03:00:00+02:00")) == [(1, 5)]
 
 
 def test_only_ratings_of_at_least_the_threshold_count() -> None:
     found = filtered(rated([(1, 5, 4.0, 1), (1, 6, 3.9, 2), (2, 7, 1.0, 3), (2, 5, 5.0, 4)]), {"threshold": 4})
-    assert by_id(found) == [(1, 5), (2, 5)]
+    assert ids_of(found) == [(1, 5), (2, 5)]
     assert found.item_ids.tolist() == [5]
     assert found.labels is None
     assert found.tally.dropped == (("rating below 4", 2),)
@@ -86,32 +86,32 @@ def test_only_ratings_of_at_least_the_threshold_count() -> None:
 )
 def test_the_threshold_is_applied_to_the_merged_pair(repeated: str, expected: list[tuple[int, int]]) -> None:
     log = rated([(1, 5, 4, 1), (1, 5, 1, 2), (2, 5, 2, 1), (2, 5, 4, 2), (3, 5, 2, 1), (3, 5, 2, 2), (4, 5, 3, 1)])
-    assert by_id(filtered(log, {"threshold": 4}, repeated=repeated)) == expected
+    assert ids_of(filtered(log, {"threshold": 4}, repeated=repeated)) == expected
 
 
 def test_users_and_items_without_a_recent_interaction_are_left_out() -> None:
     log = rated([(1, 5, 1, 1000), (1, 6, 1, 2000), (2, 5, 1, 1500), (2, 7, 1, 1999), (3, 8, 1, 3000)])
-    assert by_id(filtered(log, users_active_since=at(2000))) == [(1, 5), (1, 6), (3, 8)]
+    assert ids_of(filtered(log, users_active_since=at(2000))) == [(1, 5), (1, 6), (3, 8)]
     found = filtered(log, items_active_since=at(2000))
-    assert by_id(found) == [(1, 6), (3, 8)]
+    assert ids_of(found) == [(1, 6), (3, 8)]
     assert found.tally.dropped == (("items without an interaction since 1970-01-01T00:33:20Z", 3),)
 
 
 def test_items_are_looked_at_after_the_users() -> None:
     log = rated([(1, 5, 1, 1000), (1, 6, 1, 2000), (2, 5, 1, 1500)])
     found = filtered(log, users_active_since=at(2000), items_active_since=at(1200))
-    assert by_id(found) == [(1, 6)]
+    assert ids_of(found) == [(1, 6)]
 
 
 def test_users_with_few_interactions_are_left_out() -> None:
     found = filtered(ratings([(1, 5, 1), (1, 6, 2), (2, 5, 3), (1, 5, 4), (2, 5, 5)]), min_per_user=2)
-    assert by_id(found) == [(1, 6), (1, 5)]
+    assert ids_of(found) == [(1, 6), (1, 5)]
     assert found.tally.dropped[-1] == ("users with fewer than 2 interactions", 1)
 
 
 def test_items_with_few_interactions_are_left_out() -> None:
     found = filtered(ratings([(1, 5, 1), (1, 6, 2), (2, 5, 3)]), min_per_item=2)
-    assert by_id(found) == [(1, 5), (2, 5)]
+    assert ids_of(found) == [(1, 5), (2, 5)]
     assert found.tally.dropped == (("items with fewer than 2 interactions", 1),)
 
 
@@ -119,7 +119,7 @@ def test_the_k_core_is_repeated_until_nothing_changes() -> None:
     square: list[Row] = [(user, item, user + item) for user in (1, 2) for item in (10, 11)]
     chain: list[Row] = [(1, 12, 5), (3, 12, 6), (3, 13, 7), (4, 13, 8)]  # falls apart from its end, a link a round
     found = filtered(ratings(chain + square), min_per_user=2, min_per_item=2)
-    assert sorted(by_id(found)) == [(1, 10), (1, 11), (2, 10), (2, 11)]
+    assert sorted(ids_of(found)) == [(1, 10), (1, 11), (2, 10), (2, 11)]
     assert found.tally.dropped == (
         ("users with fewer than 2 interactions or items with fewer than 2 (k-core, 4 rounds)", 4),
     )
@@ -150,7 +150,7 @@ def test_the_k_core_is_the_one_of_taking_out_pair_by_pair(
     expected = plain_core(pairs, per_user, per_item)
     if expected:
         found = filtered(log, min_per_user=per_user, min_per_item=per_item)
-        assert sorted(by_id(found)) == sorted(expected)
+        assert sorted(ids_of(found)) == sorted(expected)
         assert sum(rows for _, rows in found.tally.dropped) == len(pairs) - len(expected)
     else:
         with pytest.raises(DataError, match="no interaction is left"):
@@ -161,7 +161,7 @@ def test_max_users_keeps_the_smallest_ids_and_only_their_items() -> None:
     found = filtered(ratings([(100, 1, 1), (9, 2, 2), (20, 3, 3), (9, 1, 4)]), max_users=2)
     assert found.user_ids.tolist() == [9, 20]
     assert found.item_ids.tolist() == [1, 2, 3]
-    assert by_id(found) == [(9, 2), (9, 1), (20, 3)]
+    assert ids_of(found) == [(9, 2), (9, 1), (20, 3)]
 
 
 def test_max_users_counts_the_users_that_the_other_filters_left() -> None:
@@ -171,7 +171,7 @@ def test_max_users_counts_the_users_that_the_other_filters_left() -> None:
 
 def test_max_users_above_the_number_of_users_keeps_all() -> None:
     rows: list[Row] = [(3, 1, 1), (1, 2, 2)]
-    assert by_id(filtered(ratings(rows), max_users=50)) == by_id(filtered(ratings(rows)))
+    assert ids_of(filtered(ratings(rows), max_users=50)) == ids_of(filtered(ratings(rows)))
 
 
 def test_the_log_is_left_as_it_is() -> None:
@@ -219,7 +219,7 @@ def test_a_filter_that_would_change_a_given_split_is_refused(name: str, value: o
 
 def with_parts(found: Interactions) -> list[tuple[object, object, int]]:
     assert found.parts is not None
-    return [(*pair, int(part)) for pair, part in zip(by_id(found), found.parts, strict=True)]
+    return [(*pair, int(part)) for pair, part in zip(ids_of(found), found.parts, strict=True)]
 
 
 def test_the_parts_of_a_given_split_go_with_their_rows() -> None:

@@ -11,7 +11,7 @@ from ncf.data.prepared import prepare
 from ncf.data.ratings import Ratings
 from ncf.data.splits import split_interactions
 from ncf.errors import DataError
-from tests.ncf.data.split_logs import log, parts, with_labels
+from tests.ncf.data.tiny_logs import by_split, tiny_log, with_labels
 
 LOG = [
     ("ann", "a", 30),  # train, ann's newest there
@@ -26,8 +26,8 @@ PARTS = [TRAIN, TRAIN, VALIDATION, TEST, TRAIN, VALIDATION, TRAIN]
 
 
 def test_the_parts_are_taken_as_they_are() -> None:
-    split = split_interactions(log(LOG, PARTS), SplitConfig())
-    assert parts(split) == {
+    split = split_interactions(tiny_log(LOG, PARTS), SplitConfig())
+    assert by_split(split) == {
         "train": ["ann b", "ann a", "bob a", "cyd a"],
         "validation": ["ann c", "bob b"],
         "test": ["ann d"],
@@ -37,15 +37,15 @@ def test_the_parts_are_taken_as_they_are() -> None:
 
 
 def test_another_split_that_was_asked_for_is_not_made_and_that_is_noted() -> None:
-    split = split_interactions(log(LOG, PARTS), SplitConfig(kind="random"))
-    assert parts(split) == parts(split_interactions(log(LOG, PARTS), SplitConfig()))
+    split = split_interactions(tiny_log(LOG, PARTS), SplitConfig(kind="random"))
+    assert by_split(split) == by_split(split_interactions(tiny_log(LOG, PARTS), SplitConfig()))
     assert split.tally.notes == ("the log brings its own split, which is kept; no random one is made",)
 
 
 def test_without_validation_the_newest_of_train_that_leaves_one() -> None:
     rows = [row for row, part in zip(LOG, PARTS, strict=True) if part != VALIDATION]
-    split = split_interactions(log(rows, [TRAIN, TRAIN, TEST, TRAIN, TRAIN]), SplitConfig())
-    assert parts(split) == {
+    split = split_interactions(tiny_log(rows, [TRAIN, TRAIN, TEST, TRAIN, TRAIN]), SplitConfig())
+    assert by_split(split) == {
         "train": ["ann b", "bob a", "cyd a"],
         "validation": ["ann a"],
         "test": ["ann d"],
@@ -57,16 +57,21 @@ def test_without_validation_the_newest_of_train_that_leaves_one() -> None:
 
 def test_without_validation_and_times_it_is_the_last_row_of_train() -> None:
     rows = [("ann", "c", 0), ("ann", "a", 0), ("ann", "b", 0), ("ann", "d", 0)]
-    split = split_interactions(log(rows, [TRAIN, TRAIN, TRAIN, TEST], times=False), SplitConfig())
-    assert parts(split) == {"train": ["ann c", "ann a"], "validation": ["ann b"], "test": ["ann d"], "other": []}
+    split = split_interactions(tiny_log(rows, [TRAIN, TRAIN, TRAIN, TEST], times=False), SplitConfig())
+    assert by_split(split) == {
+        "train": ["ann c", "ann a"],
+        "validation": ["ann b"],
+        "test": ["ann d"],
+        "other": [],
+    }
     assert split.tally.notes == ("the log's split has no validation: it is each user's last interaction of train",)
 
 
 def test_of_several_rows_of_a_user_in_a_holdout_one_counts() -> None:
     rows = [("ann", "a", 1), ("ann", "b", 9), ("ann", "c", 7), ("ann", "d", 8), ("ann", "e", 4), ("ann", "f", 3)]
     given = [TRAIN, TEST, TEST, TEST, VALIDATION, VALIDATION]
-    split = split_interactions(log(rows, given), SplitConfig())
-    assert parts(split) == {
+    split = split_interactions(tiny_log(rows, given), SplitConfig())
+    assert by_split(split) == {
         "train": ["ann a"],
         "validation": ["ann f"],
         "test": ["ann c"],
@@ -76,12 +81,12 @@ def test_of_several_rows_of_a_user_in_a_holdout_one_counts() -> None:
         "test: of several rows of a user the oldest counts; 2 others are not evaluated",
         "validation: of several rows of a user the oldest counts; 1 others are not evaluated",
     )
-    untimed = split_interactions(log(rows, given, times=False), SplitConfig())
-    assert parts(untimed)["test"] == ["ann b"]  # the first in the file
+    untimed = split_interactions(tiny_log(rows, given, times=False), SplitConfig())
+    assert by_split(untimed)["test"] == ["ann b"]  # the first in the file
 
 
 def test_labels_follow_the_train_rows() -> None:
-    split = split_interactions(with_labels(log(LOG, PARTS)), SplitConfig())
+    split = split_interactions(with_labels(tiny_log(LOG, PARTS)), SplitConfig())
     assert split.labels is not None
     assert split.labels.tolist() == pytest.approx([0.01, 0.03, 0.04, 0.06])  # in the order of user and time
 
@@ -89,7 +94,7 @@ def test_labels_follow_the_train_rows() -> None:
 @pytest.mark.parametrize(("part", "name"), [(TEST, "test"), (VALIDATION, "validation")])
 def test_a_held_out_user_unknown_to_train_is_refused_by_name(part: int, name: str) -> None:
     with pytest.raises(DataError, match=rf"a user of the {name} split has nothing in train: 'zoe'"):
-        split_interactions(log([*LOG, ("zoe", "a", 1)], [*PARTS, part]), SplitConfig())
+        split_interactions(tiny_log([*LOG, ("zoe", "a", 1)], [*PARTS, part]), SplitConfig())
 
 
 @pytest.mark.parametrize("missing", [TRAIN, TEST])
@@ -97,7 +102,7 @@ def test_an_empty_train_or_test_is_refused(missing: int) -> None:
     kept = [(row, part) for row, part in zip(LOG, PARTS, strict=True) if part != missing]
     rows, given = zip(*kept, strict=True)
     with pytest.raises(DataError, match=rf"has no {'train' if missing == TRAIN else 'test'} row left"):
-        split_interactions(log(rows, given), SplitConfig())
+        split_interactions(tiny_log(rows, given), SplitConfig())
 
 
 def with_candidates(offered: list[tuple[int, int]]) -> Interactions:

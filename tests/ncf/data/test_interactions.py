@@ -7,7 +7,7 @@ from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
 from ncf.data.ratings import Ratings
-from tests.ncf.data.tiny_logs import by_id, ratings
+from tests.ncf.data.tiny_logs import ids_of, ratings
 
 
 def test_integer_ids_become_dense_indices_in_numeric_order() -> None:
@@ -23,18 +23,18 @@ def test_string_ids_become_dense_indices_in_alphabetic_order() -> None:
     found = to_interactions(ratings([("b", "x", 1), ("a", "x", 2), ("b", "10", 3), ("b", "9", 4)]))
     assert found.user_ids.tolist() == ["a", "b"]
     assert found.item_ids.tolist() == ["10", "9", "x"]
-    assert by_id(found) == [("a", "x"), ("b", "x"), ("b", "10"), ("b", "9")]
+    assert ids_of(found) == [("a", "x"), ("b", "x"), ("b", "10"), ("b", "9")]
 
 
 def test_each_users_items_are_in_order_of_time_whatever_the_order_of_the_file() -> None:
     found = to_interactions(ratings([(1, 7, 30), (2, 8, 5), (1, 8, 10), (2, 7, 1), (1, 9, 20)]))
-    assert by_id(found) == [(1, 8), (1, 9), (1, 7), (2, 7), (2, 8)]
+    assert ids_of(found) == [(1, 8), (1, 9), (1, 7), (2, 7), (2, 8)]
 
 
 def test_equal_times_keep_the_order_of_the_file() -> None:
     rows = [(user, item, 5) for item in (9, 3, 7, 1, 8, 2) for user in (2, 1)]
     expected = [(user, item) for user in (1, 2) for item in (9, 3, 7, 1, 8, 2)]
-    assert by_id(to_interactions(ratings(rows))) == expected
+    assert ids_of(to_interactions(ratings(rows))) == expected
 
 
 def test_the_log_is_left_as_it_is() -> None:
@@ -49,7 +49,7 @@ def test_the_order_of_a_dictionary_of_ids_does_not_matter() -> None:
     users = pd.Categorical(frame["user_id"], categories=["b", "unused", "a"])
     found = to_interactions(Ratings.from_frame(frame.assign(user_id=users)))
     assert found.user_ids.tolist() == ["a", "b"]
-    assert by_id(found) == [("a", "x"), ("b", "x"), ("b", "y")]
+    assert ids_of(found) == [("a", "x"), ("b", "x"), ("b", "y")]
 
 
 def test_uuids_are_ids() -> None:

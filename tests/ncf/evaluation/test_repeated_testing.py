@@ -12,13 +12,12 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.comparison import SKETCH_SIZE, holdout_sketch, likeness, widening_after
 from ncf.evaluation.promotion import Judged, decide
 from ncf.evaluation.promotion_config import PromotionConfig
-from tests.ncf.planted import planted
-from tests.ncf.toy_data import literal_data
+from tests.ncf.toy_data import literal_data, taste_data
 
 
 @pytest.fixture(scope="module")
 def data() -> PreparedData:
-    return planted(2_000, 60, factors=2, rows=6, seed=0)
+    return taste_data(2_000, 60, factors=2, rows=6, seed=0)
 
 
 def with_other_items(data: PreparedData, number: int) -> PreparedData:

@@ -1,9 +1,20 @@
-"""Made-up archives as GroupLens writes them, and the same ratings as a package carries them."""
+"""GroupLens and the package index on this machine: made-up archives as they publish them, and the files' readers."""
 
+import hashlib
 import io
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from ncf.data.ratings import Ratings
+from ncf.ingest import movielens as package_index
 from ncf.ingest.archives import FLAGS, RELEASES, Release
+from ncf.ingest.config import MovieLensName, MovieLensSource
+from ncf.ingest.load import load_ratings
+from tests.ncf.ingest.web_server import Web
 
 ROWS = [(196, 242, 3.0, 881250949), (186, 302, 3.5, 891717742), (196, 1, 5.0, 881250950)]
 TITLES = {1: "Toy Story (1995)", 242: "Misérables, Les: a film (1995)", 302: '"Quoted" (1997)'}
@@ -51,3 +62,35 @@ def wheel() -> bytes:
         files.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         files.writestr(f"{about}/RECORD", "")
     return content.getvalue()
+
+
+def expect(monkeypatch: pytest.MonkeyPatch, name: MovieLensName, content: bytes) -> None:
+    """This content is the published archive."""
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    monkeypatch.setitem(RELEASES, name, replace(RELEASES[name], size=len(content), md5=md5))
+
+
+def offer(web: Web, monkeypatch: pytest.MonkeyPatch, name: MovieLensName) -> bytes:
+    content = archive(name)
+    web.files[f"/{name}.zip"] = content
+    expect(monkeypatch, name, content)
+    return content
+
+
+def offer_wheel(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = wheel()
+    (places / "wheels" / "recbole-1.2.1-py3-none-any.whl").write_bytes(content)
+    ratings = ratings_text(RELEASES["ml-100k"]).encode()
+    monkeypatch.setattr(package_index, "WHEEL_SHA256", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(package_index, "RATINGS_SHA256", hashlib.sha256(ratings).hexdigest())
+
+
+def load(places: Path, name: MovieLensName = "ml-100k") -> Ratings:
+    return load_ratings(MovieLensSource(name=name), places / "cache")
+
+
+def assert_right(ratings: Ratings) -> None:
+    columns = ["user_id", "item_id", "rating", "timestamp"]
+    expected = pd.DataFrame([(u, i, r, t * 1_000_000) for u, i, r, t in ROWS], columns=columns)
+    pd.testing.assert_frame_equal(ratings.frame, expected)
+    assert {item: ratings.titles[item] for item in TITLES} == TITLES

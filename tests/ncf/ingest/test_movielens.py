@@ -12,8 +12,7 @@ from ncf.ingest.config import MOVIELENS, MovieLensName, MovieLensSource
 from ncf.ingest.download import CHUNK_BYTES
 from ncf.ingest.load import load_ratings
 from tests.e2e.processes import REPOSITORY
-from tests.ncf.ingest.fake_movielens import archive
-from tests.ncf.ingest.publishers import assert_right, expect, load, offer, offer_wheel
+from tests.ncf.ingest.fake_movielens import archive, assert_right, expect, load, offer, offer_wheel
 from tests.ncf.ingest.web_server import Web
 
 

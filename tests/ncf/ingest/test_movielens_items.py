@@ -8,8 +8,7 @@ import pytest
 from ncf.ingest.archives import genres_text
 from ncf.ingest.config import MOVIELENS, MovieLensName
 from ncf.ingest.movielens import load_items
-from tests.ncf.ingest.fake_movielens import TITLES
-from tests.ncf.ingest.publishers import assert_right, load, offer, offer_wheel
+from tests.ncf.ingest.fake_movielens import TITLES, assert_right, load, offer, offer_wheel
 from tests.ncf.ingest.web_server import Web
 
 

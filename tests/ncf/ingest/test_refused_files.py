@@ -8,7 +8,7 @@ import pytest
 from ncf.errors import DataError
 from ncf.ingest.config import FileSource
 from ncf.ingest.load import load_ratings
-from tests.ncf.ingest.refusals import HEAD, ROWS, Case, assert_refused, table
+from tests.ncf.ingest.log_files import CSV, HEAD, Case, assert_refused, table
 
 PLACES: dict[str, Case] = {
     "no such file": (
@@ -24,7 +24,7 @@ PLACES: dict[str, Case] = {
         r"no such file: '/.*a/b.csv'; what to do: its folder /.*a is not there either",
     ),
     "no such file of a split": (
-        {"log.csv": HEAD + ROWS},
+        {"log.csv": CSV},
         "log.csv",
         {"test_path": "test.csv"},
         r"no such file: .*test.csv",
@@ -47,7 +47,7 @@ PLACES: dict[str, Case] = {
     "a folder of both kinds": ({"log/a.csv": "x", "log/b.parquet": "x"}, "log", {}, r"has both Parquet and text files"),
     "a glob of both kinds": ({"a.csv": "x", "b.parquet": "x"}, "*", {}, r"Parquet and text files together"),
     "files with different headers": (
-        {"log/a.csv": HEAD + ROWS, "log/b.csv": "user_id,item_id,tag\n7,1,x\n"},
+        {"log/a.csv": CSV, "log/b.csv": "user_id,item_id,tag\n7,1,x\n"},
         "log",
         {},
         r"b.csv has other columns than .*a.csv: \['user_id', 'item_id', 'tag'\]; allowed: \['user_id', 'item_id',",
@@ -59,26 +59,26 @@ PLACES: dict[str, Case] = {
         r"b.csv has other columns than .*a.csv",
     ),
     "a bad line in the second file": (
-        {"log/a.csv": HEAD + ROWS, "log/b.csv": HEAD + "7,1,x,5\n"},
+        {"log/a.csv": CSV, "log/b.csv": HEAD + "7,1,x,5\n"},
         "log",
         {},
         r"log/b.csv, line 2 has an unusable rating",
     ),
     "NaN in the second file": (
-        {"log/a.csv": HEAD + ROWS, "log/b.csv": HEAD + ROWS + "7,1,nan,5\n"},
+        {"log/a.csv": CSV, "log/b.csv": CSV + "7,1,nan,5\n"},
         "log",
         {},
         r"log/b.csv, line 5 has an unusable rating",
     ),
-    "an empty file among others": ({"log/a.csv": HEAD + ROWS, "log/b.csv": ""}, "log", {}, r"b.csv is empty"),
+    "an empty file among others": ({"log/a.csv": CSV, "log/b.csv": ""}, "log", {}, r"b.csv is empty"),
     "a split with other columns": (
-        {"log.csv": HEAD + ROWS, "test.csv": "user_id,item_id\n7,1\n"},
+        {"log.csv": CSV, "test.csv": "user_id,item_id\n7,1\n"},
         "log.csv",
         {"test_path": "test.csv"},
         r"only one has the column: 'rating, timestamp'",
     ),
     "a split without rows": (
-        {"log.csv": HEAD + ROWS, "test.csv": HEAD},
+        {"log.csv": CSV, "test.csv": HEAD},
         "log.csv",
         {"validation_path": "test.csv"},
         r"test.csv has no rows",
@@ -90,25 +90,25 @@ PLACES: dict[str, Case] = {
         r"b.parquet has other columns than .*a.parquet: 'user_id string, item_id int64'",
     ),
     "titles that are not there": (
-        {"log.csv": HEAD + ROWS},
+        {"log.csv": CSV},
         "log.csv",
         {"titles_path": "films.csv"},
         r"no such file: .*films.csv",
     ),
     "titles without items": (
-        {"log.csv": HEAD + ROWS, "films.csv": "id,title\n1,x\n"},
+        {"log.csv": CSV, "films.csv": "id,title\n1,x\n"},
         "log.csv",
         {"titles_path": "films.csv"},
         r"films.csv has no column item_id; .*titles_item",
     ),
     "titles without titles": (
-        {"log.csv": HEAD + ROWS, "films.csv": "item_id,genre\n1,x\n"},
+        {"log.csv": CSV, "films.csv": "item_id,genre\n1,x\n"},
         "log.csv",
         {"titles_path": "films.csv"},
         r"films.csv has no column title; .*titles_title",
     ),
     "titles in another encoding": (
-        {"log.csv": HEAD + ROWS, "films.csv": b"item_id,title\n1,x\n2,caf\xe9\n"},
+        {"log.csv": CSV, "films.csv": b"item_id,title\n1,x\n2,caf\xe9\n"},
         "log.csv",
         {"titles_path": "films.csv"},
         r"films.csv, line 3 has an unusable title .*latin-1",
@@ -137,7 +137,7 @@ def test_url_is_refused(url: str, message: str) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_unreadable_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
-    path.write_text(HEAD + ROWS)
+    path.write_text(CSV)
     path.chmod(0)
     with pytest.raises(DataError, match=r"log.csv may not be read.*give this account the right"):
         load_ratings(FileSource(path=str(path)))

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.ncf.ingest.refusals import HEAD, ROWS, assert_refused, table
+from tests.ncf.ingest.log_files import CSV, assert_refused, table
 
 FILES: dict[str, tuple[str | bytes, str]] = {
     "cut short": (
@@ -15,7 +15,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "of nothing": (b"", r"log.parquet is empty"),
     "in name only": (
-        HEAD + ROWS,
+        CSV,
         r"log.parquet is no Parquet file: 'text'",
     ),
     "without rows": (

@@ -12,17 +12,17 @@ import pytest
 from pydantic import ValidationError
 
 from ncf.ingest.config import FileSource
-from tests.ncf.ingest.refusals import HEAD, ROWS, Case, assert_refused, table
+from tests.ncf.ingest.log_files import CSV, HEAD, LINES, Case, assert_refused, table
 
 
 def archive() -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as files:
-        files.writestr("log.csv", HEAD + ROWS)
+        files.writestr("log.csv", CSV)
     return content.getvalue()
 
 
-LINES: dict[str, tuple[str | bytes, str]] = {
+CONTENTS: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", r"log.csv is empty"),
     "blank lines alone": ("\n\n  \n", r"log.csv is empty"),
     "header alone": (HEAD, r"log.csv has no rows; what to do: check that it was written to the end"),
@@ -34,7 +34,10 @@ LINES: dict[str, tuple[str | bytes, str]] = {
         "user_id,itm_id\n7,1\n",
         r"no column item_id; it has: \['user_id', 'itm_id'\]; what to do: did you mean 'itm_id'\?",
     ),
-    "no header": (ROWS, r"no column user_id; it has: \['7', .* first line looks like data: if so, set header to false"),
+    "no header": (
+        LINES,
+        r"no column user_id; it has: \['7', .* first line looks like data: if so, set header to false",
+    ),
     "several columns may be the users": (
         "uid,customer,item_id\n7,7,1\n",
         r"several columns that may be user_id: \['uid'",
@@ -45,37 +48,37 @@ LINES: dict[str, tuple[str | bytes, str]] = {
     ),
     "two columns of one name": ("user_id,item_id,user_id\n7,1,8\n", r"log.csv has 2 columns of one name: 'user_id'"),
     "empty user": (
-        HEAD + ROWS + ",1,4,5\n",
+        CSV + ",1,4,5\n",
         r"log.csv, line 5 has an unusable user_id \(column user_id\): ''.*not be empty",
     ),
-    "empty item": (HEAD + "7,,4,5\n" + ROWS, r"log.csv, line 2 has an unusable item_id \(column item_id\): ''"),
-    "empty rating": (HEAD + "7,1,,5\n" + ROWS, r"log.csv, line 2 has an unusable rating \(column rating\): ''"),
-    "empty timestamp": (HEAD + ROWS + "7,3,4,\n" * 2, r"line 5 has an unusable timestamp .*: ''.* the 2 such lines"),
+    "empty item": (HEAD + "7,,4,5\n" + LINES, r"log.csv, line 2 has an unusable item_id \(column item_id\): ''"),
+    "empty rating": (HEAD + "7,1,,5\n" + LINES, r"log.csv, line 2 has an unusable rating \(column rating\): ''"),
+    "empty timestamp": (CSV + "7,3,4,\n" * 2, r"line 5 has an unusable timestamp .*: ''.* the 2 such lines"),
     "empty ISO time": (
         "user_id,item_id,timestamp\n7,1,2024-01-01\n7,2,2024-01-01\n7,3,\n",
         r"line 4 has an unusable timestamp",
     ),
-    "empty quoted user": (HEAD + ROWS + '"",1,4,5\n', r"log.csv, line 5 has an unusable user_id"),
-    "NULL among integers": (HEAD + ROWS + "NULL,1,4,5\n", r"log.csv, line 5 has an unusable user_id: 'NULL'"),
-    "NaN among integers": (HEAD + "7,NaN,4,5\n" + ROWS, r"log.csv, line 2 has an unusable item_id: 'NaN'"),
+    "empty quoted user": (CSV + '"",1,4,5\n', r"log.csv, line 5 has an unusable user_id"),
+    "NULL among integers": (CSV + "NULL,1,4,5\n", r"log.csv, line 5 has an unusable user_id: 'NULL'"),
+    "NaN among integers": (HEAD + "7,NaN,4,5\n" + LINES, r"log.csv, line 2 has an unusable item_id: 'NaN'"),
     "text for a rating": (
-        HEAD + ROWS + "7,3,five,5\n",
+        CSV + "7,3,five,5\n",
         r"line 5 has an unusable rating \(column rating\): 'five'.*finite",
     ),
     "decimal comma": ("user_id;item_id;rating\n7;1;4\n7;2;4,5\n", r"line 3 has an unusable rating .*'4,5'"),
-    "text for a timestamp": (HEAD + ROWS + "7,3,4,now\n", r"line 5 has an unusable timestamp .*: 'now'"),
-    "NaN rating": (HEAD + ROWS + "7,3,nan,5\n", r"log.csv, line 5 has an unusable rating.*nan"),
-    "infinite rating": (HEAD + "7,3,inf,5\n" + ROWS, r"log.csv, line 2 has an unusable rating.*inf"),
-    "endless rating": (HEAD + ROWS + "7,3,1e999,5\n", r"log.csv, line 5 has an unusable rating"),
+    "text for a timestamp": (CSV + "7,3,4,now\n", r"line 5 has an unusable timestamp .*: 'now'"),
+    "NaN rating": (CSV + "7,3,nan,5\n", r"log.csv, line 5 has an unusable rating.*nan"),
+    "infinite rating": (HEAD + "7,3,inf,5\n" + LINES, r"log.csv, line 2 has an unusable rating.*inf"),
+    "endless rating": (CSV + "7,3,1e999,5\n", r"log.csv, line 5 has an unusable rating"),
     "timestamp beyond 64 bits": (
-        HEAD + ROWS + "7,3,4,9223372036854775808\n",
+        CSV + "7,3,4,9223372036854775808\n",
         r"line 5 has an unusable timestamp .*64 bits",
     ),
     "too many columns": (
-        HEAD + ROWS + "7,3,4,5,6\n",
+        CSV + "7,3,4,5,6\n",
         r"log.csv: 1 lines have too many or too few columns: 'line 5 has 5'; allowed: 4 columns divided by ','",
     ),
-    "too few columns": (HEAD + "7,3\n" + ROWS + "7\n", r"2 lines .* columns: 'line 2 has 2, line 6 has 1'"),
+    "too few columns": (HEAD + "7,3\n" + LINES + "7\n", r"2 lines .* columns: 'line 2 has 2, line 6 has 1'"),
     "many such lines": (
         HEAD + "7,1,2\n" * 1200,
         r"1,200 lines have .*: 'line 2 has 3, .*line 11 has 3, \.\.\.'",
@@ -87,7 +90,7 @@ LINES: dict[str, tuple[str | bytes, str]] = {
     ),
     "NaN after quoted newlines": (HEAD + '7,"1\n2",4,5\n\n7,3,nan,1\n', r"log.csv, line 5 has an unusable rating"),
     "quote never closed": (
-        HEAD + ROWS + '7,"3,4,5\n8,1,4,5\n',
+        CSV + '7,"3,4,5\n8,1,4,5\n',
         r"log.csv: 1 lines .*line 5 has 2|line 5 opens a double quote",
     ),
     "quote never closed in the last column": (
@@ -99,9 +102,9 @@ LINES: dict[str, tuple[str | bytes, str]] = {
         r"log.csv, line 3 has an unusable user_id .*: b'caf\\xe9'; allowed: text in utf-8; .*latin-1",
     ),
     "name of a column not UTF-8": (b"user_id,item_id,caf\xe9\n7,1,2\n", r"log.csv, line 1 is not in utf-8: .*latin-1"),
-    "UTF-16": ((HEAD + ROWS).encode("utf-16"), r"log.csv is not in UTF-8, but in UTF-16; what to do: set encoding"),
+    "UTF-16": (CSV.encode("utf-16"), r"log.csv is not in UTF-8, but in UTF-16; what to do: set encoding"),
     "binary": (bytes(range(256)) * 10, r"log.csv is no text in utf-8: it has zero bytes"),
-    "zero bytes further on": (HEAD + ROWS * 30_000 + "7,\0,4,5\n", r"log.csv .*zero byte"),
+    "zero bytes further on": (HEAD + LINES * 30_000 + "7,\0,4,5\n", r"log.csv .*zero byte"),
     "zip": (archive(), r"log.csv is no text: 'zip archive or Excel'; what to do: unpack it first"),
     "Parquet": (table(), r"log.csv is no text: 'Parquet'; what to do: set format to parquet"),
     "gzip without its ending": (gzip.compress(HEAD.encode()), r"log.csv is no text: 'gzip'; .*let its name end in .gz"),
@@ -109,16 +112,16 @@ LINES: dict[str, tuple[str | bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", LINES)
+@pytest.mark.parametrize("case", CONTENTS)
 def test_text_is_refused(tmp_path: Path, case: str) -> None:
-    content, message = LINES[case]
+    content, message = CONTENTS[case]
     told = assert_refused(tmp_path, ({"log.csv": content}, "log.csv", {}, message))
     assert str(tmp_path / "log.csv") in told
 
 
 WITH_SETTINGS: dict[str, Case] = {
     "wrong separator": (
-        {"log.tsv": (HEAD + ROWS).replace(",", "\t")},
+        {"log.tsv": CSV.replace(",", "\t")},
         "log.tsv",
         {"separator": ","},
         r"the separator ',' does not divide the first line of .*log.tsv: 'user_id\\titem_id.*set separator to '\\t'",
@@ -136,13 +139,13 @@ WITH_SETTINGS: dict[str, Case] = {
         r"log.dat, line 3 has an unusable rating \(column at place 2\): 'x'",
     ),
     "a place beyond the last column": (
-        {"log.csv": ROWS},
+        {"log.csv": LINES},
         "log.csv",
         {"columns": {"user": 0, "item": 4}},
         r"no column at the place that columns.item says: 4; allowed: 0 to 3",
     ),
     "a name where there is no header": (
-        {"log.csv": ROWS},
+        {"log.csv": LINES},
         "log.csv",
         {"header": False},
         r"log.csv has no names of columns, but one is asked for: 'user_id'; .*set columns.user to a place",
@@ -160,7 +163,7 @@ WITH_SETTINGS: dict[str, Case] = {
         r"has no column stars; .*columns.rating",
     ),
     "one column for two things": (
-        {"log.csv": HEAD + ROWS},
+        {"log.csv": CSV},
         "log.csv",
         {"columns": {"user": "item_id"}},
         r"one column can't be both user_id and item_id: 'item_id'",
@@ -193,7 +196,7 @@ WITH_SETTINGS: dict[str, Case] = {
         {},
         r"log.csv.gz can't be read: 'Truncated compressed stream'; what to do: copy or write it again",
     ),
-    "gzip in name only": ({"log.csv.gz": HEAD + ROWS}, "log.csv.gz", {}, r"is not gzip-compressed as its name says"),
+    "gzip in name only": ({"log.csv.gz": CSV}, "log.csv.gz", {}, r"is not gzip-compressed as its name says"),
     "zstd called gzip": (
         {"log.csv.gz": pa.compress(b"abc" * 9, "zstd", asbytes=True)},
         "log.csv.gz",

@@ -17,7 +17,7 @@ from ncf.evaluation.promotion_config import PromotionConfig
 from ncf.evaluation.ranking import HoldoutRanker, Scorer
 from ncf.models.build import build_model
 from ncf.training.fit import fit
-from tests.ncf.planted import planted
+from tests.ncf.toy_data import taste_data
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ ENOUGH = TrainingConfig(learning_rate=0.01, batch_size=1024, embedding_l2=0.0005
 
 @pytest.fixture(scope="module")
 def data() -> PreparedData:
-    return planted(400, 120, factors=4, rows=20, seed=0)
+    return taste_data(400, 120, factors=4, rows=20, seed=0)
 
 
 def values(data: PreparedData, scorer: Scorer) -> Values:
