@@ -7,16 +7,17 @@ import yaml
 from tests.e2e.processes import REPOSITORY
 
 
-def make_checkout(folder: Path) -> None:
+def link_checkout(folder: Path, *others: str) -> None:
+    """A folder with links to the code, and to other folders of the repository."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("flows", "ncf", "tuning", "pyproject.toml"):
+    for name in ("flows", "ncf", "tuning", "pyproject.toml", *others):
         (folder / name).symlink_to(REPOSITORY / name)
-    (folder / "prefect.yaml").write_text(without_schedules((REPOSITORY / "prefect.yaml").read_text()))
 
 
-def without_schedules(text: str) -> str:
-    """A prefect.yaml whose deployments run when they are told to, whatever the time of the test."""
-    content = yaml.safe_load(text)
+def make_checkout(folder: Path) -> None:
+    """The same with a prefect.yaml whose deployments run when they are told to, whatever the time of the test."""
+    link_checkout(folder)
+    content = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     for deployment in content["deployments"]:
         deployment.pop("schedules", None)
-    return yaml.safe_dump(content)
+    (folder / "prefect.yaml").write_text(yaml.safe_dump(content))

@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -28,11 +29,20 @@ QUICK_SETTINGS = {
     "neumf_pretrained": {"training": {"max_epochs": 1}},
 }
 QUICK_PARAMETER = f"settings={json.dumps(QUICK_SETTINGS)}"  # of `prefect deployment run -p`
-QUICK = [  # as options of `python -m flows.retrain`
-    f"--{name.replace('_', '-')}={','.join(map(str, value)) if isinstance(value, list) else value}"
-    for name, value in flatten(QUICK_SETTINGS).items()
-]
 
+
+def options_of(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as options of a command."""
+    return [_option(name.replace("_", "-"), value) for name, value in flatten(settings).items()]
+
+
+def _option(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+QUICK = options_of(QUICK_SETTINGS)  # of `python -m flows.retrain`
 UNHURRIED = "--no-hardware.compile"  # torch's steps: a training lasts long enough to be stopped in it
 
 

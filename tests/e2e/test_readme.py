@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from ncf.files import CACHE_VARIABLE
 from tests.docs.pages import PAGES, fences, shell_lines
 from tests.e2e.processes import QUICK, REPOSITORY, answers, environment, free_port, python_module, running, wait_until
-from tests.flows.plays import plays
+from tests.two_taste_log import song_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 README = PAGES[0]
@@ -142,7 +142,7 @@ def test_lists_and_a_look_at_the_data(copy: Copy, retrained: str) -> None:
 
 
 def test_a_log_of_ones_own(copy: Copy) -> None:
-    plays("user_id", "item_id", "timestamp").to_csv(copy.folder / "plays.csv", index=False)
+    song_log("user_id", "item_id", "timestamp").to_csv(copy.folder / "plays.csv", index=False)
     assert "rows read" in copy.make(f"make prepare ARGS={SHOP}")
     assert "Version 1 (" in copy.make(f"make retrain ARGS={SHOP}", *QUICK)
     assert (copy.folder / "recommendations" / "shop.csv").exists()

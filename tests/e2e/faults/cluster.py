@@ -24,12 +24,22 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from ncf.files import CACHE_VARIABLE
+from tests.e2e.checkouts import link_checkout
 from tests.e2e.faults.fault_injection import FAULT, FOLDER
-from tests.e2e.faults.logs import tiny, write_log
 from tests.e2e.faults.programs import Program
-from tests.e2e.processes import REPOSITORY, answers, environment, free_port, python_module, wait_until
+from tests.e2e.faults.tiny_retraining import tiny_settings, write_log
+from tests.e2e.processes import (
+    REPOSITORY,
+    answers,
+    environment,
+    free_port,
+    mlflow_server,
+    prefect_server,
+    python_module,
+    wait_until,
+)
 
-SABOTAGED = "tests/e2e/faults/fault_injection.py:retrain"
+FAULTY_FLOW = "tests/e2e/faults/fault_injection.py:retrain"
 RECOMMENDED = "daily"  # the data set whose promotions are followed by recommendations
 COPIED = (
     *("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "tags", "job_variables", "concurrency_options"),
@@ -39,7 +49,7 @@ AT_WORK = (StateType.RUNNING, StateType.PENDING, StateType.CANCELLING)
 
 
 @dataclass
-class House:
+class Cluster:
     """The servers, and the workers by name. Each data set has a log, deployments, and a work queue of its own."""
 
     folder: Path
@@ -63,7 +73,7 @@ class House:
 
     # --- what runs ----------------------------------------------------------------------------------------------------
 
-    def machine(self, name: str, **variables: str) -> dict[str, str]:
+    def environment_of(self, name: str, **variables: str) -> dict[str, str]:
         """The environment of a machine that shares nothing but the servers and the logs."""
         home = self.folder / name
         for folder in (home / "cache", home / "tmp"):
@@ -85,7 +95,7 @@ class House:
         options = ["--pool", "ncf", "--name", name, "--limit", str(limit)]
         options += [word for dataset in datasets for word in ("--work-queue", dataset)]
         command = python_module("prefect", "worker", "start", *options)
-        env = self.machine(name, **variables)
+        env = self.environment_of(name, **variables)
         program = Program(command, self.folder / name, env, self.folder / f"worker-{name}.log")
         program.start()
         self.workers[name] = program
@@ -110,7 +120,7 @@ class House:
         return subprocess.run(
             python_module(*args),
             cwd=self.folder / "checkout",
-            env=self.machine(name, **variables),
+            env=self.environment_of(name, **variables),
             capture_output=True,
             text=True,
             timeout=300,
@@ -125,10 +135,10 @@ class House:
         with temporary_settings(own), get_client(sync_client=True) as client:
             yield client
 
-    def ask(self, dataset: str, seed: int = 0, fault: str = "", **changes: Any) -> UUID:
+    def start_run(self, dataset: str, seed: int = 0, fault: str = "", **changes: Any) -> UUID:
         """Have the deployment retrain a data set, as a schedule does, or the one whose runs meet a fault."""
-        settings = tiny(dataset, self.log_of(dataset), seed, **changes)
-        name = f"retrain/{dataset}{'-sabotaged' if fault else ''}"
+        settings = tiny_settings(dataset, self.log_of(dataset), seed, **changes)
+        name = f"retrain/{dataset}{'-faulty' if fault else ''}"
         variables = {FAULT: fault, FOLDER: str(self.fault_folder(dataset))} if fault else {}
         with self.client() as client:
             found = client.read_deployment_by_name(name)
@@ -140,7 +150,7 @@ class House:
     def fault_folder(self, dataset: str) -> Path:
         return self.folder / "faults" / dataset
 
-    def held(self, dataset: str, seconds: float = 400) -> None:
+    def wait_until_held(self, dataset: str, seconds: float = 400) -> None:
         """Wait until a run is held at its moment."""
         wait_until((self.fault_folder(dataset) / "held").exists, self.some_log(), seconds)
 
@@ -148,36 +158,36 @@ class House:
         """Let it go on."""
         (self.fault_folder(dataset) / "go").touch()
 
-    def prepare_hold(self, dataset: str) -> None:
+    def reset_hold(self, dataset: str) -> None:
         """Forget an earlier one."""
         for name in ("held", "go"):
             (self.fault_folder(dataset) / name).unlink(missing_ok=True)
 
-    def run(self, flow_run: UUID) -> FlowRun:
+    def flow_run(self, flow_run: UUID) -> FlowRun:
         with self.client() as client:
             return client.read_flow_run(flow_run)
 
     def state(self, flow_run: UUID) -> State[Any]:
-        state = self.run(flow_run).state
+        state = self.flow_run(flow_run).state
         assert state is not None
         return state
 
-    def ended(self, flow_run: UUID, seconds: float = 500) -> State[Any]:
+    def wait_for_end(self, flow_run: UUID, seconds: float = 500) -> State[Any]:
         """Wait for a flow run to end."""
         wait_until(lambda: self.state(flow_run).is_final(), self.some_log(), seconds)
         return self.state(flow_run)
 
-    def said(self, text: str, flow_run: UUID, seconds: float = 180) -> None:
+    def wait_for_log(self, text: str, flow_run: UUID, seconds: float = 180) -> None:
         """Wait until a flow run says something."""
-        wait_until(lambda: text in self.words(flow_run), self.some_log(), seconds)
+        wait_until(lambda: text in self.run_log(flow_run), self.some_log(), seconds)
 
-    def words(self, flow_run: UUID) -> str:
+    def run_log(self, flow_run: UUID) -> str:
         """All that a flow run said."""
         with self.client() as client:
             found = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run])), limit=200)
         return "\n".join(log.message for log in found)
 
-    def at_work(self) -> list[FlowRun]:
+    def active_runs(self) -> list[FlowRun]:
         """Flow runs that the server believes to be at work."""
         types = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(AT_WORK)))
         with self.client() as client:
@@ -186,13 +196,6 @@ class House:
     def some_log(self) -> Path:
         """A worker's log, to be shown when a wait ends in vain."""
         return next((worker.log for worker in self.workers.values()), self.prefect.log)
-
-
-def make_checkout(folder: Path) -> None:
-    """Links to the code, and a folder for the flow runs to write in."""
-    folder.mkdir(parents=True)
-    for name in ("flows", "ncf", "tuning", "tests", "pyproject.toml"):
-        (folder / name).symlink_to(REPOSITORY / name)
 
 
 def write_prefect_yaml(folder: Path, *datasets: str) -> None:
@@ -207,7 +210,7 @@ def write_prefect_yaml(folder: Path, *datasets: str) -> None:
     for dataset in datasets:
         pool = {**retrain["work_pool"], "work_queue_name": dataset}
         own = {**retrain, "name": dataset, "work_pool": pool, "parameters": parameters_of(folder, dataset)}
-        deployments += [own, {**own, "name": f"{dataset}-sabotaged", "entrypoint": SABOTAGED}]
+        deployments += [own, {**own, "name": f"{dataset}-faulty", "entrypoint": FAULTY_FLOW}]
         if dataset == RECOMMENDED:
             only = {"settings": {"dataset": dataset}}
             deployments.append({**recommend, "name": dataset, "work_pool": pool, "parameters": only})
@@ -218,19 +221,19 @@ def parameters_of(checkout: Path, dataset: str) -> dict[str, Any]:
     return {"settings": {"dataset": dataset, "source": {"path": str(checkout.parent / "logs" / f"{dataset}.csv")}}}
 
 
-def deploy(house: House) -> None:
+def deploy(cluster: Cluster) -> None:
     """Deploy one data set as a user does, and copy its deployments for the others: that takes no time."""
-    checkout = house.folder / "checkout"
+    checkout = cluster.folder / "checkout"
     write_prefect_yaml(checkout, RECOMMENDED)
-    done = house.command("flows.up.set_up")
+    done = cluster.command("flows.up.set_up")
     assert done.returncode == 0, done.stdout + done.stderr
-    write_prefect_yaml(checkout, *house.datasets)
-    with house.client() as client:
-        for kind in ("", "-sabotaged"):
+    write_prefect_yaml(checkout, *cluster.datasets)
+    with cluster.client() as client:
+        for kind in ("", "-faulty"):
             made = client.read_deployment_by_name(f"retrain/{RECOMMENDED}{kind}")
             same = {name: getattr(made, name) for name in COPIED}
             assert made.global_concurrency_limit is not None
-            for dataset in house.datasets:
+            for dataset in cluster.datasets:
                 if dataset != RECOMMENDED:
                     client.create_deployment(
                         name=f"{dataset}{kind}",
@@ -242,36 +245,32 @@ def deploy(house: House) -> None:
 
 
 @contextmanager
-def new_house(folder: Path, datasets: tuple[str, ...]) -> Iterator[House]:
+def running_cluster(folder: Path, datasets: tuple[str, ...]) -> Iterator[Cluster]:
     """Servers, work pool, deployments and automations; no worker yet. Everything is stopped at the end."""
     ports = free_port(), free_port()
     for seed, dataset in enumerate(datasets):
         write_log(folder / "logs" / f"{dataset}.csv", seed)
-    make_checkout(folder / "checkout")
+    link_checkout(folder / "checkout", "tests")
     env = environment(folder, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     knowing_itself = env | {"PREFECT_API_URL": f"http://127.0.0.1:{ports[0]}/api"}  # for the links in notifications
-    prefect = python_module("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(ports[0]))
-    mlflow = [
-        *python_module("mlflow", "server", "--host", "127.0.0.1", "--port", str(ports[1]), "--workers", "1"),
-        *("--backend-store-uri", f"sqlite:///{folder}/server.db"),
-        *("--artifacts-destination", str(folder / "artifacts")),
-    ]
-    house = House(
+    cluster = Cluster(
         folder,
         datasets,
         ports,
-        Program(prefect, REPOSITORY, knowing_itself, folder / "prefect.log"),  # it reads pyproject.toml where it starts
-        Program(mlflow, folder, env, folder / "mlflow.log"),
+        Program(
+            prefect_server(ports[0]), REPOSITORY, knowing_itself, folder / "prefect.log"
+        ),  # it reads pyproject.toml where it starts
+        Program(mlflow_server(ports[1], folder), folder, env, folder / "mlflow.log"),
     )
     with ExitStack() as stack:
-        for program in (house.prefect, house.mlflow):
+        for program in (cluster.prefect, cluster.mlflow):
             stack.callback(program.stop)
-        house.prefect.start()
-        house.start_mlflow()
-        wait_until(partial(answers, f"{house.prefect_url}/health"), house.prefect.log)
-        deploy(house)
-        stack.callback(lambda: [worker.stop() for worker in house.workers.values()])
-        yield house
+        cluster.prefect.start()
+        cluster.start_mlflow()
+        wait_until(partial(answers, f"{cluster.prefect_url}/health"), cluster.prefect.log)
+        deploy(cluster)
+        stack.callback(lambda: [worker.stop() for worker in cluster.workers.values()])
+        yield cluster
 
 
 def seconds_since(moment: float) -> int:

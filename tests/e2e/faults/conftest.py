@@ -1,11 +1,11 @@
-"""One house for all faults, and the table of what happened."""
+"""One cluster for all faults, and the table of what happened."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.faults.cluster import House, new_house
+from tests.e2e.faults.cluster import Cluster, running_cluster
 from tests.e2e.faults.reliability import Reliability
 
 STAGES = ("alpha", "beta")  # each is retrained, and killed, at the same time
@@ -13,8 +13,8 @@ DATASETS = (*STAGES, "zeta", "eta", "theta", "iota", "kappa", "servers", "disk",
 
 
 @pytest.fixture(scope="package")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with new_house(tmp_path_factory.mktemp("house"), DATASETS) as made:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster"), DATASETS) as made:
         yield made
 
 

@@ -81,7 +81,7 @@ def at_epoch(strike: Callable[[], None], model: str, epoch: int) -> None:
     EpochsShown.on_validation_end = struck  # type: ignore[method-assign]
 
 
-def sabotage(fault: str) -> None:
+def inject_fault(fault: str) -> None:
     """Arrange what a text such as "kill epoch mlp 3" says."""
     action, moment, target, *rest = fault.split()
     strike = {"kill": die, "hold": wait}[action]
@@ -92,4 +92,4 @@ def sabotage(fault: str) -> None:
 
 
 if os.environ.get(FAULT):
-    sabotage(os.environ[FAULT])
+    inject_fault(os.environ[FAULT])

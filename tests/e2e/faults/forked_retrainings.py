@@ -20,7 +20,7 @@ from flows.cli.options import run_from_command_line
 from flows.retrain.flow import retrain
 from flows.retrain.report import Report
 from flows.retrain.settings import RetrainSettings
-from tests.e2e.faults.fault_injection import sabotage
+from tests.e2e.faults.fault_injection import inject_fault
 
 IMPORTED = (mlflow.pyfunc, plotly.graph_objects, pytorch_lightning)
 
@@ -43,7 +43,7 @@ def retrain_once(options: list[str], fault: str, kill_after: float, log: Path) -
     os.dup2(output, 1)
     os.dup2(output, 2)
     if fault:
-        sabotage(fault)
+        inject_fault(fault)
     if kill_after:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         signal.setitimer(signal.ITIMER_REAL, kill_after)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.e2e.faults.cluster import House
+from tests.e2e.faults.cluster import Cluster
 from tests.e2e.faults.conftest import STAGES
 from tests.e2e.faults.invariants import assert_not_trained_again, assert_whole, finished
 from tests.e2e.faults.reliability import Reliability
@@ -17,20 +17,20 @@ pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1400)]
 PART = "kill -9 of the flow process"
 
 
-def nothing(house: House, dataset: str) -> None:
+def nothing(cluster: Cluster, dataset: str) -> None:
     """Nothing more than the kill."""
 
 
-def cut_newest_checkpoint(house: House, dataset: str) -> None:
+def cut_newest_checkpoint(cluster: Cluster, dataset: str) -> None:
     """Leave the first half of the newest checkpoint."""
-    newest = max((house.cache() / "checkpoints").glob("*/epoch=*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
+    newest = max((cluster.cache() / "checkpoints").glob("*/epoch=*.ckpt"), key=lambda path: path.stat().st_mtime_ns)
     assert len(list(newest.parent.glob("epoch=*.ckpt"))) == 2
     cut(newest)
 
 
-def cut_prepared(house: House, dataset: str) -> None:
+def cut_prepared(cluster: Cluster, dataset: str) -> None:
     """Leave the first half of every table of the prepared data set."""
-    [folder] = (house.cache() / "prepared").glob(f"{dataset}-*")
+    [folder] = (cluster.cache() / "prepared").glob(f"{dataset}-*")
     for table in folder.glob("*.parquet"):
         cut(table)
 
@@ -40,11 +40,11 @@ def cut(path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
 
 
-def lose_everything(house: House, dataset: str) -> None:
+def lose_everything(cluster: Cluster, dataset: str) -> None:
     """The data set's next worker is on a machine that has no cache at all."""
-    house.workers["one"].stop()
-    house.worker("one", *(each for each in STAGES if each != dataset))
-    house.worker("other", dataset)
+    cluster.workers["one"].stop()
+    cluster.worker("one", *(each for each in STAGES if each != dataset))
+    cluster.worker("other", dataset)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Kill:
 
     stage: str
     fault: str
-    also: Callable[[House, str], None] = nothing
+    also: Callable[[Cluster, str], None] = nothing
     words: str = ""
 
 
@@ -129,44 +129,44 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def stories(house: House) -> Iterator[dict[str, Story]]:
+def stories(cluster: Cluster) -> Iterator[dict[str, Story]]:
     """Kill each data set's retraining at its moments, one after the other, all data sets at once."""
-    house.worker("one", *STAGES)
+    cluster.worker("one", *STAGES)
     stories = {dataset: Story() for dataset in KILLS}
     killed: dict[str, float] = {}
     for turn in range(1 + max(map(len, KILLS.values()))):
         playing = [dataset for dataset in KILLS if turn <= len(KILLS[dataset])]
-        before = {dataset: finished(house.registry, dataset) for dataset in playing}
-        asked = {dataset: ask(house, dataset, turn) for dataset in playing}
-        ends = wait_for_all(house, asked)
+        before = {dataset: finished(cluster.registry, dataset) for dataset in playing}
+        asked = {dataset: ask(cluster, dataset, turn) for dataset in playing}
+        ends = wait_for_all(cluster, asked)
         for dataset, run in asked.items():
             story = stories[dataset]
-            story.states.append(house.state(run).name or "")
-            story.words.append(house.words(run))
-            assert_not_trained_again(before[dataset], finished(house.registry, dataset))
+            story.states.append(cluster.state(run).name or "")
+            story.words.append(cluster.run_log(run))
+            assert_not_trained_again(before[dataset], finished(cluster.registry, dataset))
             if turn > 0:
                 story.seconds.append(round(ends[dataset] - killed[dataset]))
             killed[dataset] = ends[dataset]
             if turn < len(KILLS[dataset]):
-                KILLS[dataset][turn].also(house, dataset)
+                KILLS[dataset][turn].also(cluster, dataset)
     yield stories
     for name in ("one", "other"):
-        house.workers.pop(name).stop()
+        cluster.workers.pop(name).stop()
 
 
-def ask(house: House, dataset: str, turn: int) -> UUID:
+def ask(cluster: Cluster, dataset: str, turn: int) -> UUID:
     kills = KILLS[dataset]
-    return house.ask(dataset, fault=kills[turn].fault if turn < len(kills) else "")
+    return cluster.start_run(dataset, fault=kills[turn].fault if turn < len(kills) else "")
 
 
-def wait_for_all(house: House, asked: dict[str, UUID], seconds: float = 300) -> dict[str, float]:
+def wait_for_all(cluster: Cluster, asked: dict[str, UUID], seconds: float = 300) -> dict[str, float]:
     """When each of the runs ended."""
     ends: dict[str, float] = {}
     until = time.monotonic() + seconds
     while len(ends) < len(asked):
-        assert time.monotonic() < until, {dataset: house.words(run)[-500:] for dataset, run in asked.items()}
+        assert time.monotonic() < until, {dataset: cluster.run_log(run)[-500:] for dataset, run in asked.items()}
         for dataset, run in asked.items():
-            if dataset not in ends and house.state(run).is_final():
+            if dataset not in ends and cluster.state(run).is_final():
                 ends[dataset] = time.monotonic()
         time.sleep(0.5)
     return ends
@@ -186,8 +186,8 @@ def test_the_next_run_goes_on(stories: dict[str, Story], reliability: Reliabilit
 
 
 @pytest.mark.parametrize("dataset", KILLS)
-def test_at_the_end_everything_is_there_once(house: House, stories: dict[str, Story], dataset: str) -> None:
+def test_at_the_end_everything_is_there_once(cluster: Cluster, stories: dict[str, Story], dataset: str) -> None:
     assert stories[dataset].states[-1] == "Completed", stories[dataset].words[-1][-3000:]
-    assert_whole(house.tracking_uri, dataset)
-    left = [path for name in ("one", "other") for path in (house.cache(name) / "checkpoints").glob("*")]
+    assert_whole(cluster.tracking_uri, dataset)
+    left = [path for name in ("one", "other") for path in (cluster.cache(name) / "checkpoints").glob("*")]
     assert len(left) <= 1, "only those of the machine that was left behind"

@@ -19,13 +19,13 @@ from mlflow import MlflowClient
 from prefect.client.schemas.objects import FlowRun
 
 from flows.registry.alias import CHAMPION, version_by_alias, why_incomplete
-from tests.e2e.faults.cluster import House, seconds_since
+from tests.e2e.faults.cluster import Cluster, seconds_since
 from tests.e2e.faults.invariants import COMPLETE, MODEL, assert_log_is_unbroken, runs_of
-from tests.e2e.faults.logs import options_of, tiny, write_log
 from tests.e2e.faults.reliability import Reliability
 from tests.e2e.faults.test_servers_away import lock
 from tests.e2e.faults.test_workers import ZOMBIE_SECONDS
-from tests.e2e.processes import python_module, wait_until
+from tests.e2e.faults.tiny_retraining import tiny_settings, write_log
+from tests.e2e.processes import options_of, python_module, wait_until
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(5400)]
 DATASET, MACHINE, NAME = "soak", "soaker", "ncf-soak"
@@ -80,16 +80,16 @@ def megabytes(*places: Path) -> float:
 class Soak:
     """Retrains one data set again and again."""
 
-    def __init__(self, house: House, orders: IO[str], answers: IO[str]) -> None:
-        self.house, self.orders, self.answers = house, orders, answers
+    def __init__(self, cluster: Cluster, orders: IO[str], answers: IO[str]) -> None:
+        self.cluster, self.orders, self.answers = cluster, orders, answers
         self.chance = random.Random(SEED)
         self.happened: Counter[str] = Counter()
         self.sizes: list[Size] = []
-        self.log = house.folder / "soak.log"
+        self.log = cluster.folder / "soak.log"
 
     def once(self, number: int) -> None:
         """Retrain on new data, with a fault perhaps; a killed one goes on, or is never heard of again."""
-        write_log(self.house.log_of(DATASET), seed=1000 + number)
+        write_log(self.cluster.log_of(DATASET), seed=1000 + number)
         fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
         self.happened[fault] += 1
         stage = self.chance.choice(STAGES) if fault == "killed in a stage" else ""
@@ -107,7 +107,7 @@ class Soak:
         self.sizes.append(self.size())
 
     def ask(self, fault: str = "", kill_after: float = 0.0) -> None:
-        options = options_of(tiny(DATASET, self.house.log_of(DATASET), keep_versions=KEEP))
+        options = options_of(tiny_settings(DATASET, self.cluster.log_of(DATASET), keep_versions=KEEP))
         order = {"options": options, "fault": fault, "kill_after": kill_after, "log": str(self.log)}
         self.orders.write(json.dumps(order) + "\n")
         self.orders.flush()
@@ -119,23 +119,23 @@ class Soak:
         """What happens to the servers, after the retraining has begun."""
         time.sleep(self.chance.uniform(1, 4))
         if fault.startswith("Prefect server"):
-            self.house.prefect.kill()
-            self.house.start_prefect()
+            self.cluster.prefect.kill()
+            self.cluster.start_prefect()
         elif fault.startswith("MLflow server"):
-            self.house.mlflow.kill()
-            self.house.start_mlflow()
+            self.cluster.mlflow.kill()
+            self.cluster.start_mlflow()
         elif fault.startswith("MLflow's database"):
-            lock(self.house.folder / "server.db", 5.0, lambda: None)
+            lock(self.cluster.folder / "server.db", 5.0, lambda: None)
 
     def size(self) -> Size:
-        house = self.house
-        artifacts = house.folder / "artifacts" / experiment_of(house.registry)
+        cluster = self.cluster
+        artifacts = cluster.folder / "artifacts" / experiment_of(cluster.registry)
         return Size(
             len(list(artifacts.rglob("weights.safetensors"))),
-            megabytes(artifacts, *house.folder.glob("server.db*")),
-            megabytes(house.folder / "prefect"),
-            megabytes(house.cache(MACHINE)),
-            round(house.prefect.memory_mb() + house.mlflow.memory_mb(), 1),
+            megabytes(artifacts, *cluster.folder.glob("server.db*")),
+            megabytes(cluster.folder / "prefect"),
+            megabytes(cluster.cache(MACHINE)),
+            round(cluster.prefect.memory_mb() + cluster.mlflow.memory_mb(), 1),
         )
 
 
@@ -145,14 +145,14 @@ def experiment_of(client: MlflowClient) -> str:
 
 
 @contextmanager
-def soaking(house: House) -> Iterator[Soak]:
-    env = house.machine(MACHINE, PYTHONUNBUFFERED="1")
-    log = house.folder / "soaking.log"
+def running_soak(cluster: Cluster) -> Iterator[Soak]:
+    env = cluster.environment_of(MACHINE, PYTHONUNBUFFERED="1")
+    log = cluster.folder / "forked_retrainings.log"
     pipe: Any = subprocess.PIPE
     with log.open("wb") as errors:
         process = subprocess.Popen(
             python_module("tests.e2e.faults.forked_retrainings"),
-            cwd=house.folder / MACHINE,
+            cwd=cluster.folder / MACHINE,
             env=env,
             stdin=pipe,
             stdout=pipe,
@@ -161,34 +161,36 @@ def soaking(house: House) -> Iterator[Soak]:
         )
     try:
         assert process.stdin is not None and process.stdout is not None
-        yield Soak(house, process.stdin, process.stdout)
+        yield Soak(cluster, process.stdin, process.stdout)
     finally:
         process.kill()
         process.communicate()
 
 
-def test_many_retrainings_with_faults(house: House, reliability: Reliability, request: pytest.FixtureRequest) -> None:
+def test_many_retrainings_with_faults(
+    cluster: Cluster, reliability: Reliability, request: pytest.FixtureRequest
+) -> None:
     number = int(request.config.getoption("--soak"))
     began = time.monotonic()
-    with soaking(house) as soak:
+    with running_soak(cluster) as soak:
         for retraining in range(number):
             soak.once(retraining)
-        write_log(house.log_of(DATASET), seed=1)
+        write_log(cluster.log_of(DATASET), seed=1)
         soak.ask()
         assert soak.code() == 0, soak.log.read_text()[-3000:]
         soak.sizes.append(soak.size())
-    assert_consistent(house, soak.happened, number)
+    assert_consistent(cluster, soak.happened, number)
     assert_nothing_grows(soak.sizes)
-    no_zombies(house)
+    no_zombies(cluster)
     reliability.soaked(told(soak, number, seconds_since(began)))
 
 
-def assert_consistent(house: House, happened: Counter[str], number: int) -> None:
+def assert_consistent(cluster: Cluster, happened: Counter[str], number: int) -> None:
     """One finished retraining a version, an unbroken log, a champion with its files, and nothing that seems to run."""
-    client = house.registry
+    client = cluster.registry
     assert_log_is_unbroken(client, NAME)
     champion = version_by_alias(client, NAME, CHAMPION)
-    assert champion is not None and why_incomplete(client, house.tracking_uri, champion) == ""
+    assert champion is not None and why_incomplete(client, cluster.tracking_uri, champion) == ""
     found = runs_of(client, DATASET)
     assert {run.info.status for run in found} <= {"FINISHED", "KILLED", "FAILED"}
     parents = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
@@ -217,13 +219,13 @@ def assert_nothing_grows(sizes: list[Size]) -> None:
     assert grown / added <= HISTORY_MB
 
 
-def no_zombies(house: House) -> None:
+def no_zombies(cluster: Cluster) -> None:
     """The runs of the killed commands are Crashed in time."""
 
     def at_work() -> list[FlowRun]:
-        return [run for run in house.at_work() if run.name.startswith(f"retrain {DATASET}")]
+        return [run for run in cluster.active_runs() if run.name.startswith(f"retrain {DATASET}")]
 
-    wait_until(lambda: at_work() == [], house.prefect.log, ZOMBIE_SECONDS)
+    wait_until(lambda: at_work() == [], cluster.prefect.log, ZOMBIE_SECONDS)
 
 
 def told(soak: Soak, number: int, seconds: int) -> list[str]:

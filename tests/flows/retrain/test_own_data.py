@@ -16,14 +16,14 @@ from flows.tracking.store import tracking_uri
 from ncf.data.report import DataReport
 from ncf.data.storage import load_prepared
 from tests.flows.conftest import quick
-from tests.flows.plays import ITEMS, ROWS_A_USER, USERS, plays
 from tests.flows.stored_results import newest_artifact
+from tests.two_taste_log import LISTENERS, ROWS_EACH, SONGS, song_log
 
 
 @pytest.fixture(scope="module")
 def log(workspace: Path) -> Path:
     path = workspace / "plays.csv"
-    plays("listener", "song", "at").to_csv(path, index=False)
+    song_log().to_csv(path, index=False)
     return path
 
 
@@ -35,8 +35,12 @@ def source(path: Path, **changes: Any) -> dict[str, Any]:
 def test_preparing_says_what_is_in_the_log_and_stores_it(log: Path, prefect_server: None) -> None:
     settings = DataSettings.model_validate(source(log))
     report = prepare(settings)
-    assert (report.rows_read, report.users, report.items) == (USERS * ROWS_A_USER, USERS, ITEMS)
-    assert (report.train, report.validation, report.test) == (USERS * (ROWS_A_USER - 2), USERS, USERS)
+    assert (report.rows_read, report.users, report.items) == (LISTENERS * ROWS_EACH, LISTENERS, SONGS)
+    assert (report.train, report.validation, report.test) == (
+        LISTENERS * (ROWS_EACH - 2),
+        LISTENERS,
+        LISTENERS,
+    )
     stored = load_prepared(prepared_folder(settings))
     assert stored.name == "shop"
     assert stored.user_ids[0] == "user-00"
@@ -45,7 +49,7 @@ def test_preparing_says_what_is_in_the_log_and_stores_it(log: Path, prefect_serv
 def test_the_report_is_an_artifact_of_the_prefect_run(log: Path, prefect_server: None) -> None:
     report: DataReport = prepare(DataSettings.model_validate(source(log)))
     assert newest_artifact("shop-data").data == report.markdown()
-    assert f"| rows read | {USERS * ROWS_A_USER:,} |" in report.markdown()
+    assert f"| rows read | {LISTENERS * ROWS_EACH:,} |" in report.markdown()
 
 
 def test_a_log_without_times_is_split_at_random_and_the_report_says_so(log: Path, prefect_server: None) -> None:
@@ -88,8 +92,8 @@ def test_a_csv_becomes_a_champion_of_its_own_name(champion: Report) -> None:
 
 def test_recommendations_carry_the_logs_own_ids(champion: Report, workspace: Path) -> None:
     frame = pd.read_csv(workspace / "recommendations" / "shop.csv")
-    assert set(frame["user_id"]) == {f"user-{user:02}" for user in range(USERS)}
-    assert set(frame["item_id"]) <= {f"song-{song:02}" for song in range(ITEMS)}
+    assert set(frame["user_id"]) == {f"user-{user:02}" for user in range(LISTENERS)}
+    assert set(frame["item_id"]) <= {f"song-{song:02}" for song in range(SONGS)}
 
 
 def test_the_run_says_where_the_data_came_from_and_what_was_in_it(champion: Report, log: Path) -> None:
@@ -97,4 +101,4 @@ def test_the_run_says_where_the_data_came_from_and_what_was_in_it(champion: Repo
     run = client.get_run(champion.run_id)
     assert run.data.params["source.path"] == str(log)
     report = Path(client.download_artifacts(champion.run_id, "data_report.md")).read_text(encoding="utf-8")
-    assert f"| users | {USERS} |" in report
+    assert f"| users | {LISTENERS} |" in report
