@@ -14,7 +14,7 @@ from flows.backtest.summarize import PICTURE, REPORT, Judged, conclude, curves, 
 from flows.backtest.windows import Windows, judge_window
 from flows.cli.options import one_at_a_time
 from flows.cli.preflight import check_before_work
-from flows.orchestration.progress import Steps, artifact_key, show_markdown, show_table, steps
+from flows.orchestration.artifacts import Progress, artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.tracking.tracking import COMPLETE, Tracker
@@ -63,8 +63,9 @@ def run(settings: BacktestSettings, replay: Replay, plan: Plan) -> BacktestRepor
         return report_again(tracker, settings, earlier)
     total = len(plan.every_moment()) + len(plan.windows)
     with open_run(tracker, key, earlier, settings, replay) as run_id:
-        with steps("backtest", total, artifact_key(settings.dataset, "backtest", "progress")) as shown:
-            judged, trained = replay_windows(tracker, run_id, settings, replay, plan, shown)
+        key = artifact_key(settings.dataset, "backtest", "progress")
+        with Progress(key, "backtest", total, unit="steps", terminal="bar") as progress:
+            judged, trained = replay_windows(tracker, run_id, settings, replay, plan, progress)
         report = conclude(run_id, settings, replay, plan, judged, trained)
         keep(tracker, report, curves(settings, plan, judged))
         tracker.finish(run_id)
@@ -73,7 +74,7 @@ def run(settings: BacktestSettings, replay: Replay, plan: Plan) -> BacktestRepor
 
 
 def replay_windows(
-    tracker: Tracker, run_id: str, settings: BacktestSettings, replay: Replay, plan: Plan, shown: Steps
+    tracker: Tracker, run_id: str, settings: BacktestSettings, replay: Replay, plan: Plan, progress: Progress
 ) -> tuple[Judged, dict[int, Trained]]:
     """One window after the other: train what is due by its beginning, then judge every policy in it."""
     windows = Windows(tracker, run_id, replay, plan, settings.hardware.scoring_memory_mb)
@@ -84,10 +85,10 @@ def replay_windows(
         for moment in plan.every_moment():
             if moment <= window.begin and moment not in trained:
                 trained[moment] = train_as_of(tracker, run_id, settings, replay, moment, day_of(moment))
-                shown.advance(f"trained as of {day_of(moment)}")
+                progress.advance(1, f"backtest, trained as of {day_of(moment)}")
         frame = judge_window(windows, window, trained, first_day)
         judged.append((window, frame))
-        shown.advance(f"judged the window from {first_day}, {len(frame)} users")
+        progress.advance(1, f"backtest, judged the window from {first_day}, {len(frame)} users")
     return judged, trained
 
 

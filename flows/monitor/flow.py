@@ -14,7 +14,7 @@ from flows.monitor import drift
 from flows.monitor import runs as monitor_runs
 from flows.monitor.report import MonitorReport
 from flows.monitor.settings import MonitorSettings
-from flows.orchestration.progress import artifact_key, show_markdown, show_table
+from flows.orchestration.artifacts import artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.registry import models as registry

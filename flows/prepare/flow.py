@@ -8,7 +8,7 @@ from prefect.logging import get_run_logger
 from rich.console import Console
 
 from flows.cli.preflight import check_before_work
-from flows.orchestration.progress import artifact_key, show_markdown
+from flows.orchestration.artifacts import artifact_key, show_markdown
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.prepare.settings import DataSettings

@@ -1,6 +1,7 @@
 """Flow: the champion's recommendations for many users, into a file or a table. `python -m flows.recommend --help`."""
 
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from flows.cli.preflight import check_before_work, no_champion
-from flows.orchestration.progress import artifact_key, users_done
+from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
 from flows.prepare.credentials import database_url
 from flows.recommend.settings import RecommendSettings
@@ -86,7 +87,13 @@ def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: 
     log = get_run_logger()
     if lists.k < settings.top_k:
         log.info("top_k is %d, but there are %d items to recommend: all of them", settings.top_k, lists.k)
-    progress = partial(users_done, artifact_key(settings.dataset, "recommendations"))
+
+    @contextmanager
+    def progress(total: int, before: int) -> Iterator[Callable[[int], None]]:
+        key = artifact_key(settings.dataset, "recommendations")
+        with Progress(key, "recommend", total, before, "users", terminal="bar") as users:
+            yield users.advance
+
     done = write_lists(lists, champion.version, target, cache_dir() / "recommendations", progress)
     log.info("top-%d of %s users in %s", lists.k, f"{done['users']:,}", target)
     return Recommended(place=str(target), version=champion.version, k=lists.k, **done)

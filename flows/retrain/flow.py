@@ -7,7 +7,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
 from flows.cli.preflight import check_before_work
-from flows.orchestration.progress import Shown, artifact_key, show_link, show_markdown, show_table
+from flows.orchestration.artifacts import Progress, artifact_key, show_link, show_markdown, show_table
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.prepare.flow import prepare_data
 from flows.recommend.flow import sample, write_recommendations
@@ -71,7 +71,7 @@ def run(chosen: Chosen) -> Report:
     run_id, stands = open_retraining(tracker, chosen, data, about)
     if stands:
         return report_again(tracker, run_id, settings, data)
-    shown = Shown(artifact_key(settings.dataset, "progress"), "baselines")
+    progress = Progress(artifact_key(settings.dataset, "progress"), "baselines", total=6, update_seconds=0.0)
     with tracker.interrupted_on_error(run_id):
         show_link(
             artifact_key(settings.dataset, "mlflow"),
@@ -80,18 +80,18 @@ def run(chosen: Chosen) -> Report:
             "models, figures and files",
         )
         baselines = measure_baselines(tracker, run_id, settings, data)
-        shown.tell(1 / 6, f"training {GMF_NAME}")
+        progress.update(1, f"training {GMF_NAME}")
         gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
-        shown.tell(2 / 6, f"training {MLP_NAME}")
+        progress.update(2, f"training {MLP_NAME}")
         mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
-        shown.tell(3 / 6, f"training {NEUMF_NAME}")
+        progress.update(3, f"training {NEUMF_NAME}")
         neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
-        shown.tell(4 / 6, f"training {PRETRAINED}")
+        progress.update(4, f"training {PRETRAINED}")
         pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
-        shown.tell(5 / 6, "registration, promotion, recommendations")
+        progress.update(5, "registration, promotion, recommendations")
         report = conclude(tracker, run_id, chosen, data, baselines, [gmf, mlp, neumf, pretrained])
     publish(report)
-    shown.tell(1.0, report.verdict())
+    progress.update(6, report.verdict())
     return report
 
 

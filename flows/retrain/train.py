@@ -5,10 +5,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
+from typing_extensions import override
 
-from flows.orchestration.progress import EpochsShown, Shown, artifact_key
+from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.registry import models as registry
 from flows.registry.alias import BUNDLE
@@ -29,7 +31,7 @@ from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
 from ncf.training.fit import Training, fit
-from ncf.training.module import monitored
+from ncf.training.module import NCFModule, monitored
 from ncf.training.warm_start import carry_over
 
 GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
@@ -71,9 +73,7 @@ def train_model(
             seed=settings.seed,
             title=name,
             hardware=settings.hardware,
-            callbacks=[
-                EpochsShown(Shown(artifact_key(settings.dataset, name, "progress"), f"{name}: it begins"), name)
-            ],
+            callbacks=[EpochProgress(artifact_key(settings.dataset, name, "progress"), name)],
             loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
             checkpoint_folder=checkpoint_folder(run_id),
         )
@@ -82,6 +82,29 @@ def train_model(
         *(name, training.epochs, training.seconds, training.best_epoch, training.best_validation),
     )
     return _keep(tracker, run_id, name, settings, config, data, training)
+
+
+class EpochProgress(pl.Callback):
+    """Shows the epoch and its validation NDCG@10 in the Prefect UI.
+
+    Args:
+        key: of the artifact.
+        title: the model's name.
+    """
+
+    def __init__(self, key: str, title: str) -> None:
+        self.title = title
+        self.progress = Progress(key, f"{title}: the training begins")
+
+    @override
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, NCFModule)
+        if trainer.is_global_zero:
+            ndcg = float(trainer.callback_metrics[monitored(pl_module.config)])
+            epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 1
+            self.progress.update(
+                epoch / epochs, f"{self.title}: epoch {epoch} of at most {epochs}, validation NDCG@10 {ndcg:.4f}"
+            )
 
 
 def checkpoint_folder(run_id: str) -> Path:

@@ -14,8 +14,8 @@ from pytorch_lightning.loggers import MLFlowLogger
 
 from flows.charts.page import html_page, html_table
 from flows.charts.pictures import draw_front
+from flows.orchestration.artifacts import artifact_key, show_markdown
 from flows.orchestration.locks import global_lock
-from flows.orchestration.progress import artifact_key, show_markdown
 from flows.orchestration.tasks import task
 from flows.retrain.train import checkpoint_folder, remove_checkpoints
 from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS

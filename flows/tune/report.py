@@ -1,17 +1,14 @@
 """How far a search is: one line on the terminal, a progress artifact in Prefect."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from pydantic import BaseModel
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
-from flows.orchestration.progress import Shown
+from flows.orchestration.artifacts import Progress
 from flows.tracking.tuned_settings import Tuned
 from ncf.content import flatten
 from tuning.config import BudgetConfig
@@ -19,7 +16,6 @@ from tuning.observer import State
 from tuning.summary import StudySummary
 
 Logger: TypeAlias = logging.Logger | logging.LoggerAdapter[logging.Logger]
-Line: TypeAlias = "tqdm[NoReturn]"
 COUNTED: tuple[State, ...] = ("complete", "pruned", "failed")  # an interrupted one is run again
 
 
@@ -64,40 +60,26 @@ def describe(model: str, summary: StudySummary, budget: BudgetConfig) -> str:
     return ", ".join(parts)
 
 
-class Progress:
-    """Shows a search as it goes on.
+class SearchProgress:
+    """Shows how far a search is, and logs each new best trial.
 
     Args:
         model: its name.
         budget: of the study.
-        artifact: in Prefect.
-        line: on the terminal.
-        logger: is told of each new best trial.
+        progress: in Prefect and on the terminal.
+        logger: of the run.
     """
 
-    def __init__(self, model: str, budget: BudgetConfig, artifact: Shown, line: Line, logger: Logger) -> None:
-        self.model, self.budget, self.artifact, self.line, self.logger = model, budget, artifact, line, logger
-        self.shown, self.best = "", -1
+    def __init__(self, model: str, budget: BudgetConfig, progress: Progress, logger: Logger) -> None:
+        self.model, self.budget, self.progress, self.logger, self.best = model, budget, progress, logger, -1
 
     def show(self, summary: StudySummary) -> None:
-        """Show how it stands, if that has changed."""
+        """Show the state of the study."""
         text = describe(self.model, summary, self.budget)
-        if text != self.shown:
-            self.shown = text
-            self.line.set_description_str(text)
-            self.artifact.tell(share_done(summary, self.budget), text)
+        self.progress.update(share_done(summary, self.budget), text)
         if summary.best is not None and summary.best.number != self.best:
             self.best = summary.best.number
             self.logger.info(text)
-
-
-@contextmanager
-def progress(model: str, budget: BudgetConfig, key: str, logger: Logger) -> Iterator[Progress]:
-    """Begin to show a search."""
-    artifact = Shown(key, f"{model}: the search begins")
-    line: Line
-    with tqdm(bar_format="{desc}", dynamic_ncols=True, disable=None) as line:
-        yield Progress(model, budget, artifact, line, logger)
 
 
 class ModelReport(BaseModel):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from prefect.logging import get_run_logger
 
+from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.locks import global_lock
-from flows.orchestration.progress import artifact_key
 from flows.orchestration.tasks import task
 from flows.tracking.tracking import TUNING, Tracker
-from flows.tune.report import Progress, ended_trials, progress
+from flows.tune.report import SearchProgress, ended_trials
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import study_name, study_url
 from flows.tune.trials import Job
@@ -117,7 +117,9 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
         logger.info("nothing is left to do in %s: no trial is run", handle.name)
         return False
     key = artifact_key(search.job.dataset, search.problem.model, "search")
-    with running(tracker, search), progress(search.problem.model, search.job.budget, key, logger) as shown:
+    model, budget = search.problem.model, search.job.budget
+    with running(tracker, search), Progress(key, f"{model}: the search begins", terminal="text") as progress:
+        shown = SearchProgress(model, budget, progress, logger)
         lonely = 0
         while not is_over(search):
             if lonely == LONELY_ROUNDS:
@@ -133,7 +135,7 @@ def is_over(search: Search) -> bool:
     return not work_left(search.handle, search.job.budget) and not unfinished(search.handle)
 
 
-def wait_for_others(search: Search, shown: Progress) -> None:
+def wait_for_others(search: Search, shown: SearchProgress) -> None:
     """Wait as long as other processes run trials and there is nothing that a worker of this one could do."""
     told = False
     while unfinished(search.handle) and not work_left(search.handle, search.job.budget):

@@ -16,10 +16,10 @@ from typing import Any
 import pytorch_lightning as pl
 from prefect import flow
 
-from flows.orchestration.progress import EpochsShown
 from flows.retrain import flow as original
 from flows.retrain.report import Report
 from flows.retrain.settings import RetrainSettings
+from flows.retrain.train import EpochProgress
 
 FAULT, FOLDER = "NCF_FAULT", "NCF_FAULT_FOLDER"
 HOLD_SECONDS = 400.0
@@ -71,14 +71,14 @@ def at_call(strike: Callable[[], None], moment: str, target: str) -> None:
 
 def at_epoch(strike: Callable[[], None], model: str, epoch: int) -> None:
     """Strike when a model has validated an epoch, counted from 1, before its checkpoint is written."""
-    shown = EpochsShown.on_validation_end
+    shown = EpochProgress.on_validation_end
 
-    def struck(self: EpochsShown, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def struck(self: EpochProgress, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         shown(self, trainer, module)
         if self.title == model and trainer.current_epoch + 1 == epoch and not trainer.sanity_checking:
             strike()
 
-    EpochsShown.on_validation_end = struck  # type: ignore[method-assign]
+    EpochProgress.on_validation_end = struck  # type: ignore[method-assign]
 
 
 def inject_fault(fault: str) -> None:

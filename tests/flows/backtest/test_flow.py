@@ -15,7 +15,7 @@ from rich.console import Console
 from flows.backtest.flow import backtest
 from flows.backtest.report import BacktestReport
 from flows.backtest.settings import BacktestSettings
-from flows.orchestration.progress import artifact_key
+from flows.orchestration.artifacts import artifact_key
 from flows.tracking.tracking import Tracker
 from ncf.data.columns import RATING, USER_ID
 from ncf.errors import DataError

@@ -12,7 +12,7 @@ from flows.backtest.report import BacktestReport, Difference, Figure
 from flows.cli.options import PrefectAwayError, start_prefect
 from flows.monitor import flow as monitor
 from flows.monitor.report import MonitorReport
-from flows.orchestration.progress import steps
+from flows.orchestration.artifacts import Progress
 from tests.e2e.processes import free_port
 
 NOTHING = Figure(value=0, low=None, high=None)
@@ -35,15 +35,15 @@ def test_a_result_that_can_not_be_shown_is_a_warning(url: str, caplog: pytest.Lo
     against = {"ours": "weekly", "theirs": "never", "hr": NOTHING, "ndcg": NOTHING, "trainings": 1, "seconds": 1}
     about = {"dataset": "shop", "model": "gmf", "run_id": "1", "fingerprint": "2", "span": "a week"}
     counts = {"window_days": 7, "windows": 1, "empty": 0, "users": 1}
-    with caplog.at_level(logging.WARNING, logger="flows.orchestration.progress"):
+    with caplog.at_level(logging.WARNING, logger="flows.orchestration.artifacts"):
         monitor.publish(MonitorReport(dataset="shop", checked=datetime(2026, 1, 1, tzinfo=UTC)))
         differences = [Difference.model_validate(against)]
         backtest.publish(BacktestReport.model_validate({**about, **counts, "rows": [], "differences": differences}))
-        with steps("backtest", 2, "shop-backtest-progress") as shown:
-            shown.advance("trained")
+        with Progress("shop-backtest-progress", "backtest", total=2, terminal="bar") as progress:
+            progress.advance(1, "trained")
     keys = ("shop-monitor", "shop-backtest-policies", "shop-backtest-report", "shop-backtest-progress")
     assert [
         record.getMessage().partition(" ")[0]
         for record in caplog.records
-        if record.name == "flows.orchestration.progress"
+        if record.name == "flows.orchestration.artifacts"
     ] == [*keys]
