@@ -1,1 +1,1 @@
-"""What the site is made with, beside the pages: `make docs`."""
+"""Builds the documentation site together with MkDocs: `make docs`."""

@@ -1,6 +1,6 @@
-"""Draws the diagrams of these docs, as SVG: `python -m docs.site.diagrams` writes docs/images/diagrams.
+"""Draw the diagrams of the documentation as SVG: `python -m docs.site.diagrams` writes docs/images/diagrams.
 
-Their colours are variables: alone they follow the reader's system, in the site they follow the page
+Their colors are CSS variables: an SVG on its own follows the reader's system, in the site it follows the page
 (docs/stylesheets/extra.css).
 """
 
@@ -30,20 +30,20 @@ Point = tuple[float, float]
 
 
 class Board:
-    """A board to draw on; everything is given in pixels from the upper left corner."""
+    """A drawing surface; all coordinates are pixels from the upper left corner."""
 
     def __init__(self, width: int, height: int) -> None:
         self.size = (width, height)
         self.parts: list[str] = []
 
     def text(self, at: Point, words: str, kind: str = "") -> None:
-        """Words, centred at a point; `_x` sets one letter as an index."""
+        """Draw text centered at a point; `_x` sets one letter as a subscript."""
         pieces = escape(words).split("_")
         spans = [pieces[0], *(_index(piece) for piece in pieces[1:])]
         self.parts.append(f'<text class="{kind}" x="{at[0]}" y="{at[1]}">{"".join(spans)}</text>')
 
     def box(self, at: Point, size: Point, words: str = "", below: str = "", kind: str = "") -> None:
-        """A box around a centre, with words and a smaller line below them."""
+        """Draw a box around a center, with a line of text and a smaller line below it."""
         x, y = at[0] - size[0] / 2, at[1] - size[1] / 2
         self.parts.append(f'<rect class="{kind}" x="{x}" y="{y}" width="{size[0]}" height="{size[1]}" rx="6"/>')
         if words:
@@ -52,26 +52,26 @@ class Board:
             self.text((at[0], at[1] + 11), below, "small")
 
     def node(self, at: Point, words: str, kind: str = "", radius: float = 17) -> None:
-        """A circle with a sign in it."""
+        """Draw a circle with a symbol in it."""
         self.parts.append(f'<circle class="{kind}" cx="{at[0]}" cy="{at[1]}" r="{radius}"/>')
         self.text(at, words)
 
     def arrow(self, *points: Point) -> None:
-        """A line through points with a tip at its end; the last stretch is horizontal or vertical, or nearly."""
+        """Draw a line through points with an arrowhead at its end."""
         (x0, y0), (x, y) = points[-2:]
         length = max(((x - x0) ** 2 + (y - y0) ** 2) ** 0.5, 1e-9)
         dx, dy = (x - x0) / length, (y - y0) / length
         path = " L ".join(f"{px} {py}" for px, py in points)
         left, right = (
             (x - 9 * dx - side * 4.5 * dy, y - 9 * dy + side * 4.5 * dx) for side in (1, -1)
-        )  # corners of the tip
+        )  # corners of the arrowhead
         self.parts.append(f'<path d="M {path}"/>')
         self.parts.append(
             f'<path class="tip" d="M {x} {y} L {left[0]:.1f} {left[1]:.1f} L {right[0]:.1f} {right[1]:.1f} Z"/>'
         )
 
     def svg(self) -> str:
-        """The picture."""
+        """Return the picture."""
         width, height = self.size
         head = (
             f'<svg class="diagram" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">'
@@ -84,14 +84,14 @@ def _index(piece: str) -> str:
 
 
 def gmf() -> Board:
-    """One product of two embeddings."""
+    """GMF: the element-wise product of two embeddings."""
     board = Board(720, 330)
     _output(board, (360, 35), (360, 100))
     board.box((360, 120), (250, 40), "h · φ + b", "")
     board.text((505, 120), "eq. 9", "small left")
     board.arrow((360, 186), (360, 141))
     board.node((360, 204), "⊙", "first")
-    board.text((375, 168), "φ = p_u ⊙ q_i, element by element: eq. 8", "small left")
+    board.text((375, 168), "φ = p_u ⊙ q_i, element-wise: eq. 8", "small left")
     _embeddings(board, 268, (240, 480), "first", "D factors")
     board.arrow((240, 244), (240, 204), (342, 204))
     board.arrow((480, 244), (480, 204), (378, 204))
@@ -99,7 +99,7 @@ def gmf() -> Board:
 
 
 def mlp() -> Board:
-    """A tower over two embeddings."""
+    """MLP: a tower over two embeddings."""
     board = Board(720, 445)
     _output(board, (360, 35), (360, 100))
     board.box((360, 120), (120, 40), "h · z_L + b")
@@ -115,7 +115,7 @@ def mlp() -> Board:
 
 
 def neumf() -> Board:
-    """Both under one output, each with embeddings of its own."""
+    """NeuMF: both halves under one output, each with its own embeddings."""
     board = Board(780, 435)
     _output(board, (380, 35), (380, 100))
     board.box((380, 120), (300, 40), "h · [φ_G ; φ_M] + b")
@@ -151,17 +151,17 @@ def _embeddings(board: Board, y: float, xs: Point, kind: str, below: str, width:
 
 
 def holdouts() -> Board:
-    """What of a user's history is train, validation and test."""
+    """Leave-one-out: which interactions of a user are train, validation and test."""
     board = Board(820, 210)
     for y, whose, number in ((50, "user 1", 8), (100, "user 2", 5), (150, "user 3", 2)):
         board.text((30, y), whose, "left")
-        for place in range(number):
-            back = number - place
+        for index in range(number):
+            back = number - index
             kind = {1: "first", 2: "second"}.get(back, "") if number > 2 else ""
-            board.node((130 + 50 * place, y), "", kind, 13)
+            board.node((130 + 50 * index, y), "", kind, 13)
     board.arrow((110, 185), (560, 185))
     board.text((572, 185), "time", "small left")
-    for y, kind, words in ((50, "first", "test: the newest"), (88, "second", "validation: the one before")):
+    for y, kind, words in ((50, "first", "test: the newest"), (88, "second", "validation: the second newest")):
         board.node((585, y), "", kind, 9)
         board.text((603, y), words, "small left")
     board.node((585, 126), "", "", 9)
@@ -170,20 +170,20 @@ def holdouts() -> Board:
 
 
 def job() -> Board:
-    """What happens to a log, from the source to the lists."""
+    """The job, from the log to the recommendations."""
     board = Board(800, 300)
     steps = (("log", "files, database"), ("prepared data", "checked, split"), ("models", "GMF, MLP, NeuMF"),
-             ("comparison", "one test holdout"), ("champion", "if surely better"))  # fmt: skip
+             ("comparison", "same test holdout"), ("champion", "if clearly better"))  # fmt: skip
     for number, (words, below) in enumerate(steps):
         x = 75 + 162 * number
         board.box((x, 90), (132, 56), words, below, {2: "first", 4: "second"}.get(number, ""))
         if number:
             board.arrow((x - 95, 90), (x - 67, 90))
-    for x, words, below in ((561, "lists of all users", "file or table"), (723, "HTTP service", "one user at a time")):
+    for x, words, below in ((561, "batch of all users", "file or table"), (723, "HTTP service", "one user at a time")):
         board.box((x, 240), (140, 50), words, below)
     board.arrow((723, 119), (723, 214))
     board.arrow((700, 119), (700, 165), (561, 165), (561, 214))
-    board.box((318, 240), (160, 50), "monitor", "what has changed?")
+    board.box((318, 240), (160, 50), "monitor", "has the data changed?")
     board.arrow((690, 119), (690, 150), (340, 150), (340, 214))
     board.arrow((75, 119), (75, 240), (237, 240))
     board.arrow((300, 214), (300, 172), (237, 172), (237, 119))
@@ -197,7 +197,7 @@ DIAGRAMS = {"gmf": gmf, "mlp": mlp, "neumf": neumf, "holdouts": holdouts, "job":
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all diagrams."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, draw in DIAGRAMS.items():
         (FOLDER / f"{name}.svg").write_text(draw().svg())

@@ -1,4 +1,4 @@
-"""Writes the benchmarks' figures into the pages that show them: `python -m docs.site.figures`, after a benchmark."""
+"""Write the benchmarks' figures into the pages that show them: run `python -m docs.site.figures` after a benchmark."""
 
 import json
 from collections.abc import Mapping
@@ -14,48 +14,48 @@ Rows = list[dict[str, Any]]
 
 
 def number(value: float | None) -> str:
-    """Three digits that mean something, or all before the point."""
+    """Three significant digits, or all digits before the decimal point."""
     if value is None:
         return ""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def speed(rows: Rows) -> str:
-    """What the speed must be, beside the peer."""
-    return "\n".join([*HEAD, *(_wanted(row) for row in rows if row["must"])])
+    """The figures that have a target, beside the peer's."""
+    return "\n".join([*HEAD, *(_with_target(row) for row in rows if row["must"])])
 
 
-HEAD = ("| what | ours | RecBole | ratio | wanted |", "| --- | ---: | ---: | ---: | ---: |")
+HEAD = ("| figure | ours | RecBole | ratio | target |", "| --- | ---: | ---: | ---: | ---: |")
 
 
-def _wanted(row: Mapping[str, Any]) -> str:
-    wanted = row["must"].removeprefix(">= ").replace("<= ", "at most ")
+def _with_target(row: Mapping[str, Any]) -> str:
+    target = row["must"].removeprefix(">= ").replace("<= ", "at most ")
     cells = (
         number(row["ours"]),
         number(row["peer"]),
         number(row["ratio"]),
-        wanted if row["met"] else f"**{wanted}: missed**",
+        target if row["met"] else f"**{target}: missed**",
     )
     what = ", ".join(part for part in (row["figure"], row["unit"]) if part)
     return f"| {' | '.join((what, *cells))} |"
 
 
 def profile(rows: Rows) -> str:
-    """Share of an epoch by part, a column a model and batch size."""
+    """Share of an epoch by stage, one column per model and batch size."""
     value: dict[str, dict[str, str]] = {}
     for row in rows:
         if row["row"] == "profile":
             model, _, part = row["figure"].partition(" epoch: ")
             value.setdefault(part, {})[f"{model}, batch {row['batch']:,}"] = f"{number(row['ours'])} %"
     columns = list(dict.fromkeys(column for shares in value.values() for column in shares))
-    lines = [f"| part | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
+    lines = [f"| stage | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     return "\n".join(
         lines + [f"| {part} | {' | '.join(shares[column] for column in columns)} |" for part, shares in value.items()]
     )
 
 
 def preparing(rows: Rows) -> str:
-    """Seconds and memory of preparing logs of several sizes, beside the peer."""
+    """Seconds and peak memory of preparing logs of several sizes, ours and the peer's."""
     lines = ["| rows | seconds | RecBole | peak memory, GB | RecBole |", "| ---: | ---: | ---: | ---: | ---: |"]
     beside = {(row["row"], row["figure"].partition(": ")[2]): row for row in rows if row["peer"] is not None}
     for name in dict.fromkeys(row["row"] for row in rows if (row["row"], "seconds") in beside):
@@ -66,7 +66,7 @@ def preparing(rows: Rows) -> str:
 
 
 def serving(rows: Rows) -> str:
-    """Requests a second and how long they take, a row a kind of request."""
+    """Requests per second and latency, one row per kind of request."""
     value = {row["figure"]: row["ours"] for row in rows}
     kinds = [name.removesuffix(": requests") for name in value if name.endswith(": requests")]
     names = ("requests", "p50", "p99", "failed requests")
@@ -76,7 +76,7 @@ def serving(rows: Rows) -> str:
 
 
 def quality(rows: Rows) -> str:
-    """HR@10 and NDCG@10 on the paper's split, a row a model, beside what is published."""
+    """HR@10 and NDCG@10 on the paper's split, one row per model, beside the published values."""
     lines = [
         "| model | HR@10 | published | NDCG@10 | published |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -96,7 +96,7 @@ FULL_RANKING = {"full-ml-100k": "MovieLens-100K", "full-ml-1m": "MovieLens-1M"}
 
 
 def full_ranking(rows: Rows) -> str:
-    """HR@10 and NDCG@10 by full ranking, a row a recommender, a pair of columns a data set that was measured."""
+    """HR@10 and NDCG@10 by full ranking, one row per recommender and two columns per data set."""
     measured = [name for name in FULL_RANKING if any(row["row"] == name for row in rows)]
     cells: dict[str, dict[tuple[str, str], str]] = {}
     for row in rows:
@@ -115,7 +115,7 @@ def full_ranking(rows: Rows) -> str:
 
 
 def beside_published(rows: Rows) -> str:
-    """The figures of the paper's split that must be reached, in a sentence."""
+    """The figures of the paper's split that have a target, in one sentence."""
 
     def pair(name: str, side: str) -> str:
         found = [row[side] for row in rows if row["row"] == name and row["must"]]
@@ -123,9 +123,10 @@ def beside_published(rows: Rows) -> str:
 
     best = next(row["figure"].partition(":")[0] for row in rows if row["row"] == "best")
     return (
-        "On MovieLens-1M with the paper's own split and 99 candidates, HR@10 / NDCG@10 of the test holdout: NeuMF "
-        f"pretrained at 64 factors **{pair('paper', 'ours')}** (the paper: {pair('paper', 'peer')}); the best by "
-        f"validation, {best}, **{pair('best', 'ours')}** (the highest published: {pair('best', 'peer')})."
+        "On MovieLens-1M with the paper's split and 99 candidates, HR@10 / NDCG@10 on the test holdout are "
+        f"**{pair('paper', 'ours')}** for NeuMF pretrained with 64 factors (paper: {pair('paper', 'peer')}) and "
+        f"**{pair('best', 'ours')}** for the model that is best on validation, {best} (highest published: "
+        f"{pair('best', 'peer')})."
     )
 
 
@@ -138,21 +139,21 @@ BLOCKS = (
     ("data.md", "preparing", "data", preparing),
     ("serving.md", "serving", "serving", serving),
 )
-"""Page, block, benchmark, and what makes the block of the benchmark's rows."""
+"""Page, block, benchmark, and the function that turns the benchmark's rows into the block."""
 
 
 def pages() -> dict[Path, str]:
-    """Each page with figures, as it should be."""
-    made: dict[Path, str] = {}
+    """The up-to-date text of each page with figures."""
+    texts: dict[Path, str] = {}
     for name, block, benchmark, table in BLOCKS:
         path = DOCS / name
         rows: Rows = json.loads((RESULTS / f"{benchmark}.json").read_text())
-        made[path] = blocks.replaced(made.get(path, path.read_text()), block, table(rows))
-    return made
+        texts[path] = blocks.replace_block(texts.get(path, path.read_text()), block, table(rows))
+    return texts
 
 
 def main() -> None:
-    """Write all."""
+    """Write all pages."""
     for path, text in pages().items():
         path.write_text(text)
 

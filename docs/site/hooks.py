@@ -1,4 +1,4 @@
-"""MkDocs' hooks: pages from elsewhere in the repository and generated ones, links between them, diagrams, checks."""
+"""MkDocs hooks: add generated pages and pages outside docs/, rewrite links, inline diagrams, check the HTML."""
 
 import logging
 import re
@@ -9,38 +9,38 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from docs.site import flows_page, settings_page
-from docs.site.links import PAGES, REPOSITORY, copied, page_of, rewritten
+from docs.site.links import PAGES, REPOSITORY, linked_files, page_of, rewrite_links
 
-LOG = logging.getLogger("mkdocs.plugins.ncf")  # warnings below "mkdocs" end a strict build
+LOG = logging.getLogger("mkdocs.plugins.ncf")  # a warning of a logger below "mkdocs" fails a strict build
 GENERATORS = {"reference/settings.md": settings_page.page, "reference/flows.md": flows_page.page}
 WRITTEN = ("reliability.md",)  # by `make reliability`
 DIAGRAM = re.compile(r'<img alt="([^"]*)" src="(?:\.\./)*images/diagrams/([a-z-]+\.svg)" ?/?>')
 RAW = (
-    ("a fence that was not understood; indent what belongs to a list item by four spaces", re.compile(r"<p>[^<]*```")),
+    ("a fence that was not rendered; indent the content of a list item by four spaces", re.compile(r"<p>[^<]*```")),
     ("a list without an empty line before it", re.compile(r"<p>[^<]*\n(?:[-*]|\d+\.) ")),
-    ("a table that was not understood", re.compile(r"<p>[^<]*\| ---|<p>\| ")),
+    ("a table that was not rendered", re.compile(r"<p>[^<]*\| ---|<p>\| ")),
 )
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the navigation what a script writes and has not written yet."""
+    """Remove pages from the navigation that a script has not written yet."""
     for section in config.nav or []:
         for title, entries in section.items():
             if isinstance(entries, list):
-                section[title] = [entry for entry in entries if not _awaited(entry)]
+                section[title] = [entry for entry in entries if not _is_missing(entry)]
     return config
 
 
-def _awaited(entry: dict[str, str]) -> bool:
+def _is_missing(entry: dict[str, str]) -> bool:
     page = next(iter(entry.values()))
     return page in WRITTEN and not (REPOSITORY / "docs" / page).exists()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what does not lie in docs/."""
+    """Add the pages that are not files of docs/."""
     written = [PurePosixPath("docs", file.src_uri) for file in files.documentation_pages()]
     sources = [*(PurePosixPath(path) for path in PAGES), *written]
-    for path in [*(PurePosixPath(path) for path in PAGES), *copied(sources)]:
+    for path in [*(PurePosixPath(path) for path in PAGES), *linked_files(sources)]:
         files.append(_copy(path, config))
     for name, make in GENERATORS.items():
         files.append(File.generated(config, name, content=make()))
@@ -48,27 +48,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _copy(path: PurePosixPath, config: MkDocsConfig) -> File:
-    """A page, or a picture, of a file of the repository."""
-    place, source = page_of(path), REPOSITORY / path
+    """Return a page or a picture made from a file of the repository."""
+    uri, source = page_of(path), REPOSITORY / path
     if path.suffix in (".png", ".svg"):
-        return File.generated(config, place, abs_src_path=str(source))
+        return File.generated(config, uri, abs_src_path=str(source))
     text = source.read_text()
     if path.suffix != ".md":
         text = f"# {path}\n\n````{path.suffix.removeprefix('.') or 'text'}\n{text}````\n"
-    return File.generated(config, place, content=text)
+    return File.generated(config, uri, content=text)
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn the links to the site's pages."""
+    """Rewrite the links so that they lead to pages of the site."""
 
     def missing(target: str) -> None:
         LOG.warning("%s links to %s, which is not in the repository", page.file.src_uri, target)
 
-    return rewritten(markdown, page.file.src_uri, missing)
+    return rewrite_links(markdown, page.file.src_uri, missing)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put diagrams into the page itself, so that they follow its colours; tell of Markdown that stayed as it was."""
+    """Inline the diagrams, so that they follow the page's colors, and warn of Markdown that was not rendered."""
     for what, pattern in RAW:
         for found in pattern.finditer(html):
             LOG.warning("%s has %s: %r", page.file.src_uri, what, found.group()[:120])

@@ -1,4 +1,4 @@
-"""Links of Markdown pages: found outside of code, resolved in the repository, and turned to the site's own pages."""
+"""Links of Markdown pages: find them outside code, resolve them in the repository, rewrite them for the site."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
-GENERATED = frozenset({"reference/settings.md", "reference/flows.md"})  # made when the site is built
+GENERATED = frozenset({"reference/settings.md", "reference/flows.md"})  # when the site is built
 COPIES = "repository"  # folder of the site for files of the repository that pages link to
 
 CODE = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2 *$|`+[^`\n]+`+|<!--.*?-->", re.MULTILINE | re.DOTALL)
@@ -16,7 +16,7 @@ ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.IGNORECASE)
 
 
 def outside_code(markdown: str) -> Iterator[tuple[bool, str]]:
-    """The text in pieces, in order: whether the piece is prose, and the piece."""
+    """Yield the text in pieces, in order: whether the piece is prose, and the piece."""
     at = 0
     for code in CODE.finditer(markdown):
         yield True, markdown[at : code.start()]
@@ -26,19 +26,19 @@ def outside_code(markdown: str) -> Iterator[tuple[bool, str]]:
 
 
 def targets(markdown: str) -> list[str]:
-    """What the links and pictures of a page point to in this repository, as written, with their anchors."""
+    """Return the targets of a page's links and pictures in this repository, as written, with their anchors."""
     prose = "".join(piece if is_prose else "`code`" for is_prose, piece in outside_code(markdown))
     return [link.group(2) for link in LINK.finditer(prose) if not ELSEWHERE.match(link.group(2))]
 
 
 def resolve(source: PurePosixPath, target: str) -> tuple[PurePosixPath, str]:
-    """Where a link of a file leads: path from the repository's root, and the anchor with its #, or nothing."""
+    """Return the target of a link: its path from the repository's root, and its anchor with the #, or ""."""
     path, mark, anchor = target.partition("#")
     return PurePosixPath(os.path.normpath(source.parent / path)), mark + anchor
 
 
 def page_of(path: PurePosixPath) -> str:
-    """Where the site has a file of the repository; text that is no Markdown gets a page around it."""
+    """Return the site's page for a file of the repository; text that is not Markdown gets a page of its own."""
     if path.as_posix() in PAGES:
         return PAGES[path.as_posix()]
     if path.is_relative_to("docs"):
@@ -47,7 +47,7 @@ def page_of(path: PurePosixPath) -> str:
 
 
 def source_of(page: str) -> PurePosixPath:
-    """The file of the repository that a page of the site is made from; generated ones count as if they lay in docs/."""
+    """Return the file that a page of the site is made from; generated pages count as files of docs/."""
     for source, name in PAGES.items():
         if page == name:
             return PurePosixPath(source)
@@ -57,31 +57,31 @@ def source_of(page: str) -> PurePosixPath:
     return path if (REPOSITORY / path).is_file() else path.with_suffix("")
 
 
-def rewritten(markdown: str, page: str, missing: Callable[[str], None]) -> str:
-    """A page with its links turned to the pages of the site.
+def rewrite_links(markdown: str, page: str, missing: Callable[[str], None]) -> str:
+    """Return a page whose links lead to pages of the site.
 
     Args:
-        markdown: with links as they are right in the repository.
-        page: the page's own place in the site.
-        missing: is told of each link that leads nowhere; it stays as it is.
+        markdown: the page, with links that are correct in the repository.
+        page: URI of the page in the site.
+        missing: called with each link that leads nowhere; such a link is not changed.
     """
     source = source_of(page)
 
-    def turned(link: re.Match[str]) -> str:
+    def rewrite(link: re.Match[str]) -> str:
         if ELSEWHERE.match(link.group(2)):
             return link.group()
         path, anchor = resolve(source, link.group(2))
-        there = page_of(path)
-        if not (REPOSITORY / path).is_file() and there not in GENERATED:
+        uri = page_of(path)
+        if not (REPOSITORY / path).is_file() and uri not in GENERATED:
             missing(link.group(2))
             return link.group()
-        return f"{link.group(1)}{os.path.relpath(there, PurePosixPath(page).parent)}{anchor}{link.group(3)}"
+        return f"{link.group(1)}{os.path.relpath(uri, PurePosixPath(page).parent)}{anchor}{link.group(3)}"
 
-    return "".join(LINK.sub(turned, piece) if prose else piece for prose, piece in outside_code(markdown))
+    return "".join(LINK.sub(rewrite, piece) if prose else piece for prose, piece in outside_code(markdown))
 
 
-def copied(pages: list[PurePosixPath]) -> list[PurePosixPath]:
-    """The files outside of docs/ that pages lead to, and those that these lead to, in the order they are met."""
+def linked_files(pages: list[PurePosixPath]) -> list[PurePosixPath]:
+    """Return the files outside docs/ that pages link to, directly or through other files, in order of discovery."""
     found: list[PurePosixPath] = []
     waiting = list(pages)
     while waiting:

@@ -1,4 +1,4 @@
-"""The page of all settings, from the pydantic models that the commands read: so it can't differ from them."""
+"""The reference page of all settings, generated from the pydantic models that the commands read."""
 
 import re
 import types
@@ -14,21 +14,22 @@ from docs.site.commands import COMMANDS, Command
 from ncf.config import Settings
 
 SENTENCE_END = re.compile(r"\. (?=[A-Z])")  # not that of an abbreviation, such as "eq. 8"
+TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "true or false", "Path": "path"}
 BOUNDS = ((Ge, "ge", "at least"), (Gt, "gt", "more than"), (Le, "le", "at most"), (Lt, "lt", "less than"))
 HEAD = """# Settings
 
-Every setting of every command, generated from the models that read them (`ncf/config.py`, `flows/retrain/settings.py`
-and the like) when this site is built. A setting of a group is given with a dot: on the command line with hyphens
-(`--gmf.training.learning-rate 0.01`), in a deployment and in Python by its name
-(`{"gmf": {"training": {"learning_rate": 0.01}}}`). If no default is shown, the setting must be given. *empty* is
-`null`, on the command line `None`; *as there* means the defaults of the group that is linked.
+All settings of all commands. This page is generated from the models that read the settings (`ncf/config.py`,
+`flows/retrain/settings.py` and others) when the site is built. A setting inside a group is written with a dot: with
+hyphens on the command line (`--gmf.training.learning-rate 0.01`), with its name in a deployment and in Python
+(`{"gmf": {"training": {"learning_rate": 0.01}}}`). A setting without a default is required. *empty* means `null`, or
+`None` on the command line; *see group* means the defaults of the linked group.
 
-Settings of models that you do not give come from [`--settings`](../training.md#where-settings-come-from).
+Models' settings that you leave out come from [`--settings`](../training.md#where-settings-come-from).
 """
 
 
 def page() -> str:
-    """The page as Markdown: the commands first, then each group of settings once."""
+    """Return the page as Markdown: the commands first, then each group of settings once."""
     groups: list[type[Settings]] = []
     for command in COMMANDS:
         _collect(command.settings, groups)
@@ -60,12 +61,12 @@ def _row(name: str, field: FieldInfo) -> str:
     cells = [f"`{name}`", _values(field), _default(field), meaning]
     if inner and isinstance(field.default, BaseModel):
         changed = _changed(field.default)
-        cells[2] = f"as there{'; but ' + ', '.join(changed) if changed else ''}"
+        cells[2] = f"see group{', except ' + ', '.join(changed) if changed else ''}"
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def _changed(given: BaseModel) -> list[str]:
-    """What a default of a group has set otherwise than the group itself."""
+    """The values of a default group that differ from the group's own defaults."""
     plain = {name: field.get_default(call_default_factory=True) for name, field in type(given).model_fields.items()}
     return [f"`{name}` {value!r}" for name, value in given if value != plain[name]]
 
@@ -74,13 +75,13 @@ def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined and field.default_factory is None:
         return ""
     if field.default_factory is not None:
-        return "by the machine" if not _models(field.annotation) else "as there"
+        return "depends on the machine" if not _models(field.annotation) else "see group"
     return "empty" if field.default in (None, (), "", {}) else f"`{_text(field.default)}`"
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "true" if value else "false"
     if isinstance(value, tuple):
         return ", ".join(_text(part) for part in value)
     return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
@@ -92,7 +93,7 @@ def _values(field: FieldInfo) -> str:
 
 
 def _kinds(annotation: Any) -> Iterator[str]:
-    """What a value may be, in words and links."""
+    """The types and choices of a value, in words and links."""
     origin = get_origin(annotation)
     if origin is Annotated:
         kind, *metadata = get_args(annotation)
@@ -104,16 +105,14 @@ def _kinds(annotation: Any) -> Iterator[str]:
         for part in get_args(annotation):
             yield from _kinds(part)
     elif origin in (tuple, list):
-        yield "several"
+        yield "list"
         yield from _kinds(get_args(annotation)[0])
     elif origin is dict:
-        yield "names with values"
+        yield "mapping"
     elif isinstance(annotation, type) and issubclass(annotation, Settings):
         yield f"[{annotation.__name__}](#{annotation.__name__.lower()})"
     elif annotation is not type(None):
-        yield {"str": "text", "int": "whole number", "float": "number", "bool": "yes or no", "Path": "path"}.get(
-            annotation.__name__, annotation.__name__
-        )
+        yield TYPES.get(annotation.__name__, annotation.__name__)
 
 
 def _bounds(metadata: list[Any] | tuple[Any, ...]) -> Iterator[str]:
@@ -124,9 +123,9 @@ def _bounds(metadata: list[Any] | tuple[Any, ...]) -> Iterator[str]:
             if isinstance(limit, kind):
                 yield f"{words} {_text(getattr(limit, attribute))}"
         if isinstance(limit, MinLen) and limit.min_length > 1:
-            yield f"{limit.min_length} or more"
+            yield f"length at least {limit.min_length}"
         if isinstance(limit, MaxLen):
-            yield f"{limit.max_length:,} at most"
+            yield f"length at most {limit.max_length:,}"
 
 
 def _models(annotation: Any) -> list[type[Settings]]:
@@ -137,7 +136,7 @@ def _models(annotation: Any) -> list[type[Settings]]:
 
 
 def _collect(model: type[Settings], found: list[type[Settings]]) -> None:
-    """Add the groups in a model, and in these, each once, in the order of their first use."""
+    """Add the groups of a model, and theirs in turn, each once, in the order of their first use."""
     for field in model.model_fields.values():
         for inner in _models(field.annotation):
             if inner not in found:
@@ -146,7 +145,7 @@ def _collect(model: type[Settings], found: list[type[Settings]]) -> None:
 
 
 def names_in(model: type[Settings], before: str = "") -> set[str]:
-    """The dotted names of a model's settings and of the groups they are in, such as gmf.training.learning_rate."""
+    """The dotted names of a model's settings and of their groups, such as gmf.training.learning_rate."""
     found: set[str] = set()
     for name, field in model.model_fields.items():
         found.add(before + name)

@@ -18,7 +18,7 @@ def test_a_setting_has_its_values_default_and_meaning() -> None:
         page, "PretrainedRecipe"
     )
     assert "| `loss` | `bce`, `mse`, `least-squares`, `bpr` | `bce` |" in section(page, "GMFTraining")
-    assert "| `layers` | several, whole number, at least 1, at most 4096, 2 or more | `64, 32, 16, 8` |" in section(
+    assert "| `layers` | list, integer, at least 1, at most 4096, length at least 2 | `64, 32, 16, 8` |" in section(
         page, "MLPConfig"
     )
     assert "| `to` | path |  | folder to make" in section(page, "backup"), "a setting without a default"

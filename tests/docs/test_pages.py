@@ -10,7 +10,7 @@ import yaml
 
 from docs.site import blocks, figures
 from docs.site.diagrams import DIAGRAMS, FOLDER
-from docs.site.links import page_of, resolve, rewritten, source_of, targets
+from docs.site.links import page_of, resolve, rewrite_links, source_of, targets
 from tests.docs.pages import PAGES, REPOSITORY, SHELL, fences, name
 
 OURS = ("ncf", "tuning", "flows", "benchmarks", "docs")
@@ -65,9 +65,9 @@ def test_figures_are_those_of_the_benchmarks() -> None:
 
 def test_a_block_is_replaced_and_the_rest_stays() -> None:
     page = "before\n\n<!-- result: one -->\n\nold\n\n<!-- /result -->\n\nafter\n"
-    assert blocks.replaced(page, "one", "new") == page.replace("old", "new")
+    assert blocks.replace_block(page, "one", "new") == page.replace("old", "new")
     with pytest.raises(ValueError, match="0 blocks named 'two'"):
-        blocks.replaced(page, "two", "new")
+        blocks.replace_block(page, "two", "new")
 
 
 def test_diagrams_are_as_the_script_draws_them() -> None:
@@ -80,15 +80,15 @@ def test_links_turn_to_the_pages_of_the_site() -> None:
     page = (
         "[a](../benchmarks/results/speed.md#speed) `[b](no.md)` [c](../prefect.yaml) [d](#here) ![e](images/runs.png)"
     )
-    assert rewritten(page, "tuning.md", missing.append) == (
+    assert rewrite_links(page, "tuning.md", missing.append) == (
         "[a](repository/benchmarks/results/speed.md#speed) `[b](no.md)` [c](repository/prefect.yaml.md) [d](#here) "
         "![e](images/runs.png)"
     )
-    assert rewritten("[a](docs/data.md) [b](LICENSE)", "index.md", missing.append) == (
+    assert rewrite_links("[a](docs/data.md) [b](LICENSE)", "index.md", missing.append) == (
         "[a](data.md) [b](repository/LICENSE.md)"
     )
     assert missing == []
-    assert rewritten("[a](gone.md)", "decisions/promotion.md", missing.append) == "[a](gone.md)"
+    assert rewrite_links("[a](gone.md)", "decisions/promotion.md", missing.append) == "[a](gone.md)"
     assert missing == ["gone.md"]
 
 

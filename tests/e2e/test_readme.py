@@ -122,7 +122,7 @@ def test_the_first_command_ends_with_a_champion_and_the_second_time_trains_nothi
 
 
 def test_the_champion_answers_from_python(copy: Copy, retrained: str) -> None:
-    (code,) = fences(README, "python")
+    [code] = [code for code in fences(README, "python") if "mlflow" in code]
     *lines, last = code.strip().splitlines()
     script = "\n".join([*lines, f"print({last}.to_csv(index=False))"])
     done = subprocess.run(
