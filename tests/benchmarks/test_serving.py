@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import load
 from benchmarks.load import Load, of_items, of_users
-from tests.ncf.ingest.web_server import serving
+from tests.ncf.ingest.web_server import running_web_server
 
 CLIENTS = ["wrk", "python"] if load.client_name() == "wrk" else ["python"]
 
@@ -17,10 +17,10 @@ CLIENTS = ["wrk", "python"] if load.client_name() == "wrk" else ["python"]
 def test_a_client_counts_what_failed(client: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if client == "python":
         monkeypatch.setattr(load, "client_name", lambda: "a Python client")
-    with serving() as web:
+    with running_web_server() as web:
         web.files["/there"] = b"{}"
         found = load.finish(load.start(Load(web.url, "GET", [path], 2, 1), tmp_path))
-        assert {asked for asked, _ in web.asked} == {path}
+        assert {requested for requested, _ in web.requests} == {path}
     assert found["requests"] > 0
     assert found["failed"] == (0 if path == "/there" else found["requests"])
     assert 0 < found["p50_ms"] <= found["p99_ms"]

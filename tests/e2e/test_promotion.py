@@ -28,7 +28,7 @@ from tests.e2e.processes import (
     running,
     wait_until,
 )
-from tests.flows.registry.placeholder_versions import NAME, change, new_registry, weights_of
+from tests.flows.registry.placeholder_versions import NAME, change, count_weights, new_registry
 
 MOMENTS = range(5)  # before the pending entry, after it, after the alias, after the entry is done, after the page
 
@@ -61,7 +61,7 @@ def test_killed_at_any_step_the_alias_is_on_a_complete_version_and_the_same_goes
         done = run(promoting("kill", uri, str(after), str(before), str(moment)), env, tmp_path)
         assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
         assert registry.champion() == (before if moment < 2 else after)
-        assert weights_of(registry.client, int(registry.champion() or 0)) == (2, 2)
+        assert count_weights(registry.client, int(registry.champion() or 0)) == (2, 2)
         with locked(registry):
             entries = reconcile(registry)
         assert "pending" not in {entry.state for entry in entries}
@@ -187,7 +187,7 @@ def test_old_weights_go_from_a_server_that_keeps_the_files(registry: Registry) -
     promote(registry, change(1), None)
     promote(registry, change(2), 1)
     assert remove_old_weights(registry, keep=2) == [4, 3]
-    assert [weights_of(registry.client, number) for number in range(1, 7)] == [
+    assert [count_weights(registry.client, number) for number in range(1, 7)] == [
         *[(2, 2)] * 2,
         *[(0, 0)] * 2,
         *[(2, 2)] * 2,

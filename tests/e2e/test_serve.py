@@ -21,7 +21,7 @@ from flows.tracking.tracking import Tracker
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
-from tests.flows.registry.registered_models import DATASET, NAME, artifact_folder, crown, register_version
+from tests.flows.registry.registered_models import DATASET, NAME, artifact_folder, register_version, set_champion
 from tests.ncf.serving.bundles import CONFIGS, some_data
 
 
@@ -95,7 +95,7 @@ def health(url: str) -> dict[str, Any]:
 
 def test_a_new_champion_takes_over_without_a_failed_request_and_a_damaged_one_does_not(store: Store) -> None:
     first, second = store.bundles
-    crown(store.tracker, first)
+    set_champion(store.tracker, first)
     port, log = free_port(), store.folder / "serve.log"
     url = f"http://127.0.0.1:{port}"
     command = python_module("flows.serve", "--port", str(port), "--refresh-seconds", "0.5")
@@ -103,9 +103,9 @@ def test_a_new_champion_takes_over_without_a_failed_request_and_a_damaged_one_do
         wait_until(lambda: answers(f"{url}/healthz"), log)
         with hammering(url) as hammer:
             wait_until(lambda: hammer.versions[first] > 100, log)
-            crown(store.tracker, second)
+            set_champion(store.tracker, second)
             wait_until(lambda: hammer.versions[second] > 100, log, seconds=30)
-            crown(store.tracker, store.damaged)
+            set_champion(store.tracker, store.damaged)
             wait_until(lambda: health(url)["status"] == "degraded", log, seconds=30)
             told = health(url)
             assert told["version"] == second
@@ -113,7 +113,7 @@ def test_a_new_champion_takes_over_without_a_failed_request_and_a_damaged_one_do
             assert "weights.safetensors" in told["problem"]
             before = hammer.versions[second]
             wait_until(lambda: hammer.versions[second] > before + 100, log)
-            crown(store.tracker, first)
+            set_champion(store.tracker, first)
             wait_until(lambda: health(url)["version"] == first, log, seconds=30)
             assert health(url)["status"] == "ok"
         assert hammer.failures == []
@@ -137,7 +137,7 @@ def check_bits(url: str, bundle: Bundle) -> None:
 
 @pytest.mark.slow
 def test_bound_for_others_it_wants_a_token_and_requests_under_way_end_before_it_does(store: Store) -> None:
-    crown(store.tracker, next(iter(store.bundles)))
+    set_champion(store.tracker, next(iter(store.bundles)))
     port, log = free_port(), store.folder / "open.log"
     command = python_module("flows.serve", "--host", "0.0.0.0", "--port", str(port))
     with running(command, store.folder, store.env, log) as process:
@@ -169,7 +169,7 @@ def test_bound_for_others_it_wants_a_token_and_requests_under_way_end_before_it_
 @pytest.mark.slow
 def test_mlflow_itself_serves_the_champion(store: Store) -> None:
     version, bundle = next(iter(store.bundles.items()))
-    crown(store.tracker, version)
+    set_champion(store.tracker, version)
     port, log = free_port(), store.folder / "mlflow.log"
     url = f"http://127.0.0.1:{port}"
     serve = ["models", "serve", "-m", f"models:/{NAME}@champion", "--env-manager", "local", "--port", str(port)]

@@ -10,7 +10,7 @@ from prefect.client.orchestration import get_client
 
 
 @contextmanager
-def listening() -> Iterator[io.StringIO]:
+def captured_logs() -> Iterator[io.StringIO]:
     """Everything that any logger says."""
     said = io.StringIO()
     handler = logging.StreamHandler(said)
@@ -21,7 +21,7 @@ def listening() -> Iterator[io.StringIO]:
         logging.getLogger().removeHandler(handler)
 
 
-def kept_texts(folder: Path) -> list[str]:
+def stored_texts(folder: Path) -> list[str]:
     """Every file of a folder, and the logs and runs of Prefect, parameters and all."""
     texts = [path.read_bytes().decode(errors="replace") for path in folder.rglob("*") if path.is_file()]
     with get_client(sync_client=True) as client:

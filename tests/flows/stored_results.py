@@ -9,15 +9,15 @@ from prefect.client.schemas.objects import Artifact
 from flows.tracking.store import tracking_uri
 
 
-def runs(parent: str | None = None) -> list[Run]:
+def mlflow_runs(parent: str | None = None) -> list[Run]:
     """The runs below one, or those below none, oldest first."""
     client = MlflowClient(tracking_uri())
     found = client.search_runs([client.get_experiment_by_name("ml-100k").experiment_id], order_by=["start_time ASC"])
     return [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent]
 
 
-def trials(parent: str) -> dict[int, Run]:
-    return {int(run.data.tags["ncf.trial"]): run for run in runs(parent) if "ncf.trial" in run.data.tags}
+def trial_runs(parent: str) -> dict[int, Run]:
+    return {int(run.data.tags["ncf.trial"]): run for run in mlflow_runs(parent) if "ncf.trial" in run.data.tags}
 
 
 def newest_artifact(key: str) -> Artifact:

@@ -4,11 +4,11 @@ import pytest
 
 from ncf.data.prepared import PreparedData
 from ncf.notebook import compare
-from tests.ncf.toy_data import fixed
+from tests.ncf.toy_data import fixed_scores
 
 # of `literal`: what is scored highest is the test item of both evaluated users, 3 and 4
-RIGHT = fixed([[0, 0, 0, 9, 0, 0], [0, 0, 0, 0, 9, 0], [0, 0, 0, 0, 0, 0]])
-WRONG = fixed([[5, 5, 5, 0, 5, 5], [5, 5, 5, 5, 0, 5], [0, 0, 0, 0, 0, 0]])
+RIGHT = fixed_scores([[0, 0, 0, 9, 0, 0], [0, 0, 0, 0, 9, 0], [0, 0, 0, 0, 0, 0]])
+WRONG = fixed_scores([[5, 5, 5, 0, 5, 5], [5, 5, 5, 5, 0, 5], [0, 0, 0, 0, 0, 0]])
 
 
 def test_means_with_their_intervals_below_the_baselines(literal: PreparedData) -> None:

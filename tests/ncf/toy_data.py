@@ -157,7 +157,7 @@ class FixedScores:
         return self.scores[users]
 
 
-def fixed(rows: Sequence[Sequence[float]]) -> FixedScores:
+def fixed_scores(rows: Sequence[Sequence[float]]) -> FixedScores:
     return FixedScores(torch.tensor(rows, dtype=torch.float32))
 
 

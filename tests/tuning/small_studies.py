@@ -29,7 +29,7 @@ GMF = GMFRecipe(
 MLP = MLPRecipe(model=MLPConfig(layers=(16, 8)), training=MLPTraining(learning_rate=0.02, batch_size=256, max_epochs=2))
 
 
-def gmf(**training: Any) -> GMFRecipe:
+def gmf_recipe(**training: Any) -> GMFRecipe:
     """GMF with other settings of its training."""
     return GMF.model_copy(update={"training": GMF.training.model_copy(update=training)})
 
@@ -65,13 +65,13 @@ class Notes:
         self.outcomes.append(outcome)
 
 
-def opened(
+def open_board(
     folder: Path, problem: Problem | None = None, sampler: SamplerConfig = RANDOM, pruner: PrunerConfig = NO_PRUNING
 ) -> StudyHandle:
     return open_study(sqlite(folder), "board", problem or gmf_problem(), sampler, pruner, QUICK)
 
 
-def run(handle: StudyHandle, trials: int, **others: Any) -> Notes:
+def run_board(handle: StudyHandle, trials: int, **others: Any) -> Notes:
     notes = Notes()
     run_trials(handle, BudgetConfig(trials=trials, **others), notes)
     return notes

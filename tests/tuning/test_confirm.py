@@ -7,7 +7,7 @@ import pytest
 
 from ncf.errors import ModelError
 from ncf.evaluation.metrics import Z_95
-from tests.tuning.small_studies import GMF, gmf, gmf_problem, pretrained_problem
+from tests.tuning.small_studies import GMF, gmf_problem, gmf_recipe, pretrained_problem
 from tuning.confirm import Confirmed, conclude, confirm_one, confirmation_seeds
 
 
@@ -58,8 +58,8 @@ def test_one_training_gives_a_value_for_each_user_and_comes_out_the_same_again()
 
 
 def test_a_much_better_recipe_is_believed() -> None:
-    problem = gmf_problem(recipe=gmf(max_epochs=0))  # never trained
-    better = gmf(max_epochs=6)
+    problem = gmf_problem(recipe=gmf_recipe(max_epochs=0))  # never trained
+    better = gmf_recipe(max_epochs=6)
     found = conclude(*([confirm_one(problem, recipe, seed) for seed in (1, 2)] for recipe in (better, problem.recipe)))
     assert found.believed
     assert found.gain.low > 0

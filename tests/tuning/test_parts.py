@@ -10,10 +10,10 @@ from ncf.config import GMFRecipe, MLPRecipe
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
 from tests.ncf.toy_data import checkerboard
-from tests.ncf.training.small_models import same
-from tests.tuning.small_studies import GMF, MLP, QUICK, Notes, gmf, pretrained_problem, sqlite
+from tests.ncf.training.small_models import same_weights
+from tests.tuning.small_studies import GMF, MLP, QUICK, Notes, gmf_recipe, pretrained_problem, sqlite
 from tuning.config import BudgetConfig
-from tuning.parts import ABOUT, WEIGHTS, initial_model, part_key, trained_part, trained_parts
+from tuning.parts import ABOUT, WEIGHTS, new_model, part_key, trained_part, trained_parts
 from tuning.problem import Problem
 from tuning.ranges import FloatRange
 from tuning.study import open_study
@@ -24,7 +24,7 @@ from tuning.work import run_trials
 def test_the_second_time_the_weights_come_from_the_cache(tmp_path: Path, recipe: GMFRecipe | MLPRecipe) -> None:
     first, again = (trained_part(recipe, checkerboard(), 3, folder=tmp_path) for _ in range(2))
     assert (first.trained, again.trained) == (True, False)
-    assert same(first.model, again.model)
+    assert same_weights(first.model, again.model)
     assert (again.score, again.epochs, again.best_epoch) == (first.score, first.epochs, first.best_epoch)
     assert not again.model.training
 
@@ -33,8 +33,8 @@ def test_a_part_is_what_fit_makes(tmp_path: Path) -> None:
     data = checkerboard()
     part = trained_part(GMF, data, 3, folder=tmp_path)
     problem = Problem("gmf", GMF, {"training.learning_rate": FloatRange(low=0.01, high=0.1)}, data)
-    alone = fit(initial_model(problem, GMF, 3, None), data, GMF.training, seed=3)
-    assert same(part.model, alone.model)
+    alone = fit(new_model(problem, GMF, 3, None), data, GMF.training, seed=3)
+    assert same_weights(part.model, alone.model)
 
 
 def test_other_settings_seeds_and_data_are_other_parts() -> None:
@@ -42,7 +42,7 @@ def test_other_settings_seeds_and_data_are_other_parts() -> None:
     other.train.items[[0, 1]] = other.train.items[[1, 0]]
     keys = {
         part_key(GMF, data, 3),
-        part_key(gmf(learning_rate=0.01), data, 3),
+        part_key(gmf_recipe(learning_rate=0.01), data, 3),
         part_key(MLP, data, 3),
         part_key(GMF, data, 4),
         part_key(GMF, other, 3),
@@ -65,7 +65,7 @@ def test_a_damaged_part_is_trained_again(tmp_path: Path, name: str, damage: str)
             file.unlink()
     again = trained_part(GMF, checkerboard(), 3, folder=tmp_path)
     assert again.trained
-    assert same(first.model, again.model)
+    assert same_weights(first.model, again.model)
     assert not trained_part(GMF, checkerboard(), 3, folder=tmp_path).trained
 
 
@@ -92,7 +92,7 @@ def test_neumf_of_parts_starts_from_both_and_trains_them_once(tmp_path: Path, mo
     parts = trained_parts(problem, problem.seed)
     assert parts is not None
     users, items = torch.arange(5), torch.arange(10).reshape(5, 2)
-    fused = initial_model(problem, problem.recipe.model_copy(update={"alpha": 0.25}), 0, parts)
+    fused = new_model(problem, problem.recipe.model_copy(update={"alpha": 0.25}), 0, parts)
     assert isinstance(fused, NeuMF)
     wanted = 0.25 * parts[0](users, items) + 0.75 * parts[1](users, items)
     assert torch.allclose(fused(users, items), wanted, atol=1e-6)

@@ -9,7 +9,7 @@ from ncf.config import MLPRecipe, PretrainedRecipe
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
 from tests.ncf.toy_data import checkerboard
-from tests.tuning.small_studies import GMF, MLP, RATE, SPACE, gmf, gmf_problem
+from tests.tuning.small_studies import GMF, MLP, RATE, SPACE, gmf_problem, gmf_recipe
 from tuning.problem import Problem
 from tuning.ranges import Choices, FloatRange
 from tuning.study import differences
@@ -36,7 +36,7 @@ def test_an_impossible_problem_is_refused(changes: dict[str, Any], message: str)
 def test_explicit_feedback_with_a_loss_that_takes_no_labels_is_refused_before_any_trial() -> None:
     labels = np.ones(len(checkerboard().train), dtype=np.float32)
     data = replace(checkerboard(), labels=labels)
-    bpr = gmf(loss="bpr")
+    bpr = gmf_recipe(loss="bpr")
     with pytest.raises(ConfigError, match="takes its labels: 'bpr'"):
         Problem("gmf", bpr, SPACE, data)
 
@@ -59,7 +59,7 @@ def test_hardware_is_not_part_of_the_identity() -> None:
 
 
 def test_differences_name_the_setting_and_both_values() -> None:
-    other = gmf(batch_size=512)
+    other = gmf_recipe(batch_size=512)
     narrow = {**SPACE, RATE: FloatRange(low=0.001, high=0.01, log=True)}
     found = differences(gmf_problem().identity(), gmf_problem(narrow, other).identity())
     assert found == [

@@ -9,7 +9,7 @@ from optuna import create_trial
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from tests.tuning.small_studies import QUICK, RATE, gmf, gmf_problem, sqlite
+from tests.tuning.small_studies import QUICK, RATE, gmf_problem, gmf_recipe, sqlite
 from tuning.ranges import FloatRange
 from tuning.records import BASE, BEGAN, BEST_EPOCH, ENDED, EPOCHS, FOLLOWS, QUEUED, REASON, RETRY_OF, SECONDS
 from tuning.study import StudyHandle, open_study
@@ -55,7 +55,7 @@ def test_the_best_is_the_first_of_the_complete_with_the_highest_score(tmp_path: 
     assert found.states == {"complete": 3, "pruned": 1, "failed": 1}
     assert found.best is not None
     assert (found.best.number, found.best.score, found.best.values) == (3, 0.5, {RATE: 0.01})
-    assert found.recipe == gmf(learning_rate=0.01)
+    assert found.recipe == gmf_recipe(learning_rate=0.01)
     assert found.default == found.outcomes[0]
     assert (found.default.epochs, found.default.best_epoch, found.default.seconds) == (4, 2, 9.0)
     assert found.outcomes[1].score == 0.9

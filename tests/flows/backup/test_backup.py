@@ -14,7 +14,7 @@ from flows.backup.__main__ import main
 from flows.backup.copy import backup, restore
 from flows.registry.alias import Registry
 from ncf.errors import ConfigError
-from tests.flows.registry.placeholder_versions import NAME, new_registry, weights_of
+from tests.flows.registry.placeholder_versions import NAME, count_weights, new_registry
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_version_has_its_files_where_it_is_restored_if_the_old_folder_is_gone(
     restore(tmp_path / "backup", restored)
     _artifact_repos_cache.clear()  # MLflow remembers places by run for the life of a process
     client = MlflowClient(f"sqlite:///{restored}/mlflow.db")
-    assert weights_of(client, 1) == (2, 2)
+    assert count_weights(client, 1) == (2, 2)
     assert Registry(f"sqlite:///{restored}/mlflow.db", NAME).version(1).run_id
     with closing(sqlite3.connect(restored / "prefect" / "prefect.db")) as connection:
         assert connection.execute("SELECT id FROM run").fetchall() == [(7,)]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from flows.charts.pictures import COLOURS, Curve, Panel, draw_comparison, draw_training, save_picture
-from tests.flows.charts.axes import lines, points, stars
+from tests.flows.charts.axes import legend_lines, line_points, star_points
 
 LOSS = Curve("loss", {1: 0.6, 2: 0.5, 3: 0.4}, best=2)
 NDCG = Curve("NDCG@10", {3: 0.2, 1: 0.1, 2: 0.3}, best=2)  # a history may come in any order
@@ -19,9 +19,9 @@ def test_a_model_has_a_panel_for_each_kind_of_figure_with_its_best_epoch_marked(
     assert figure.get_suptitle() == "gmf"
     above, below = figure.axes
     assert (above.get_ylabel(), below.get_ylabel(), below.get_xlabel()) == ("loss", "mean", "epoch")
-    assert points(lines(above)["loss"]) == [(1, 0.6), (2, 0.5), (3, 0.4)]
-    assert points(lines(below)["NDCG@10"]) == [(1, 0.1), (2, 0.3), (3, 0.2)]
-    assert stars(above) == [(2, 0.5)] and stars(below) == [(2, 0.3)]
+    assert line_points(legend_lines(above)["loss"]) == [(1, 0.6), (2, 0.5), (3, 0.4)]
+    assert line_points(legend_lines(below)["NDCG@10"]) == [(1, 0.1), (2, 0.3), (3, 0.2)]
+    assert star_points(above) == [(2, 0.5)] and star_points(below) == [(2, 0.3)]
 
 
 def test_a_panel_without_a_curve_is_left_out() -> None:
@@ -33,12 +33,12 @@ def test_models_lie_over_each_other_and_baselines_are_horizontal() -> None:
     gmf, untrained = Curve("gmf", {1: 0.1, 2: 0.3}, best=2), Curve("mlp", {0: 0.2}, best=0)
     names = ["popularity", "item-knn", "gmf", "mlp"]
     figure = draw_comparison("all", "NDCG@10", [gmf, untrained], {"popularity": 0.15, "item-knn": 0.25}, names)
-    drawn = lines(figure.axes[0])
-    assert points(drawn["gmf"]) == [(1, 0.1), (2, 0.3)] and points(drawn["mlp"]) == [(0, 0.2)]
+    drawn = legend_lines(figure.axes[0])
+    assert line_points(drawn["gmf"]) == [(1, 0.1), (2, 0.3)] and line_points(drawn["mlp"]) == [(0, 0.2)]
     assert [set(drawn[name].get_ydata()) for name in ("popularity", "item-knn")] == [{0.15}, {0.25}]  # type: ignore[arg-type]
     assert len({line.get_linestyle() for name, line in drawn.items() if name not in ("gmf", "mlp")}) == 2
     assert drawn["gmf"].get_color() != drawn["mlp"].get_color()
-    assert stars(figure.axes[0]) == [(2, 0.3), (0, 0.2)]
+    assert star_points(figure.axes[0]) == [(2, 0.3), (0, 0.2)]
 
 
 def test_epochs_are_whole_numbers_even_if_there_is_one_alone() -> None:

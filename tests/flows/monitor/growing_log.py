@@ -30,21 +30,21 @@ def whole_log() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]).astype("int64")
 
 
-def before(log: pd.DataFrame, day: int) -> pd.DataFrame:
+def rows_before(log: pd.DataFrame, day: int) -> pd.DataFrame:
     return log[log["timestamp"] < day * 86_400]
 
 
-def write(log: pd.DataFrame, folder: Path, dataset: str) -> None:
+def write_log(log: pd.DataFrame, folder: Path, dataset: str) -> None:
     log.to_csv(folder / f"{dataset}.csv", index=False)
 
 
-def settings_of(dataset: str, **values: Any) -> MonitorSettings:
+def monitor_settings(dataset: str, **values: Any) -> MonitorSettings:
     given = {"dataset": dataset, "source": {"path": f"{dataset}.csv"}, "thresholds": {"min_interactions": 100}}
     return MonitorSettings.model_validate(given | values)
 
 
 def make_shop(folder: Path, dataset: str, **about: Any) -> int:
     """Write the log up to CUT and make a champion of it. Returns the version."""
-    write(before(whole_log(), CUT), folder, dataset)
+    write_log(rows_before(whole_log(), CUT), folder, dataset)
     data, _report = prepare_source(dataset, FileSource(path=str(folder / f"{dataset}.csv")), DataConfig())
     return make_champion(dataset, bundle_of(data, GMFConfig(embedding_dim=4), name="gmf", **about))

@@ -18,7 +18,7 @@ from flows.monitor.settings import MonitorSettings
 from flows.tracking.tracking import Tracker
 from ncf.errors import ConfigError, NCFError
 from ncf.files import CACHE_VARIABLE
-from tests.flows.monitor.growing_log import CUT, before, make_shop, settings_of, whole_log, write
+from tests.flows.monitor.growing_log import CUT, make_shop, monitor_settings, rows_before, whole_log, write_log
 from tests.flows.registry.registered_models import make_champion
 from tests.flows.stored_results import newest_artifact
 from tests.ncf.serving.bundles import bundle_of, some_data
@@ -51,8 +51,8 @@ def state_of(settings: MonitorSettings) -> State[MonitorReport]:
 
 
 def test_nothing_new_is_a_quiet_answer(folder: Path) -> None:
-    write(before(whole_log(), CUT), folder, "shop")
-    state = state_of(settings_of("shop"))
+    write_log(rows_before(whole_log(), CUT), folder, "shop")
+    state = state_of(monitor_settings("shop"))
     assert (state.name, state.is_completed()) == ("NothingNew", True)
     report = state.result()
     assert report.verdict() == "Nothing new since the champion, version 1 (gmf), was trained."
@@ -61,40 +61,40 @@ def test_nothing_new_is_a_quiet_answer(folder: Path) -> None:
 
 
 def test_beyond_a_threshold_it_is_told_once_for_a_state_of_the_data(folder: Path) -> None:
-    write(before(whole_log(), 175), folder, "shop")
-    first = state_of(settings_of("shop"))
+    write_log(rows_before(whole_log(), 175), folder, "shop")
+    first = state_of(monitor_settings("shop"))
     assert first.name == "Drifted"
     report = first.result()
     assert [one.name for one in report.passed if one.name == "growth"] == ["growth"]
     assert report.said == "The event ncf.data-drifted was emitted."
     told = json.loads(tags_of("shop")[DRIFT])
     assert told["new"] == report.findings.new > 100
-    again = monitor(settings_of("shop"))
+    again = monitor(monitor_settings("shop"))
     assert again.said == "The event ncf.data-drifted was emitted before."
     assert json.loads(tags_of("shop")[DRIFT]) == told
-    write(whole_log(), folder, "shop")  # as much again
-    grown = monitor(settings_of("shop", thresholds={"min_interactions": 100, "again": 1.5}))
+    write_log(whole_log(), folder, "shop")  # as much again
+    grown = monitor(monitor_settings("shop", thresholds={"min_interactions": 100, "again": 1.5}))
     assert grown.said == "The event ncf.data-drifted was emitted."
 
 
 @pytest.mark.slow
 def test_a_new_champion_begins_anew(folder: Path) -> None:
     make_shop(folder, "renewed")
-    write(whole_log(), folder, "renewed")
+    write_log(whole_log(), folder, "renewed")
     for version in (1, 2):
-        report = monitor(settings_of("renewed"))
+        report = monitor(monitor_settings("renewed"))
         assert (report.version, report.said) == (version, "The event ncf.data-drifted was emitted.")
         if version == 1:
             make_shop(folder, "renewed")
-            write(whole_log(), folder, "renewed")
+            write_log(whole_log(), folder, "renewed")
 
 
 def test_the_looks_at_a_version_are_series_of_one_run(folder: Path) -> None:
     make_shop(folder, "one_series")
     reports = []
     for day in (CUT, 160, 200):
-        write(before(whole_log(), day), folder, "one_series")
-        reports.append(monitor(settings_of("one_series")))
+        write_log(rows_before(whole_log(), day), folder, "one_series")
+        reports.append(monitor(monitor_settings("one_series")))
     tracker = Tracker("one_series")
     assert len({report.run_id for report in reports}) == 1
     run = tracker.client.get_run(reports[0].run_id)
@@ -118,17 +118,17 @@ def test_the_looks_at_a_version_are_series_of_one_run(folder: Path) -> None:
 def test_a_log_that_has_shrunk_is_reported_and_nobody_retrains_on_it(folder: Path) -> None:
     make_shop(folder, "shrunk")
     log = whole_log()
-    write(log[log["user_id"] > 4], folder, "shrunk")
-    state = state_of(settings_of("shrunk"))
+    write_log(log[log["user_id"] > 4], folder, "shrunk")
+    state = state_of(monitor_settings("shrunk"))
     assert state.name == "LogFault"
     report = state.result()
     assert [one.name for one in report.of_kind("fault")] == ["lost"]
     assert report.of_kind("drift")
     assert report.said.endswith("No retraining is asked for on a log like this.")
     assert DRIFT not in tags_of("shrunk")
-    assert "The event ncf.log-fault was emitted before." in monitor(settings_of("shrunk")).said
-    write(log, folder, "shrunk")
-    assert monitor(settings_of("shrunk")).said == "The event ncf.data-drifted was emitted."
+    assert "The event ncf.log-fault was emitted before." in monitor(monitor_settings("shrunk")).said
+    write_log(log, folder, "shrunk")
+    assert monitor(monitor_settings("shrunk")).said == "The event ncf.data-drifted was emitted."
     assert "ncf.told.fault" not in tags_of("shrunk")
 
 
@@ -150,8 +150,10 @@ def test_a_log_that_has_shrunk_is_reported_and_nobody_retrains_on_it(folder: Pat
 def test_a_changed_log_is_reported(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], words: str) -> None:
     if not (folder / "odd.csv").exists():
         make_shop(folder, "odd")
-    write(change(before(whole_log(), CUT)), folder, "odd")
-    state = state_of(settings_of("odd", source={"path": "odd.csv", "columns": {"item": "item_id", "user": "user_id"}}))
+    write_log(change(rows_before(whole_log(), CUT)), folder, "odd")
+    state = state_of(
+        monitor_settings("odd", source={"path": "odd.csv", "columns": {"item": "item_id", "user": "user_id"}})
+    )
     assert (state.name, state.is_completed()) == ("LogFault", True)
     assert re.search(words, state.result().verdict())
     assert "Look at the log of odd" in artifact("odd-monitor")
@@ -161,7 +163,7 @@ def test_a_changed_log_is_reported(folder: Path, change: Callable[[pd.DataFrame]
 def test_a_log_that_is_gone_is_reported(folder: Path) -> None:
     make_shop(folder, "gone")
     (folder / "gone.csv").unlink()
-    report = monitor(settings_of("gone"))
+    report = monitor(monitor_settings("gone"))
     assert (report.status, report.findings) == ("LogFault", None)
     assert "no such file" in report.verdict()
 
@@ -174,9 +176,9 @@ def test_a_log_read_by_other_filters_is_a_fault(folder: Path) -> None:
     for name, value in {"kind": "implicit", "min_per_user": "5", "min_per_item": "1", "repeated": "last"}.items():
         part = "feedback" if name == "kind" else "filters"
         tracker.client.log_param(run_id, f"data.{part}.{name}", value)
-    report = monitor(settings_of("filtered"))
+    report = monitor(monitor_settings("filtered"))
     assert "other settings than the champion's was (data.filters.min_per_user 5, now 1)" in report.verdict()
-    same = settings_of("filtered", data={"filters": {"min_per_user": 5, "as_of": "2020-01-01T00:00:00Z"}})
+    same = monitor_settings("filtered", data={"filters": {"min_per_user": 5, "as_of": "2020-01-01T00:00:00Z"}})
     assert monitor(same).status == "NothingNew"
 
 
@@ -186,14 +188,14 @@ def test_a_champion_without_a_history_is_compared_all_the_same(folder: Path) -> 
     make_champion("old", bundle_of(data))
     pairs = data.everything
     known = pd.DataFrame({"user_id": data.user_ids[pairs.users], "item_id": data.item_ids[pairs.items]})
-    write(pd.concat([known, pd.DataFrame({"user_id": [999], "item_id": [1]})]), folder, "old")
-    report = monitor(settings_of("old"))
+    write_log(pd.concat([known, pd.DataFrame({"user_id": [999], "item_id": [1]})]), folder, "old")
+    report = monitor(monitor_settings("old"))
     assert (report.findings.new, report.findings.lost, report.findings.activity) == (1, 0, None)
 
 
 def test_a_champion_of_another_dataset_is_none(folder: Path) -> None:
-    write(whole_log(), folder, "bakery")
-    state = state_of(settings_of("bakery"))
+    write_log(whole_log(), folder, "bakery")
+    state = state_of(monitor_settings("bakery"))
     assert (state.name, state.is_completed()) == ("NoChampion", True)
 
 
@@ -210,7 +212,7 @@ def test_without_a_store_there_is_no_champion_and_none_is_made(
 
 def test_the_terminal_shows_before_and_since(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_shop(folder, "shown", metrics={"test/full/ndcg_at_10": 0.125})
-    write(whole_log(), folder, "shown")
+    write_log(whole_log(), folder, "shown")
     args = ["--dataset", "shown", "--source.path", "shown.csv", "--thresholds.psi", "9", "--window-days", "14"]
     assert run_from_command_line(monitor, MonitorSettings, args, MonitorReport.show) == 0
     shown = " ".join(capsys.readouterr().out.split())
@@ -228,7 +230,7 @@ def test_with_the_embedded_server_nothing_is_told_and_nothing_remembered(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_shop(folder, "alone")
-    write(whole_log(), folder, "alone")
+    write_log(whole_log(), folder, "alone")
 
     class Nowhere:
         url = None
@@ -237,7 +239,7 @@ def test_with_the_embedded_server_nothing_is_told_and_nothing_remembered(
         api = Nowhere()
 
     monkeypatch.setattr(drift, "get_current_settings", Embedded)
-    assert monitor(settings_of("alone")).said == "No event: there is no Prefect server."
+    assert monitor(monitor_settings("alone")).said == "No event: there is no Prefect server."
     assert DRIFT not in tags_of("alone")
 
 
@@ -263,4 +265,4 @@ def test_a_champion_that_cannot_be_read_fails(folder: Path) -> None:
         if "broken" in str(weights):
             weights.unlink()
     with pytest.raises(NCFError, match="version 1 of ncf-broken|not a usable bundle"):
-        monitor(settings_of("broken"))
+        monitor(monitor_settings("broken"))

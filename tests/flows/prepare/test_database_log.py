@@ -14,7 +14,7 @@ from flows.retrain.flow import retrain
 from flows.retrain.report import Report
 from flows.tracking.store import global_store, tracking_uri
 from tests.flows.conftest import quick
-from tests.flows.leaks import kept_texts, listening
+from tests.flows.leaks import captured_logs, stored_texts
 from tests.postgres import SECRETS, Postgres
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def log(postgres: Postgres, workspace: Path, prefect_server: None) -> Iterator[N
 
 @pytest.fixture(scope="module")
 def said() -> Iterator[io.StringIO]:
-    with listening() as text:
+    with captured_logs() as text:
         yield text
 
 
@@ -72,6 +72,6 @@ def test_the_password_is_in_no_file_no_log_and_no_parameter(
     champion: Report, workspace: Path, said: io.StringIO
 ) -> None:
     assert any(path.name == "mlflow.db" for path in workspace.rglob("*"))
-    for text in (*kept_texts(workspace), said.getvalue()):
+    for text in (*stored_texts(workspace), said.getvalue()):
         for secret in SECRETS:
             assert secret not in text

@@ -19,7 +19,7 @@ from ncf.files import CACHE_VARIABLE
 from ncf.serving.batch.config import FileOutput
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.flows.leaks import kept_texts, listening
+from tests.flows.leaks import captured_logs, stored_texts
 from tests.flows.registry.registered_models import make_champion
 from tests.flows.stored_results import newest_artifact
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
@@ -112,12 +112,12 @@ def test_a_table_by_a_secret_block(shop: Path, bundle: Bundle) -> None:
 def test_the_password_is_in_no_file_no_log_and_no_parameter(shop: Path, postgres: Postgres) -> None:
     Secret(value=postgres.url()).save("lists-pg", overwrite=True)
     Secret(value=postgres.url(password="falsches-wort")).save("wrong-pg", overwrite=True)
-    with listening() as said:
+    with captured_logs() as said:
         done = recommend(settings_of(output={"table": "lists", "secret_block": "lists-pg"}))
         with pytest.raises(DataError, match="password authentication failed"):
             recommend(settings_of(output={"table": "lists", "secret_block": "wrong-pg"}))
     assert postgres.run("SELECT count(*) FROM lists") == [(done.rows,)]
-    for text in (*kept_texts(shop), said.getvalue(), done.place):
+    for text in (*stored_texts(shop), said.getvalue(), done.place):
         for secret in (*SECRETS, "falsches-wort"):
             assert secret not in text
 

@@ -52,7 +52,7 @@ def _place(uri: str) -> dict[str, str]:
     return {"artifact_location": (Path(uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()}
 
 
-def weights_of(client: MlflowClient, version: int, name: str = NAME) -> tuple[int, int]:
+def count_weights(client: MlflowClient, version: int, name: str = NAME) -> tuple[int, int]:
     """Number of files of the bundle, in the run and in the logged model."""
     found = client.get_model_version(name, str(version))
     of_run = client.list_artifacts(str(found.run_id), BUNDLE)

@@ -45,7 +45,7 @@ def log_bundle(tracker: Tracker, run_id: str, bundle: Bundle) -> None:
         tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
 
 
-def crown(tracker: Tracker, version: int) -> None:
+def set_champion(tracker: Tracker, version: int) -> None:
     tracker.client.set_registered_model_alias(NAME, CHAMPION, str(version))
 
 

@@ -5,7 +5,7 @@ import pytest
 from flows.registry import alias as weights
 from flows.registry.promotion import promote
 from flows.retrain.promote import remove_weights_of_versions
-from tests.flows.registry.placeholder_versions import change, new_registry, weights_of
+from tests.flows.registry.placeholder_versions import change, count_weights, new_registry
 
 
 def test_the_newest_the_champions_and_the_aliased_keep_their_weights(store: str) -> None:
@@ -14,7 +14,7 @@ def test_the_newest_the_champions_and_the_aliased_keep_their_weights(store: str)
         promote(registry, change(after), compared)
     registry.client.set_registered_model_alias(registry.name, "holiday", "4")
     assert remove_weights_of_versions(registry, keep=2) == [6, 5, 1]
-    assert [weights_of(registry.client, number) for number in range(1, 9)] == [
+    assert [count_weights(registry.client, number) for number in range(1, 9)] == [
         (0, 0),
         *[(2, 2)] * 3,
         *[(0, 0)] * 2,
@@ -39,15 +39,15 @@ def test_an_interrupted_removal_goes_on_next_time(store: str, monkeypatch: pytes
         with pytest.raises(OSError, match="the store is gone"):
             remove_weights_of_versions(registry, keep=1)
     assert registry.version(2).tags["ncf.weights"] == "removing"
-    assert weights_of(registry.client, 2) == (2, 2)
+    assert count_weights(registry.client, 2) == (2, 2)
     with pytest.raises(Exception, match="removed as old"):
         promote(registry, change(2), 3)
     assert remove_weights_of_versions(registry, keep=1) == [2, 1]
     assert registry.version(2).tags["ncf.weights"] == "removed"
-    assert [weights_of(registry.client, number) for number in (1, 2, 3)] == [(0, 0), (0, 0), (2, 2)]
+    assert [count_weights(registry.client, number) for number in (1, 2, 3)] == [(0, 0), (0, 0), (2, 2)]
 
 
 def test_fewer_versions_than_are_kept_lose_nothing(store: str, tmp_path: Path) -> None:
     registry = new_registry(store, versions=2)
     assert remove_weights_of_versions(registry, keep=10) == []
-    assert weights_of(registry.client, 1) == (2, 2)
+    assert count_weights(registry.client, 1) == (2, 2)

@@ -14,7 +14,7 @@ from flows.retrain.comparison_page import draw_bars, draw_groups, draw_hits, sec
 from flows.tracking.tracking import ModelRun, Tracker
 from ncf.evaluation.metrics import mean_with_interval
 from ncf.evaluation.ranking import Ranks
-from tests.flows.charts.axes import lines, points
+from tests.flows.charts.axes import legend_lines, line_points
 from tests.ncf.toy_data import literal_data
 
 ROWS = [
@@ -47,8 +47,8 @@ def test_bars_are_the_table_with_its_intervals() -> None:
 
 def test_hit_rates_begin_at_a_list_of_one() -> None:
     full, sampled = draw_hits(KNOWN).axes
-    assert points(lines(full)["gmf"]) == [(1, 0.1), (2, 0.2)]
-    assert points(lines(sampled)["gmf"]) == [(1, 0.3), (2, 0.4)]
+    assert line_points(legend_lines(full)["gmf"]) == [(1, 0.1), (2, 0.2)]
+    assert line_points(legend_lines(sampled)["gmf"]) == [(1, 0.3), (2, 0.4)]
 
 
 def test_a_model_has_one_colour_in_every_picture() -> None:
@@ -57,7 +57,7 @@ def test_a_model_has_one_colour_in_every_picture() -> None:
     curves = draw_comparison("by epoch", "NDCG@10", [Curve("gmf", {1: 0.1, 2: 0.2}, best=2)], levels, names).axes[0]
     shares = dict.fromkeys(names, np.array([0.1, 0.2]))
     hits = draw_hits(replace(KNOWN, names=names, hits={"full": shares, "sampled": shares})).axes[0]
-    assert lines(curves)["gmf"].get_color() == lines(hits)["gmf"].get_color()
+    assert legend_lines(curves)["gmf"].get_color() == legend_lines(hits)["gmf"].get_color()
 
 
 def test_groups_are_named_by_their_bounds_and_a_group_of_one_user_has_no_interval() -> None:

@@ -9,7 +9,7 @@ from mlflow.entities import Metric
 from flows.charts.pictures import Curve
 from flows.retrain.curves import compared_curves, describe, draw_curves
 from flows.tracking.tracking import ModelRun, Tracker
-from tests.flows.charts.axes import lines, points, stars
+from tests.flows.charts.axes import legend_lines, line_points, star_points
 from tests.ncf.toy_data import checkerboard
 
 FULL, SAMPLED = "validation/full/ndcg_at_10", "validation/sampled/ndcg_at_10"
@@ -41,9 +41,9 @@ def test_what_was_not_validated_is_not_drawn(tracker: Tracker) -> None:
     figure = draw_curves(tracker, run, SAMPLED)
     assert "gmf" in figure.get_suptitle() and "epoch 2" in figure.get_suptitle()
     loss, validation = figure.axes
-    assert points(lines(loss)["loss"]) == [(1, 0.7), (2, 0.6)]
-    assert points(lines(validation)["NDCG@10"]) == [(1, 0.2), (2, 0.3)]
-    assert stars(validation) == [(2, 0.3)]
+    assert line_points(legend_lines(loss)["loss"]) == [(1, 0.7), (2, 0.6)]
+    assert line_points(legend_lines(validation)["NDCG@10"]) == [(1, 0.2), (2, 0.3)]
+    assert star_points(validation) == [(2, 0.3)]
 
 
 def test_initial_weights_that_were_best_are_epoch_0(tracker: Tracker) -> None:

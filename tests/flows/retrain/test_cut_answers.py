@@ -14,7 +14,7 @@ from flows.retrain import measure as baselines
 from flows.retrain import train
 from flows.tracking.tracking import COMPLETE, MODEL, Tracker
 from tests.flows.conftest import quick
-from tests.flows.stored_results import runs
+from tests.flows.stored_results import mlflow_runs
 
 CUT = "API request to http://127.0.0.1/api failed with exception IncompleteRead(0 bytes read, 375 more expected)"
 
@@ -50,9 +50,9 @@ def test_what_was_begun_goes_on_after_an_answer_that_was_cut_off(
     settings = quick(gmf=short, mlp=short, neumf=short, neumf_pretrained=short)
     report = retrain.retrain(settings)
     assert set(cut) == {name for _, name in places}
-    [parent] = runs()
+    [parent] = mlflow_runs()
     assert (parent.info.run_id, parent.info.status) == (report.run_id, "FINISHED") and COMPLETE in parent.data.tags
-    models = runs(report.run_id)
+    models = mlflow_runs(report.run_id)
     assert Counter(run.data.tags[MODEL] for run in models) == Counter(row.name for row in report.rows)
     assert all(COMPLETE in run.data.tags and run.info.status == "FINISHED" for run in models)
     assert report.version == 1

@@ -23,7 +23,7 @@ from ncf.evaluation.baselines import can_ials
 from ncf.ingest.config import MovieLensSource
 from ncf.ingest.load import load_ratings
 from tests.flows.conftest import quick
-from tests.flows.stored_results import runs
+from tests.flows.stored_results import mlflow_runs
 
 BASELINES = ["popularity", "item-knn", *(["ials"] if can_ials() else [])]
 NEURAL = ["gmf", "mlp", "neumf", "neumf-pretrained"]
@@ -42,16 +42,16 @@ def first(workspace: Path, prefect_server: None) -> Report:
 
 
 def test_one_parent_run_has_a_nested_run_for_each_model(first: Report) -> None:
-    assert [run.info.run_id for run in runs()] == [first.run_id]
-    assert [name_of(run) for run in runs(first.run_id)] == MODELS
-    assert {run.info.status for run in [*runs(), *runs(first.run_id)]} == {"FINISHED"}
+    assert [run.info.run_id for run in mlflow_runs()] == [first.run_id]
+    assert [name_of(run) for run in mlflow_runs(first.run_id)] == MODELS
+    assert {run.info.status for run in [*mlflow_runs(), *mlflow_runs(first.run_id)]} == {"FINISHED"}
 
 
 def test_runs_carry_settings_metrics_data_and_weights(first: Report) -> None:
     client = MlflowClient(tracking_uri())
-    parent = runs()[0]
+    parent = mlflow_runs()[0]
     assert parent.data.params["gmf.training.learning_rate"] == "0.01"
-    for run in runs(first.run_id):
+    for run in mlflow_runs(first.run_id):
         keys = {f"test/{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
         assert keys <= run.data.metrics.keys()
         assert run.inputs.dataset_inputs[0].dataset.digest == first.fingerprint[:12]
@@ -80,16 +80,16 @@ def test_all_metrics_of_the_test_are_kept_of_every_model_and_of_the_retraining(f
     choosing = {f"{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
     choosing |= {f"{key}_ci95" for key in choosing}
     expected = {f"test/{key}" for key in keys} | {f"best_validation/{key}" for key in choosing}
-    for run in [*runs(), *runs(first.run_id)]:
+    for run in [*mlflow_runs(), *mlflow_runs(first.run_id)]:
         assert {key for key in run.data.metrics if key.startswith(("test/", "best_validation/"))} == expected
-    by_name = {name_of(run): run.data.metrics for run in runs(first.run_id)}
+    by_name = {name_of(run): run.data.metrics for run in mlflow_runs(first.run_id)}
     assert by_name["popularity"]["test/full/coverage_at_10"] < by_name["item-knn"]["test/full/coverage_at_10"]
     assert by_name["popularity"]["test/full/novelty_at_10"] < by_name["item-knn"]["test/full/novelty_at_10"]
 
 
 def test_an_epoch_logs_four_metrics(first: Report) -> None:
     four = {f"validation/{p}/{m}_at_10" for p in ("full", "sampled") for m in ("hr", "ndcg")}
-    for run in runs(first.run_id):
+    for run in mlflow_runs(first.run_id):
         logged = {key for key in run.data.metrics if key.startswith("validation/")}
         assert logged == (four if name_of(run) in NEURAL else set())
 
@@ -110,7 +110,7 @@ def test_means_by_group_and_ranks_by_user_are_files_of_every_run(first: Report) 
 
 def test_learning_curves_are_a_picture_in_the_retraining_and_in_each_model(first: Report) -> None:
     tracker = Tracker("ml-100k")
-    for run in [*runs(), *runs(first.run_id)]:
+    for run in [*mlflow_runs(), *mlflow_runs(first.run_id)]:
         files = {file.path for file in tracker.client.list_artifacts(run.info.run_id)}
         assert ("learning_curves.png" in files) is (name_of(run) not in BASELINES)
         if "learning_curves.png" in files:
@@ -129,7 +129,7 @@ def test_the_retraining_compares_its_models_in_pictures_and_on_one_page(first: R
 
 
 def test_runs_say_in_words_what_they_are_and_when_they_began(first: Report) -> None:
-    for run in runs(first.run_id):
+    for run in mlflow_runs(first.run_id):
         name = name_of(run)
         assert name is not None and run.info.run_name.startswith(f"{name} 20")
         note = run.data.tags["mlflow.note.content"]
@@ -199,7 +199,7 @@ def test_nothing_is_trained_again_when_nothing_changed(first: Report) -> None:
     again = retrain(quick())
     assert not again.trained
     assert again.rows == first.rows
-    assert [run.info.run_id for run in runs()] == [first.run_id]
+    assert [run.info.run_id for run in mlflow_runs()] == [first.run_id]
     assert Path(str(again.recommendations)).exists()
 
 

@@ -19,7 +19,7 @@ from ncf.errors import ModelError
 from ncf.files import write_sums
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import REPOSITORY
-from tests.flows.registry.registered_models import DATASET, NAME, artifact_folder, crown, register_version
+from tests.flows.registry.registered_models import DATASET, NAME, artifact_folder, register_version, set_champion
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
 
 ROOMS = ("ncf", "flows", "tuning", "benchmarks")
@@ -69,7 +69,7 @@ def test_the_code_neither_pickles_nor_loads_weights_that_could_be_code() -> None
 @pytest.mark.parametrize("change", ["truncated", "changed", "missing"])
 def test_a_damaged_version_is_refused_with_the_reason(tracker: Tracker, change: str) -> None:
     version, _ = register_version(tracker, some_data(), next(SEEDS))
-    crown(tracker, version)
+    set_champion(tracker, version)
     weights = bundle_folder(tracker, version) / "weights.safetensors"
     content = weights.read_bytes()
     if change == "missing":

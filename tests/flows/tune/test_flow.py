@@ -18,8 +18,8 @@ from flows.tune.workers import WorkerError
 from ncf import __version__
 from ncf.config import GMFRecipe
 from tests.flows.conftest import SHORT, quick
-from tests.flows.stored_results import newest_artifact, runs, trials
-from tests.flows.tune.tunings import SPACE, grid, small
+from tests.flows.stored_results import mlflow_runs, newest_artifact, trial_runs
+from tests.flows.tune.tunings import SPACE, grid_search, short_tuning
 from tuning.database import StudyError
 from tuning.space import ModelName
 
@@ -28,23 +28,23 @@ KEY = "best_validation/full/ndcg_at_10"
 
 @pytest.fixture(scope="module")
 def first(workspace: Path, prefect_server: None) -> TuneReport:
-    return tune(small())
+    return tune(short_tuning())
 
 
 def test_one_parent_run_has_a_nested_run_for_each_trial_and_each_confirming_training(first: TuneReport) -> None:
-    assert [run.info.run_id for run in runs()] == [first.models[0].run_id]
-    nested = runs(first.models[0].run_id)
+    assert [run.info.run_id for run in mlflow_runs()] == [first.models[0].run_id]
+    nested = mlflow_runs(first.models[0].run_id)
     names = [run.info.run_name for run in nested]
     assert names[:4] == ["trial 0", "trial 1", "trial 2", "trial 3"]
     winner = [] if first.models[0].tuned.trial == 0 else ["confirm winner, seed 1", "confirm winner, seed 2"]
     assert names[4:] == ["confirm default, seed 1", "confirm default, seed 2", *winner]
-    assert {run.info.status for run in [*runs(), *nested]} == {"FINISHED"}
+    assert {run.info.status for run in [*mlflow_runs(), *nested]} == {"FINISHED"}
     assert {run.data.tags["ncf.state"] for run in nested[:4]} <= {"complete", "pruned"}
 
 
 def test_a_trial_has_its_settings_its_curve_and_its_score(first: TuneReport) -> None:
     client = MlflowClient(tracking_uri())
-    found = trials(first.models[0].run_id)
+    found = trial_runs(first.models[0].run_id)
     assert found[0].data.params["training.learning_rate"] == "0.01", "trial 0 is the default"
     assert found[0].data.params["training.num_negatives"] == "4"
     assert len({run.data.params["training.learning_rate"] for run in found.values()}) == 4
@@ -57,7 +57,7 @@ def test_a_trial_has_its_settings_its_curve_and_its_score(first: TuneReport) -> 
 
 def test_the_winner_is_the_best_trial_and_is_believed_only_if_other_seeds_say_so(first: TuneReport) -> None:
     tuned = first.models[0].tuned
-    found = trials(first.models[0].run_id)
+    found = trial_runs(first.models[0].run_id)
     complete = {number: run for number, run in found.items() if run.data.tags["ncf.state"] == "complete"}
     assert tuned.trial == max(complete, key=lambda number: complete[number].data.metrics[KEY])
     rate = complete[tuned.trial].data.params["training.learning_rate"]
@@ -67,14 +67,14 @@ def test_the_winner_is_the_best_trial_and_is_believed_only_if_other_seeds_say_so
     assert tuned.believed is (tuned.gain.mean > 0)
     assert tuned.gain.mean == pytest.approx(tuned.winner_mean - tuned.base_mean)
     assert tuned.gain.low <= tuned.gain.mean <= tuned.gain.high
-    confirmed = [run.data.metrics[KEY] for run in runs(first.models[0].run_id) if "default" in run.info.run_name]
+    confirmed = [run.data.metrics[KEY] for run in mlflow_runs(first.models[0].run_id) if "default" in run.info.run_name]
     assert tuned.base_mean == pytest.approx(sum(confirmed) / 2)
     assert tuned.confirm_seeds == [1, 2] and tuned.seed == 0
 
 
 def test_the_parent_run_has_the_figures_the_files_and_the_provenance(first: TuneReport) -> None:
     tracker = Tracker("ml-100k")
-    parent, tuned = runs()[0], first.models[0].tuned
+    parent, tuned = mlflow_runs()[0], first.models[0].tuned
     assert parent.data.metrics["tuning/best_ndcg_at_10"] == pytest.approx(tuned.score)
     assert parent.data.metrics["tuning/default_ndcg_at_10"] == pytest.approx(tuned.base_score)
     assert parent.data.metrics["tuning/gain_low"] == pytest.approx(tuned.gain.low)
@@ -88,9 +88,8 @@ def test_the_parent_run_has_the_figures_the_files_and_the_provenance(first: Tune
 
 
 def test_the_study_is_a_page_that_needs_no_network(first: TuneReport, tmp_path: Path) -> None:
-    page = (
-        Tracker("ml-100k").artifacts.download(runs()[0].info.run_id, "study.html", tmp_path).read_text(encoding="utf-8")
-    )
+    files = Tracker("ml-100k").artifacts
+    page = files.download(mlflow_runs()[0].info.run_id, "study.html", tmp_path).read_text(encoding="utf-8")
     assert page.count("<script>/**") == 1, "plotly's own script is there, once"
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
     assert page.count("Plotly.newPlot(") >= 3
@@ -107,12 +106,12 @@ def test_prefect_shows_the_settings_the_gain_and_how_far_the_search_is(first: Tu
 
 
 def test_the_same_settings_again_run_no_trial(first: TuneReport) -> None:
-    before = [run.info.run_id for run in runs(first.models[0].run_id)]
-    again = tune(small())
+    before = [run.info.run_id for run in mlflow_runs(first.models[0].run_id)]
+    again = tune(short_tuning())
     assert not again.models[0].searched
     assert again.models[0].tuned == first.models[0].tuned
-    assert [run.info.run_id for run in runs()] == [first.models[0].run_id]
-    assert [run.info.run_id for run in runs(first.models[0].run_id)] == before
+    assert [run.info.run_id for run in mlflow_runs()] == [first.models[0].run_id]
+    assert [run.info.run_id for run in mlflow_runs(first.models[0].run_id)] == before
 
 
 def test_a_retraining_takes_the_tuned_settings_and_names_them(first: TuneReport) -> None:
@@ -139,34 +138,34 @@ def test_a_retraining_takes_the_tuned_settings_and_names_them(first: TuneReport)
 
 @pytest.mark.slow
 def test_a_raised_budget_goes_on_where_the_search_ended(first: TuneReport) -> None:
-    before = trials(first.models[0].run_id)
-    confirmed = {run.info.run_id for run in runs(first.models[0].run_id) if "default" in run.info.run_name}
-    more = tune(small(budget={"trials": 6}))
-    after = trials(first.models[0].run_id)
+    before = trial_runs(first.models[0].run_id)
+    confirmed = {run.info.run_id for run in mlflow_runs(first.models[0].run_id) if "default" in run.info.run_name}
+    more = tune(short_tuning(budget={"trials": 6}))
+    after = trial_runs(first.models[0].run_id)
     assert more.models[0].searched and more.models[0].run_id == first.models[0].run_id
     assert sorted(after) == [0, 1, 2, 3, 4, 5]
     for number, run in before.items():
         assert (after[number].info.run_id, after[number].info.start_time) == (run.info.run_id, run.info.start_time)
-    default = {run.info.run_id for run in runs(first.models[0].run_id) if "confirm default" in run.info.run_name}
+    default = {run.info.run_id for run in mlflow_runs(first.models[0].run_id) if "confirm default" in run.info.run_name}
     assert default == confirmed, "the default was trained again"
     assert sum(more.models[0].tuned.trials.values()) == 6
 
 
 def test_if_all_trials_fail_the_tuning_ends_with_the_reason(first: TuneReport) -> None:
-    choices = grid(loss=["bpr", "bce"], negatives=["all", "uniform"]) | {"budget": {"trials": 1}}
+    choices = grid_search(loss=["bpr", "bce"], negatives=["all", "uniform"]) | {"budget": {"trials": 1}}
     default = {"training": SHORT | {"loss": "bpr", "negatives": "popularity"}}  # the nearest choices: bpr with all
     with pytest.raises(WorkerError, match=r"first 1 trials.*failed.*bpr needs drawn negatives"):
-        tune(small(**choices, gmf=default))
-    parent = runs()[-1]
+        tune(short_tuning(**choices, gmf=default))
+    parent = mlflow_runs()[-1]
     assert (parent.info.status, parent.data.tags.get("ncf.complete")) == ("FAILED", None)
-    failed = trials(parent.info.run_id)[0]
+    failed = trial_runs(parent.info.run_id)[0]
     assert (failed.info.status, failed.data.tags["ncf.state"]) == ("FAILED", "failed")
     assert "bpr needs drawn negatives" in failed.data.tags["ncf.reason"]
 
 
 def test_a_named_study_of_another_space_is_refused_with_the_difference(first: TuneReport) -> None:
     other = SPACE | {"gmf.training.num_negatives": {"low": 2, "high": 9}}
-    before = len(runs())
+    before = len(mlflow_runs())
     with pytest.raises(StudyError, match=f"{first.models[0].tuned.study}.*num_negatives"):
-        tune(small(study=first.models[0].tuned.study, space=other))
-    assert len(runs()) == before
+        tune(short_tuning(study=first.models[0].tuned.study, space=other))
+    assert len(mlflow_runs()) == before

@@ -12,7 +12,7 @@ from flows.tune.studies import first_recipe, problem_of, searched, study_url
 from ncf.config import GMFRecipe, PretrainedRecipe
 from ncf.errors import ConfigError, ModelError
 from tests.flows.registry.registered_models import make_champion
-from tests.flows.tune.tunings import small
+from tests.flows.tune.tunings import short_tuning
 from tests.ncf.serving.bundles import bundle_of, some_data
 from tuning.database import StudyError
 from tuning.ranges import FloatRange, IntRange
@@ -47,7 +47,7 @@ def test_bad_input_is_refused_before_any_work(
     Path("list.yaml").write_text("- gmf.training.learning_rate\n")
     Path("not-a-database.db").write_text("plain text, longer than a header of SQLite's, and nothing else at all\n" * 50)
     with pytest.raises((ConfigError, StudyError, ModelError), match=words):
-        tune(small(**changes))
+        tune(short_tuning(**changes))
     assert not Path("mlruns/mlflow.db").exists(), "work began"
 
 
@@ -56,7 +56,7 @@ def test_ranges_come_from_a_file_and_the_settings_go_before_it(tmp_path: Path) -
     path.write_text(
         "gmf.training.num_negatives: {low: 2, high: 8, step: 2}\nneumf_pretrained.alpha: {low: 0, high: 1}\n"
     )
-    settings = small(space_file=path, space={"gmf.training.learning_rate": {"low": 0.001, "high": 0.1}})
+    settings = short_tuning(space_file=path, space={"gmf.training.learning_rate": {"low": 0.001, "high": 0.1}})
     gmf = searched(settings, "gmf", GMFRecipe())
     assert gmf["training.num_negatives"] == IntRange(low=2, high=8, step=2)
     assert gmf["training.learning_rate"] == FloatRange(low=0.001, high=0.1)
@@ -92,8 +92,8 @@ def test_a_champion_of_settings_that_are_no_more_is_no_start(
 
 
 def test_the_studies_url_comes_from_the_environment_with_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert study_url(small()) == f"sqlite:///{Path.cwd()}/mlruns/optuna.db"
+    assert study_url(short_tuning()) == f"sqlite:///{Path.cwd()}/mlruns/optuna.db"
     monkeypatch.setenv("NCF_STUDY_URL", "postgresql://user:s3cret@host/studies")
-    assert study_url(small(storage={"url": "sqlite:///other.db"})) == "postgresql://user:s3cret@host/studies"
+    assert study_url(short_tuning(storage={"url": "sqlite:///other.db"})) == "postgresql://user:s3cret@host/studies"
     with pytest.raises(ConfigError, match="password"):
-        small(storage={"url": "postgresql://user:s3cret@host/studies"})
+        short_tuning(storage={"url": "postgresql://user:s3cret@host/studies"})

@@ -14,7 +14,7 @@ SPACE: dict[str, Any] = {
 }
 
 
-def small(**changes: Any) -> TuneSettings:
+def short_tuning(**changes: Any) -> TuneSettings:
     """The same data and models as the short retraining, and four trials."""
     shared = quick().model_dump(include={"data", "gmf", "mlp", "neumf", "neumf_pretrained"}, exclude_unset=True)
     values = {
@@ -28,7 +28,7 @@ def small(**changes: Any) -> TuneSettings:
     return TuneSettings.model_validate(shared | values | changes)
 
 
-def grid(**choices: list[Any]) -> dict[str, Any]:
+def grid_search(**choices: list[Any]) -> dict[str, Any]:
     """Every combination of some training settings of GMF, and nothing else."""
     off = dict.fromkeys(SPACE)
     space = off | {f"gmf.training.{name}": {"choices": values} for name, values in choices.items()}

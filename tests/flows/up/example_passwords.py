@@ -2,4 +2,4 @@
 
 from flows.up.passwords import MLFLOW_PASSWORD, MLFLOW_USER, PREFECT
 
-GIVEN = {PREFECT: "ncf:s3cr%t:/p@ss-word", MLFLOW_USER: "ann", MLFLOW_PASSWORD: "long enough 'quoted'"}
+PASSWORDS = {PREFECT: "ncf:s3cr%t:/p@ss-word", MLFLOW_USER: "ann", MLFLOW_PASSWORD: "long enough 'quoted'"}

@@ -7,7 +7,7 @@ from flows.up.__main__ import Command
 from flows.up.passwords import MLFLOW_PASSWORD, PREFECT, Passwords, read_passwords, require_passwords
 from flows.up.settings import LogsSettings, UpSettings
 from ncf.errors import ConfigError
-from tests.flows.up.example_passwords import GIVEN
+from tests.flows.up.example_passwords import PASSWORDS
 
 
 def test_the_command_line_gives_the_settings_of_its_subcommand() -> None:
@@ -50,17 +50,17 @@ def test_this_machine_reaches_a_server_that_listens_everywhere_by_its_own_addres
 
 
 def test_passwords_come_from_the_clients_own_variables() -> None:
-    passwords = read_passwords(GIVEN)
+    passwords = read_passwords(PASSWORDS)
     assert passwords == Passwords(("ncf", "s3cr%t:/p@ss-word"), ("ann", "long enough 'quoted'"))
-    assert passwords is not None and passwords.for_clients() == GIVEN
+    assert passwords is not None and passwords.for_clients() == PASSWORDS
     servers = passwords.for_servers("key")
-    assert servers["PREFECT_SERVER_API_AUTH_STRING"] == GIVEN[PREFECT]
-    assert servers["MLFLOW_AUTH_ADMIN_PASSWORD"] == GIVEN[MLFLOW_PASSWORD]
+    assert servers["PREFECT_SERVER_API_AUTH_STRING"] == PASSWORDS[PREFECT]
+    assert servers["MLFLOW_AUTH_ADMIN_PASSWORD"] == PASSWORDS[MLFLOW_PASSWORD]
     assert read_passwords({}) is None
 
 
 def test_passwords_are_not_shown() -> None:
-    assert "s3cr" not in repr(read_passwords(GIVEN)) and "quoted" not in repr(read_passwords(GIVEN))
+    assert "s3cr" not in repr(read_passwords(PASSWORDS)) and "quoted" not in repr(read_passwords(PASSWORDS))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_passwords_are_not_shown() -> None:
 )
 def test_half_a_protection_and_bad_passwords_are_refused(change: dict[str, str], words: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
-        read_passwords(GIVEN | change)
+        read_passwords(PASSWORDS | change)
     for word in words:
         assert word in str(error.value)
     assert all(value not in str(error.value) for value in change.values() if value), "a password is shown"
@@ -84,6 +84,6 @@ def test_half_a_protection_and_bad_passwords_are_refused(change: dict[str, str],
 
 def test_without_passwords_other_machines_are_not_let_in() -> None:
     require_passwords(None, "127.0.0.1", loopback=True)
-    require_passwords(read_passwords(GIVEN), "0.0.0.0", loopback=False)
+    require_passwords(read_passwords(PASSWORDS), "0.0.0.0", loopback=False)
     with pytest.raises(ConfigError, match=r"'0\.0\.0\.0'.*export PREFECT_API_AUTH_STRING"):
         require_passwords(None, "0.0.0.0", loopback=False)

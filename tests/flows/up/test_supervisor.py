@@ -15,7 +15,7 @@ from flows.up.settings import UpSettings
 from flows.up.supervisor import CONFIG, LOGS, Supervisor, check_paths, configuration
 from ncf.errors import ConfigError
 from tests.e2e.processes import wait_until
-from tests.flows.up.example_passwords import GIVEN
+from tests.flows.up.example_passwords import PASSWORDS
 
 SLEEP = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
 
@@ -109,12 +109,12 @@ def test_the_configuration_is_what_supervisord_understands(tmp_path: Path) -> No
 
 
 def test_no_password_is_in_a_file_or_on_a_command_line(tmp_path: Path) -> None:
-    settings, passwords = UpSettings(folder=tmp_path), read_passwords(GIVEN)
+    settings, passwords = UpSettings(folder=tmp_path), read_passwords(PASSWORDS)
     everything = programs(settings, with_passwords=True)
     text = configuration(tmp_path, everything, tmp_path)
     assert all(value not in text for value in ("p@ss-word", "long enough"))
     variables = environment(settings, passwords, {})
-    assert {name: variables[name] for name in GIVEN} == GIVEN
+    assert {name: variables[name] for name in PASSWORDS} == PASSWORDS
 
 
 @pytest.mark.parametrize("folder", ["/" + "long/" * 20, "/srv/50%/up", "/srv/a;b/up"])

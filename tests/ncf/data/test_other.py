@@ -18,7 +18,7 @@ from ncf.models.gmf import GMF
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender, ServedScorer
 from tests.ncf.serving.bundles import scrambled_model
-from tests.ncf.toy_data import fixed, literal_data, pair_rows, pairs
+from tests.ncf.toy_data import fixed_scores, literal_data, pair_rows, pairs
 
 LABELS = np.array([0.5, 1.0, 0.25], dtype=np.float32)
 
@@ -48,7 +48,7 @@ def test_no_candidate_is_an_other_item() -> None:
 
 @pytest.mark.parametrize(("part", "ranks"), [("validation", [4, 5]), ("test", [3, 4])])
 def test_other_items_do_not_compete_in_the_full_ranking(part: SplitName, ranks: list[int]) -> None:
-    ascending = fixed([[float(item) for item in range(7)]] * 3)
+    ascending = fixed_scores([[float(item) for item in range(7)]] * 3)
     # user 0: 2 against 3, 5, 6; 3 against 5, 6; user 1: 1 against 2, 3, 4, 6; 2 against 3, 4, 6
     assert HoldoutRanker(data(), part).rank_all(ascending).full.tolist() == ranks
 

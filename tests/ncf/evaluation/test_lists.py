@@ -8,7 +8,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
 from ncf.evaluation.lists import TopLists, top_items, top_lists
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
-from tests.ncf.toy_data import FixedScores, fixed, pair_rows, random_data
+from tests.ncf.toy_data import FixedScores, fixed_scores, pair_rows, random_data
 
 INF = math.inf
 
@@ -66,7 +66,7 @@ def test_top_items_are_those_of_a_stable_sort(levels: int, k: int, rng: np.rando
 
 
 def test_lists_leave_out_what_the_ranking_leaves_out(literal: PreparedData) -> None:
-    scorer = fixed([[9.0, 8.0, 5.0, 4.0, 6.0, 5.0], [1.0, 3.0, 9.0, 2.0, 7.0, 3.0], [0.0] * 6])
+    scorer = fixed_scores([[9.0, 8.0, 5.0, 4.0, 6.0, 5.0], [1.0, 3.0, 9.0, 2.0, 7.0, 3.0], [0.0] * 6])
     validation = top_lists(scorer, HoldoutRanker(literal, "validation"), literal, 3)
     assert validation.items.tolist() == [[4, 2, 5], [4, 1, 5]]
     test = top_lists(scorer, HoldoutRanker(literal, "test"), literal, 4)

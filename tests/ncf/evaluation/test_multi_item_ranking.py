@@ -9,12 +9,12 @@ from ncf.errors import ModelError
 from ncf.evaluation.metrics import hit, ndcg
 from ncf.evaluation.multi_item_ranking import hits_of_users, ndcg_of_users, rank_several
 from ncf.evaluation.ranking import HoldoutRanker
-from tests.ncf.toy_data import FixedScores, fixed, pairs, random_data
+from tests.ncf.toy_data import FixedScores, fixed_scores, pairs, random_data
 
 
 def test_ranks_of_several_items_known_beforehand(literal: PreparedData) -> None:
     # user 0 has 0 and 1 in train: 2, 3, 4, 5 compete; user 2 has 0 and 3: 1, 2, 4, 5 do
-    scorer = fixed([[9, 8, 1, 4, 3, 2], [0] * 6, [9, 5, 5, 9, 5, 1]])
+    scorer = fixed_scores([[9, 8, 1, 4, 3, 2], [0] * 6, [9, 5, 5, 9, 5, 1]])
     held_out = pairs([(0, 2), (0, 3), (0, 5), (2, 1), (2, 5)])
     assert rank_several(scorer, literal, held_out).tolist() == [4, 1, 3, 3, 4]
 
@@ -45,7 +45,7 @@ def test_scores_that_are_no_numbers_are_refused(literal: PreparedData) -> None:
 
 
 def test_no_pair_has_no_rank(literal: PreparedData) -> None:
-    assert len(rank_several(fixed([[0] * 6] * 3), literal, pairs([]))) == 0
+    assert len(rank_several(fixed_scores([[0] * 6] * 3), literal, pairs([]))) == 0
 
 
 def test_a_list_is_measured_as_a_whole() -> None:

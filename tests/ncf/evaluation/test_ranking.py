@@ -12,7 +12,7 @@ from ncf.evaluation import ranking
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, Ranks, SplitName, users_at_once
 from ncf.models.build import build_model
-from tests.ncf.toy_data import FixedScores, fixed, literal_data, pair_rows, pairs, random_data, scramble
+from tests.ncf.toy_data import FixedScores, fixed_scores, literal_data, pair_rows, pairs, random_data, scramble
 
 both_parts = pytest.mark.parametrize("part", ["validation", "test"])
 
@@ -21,7 +21,7 @@ SCORES = [[9.0, 8.0, 5.0, 4.0, 6.0, 5.0], [1.0, 3.0, 9.0, 2.0, 7.0, 3.0], [0.0] 
 
 
 def test_validation_ranks_by_hand() -> None:
-    ranks = HoldoutRanker(literal_data(), "validation").rank_all(fixed(SCORES))
+    ranks = HoldoutRanker(literal_data(), "validation").rank_all(fixed_scores(SCORES))
     # user 0 has 0 and 1 in train: item 2 (5.0) against 3 (4.0), 4 (6.0), 5 (5.0, a tie lost)
     # user 1 has 0 and 2 in train: item 1 (3.0) against 3 (2.0), 4 (7.0), 5 (3.0, a tie lost)
     assert ranks.full.tolist() == [3, 3]
@@ -29,7 +29,7 @@ def test_validation_ranks_by_hand() -> None:
 
 
 def test_test_ranks_by_hand() -> None:
-    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed(SCORES))
+    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed_scores(SCORES))
     # user 0: item 3 (4.0) against 4 and 5, the validation item 2 being known; user 1: item 4 (7.0) against 3 and 5
     assert ranks.full.tolist() == [3, 1]
     assert ranks.sampled.tolist() == [3, 1]  # user 1's second candidate is padding
@@ -107,7 +107,7 @@ def test_the_size_of_the_parts_does_not_matter(part: SplitName, rows_at_once: in
 
 
 def test_ranking_leaves_the_scores_alone() -> None:
-    scorer = fixed([SCORES[0]] * 3)
+    scorer = fixed_scores([SCORES[0]] * 3)
     before = scorer.scores.clone()
     HoldoutRanker(literal_data(), "test").rank_all(scorer)
     assert torch.equal(scorer.scores, before)
@@ -124,7 +124,7 @@ def test_a_score_that_is_nan_is_an_error() -> None:
     broken = [list(row) for row in SCORES]
     broken[1][5] = float("nan")
     with pytest.raises(ModelError, match="not numbers"):
-        HoldoutRanker(literal_data(), "test").rank_all(fixed(broken))
+        HoldoutRanker(literal_data(), "test").rank_all(fixed_scores(broken))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
@@ -134,18 +134,18 @@ def test_a_held_out_item_without_a_score_is_an_error(value: float) -> None:
     ranker = HoldoutRanker(data, "test")
     for rank in (ranker.rank_all, ranker.rank_all_candidates):
         with pytest.raises(ModelError, match="not numbers"):
-            rank(fixed(broken))
+            rank(fixed_scores(broken))
 
 
 def test_items_at_minus_infinity_do_not_compete() -> None:
     scores = [[float("-inf")] * 6, [float("-inf")] * 6, [0.0] * 6]
     scores[0][3] = scores[1][4] = -5.0  # the test items
-    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed(scores))
+    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed_scores(scores))
     assert ranks.full.tolist() == ranks.sampled.tolist() == [1, 1]
 
 
 def test_equal_scores_give_the_last_rank() -> None:
-    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed([[0.0] * 6] * 3))
+    ranks = HoldoutRanker(literal_data(), "test").rank_all(fixed_scores([[0.0] * 6] * 3))
     assert ranks.full.tolist() == [3, 3]  # three items each are not in train, nor held out for the validation
     assert ranks.sampled.tolist() == [3, 2]
 
@@ -155,7 +155,7 @@ def test_a_held_out_item_that_is_also_in_train_competes_with_the_others(part: Sp
     data = literal_data()
     data = replace(data, train=pairs([*pair_rows(data.train), (0, 2), (0, 3)]))
     # user 0 has 0 to 3 in train; the item held out, 2 or 3, scores 5.0 or 4.0 against 6.0 and 5.0
-    assert HoldoutRanker(data, part).rank_all(fixed(SCORES)).full.tolist()[0] == 3
+    assert HoldoutRanker(data, part).rank_all(fixed_scores(SCORES)).full.tolist()[0] == 3
 
 
 @dataclass(frozen=True)

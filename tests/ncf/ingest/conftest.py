@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ncf.ingest import archives as releases
-from tests.ncf.ingest.web_server import Web, serving
+from tests.ncf.ingest.web_server import Web, running_web_server
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """An empty web server on this machine; whatever a test puts there is found there, over real HTTP."""
     for variable in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(variable, "127.0.0.1")
-    with serving() as running:
+    with running_web_server() as running:
         yield running
 
 

@@ -64,20 +64,20 @@ def wheel() -> bytes:
     return content.getvalue()
 
 
-def expect(monkeypatch: pytest.MonkeyPatch, name: MovieLensName, content: bytes) -> None:
+def set_checksum(monkeypatch: pytest.MonkeyPatch, name: MovieLensName, content: bytes) -> None:
     """This content is the published archive."""
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     monkeypatch.setitem(RELEASES, name, replace(RELEASES[name], size=len(content), md5=md5))
 
 
-def offer(web: Web, monkeypatch: pytest.MonkeyPatch, name: MovieLensName) -> bytes:
+def publish(web: Web, monkeypatch: pytest.MonkeyPatch, name: MovieLensName) -> bytes:
     content = archive(name)
     web.files[f"/{name}.zip"] = content
-    expect(monkeypatch, name, content)
+    set_checksum(monkeypatch, name, content)
     return content
 
 
-def offer_wheel(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def publish_wheel(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = wheel()
     (places / "wheels" / "recbole-1.2.1-py3-none-any.whl").write_bytes(content)
     ratings = ratings_text(RELEASES["ml-100k"]).encode()
@@ -89,7 +89,7 @@ def load(places: Path, name: MovieLensName = "ml-100k") -> Ratings:
     return load_ratings(MovieLensSource(name=name), places / "cache")
 
 
-def assert_right(ratings: Ratings) -> None:
+def assert_ratings(ratings: Ratings) -> None:
     columns = ["user_id", "item_id", "rating", "timestamp"]
     expected = pd.DataFrame([(u, i, r, t * 1_000_000) for u, i, r, t in ROWS], columns=columns)
     pd.testing.assert_frame_equal(ratings.frame, expected)

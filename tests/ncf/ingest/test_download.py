@@ -22,7 +22,7 @@ def url(web: Web) -> str:
 
 
 def ranges(web: Web) -> list[str | None]:
-    return [asked for _path, asked in web.asked]
+    return [range_header for _path, range_header in web.requests]
 
 
 def test_a_file_comes_whole_and_alone(url: str, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_server_without_ranges_that_always_breaks_is_given_up(web: Web, url: s
     web.ranges, web.cuts = False, [100_000] * 10
     with pytest.raises(requests.RequestException):
         download(url, tmp_path / "a.zip", md5=MD5)
-    assert len(web.asked) == 2
+    assert len(web.requests) == 2
 
 
 def test_a_part_that_is_whole_already_is_used(web: Web, url: str, tmp_path: Path) -> None:

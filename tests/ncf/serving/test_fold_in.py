@@ -16,7 +16,7 @@ from ncf.serving.fold_in import FoldIn, training_of
 from ncf.training.fit import fit
 from tests.ncf.serving.bundles import bundle_of, every_model, some_data
 from tests.ncf.toy_data import BOARD_EVALUATED, BOARD_ITEMS, checkerboard
-from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, MLP_KIND, start
+from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, MLP_KIND, new_model
 
 LAYERS = (16, 16, 8)
 SHAPES: dict[str, ModelConfig] = {GMF_KIND: GMFConfig(embedding_dim=8), MLP_KIND: MLPConfig(layers=LAYERS)}
@@ -26,7 +26,7 @@ L2 = LEARN.model_copy(update={"embedding_l2": 0.001})
 @cache
 def learned(kind: str, config: TrainingConfig = L2) -> Bundle:
     board = checkerboard()
-    model = fit(start(kind, board), board, config, seed=0).model
+    model = fit(new_model(kind, board), board, config, seed=0).model
     shape = SHAPES.get(kind, NeuMFConfig(embedding_dim=8, layers=LAYERS))
     return Bundle.of(model, shape, board, settings={"training": config.model_dump(mode="json")})
 

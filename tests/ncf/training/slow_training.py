@@ -16,7 +16,7 @@ from ncf.config import TrainingConfig
 from ncf.models.build import Model
 from ncf.training.fit import fit
 from tests.ncf.toy_data import checkerboard
-from tests.ncf.training.small_models import NEUMF_KIND, start
+from tests.ncf.training.small_models import NEUMF_KIND, new_model
 
 CONFIG = TrainingConfig(learning_rate=0.02, batch_size=256, max_epochs=12, patience=30, schedule="cosine")
 
@@ -31,7 +31,7 @@ class Pace(pl.Callback):
 
 def train(folder: Path | None, *callbacks: pl.Callback) -> Model:
     data = checkerboard()
-    model = start(NEUMF_KIND, data, dropout=0.2)
+    model = new_model(NEUMF_KIND, data, dropout=0.2)
     return fit(model, data, CONFIG, seed=5, callbacks=callbacks, checkpoint_folder=folder).model
 
 

@@ -28,12 +28,12 @@ BRIEF = LEARN.model_copy(update={"max_epochs": 3})
 State = dict[str, Tensor]
 
 
-def start(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) -> Model:
+def new_model(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) -> Model:
     """A model before its training; the pretrained one starts from halves trained for two epochs."""
     if kind == PRETRAINED:
         short = LEARN.model_copy(update={"learning_rate": 0.005, "max_epochs": 2})
-        gmf = fit(start(GMF_KIND, data, seed), data, short, seed=seed).model
-        mlp = fit(start(MLP_KIND, data, seed, dropout), data, short, seed=seed).model
+        gmf = fit(new_model(GMF_KIND, data, seed), data, short, seed=seed).model
+        mlp = fit(new_model(MLP_KIND, data, seed, dropout), data, short, seed=seed).model
         assert isinstance(gmf, GMF)
         assert isinstance(mlp, MLP)
         return NeuMF.from_pretrained(gmf, mlp, 0.5)
@@ -46,9 +46,9 @@ def start(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) ->
     return build_model(configs[kind], data.num_users, data.num_items, seed)
 
 
-def strong_start(kind: str, data: PreparedData) -> Model:
+def scrambled_model(kind: str, data: PreparedData) -> Model:
     """Weights large enough for every part of the loss to count."""
-    model = start(kind, data)
+    model = new_model(kind, data)
     scramble(model, torch.Generator().manual_seed(3), std=0.4)
     return model
 
@@ -61,7 +61,7 @@ def validation_ndcg(scorer: Scorer, data: PreparedData) -> float:
     return HoldoutRanker(data, "validation").rank_all(scorer).summary()["full/ndcg_at_10"].value
 
 
-def same(ours: Model, theirs: Model) -> bool:
+def same_weights(ours: Model, theirs: Model) -> bool:
     """Whether two models have bitwise the same weights."""
     mine, other = ours.state_dict(), theirs.state_dict()
     return mine.keys() == other.keys() and all(torch.equal(mine[name], other[name]) for name in mine)

@@ -25,8 +25,8 @@ from tests.ncf.training.small_models import (
     NEUMF_KIND,
     Recorder,
     check_one_step,
-    start,
-    strong_start,
+    new_model,
+    scrambled_model,
 )
 
 KINDS = [GMF_KIND, MLP_KIND, NEUMF_KIND]
@@ -116,8 +116,8 @@ def test_loss_and_gradients_are_those_of_the_whole_matrix(
 ) -> None:
     monkeypatch.setattr(all_pairs, "PAIRS_PER_BLOCK", block)
     data, config = small(labels), settings(**changes)
-    loss, found = whole_epoch(strong_start(kind, data), data, config)
-    expected_loss = plain_loss(exact := strong_start(kind, data).double(), data, config)
+    loss, found = whole_epoch(scrambled_model(kind, data), data, config)
+    expected_loss = plain_loss(exact := scrambled_model(kind, data).double(), data, config)
     expected = gradients(exact, expected_loss)
     assert loss == pytest.approx(expected_loss.item(), rel=1e-5)
     for name, value in expected.items():
@@ -128,7 +128,7 @@ def test_loss_and_gradients_are_those_of_the_whole_matrix(
 def test_gmf_against_derivatives_by_hand(loss: str) -> None:
     """In numpy, without automatic derivatives: d loss / d logit, then the chain rule of h . (p * q) + b."""
     data, config = small(), settings(loss=loss, embedding_l2=0.1)
-    model = strong_start(GMF_KIND, data)
+    model = scrambled_model(GMF_KIND, data)
     assert isinstance(model, GMF)
     p, q, h = (value.detach().double().numpy() for value in (*_tables(model), model.head))
     weights, labels = dense(data, config)
@@ -159,7 +159,7 @@ def _tables(model: GMF) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("loss", ["bce", "mse", "least-squares"])
 def test_drawn_negatives_give_this_on_average(loss: str, board: PreparedData) -> None:
     """The more epochs are averaged, the nearer their loss and gradient come to the exact ones."""
-    model, changes = strong_start(GMF_KIND, board), {"loss": loss, "embedding_l2": 0.2, "num_negatives": 3}
+    model, changes = scrambled_model(GMF_KIND, board), {"loss": loss, "embedding_l2": 0.2, "num_negatives": 3}
     exact_loss, exact = whole_epoch(model, board, settings(**changes))
     config = settings(**changes, negatives="uniform")
     epochs = [whole_epoch(model, board, config, epoch) for epoch in range(64)]
@@ -179,9 +179,9 @@ def test_drawn_negatives_give_this_on_average(loss: str, board: PreparedData) ->
 def test_training_reports_the_loss_of_the_whole_matrix(board: PreparedData) -> None:
     config = settings(optimizer="sgd", learning_rate=1e-12, batch_size=350, max_epochs=1, embedding_l2=0.1)
     recorder = Recorder()
-    fit(strong_start(GMF_KIND, board), board, config, seed=4, callbacks=[recorder])
+    fit(scrambled_model(GMF_KIND, board), board, config, seed=4, callbacks=[recorder])
     assert recorder.last_loss == pytest.approx(
-        plain_loss(strong_start(GMF_KIND, board), board, config).item(), rel=1e-4
+        plain_loss(scrambled_model(GMF_KIND, board), board, config).item(), rel=1e-4
     )
     assert recorder.optimizer_steps == 13  # of 8 users each
 
@@ -192,7 +192,7 @@ def test_one_step_of_sgd_follows_the_gradient_in_blocks_of_one_user(
 ) -> None:
     monkeypatch.setattr(all_pairs, "PAIRS_PER_BLOCK", 1)
     config = settings(optimizer="sgd", learning_rate=0.25, max_epochs=1, embedding_l2=0.1)
-    model = strong_start(kind, board)
+    model = scrambled_model(kind, board)
     check_one_step(model, plain_loss(model, board, config), board, config)
 
 
@@ -200,6 +200,6 @@ def test_one_user_of_a_hundred_thousand_items_is_a_step(rng: np.random.Generator
     data = random_data(rng, 2, 100_000)
     recorder = Recorder()
     config = settings(batch_size=2, max_epochs=1)
-    training = fit(start(NEUMF_KIND, data), data, config, seed=0, callbacks=[recorder], hardware=HardwareConfig())
+    training = fit(new_model(NEUMF_KIND, data), data, config, seed=0, callbacks=[recorder], hardware=HardwareConfig())
     assert recorder.optimizer_steps == 2
     assert all(value.isfinite().all() for value in training.model.state_dict().values())

@@ -19,7 +19,7 @@ from tests.ncf.training.small_models import (
     WITH_DROPOUT,
     Recorder,
     State,
-    start,
+    new_model,
     state,
     validation_ndcg,
 )
@@ -35,7 +35,7 @@ def same(one: State, other: State) -> bool:
 
 def learned(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) -> State:
     """Weights after a few epochs from one and the same start."""
-    training = fit(start(kind, data, dropout=dropout), data, BRIEF, seed=seed)
+    training = fit(new_model(kind, data, dropout=dropout), data, BRIEF, seed=seed)
     assert training.best_epoch > 0  # else these are the initial weights
     return state(training.model)
 
@@ -44,7 +44,7 @@ def learned(kind: str, data: PreparedData, seed: int = 0, dropout: float = 0.0) 
 def well_trained(kind: str) -> tuple[Training, Recorder]:
     """Not to be trained on: several tests look at it."""
     board, recorder = checkerboard(), Recorder()
-    return fit(start(kind, board), board, LEARN, seed=0, callbacks=[recorder]), recorder
+    return fit(new_model(kind, board), board, LEARN, seed=0, callbacks=[recorder]), recorder
 
 
 def test_popularity_is_at_chance_on_the_checkerboard(board: PreparedData) -> None:
@@ -89,13 +89,13 @@ def test_dropout_follows_the_seed(kind: str, board: PreparedData) -> None:
 
 @every_model
 def test_a_model_handed_in_evaluation_mode_learns_the_same(kind: str, board: PreparedData) -> None:
-    model = start(kind, board, dropout=0.2).eval()
+    model = new_model(kind, board, dropout=0.2).eval()
     assert same(state(fit(model, board, BRIEF, seed=0).model), learned(kind, board, dropout=0.2))
 
 
 @every_model
 def test_every_weight_is_trained(kind: str, board: PreparedData) -> None:
-    model = start(kind, board)
+    model = new_model(kind, board)
     before = state(model)
     after = state(fit(model, board, BRIEF, seed=0).model)
     assert [name for name in before if torch.equal(before[name], after[name])] == []
@@ -103,7 +103,7 @@ def test_every_weight_is_trained(kind: str, board: PreparedData) -> None:
 
 @every_model
 def test_no_epochs_leave_the_initial_weights(kind: str, board: PreparedData) -> None:
-    model = start(kind, board)
+    model = new_model(kind, board)
     before = state(model)
     training = fit(model, board, LEARN.model_copy(update={"max_epochs": 0}), seed=0)
     assert same(state(training.model), before)
@@ -126,7 +126,7 @@ def test_the_weights_of_the_best_epoch_are_returned(kind: str, board: PreparedDa
 
 @every_model
 def test_training_stops_when_the_validation_no_longer_rises(kind: str, board: PreparedData) -> None:
-    training = fit(start(kind, board), board, LEARN.model_copy(update={"patience": 2}), seed=0)
+    training = fit(new_model(kind, board), board, LEARN.model_copy(update={"patience": 2}), seed=0)
     assert training.best_epoch > 0
     assert training.epochs == training.best_epoch + 2 < LEARN.max_epochs
 
@@ -147,7 +147,7 @@ def test_training_on_never_makes_a_good_model_worse(kind: str, board: PreparedDa
 @every_model
 @pytest.mark.parametrize("seed", range(3))
 def test_training_on_returns_no_worse_validation(kind: str, seed: int, board: PreparedData) -> None:
-    model = fit(start(kind, board), board, BRIEF, seed=0).model
+    model = fit(new_model(kind, board), board, BRIEF, seed=0).model
     before = validation_ndcg(model, board)
     training = fit(deepcopy(model), board, BRIEF, seed=seed)
     assert validation_ndcg(training.model, board) >= before
@@ -156,7 +156,7 @@ def test_training_on_returns_no_worse_validation(kind: str, seed: int, board: Pr
 
 @every_model
 def test_the_model_given_is_the_one_returned_ready_for_use(kind: str, board: PreparedData) -> None:
-    model = start(kind, board, dropout=0.2)
+    model = new_model(kind, board, dropout=0.2)
     training = fit(model, board, BRIEF, seed=0)
     assert training.model is model
     assert not any(module.training for module in model.modules())

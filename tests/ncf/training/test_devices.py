@@ -15,7 +15,7 @@ from ncf.hardware import HardwareConfig
 from ncf.training.devices import check_hardware
 from ncf.training.fit import Training, fit
 from tests.ncf.toy_data import random_data
-from tests.ncf.training.small_models import BRIEF, GMF_KIND, NEUMF_KIND, start
+from tests.ncf.training.small_models import BRIEF, GMF_KIND, NEUMF_KIND, new_model
 
 TWO_PROCESSES = HardwareConfig(accelerator="cpu", devices=2, threads=1)
 PLAIN, COMPILED = HardwareConfig(compile=False), HardwareConfig(compile=True)
@@ -49,23 +49,28 @@ def test_two_processes_learn_what_one_learns(
     board: PreparedData, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Through gloo, with parts of unequal size in every step, and checkpoints that go on where they were."""
-    one = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2)
+    one = fit(new_model(NEUMF_KIND, board), board, BRIEF, seed=2)
     two = fit(
-        start(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=TWO_PROCESSES, checkpoint_folder=tmp_path / "kept"
+        new_model(NEUMF_KIND, board),
+        board,
+        BRIEF,
+        seed=2,
+        hardware=TWO_PROCESSES,
+        checkpoint_folder=tmp_path / "kept",
     )
     assert_close(two, one)
     assert capfd.readouterr() == ("", "")  # Lightning has nothing to tell that a user could do anything about
     kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
     assert kept == ["epoch=000001.ckpt", "epoch=000002.ckpt"]
-    again = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2, checkpoint_folder=tmp_path / "kept")
+    again = fit(new_model(NEUMF_KIND, board), board, BRIEF, seed=2, checkpoint_folder=tmp_path / "kept")
     assert_close(again, one)
 
 
 def test_two_processes_learn_from_all_pairs_what_one_learns(board: PreparedData) -> None:
     """With parts of unequal size, and a last step of one user, where one process has nothing that counts."""
     config = BRIEF.model_copy(update={"negatives": "all", "batch_size": 9 * 40, "embedding_l2": 0.01})
-    one = fit(start(NEUMF_KIND, board), board, config, seed=2)
-    assert_close(fit(start(NEUMF_KIND, board), board, config, seed=2, hardware=TWO_PROCESSES), one)
+    one = fit(new_model(NEUMF_KIND, board), board, config, seed=2)
+    assert_close(fit(new_model(NEUMF_KIND, board), board, config, seed=2, hardware=TWO_PROCESSES), one)
 
 
 @pytest.mark.slow
@@ -73,12 +78,12 @@ def test_two_processes_learn_from_steps_of_several_blocks_what_one_learns(rng: n
     """A block has one user a process here, and a step four blocks."""
     data = random_data(rng, 14, 70_000)
     config = BRIEF.model_copy(update={"negatives": "all", "batch_size": 7 * 70_000, "learning_rate": 0.002})
-    one = fit(start(GMF_KIND, data), data, config, seed=2)
-    assert_close(fit(start(GMF_KIND, data), data, config, seed=2, hardware=TWO_PROCESSES), one)
+    one = fit(new_model(GMF_KIND, data), data, config, seed=2)
+    assert_close(fit(new_model(GMF_KIND, data), data, config, seed=2, hardware=TWO_PROCESSES), one)
 
 
 def test_an_error_in_one_of_several_processes_is_told_in_words(board: PreparedData) -> None:
-    model = start(GMF_KIND, board)
+    model = new_model(GMF_KIND, board)
     with torch.no_grad():
         model.get_parameter("bias").fill_(torch.nan)
     with pytest.raises(ModelError, match=r"a training process failed.*not numbers.*smaller learning rate"):
@@ -87,8 +92,8 @@ def test_an_error_in_one_of_several_processes_is_told_in_words(board: PreparedDa
 
 @needs_compiler
 def test_a_compiled_step_learns_what_a_plain_one_learns(board: PreparedData) -> None:
-    plain = fit(start(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=PLAIN)
-    assert_close(fit(start(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=COMPILED), plain)
+    plain = fit(new_model(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=PLAIN)
+    assert_close(fit(new_model(NEUMF_KIND, board), board, BRIEF, seed=2, hardware=COMPILED), plain)
 
 
 @pytest.mark.slow
@@ -98,7 +103,7 @@ def test_so_does_one_with_other_settings(changes: dict[str, Any], board: Prepare
     """Those whose steps are in C++ (test_native.py has more), and those of which torch.compile takes the loss alone."""
     config = TrainingConfig.model_validate(BRIEF.model_dump() | changes)
     plain, compiled = (
-        fit(start(NEUMF_KIND, board), board, config, seed=2, hardware=hardware) for hardware in (PLAIN, COMPILED)
+        fit(new_model(NEUMF_KIND, board), board, config, seed=2, hardware=hardware) for hardware in (PLAIN, COMPILED)
     )
     assert_close(compiled, plain)
 
@@ -109,13 +114,13 @@ def test_compile_without_a_compiler_is_refused_before_any_work(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler.*what to do: install one"):
-        fit(start(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
+        fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_an_accelerator_that_is_not_there_is_refused_before_any_work(board: PreparedData) -> None:
     with pytest.raises(ConfigError, match=r"does not have the accelerator.*'gpu'; allowed: cpu, auto.*what to do"):
-        fit(start(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(accelerator="gpu"))
+        fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(accelerator="gpu"))
 
 
 def test_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from ncf.models.build import Model
 from ncf.training.batches import Step, TrainingBatches
 from ncf.training.fit import fit
 from tests.ncf.toy_data import pair_rows, pairs
-from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, Recorder, start, strong_start
+from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, Recorder, new_model, scrambled_model
 
 
 def liked(user: int, item: int) -> float:
@@ -93,7 +93,7 @@ def test_the_loss_is_that_of_the_fractional_labels(loss: str, rated: PreparedDat
     still = TrainingConfig.model_validate(
         {"loss": loss, "optimizer": "sgd", "learning_rate": 1e-12, "batch_size": 100, "max_epochs": 1}
     )
-    model, recorder = strong_start(GMF_KIND, rated), Recorder()
+    model, recorder = scrambled_model(GMF_KIND, rated), Recorder()
     steps = steps_of(TrainingBatches(rated, 100, 4, seed=4))
     users, items = torch.cat([step.users for step in steps]), torch.cat([step.items for step in steps])
     labels = [
@@ -109,7 +109,7 @@ def test_the_loss_is_that_of_the_fractional_labels(loss: str, rated: PreparedDat
 def test_what_is_liked_comes_before_what_is_disliked_and_that_before_the_unknown(
     kind: str, rated: PreparedData
 ) -> None:
-    model = fit(start(kind, rated), rated, LEARN.model_copy(update={"patience": 40}), seed=0).model
+    model = fit(new_model(kind, rated), rated, LEARN.model_copy(update={"patience": 40}), seed=0).model
     with torch.no_grad():
         probability = torch.sigmoid(model.score_all(torch.arange(rated.num_users)))
     rows = pair_rows(rated.train)
@@ -122,7 +122,7 @@ def test_what_is_liked_comes_before_what_is_disliked_and_that_before_the_unknown
 
 def test_bpr_is_refused_before_any_training(rated: PreparedData) -> None:
     with pytest.raises(ConfigError, match=r"takes its labels: 'bpr'; allowed: bce, mse, least-squares"):
-        fit(start(GMF_KIND, rated), rated, LEARN.model_copy(update={"loss": "bpr"}), seed=0)
+        fit(new_model(GMF_KIND, rated), rated, LEARN.model_copy(update={"loss": "bpr"}), seed=0)
 
 
 def test_a_checkpoint_of_other_labels_is_refused(board: PreparedData, rated: PreparedData, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_checkpoint_of_other_labels_is_refused(board: PreparedData, rated: Pre
     assert rated.labels is not None
     other = replace(rated, labels=1.2 - rated.labels)
     assert len({data.fingerprint for data in (board, rated, other)}) == 3
-    fit(start(GMF_KIND, rated), rated, one, seed=0, checkpoint_folder=folder)
+    fit(new_model(GMF_KIND, rated), rated, one, seed=0, checkpoint_folder=folder)
     for data in (board, other):
         with pytest.raises(ModelError, match="is of another training"):
-            fit(start(GMF_KIND, data), data, one, seed=0, checkpoint_folder=folder)
+            fit(new_model(GMF_KIND, data), data, one, seed=0, checkpoint_folder=folder)

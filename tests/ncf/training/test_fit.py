@@ -18,7 +18,7 @@ from ncf.errors import ModelError
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.hardware import HardwareConfig
 from ncf.training.fit import fit
-from tests.ncf.training.small_models import BRIEF, GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, same, start
+from tests.ncf.training.small_models import BRIEF, GMF_KIND, MLP_KIND, NEUMF_KIND, Recorder, new_model, same_weights
 
 VALIDATION = ["full/hr_at_10", "full/ndcg_at_10", "sampled/hr_at_10", "sampled/ndcg_at_10"]
 
@@ -32,7 +32,7 @@ def test_a_step_has_batch_size_samples(
     config = TrainingConfig(batch_size=batch_size, num_negatives=num_negatives, max_epochs=2)
     recorder = Recorder()
     plain = HardwareConfig(compile=False)  # whose steps are made one by one, for the recorder to count
-    fit(start(GMF_KIND, board), board, config, seed=0, callbacks=[recorder], hardware=plain)
+    fit(new_model(GMF_KIND, board), board, config, seed=0, callbacks=[recorder], hardware=plain)
     assert recorder.optimizer_steps == 2 * math.ceil(len(board.train) / positives_per_step)
 
 
@@ -57,7 +57,7 @@ class DropoutMasks(pl.Callback):
 
 
 def test_every_epoch_drops_other_hidden_units_in_the_measure_asked(board: PreparedData) -> None:
-    model = start(MLP_KIND, board, dropout=0.3)
+    model = new_model(MLP_KIND, board, dropout=0.3)
     masks = DropoutMasks(model.get_submodule("dropout"))
     config = TrainingConfig(batch_size=2**15, max_epochs=2)  # one step an epoch
     fit(model, board, config, seed=0, callbacks=[masks])
@@ -70,13 +70,13 @@ def test_every_epoch_drops_other_hidden_units_in_the_measure_asked(board: Prepar
 
 def test_max_epochs_is_the_most(board: PreparedData) -> None:
     config = BRIEF.model_copy(update={"max_epochs": 4, "patience": 100})
-    assert fit(start(GMF_KIND, board), board, config, seed=0).epochs == 4
+    assert fit(new_model(GMF_KIND, board), board, config, seed=0).epochs == 4
 
 
 def test_loggers_receive_loss_and_validation_of_each_epoch(board: PreparedData, tmp_path: Path) -> None:
     logger, recorder = CSVLogger(tmp_path, name="", version=""), Recorder()
     config = BRIEF.model_copy(update={"max_epochs": 5, "patience": 2})
-    training = fit(start(GMF_KIND, board), board, config, seed=0, loggers=[logger], callbacks=[recorder])
+    training = fit(new_model(GMF_KIND, board), board, config, seed=0, loggers=[logger], callbacks=[recorder])
     log = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
     epochs = list(range(1, training.epochs + 1))
     for key in ("train/loss", *(f"validation/{name}" for name in VALIDATION)):
@@ -96,7 +96,7 @@ def test_validation_by_candidates_alone_steers_as_it_is_reported(
 ) -> None:
     config = BRIEF.model_copy(update={"validate_by": "sampled"})
     logger, recorder = CSVLogger(tmp_path, name="", version=""), Recorder()
-    training = fit(start(kind, board), board, config, seed=0, loggers=[logger], callbacks=[recorder])
+    training = fit(new_model(kind, board), board, config, seed=0, loggers=[logger], callbacks=[recorder])
     log = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
     assert [name for name in log if name.startswith("validation/")] == [f"validation/{name}" for name in VALIDATION[2:]]
     assert training.best_validation == max(recorder.validations)
@@ -108,23 +108,23 @@ def test_the_protocol_of_the_validation_does_not_change_the_steps(board: Prepare
     recorders = [Recorder(), Recorder()]
     for recorder, protocol in zip(recorders, ("full", "sampled"), strict=True):
         config = BRIEF.model_copy(update={"validate_by": protocol})
-        fit(start(GMF_KIND, board), board, config, seed=0, callbacks=[recorder])
+        fit(new_model(GMF_KIND, board), board, config, seed=0, callbacks=[recorder])
     for one, other in zip(*(recorder.states for recorder in recorders), strict=True):
         assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
 def test_every_logger_receives_the_same(board: PreparedData, tmp_path: Path) -> None:
     loggers = [CSVLogger(tmp_path / name) for name in ("a", "b")]
-    fit(start(GMF_KIND, board), board, BRIEF, seed=0, loggers=loggers)
+    fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, loggers=loggers)
     one, other = (next((tmp_path / name).rglob("metrics.csv")).read_text() for name in ("a", "b"))
     assert one == other
     assert one.count("\n") > 3
 
 
 def test_loggers_do_not_change_what_is_learned(board: PreparedData, tmp_path: Path) -> None:
-    logged = fit(start(GMF_KIND, board), board, BRIEF, seed=0, loggers=[CSVLogger(tmp_path)]).model
-    alone = fit(start(GMF_KIND, board), board, BRIEF, seed=0).model
-    assert same(logged, alone)
+    logged = fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, loggers=[CSVLogger(tmp_path)]).model
+    alone = fit(new_model(GMF_KIND, board), board, BRIEF, seed=0).model
+    assert same_weights(logged, alone)
 
 
 class ThreadCount(pl.Callback):
@@ -152,7 +152,7 @@ def two_threads() -> Iterator[None]:
 @pytest.mark.usefixtures("two_threads")
 def test_training_uses_its_own_thread_count_and_leaves_the_callers(board: PreparedData) -> None:
     count = ThreadCount()
-    fit(start(GMF_KIND, board), board, BRIEF, seed=0, callbacks=[count])
+    fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, callbacks=[count])
     assert (count.inside, torch.get_num_threads()) == (1, 2)
 
 
@@ -160,12 +160,12 @@ def test_training_uses_its_own_thread_count_and_leaves_the_callers(board: Prepar
 def test_an_error_in_training_comes_through_and_leaves_the_callers_thread_count(board: PreparedData) -> None:
     count = ThreadCount(RuntimeError("disk full"))
     with pytest.raises(RuntimeError, match="disk full"):
-        fit(start(GMF_KIND, board), board, BRIEF, seed=0, callbacks=[count])
+        fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, callbacks=[count])
     assert (count.inside, torch.get_num_threads()) == (1, 2)
 
 
 def test_training_leaves_the_global_random_state_alone(board: PreparedData) -> None:
-    model = start(GMF_KIND, board)
+    model = new_model(GMF_KIND, board)
     torch.manual_seed(1)
     before = torch.get_rng_state()
     fit(model, board, BRIEF, seed=0)
@@ -174,19 +174,19 @@ def test_training_leaves_the_global_random_state_alone(board: PreparedData) -> N
 
 def test_training_leaves_no_files_behind(board: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    fit(start(GMF_KIND, board), board, BRIEF, seed=0)
+    fit(new_model(GMF_KIND, board), board, BRIEF, seed=0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_training_leaves_the_data_alone(board: PreparedData) -> None:
     arrays = [board.train.users, board.train.items, board.validation.candidates, board.validation.pairs.items]
     before = [array.copy() for array in arrays]
-    fit(start(GMF_KIND, board), board, BRIEF, seed=0)
+    fit(new_model(GMF_KIND, board), board, BRIEF, seed=0)
     assert all(np.array_equal(array, copy) for array, copy in zip(arrays, before, strict=True))
 
 
 def test_a_model_that_is_not_a_number_is_an_error_in_words(board: PreparedData) -> None:
-    model = start(GMF_KIND, board)
+    model = new_model(GMF_KIND, board)
     with torch.no_grad():
         model.get_parameter("bias").fill_(math.nan)
     with pytest.raises(ModelError, match="not numbers"):
@@ -196,4 +196,4 @@ def test_a_model_that_is_not_a_number_is_an_error_in_words(board: PreparedData) 
 def test_a_training_that_diverges_is_an_error_in_words(board: PreparedData) -> None:
     reckless = TrainingConfig(optimizer="sgd", learning_rate=100.0, embedding_l2=1e6, batch_size=64, max_epochs=5)
     with pytest.raises(ModelError, match=r"not numbers.*smaller learning rate"):
-        fit(start(GMF_KIND, board), board, reckless, seed=0)
+        fit(new_model(GMF_KIND, board), board, reckless, seed=0)

@@ -12,7 +12,7 @@ from ncf.models.gmf import GMF
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
 from tests.ncf.toy_data import random_data
-from tests.ncf.training.small_models import MLP_KIND, start
+from tests.ncf.training.small_models import MLP_KIND, new_model
 
 WEIGHT, L2 = 0.3, 0.02
 PLAIN = GMFConfig(embedding_dim=3, head="ones")
@@ -84,7 +84,7 @@ def test_training_comes_to_the_objective_of_alternating_least_squares(some: Prep
 
 
 def test_neumf_from_it_learns_its_head(some: PreparedData) -> None:
-    gmf, mlp = build_model(PLAIN, some.num_users, some.num_items, 0), start(MLP_KIND, some)
+    gmf, mlp = build_model(PLAIN, some.num_users, some.num_items, 0), new_model(MLP_KIND, some)
     model = NeuMF.from_pretrained(gmf, mlp, 0.7)  # type: ignore[arg-type]
     assert torch.equal(model.gmf.head, torch.full((3,), 0.7))
     assert all(parameter.requires_grad for parameter in model.parameters())

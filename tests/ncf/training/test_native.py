@@ -27,7 +27,7 @@ from ncf.training.native import build
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
 from tests.ncf.toy_data import scramble
-from tests.ncf.training.small_models import BRIEF, GMF_KIND, NEUMF_KIND, StopAt, same, start
+from tests.ncf.training.small_models import BRIEF, GMF_KIND, NEUMF_KIND, StopAt, new_model, same_weights
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 
@@ -233,30 +233,31 @@ def test_the_seed_decides_whatever_the_number_of_threads(board: PreparedData) ->
     for threads in (1, 2):
         hardware = HardwareConfig(compile=True, threads=threads)
         one, two = (
-            fit(start(NEUMF_KIND, board, dropout=0.2), board, BRIEF, seed=2, hardware=hardware).model for _ in range(2)
+            fit(new_model(NEUMF_KIND, board, dropout=0.2), board, BRIEF, seed=2, hardware=hardware).model
+            for _ in range(2)
         )
-        assert same(one, two)
+        assert same_weights(one, two)
 
 
 def test_a_native_training_that_was_stopped_ends_as_one_that_never_was(board: PreparedData, tmp_path: Path) -> None:
     config = BRIEF.model_copy(update={"max_epochs": 5, "patience": 30, "batch_size": 10})
     settings: dict[str, Any] = {"seed": 2, "hardware": HardwareConfig(compile=True)}
-    whole = fit(start(NEUMF_KIND, board, dropout=0.2), board, config, **settings)
+    whole = fit(new_model(NEUMF_KIND, board, dropout=0.2), board, config, **settings)
     with pytest.raises(RuntimeError, match="stopped"):
         fit(
-            start(NEUMF_KIND, board, dropout=0.2),
+            new_model(NEUMF_KIND, board, dropout=0.2),
             board,
             config,
             callbacks=[StopAt(3)],
             checkpoint_folder=tmp_path,
             **settings,
         )
-    resumed = fit(start(NEUMF_KIND, board, dropout=0.2), board, config, checkpoint_folder=tmp_path, **settings)
-    assert same(resumed.model, whole.model)
+    resumed = fit(new_model(NEUMF_KIND, board, dropout=0.2), board, config, checkpoint_folder=tmp_path, **settings)
+    assert same_weights(resumed.model, whole.model)
 
 
 def test_weights_that_are_not_numbers_are_told(board: PreparedData) -> None:
-    model = start(NEUMF_KIND, board)
+    model = new_model(NEUMF_KIND, board)
     with torch.no_grad():
         model.get_parameter("mlp.tower.0.bias").fill_(torch.nan)
     with pytest.raises(ModelError, match="not numbers"):
@@ -300,9 +301,9 @@ def test_a_compiler_that_fails_is_told_in_words_and_done_without(
     try:
         told = r"the C\+\+ compiler failed.*what to do: train with compile off.*no space"
         with pytest.raises(ConfigError, match=told):
-            fit(start(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
+            fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
         with caplog.at_level(logging.INFO):
-            fit(start(GMF_KIND, board), board, BRIEF, seed=0)
+            fit(new_model(GMF_KIND, board), board, BRIEF, seed=0)
         assert re.search(f"training without compiled steps.*{told}", caplog.text)
     finally:
         build.library.cache_clear()

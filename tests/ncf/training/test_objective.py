@@ -15,8 +15,8 @@ from tests.ncf.training.small_models import (
     NEUMF_KIND,
     Recorder,
     check_one_step,
-    start,
-    strong_start,
+    new_model,
+    scrambled_model,
 )
 
 
@@ -42,7 +42,7 @@ def plain_loss(model: Model, users: torch.Tensor, items: torch.Tensor, l2: float
 @pytest.mark.parametrize("l2", [0.0, 0.5])
 def test_the_loss_is_binary_cross_entropy_with_l2(kind: str, l2: float, board: PreparedData) -> None:
     still = TrainingConfig(optimizer="sgd", learning_rate=1e-12, batch_size=100, max_epochs=1, embedding_l2=l2)
-    model, recorder = strong_start(kind, board), Recorder()
+    model, recorder = scrambled_model(kind, board), Recorder()
     expected = plain_loss(model, *first_epoch(board, still, seed=4), l2).item()
     fit(model, board, still, seed=4, callbacks=[recorder])
     assert recorder.last_loss == pytest.approx(expected, rel=1e-4)
@@ -51,7 +51,7 @@ def test_the_loss_is_binary_cross_entropy_with_l2(kind: str, l2: float, board: P
 @pytest.mark.parametrize("kind", [GMF_KIND, MLP_KIND, NEUMF_KIND])
 def test_one_step_of_sgd_follows_the_gradient(kind: str, board: PreparedData) -> None:
     whole = TrainingConfig(optimizer="sgd", learning_rate=0.25, batch_size=100_000, max_epochs=1, embedding_l2=0.1)
-    model = strong_start(kind, board)
+    model = scrambled_model(kind, board)
     check_one_step(model, plain_loss(model, *first_epoch(board, whole, seed=4), 0.1), board, whole)
 
 
@@ -60,7 +60,7 @@ def test_l2_keeps_embeddings_short(board: PreparedData) -> None:
     for l2 in (0.0, 0.01, 0.1):
         config = BRIEF.model_copy(update={"embedding_l2": l2})
         recorder = Recorder()
-        fit(start(GMF_KIND, board), board, config, seed=0, callbacks=[recorder])
+        fit(new_model(GMF_KIND, board), board, config, seed=0, callbacks=[recorder])
         lengths.append(recorder.states[-1]["model.user_embedding.weight"].norm().item())
     assert lengths[0] > 1.1 * lengths[1] > 1.1**2 * lengths[2]
 
@@ -79,6 +79,6 @@ def test_l2_over_tables_is_that_of_the_papers_code(kind: str, board: PreparedDat
     whole = TrainingConfig(
         optimizer="sgd", learning_rate=0.25, batch_size=100_000, max_epochs=1, embedding_l2=0.01, l2_over="tables"
     )
-    model = strong_start(kind, board)
+    model = scrambled_model(kind, board)
     expected = keras_loss(model, *first_epoch(board, whole, seed=4), 0.01)
     assert check_one_step(model, expected, board, whole).last_loss == pytest.approx(expected.item(), rel=1e-4)

@@ -14,7 +14,7 @@ from ncf.data.prepared import PreparedData
 from ncf.hardware import HardwareConfig
 from ncf.training.fit import Training, fit
 from ncf.training.objective import LOSSES
-from tests.ncf.training.small_models import GMF_KIND, LEARN, NEUMF_KIND, start
+from tests.ncf.training.small_models import GMF_KIND, LEARN, NEUMF_KIND, new_model
 
 LOGITS = [[2.0, -1.0, 0.5], [-0.3, 0.0, 1.2]]
 LABELS = torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
@@ -56,7 +56,7 @@ def test_the_gradient_of_cross_entropy_is_probability_minus_label() -> None:
 @pytest.fixture(scope="module")
 def plain(board: PreparedData) -> Training:
     """What the options are held against."""
-    return fit(start(NEUMF_KIND, board), board, LEARN, seed=0)
+    return fit(new_model(NEUMF_KIND, board), board, LEARN, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -79,22 +79,22 @@ def plain(board: PreparedData) -> Training:
 )
 def test_every_option_learns_the_checkerboard(board: PreparedData, plain: Training, change: dict[str, Any]) -> None:
     config = LEARN.model_copy(update=change)
-    training = fit(start(NEUMF_KIND, board), board, config, seed=0)
+    training = fit(new_model(NEUMF_KIND, board), board, config, seed=0)
     assert training.best_validation > 0.7 * plain.best_validation
     assert not torch.equal(training.model.state_dict()["gmf.head"], plain.model.state_dict()["gmf.head"])
 
 
 def test_bf16_learns_the_checkerboard(board: PreparedData, plain: Training) -> None:
-    training = fit(start(NEUMF_KIND, board), board, LEARN, seed=0, hardware=HardwareConfig(precision="bf16-mixed"))
+    training = fit(new_model(NEUMF_KIND, board), board, LEARN, seed=0, hardware=HardwareConfig(precision="bf16-mixed"))
     assert training.model.state_dict()["gmf.head"].dtype == torch.float32
     assert training.best_validation > 0.7 * plain.best_validation
 
 
 def test_bf16_learns_the_checkerboard_from_all_pairs(board: PreparedData) -> None:
     config, hardware = LEARN.model_copy(update={"negatives": "all"}), HardwareConfig(precision="bf16-mixed")
-    training = fit(start(NEUMF_KIND, board), board, config, seed=0, hardware=hardware)
+    training = fit(new_model(NEUMF_KIND, board), board, config, seed=0, hardware=hardware)
     assert training.model.state_dict()["gmf.head"].dtype == torch.float32
-    assert training.best_validation > 0.7 * fit(start(NEUMF_KIND, board), board, config, seed=0).best_validation
+    assert training.best_validation > 0.7 * fit(new_model(NEUMF_KIND, board), board, config, seed=0).best_validation
 
 
 class Rates(pl.Callback):
@@ -119,14 +119,14 @@ class Rates(pl.Callback):
 def test_the_learning_rate_falls_as_scheduled(board: PreparedData, schedule: str, expected: list[float]) -> None:
     rates = Rates()
     config = LEARN.model_copy(update={"schedule": schedule, "max_epochs": 4, "patience": 9, "batch_size": 2**20})
-    fit(start(GMF_KIND, board), board, config, seed=0, callbacks=[rates])
+    fit(new_model(GMF_KIND, board), board, config, seed=0, callbacks=[rates])
     assert rates.rates == pytest.approx(expected)
 
 
 def test_clipping_bounds_the_step(board: PreparedData) -> None:
     def moved(clip: float | None) -> float:
         config = TrainingConfig(optimizer="sgd", learning_rate=1.0, batch_size=2**20, max_epochs=1, gradient_clip=clip)
-        before, model = start(GMF_KIND, board), start(GMF_KIND, board)
+        before, model = new_model(GMF_KIND, board), new_model(GMF_KIND, board)
         rates = Last()
         fit(model, board, config, seed=0, callbacks=[rates])
         parts = [(rates.weights[name] - value).square().sum() for name, value in before.state_dict().items()]

@@ -14,7 +14,7 @@ from ncf.errors import ConfigError, ModelError
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.training.fit import fit
 from tests.ncf.toy_data import literal_data
-from tests.ncf.training.small_models import KINDS, LEARN, Recorder, StopAt, same, start
+from tests.ncf.training.small_models import KINDS, LEARN, Recorder, StopAt, new_model, same_weights
 
 FALLING = LEARN.model_copy(update={"max_epochs": 4, "schedule": "linear", "patience": 30})
 
@@ -59,8 +59,8 @@ def test_labels_are_not_known_for_the_validation_of_explicit_feedback() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_are_those_of_the_same_epoch_of_a_validated_training(kind: str, board: PreparedData) -> None:
     recorder = Recorder()
-    fit(start(kind, board), board, FALLING, seed=3, callbacks=[recorder])
-    last = fit(start(kind, board), without_validation(board), FALLING, seed=3, epochs=3)
+    fit(new_model(kind, board), board, FALLING, seed=3, callbacks=[recorder])
+    last = fit(new_model(kind, board), without_validation(board), FALLING, seed=3, epochs=3)
     assert (last.epochs, last.best_epoch) == (3, 3)
     assert math.isnan(last.best_validation)
     for name, value in last.model.state_dict().items():
@@ -68,33 +68,49 @@ def test_the_weights_are_those_of_the_same_epoch_of_a_validated_training(kind: s
 
 
 def test_no_epoch_at_all_leaves_the_weights_as_they_are(board: PreparedData) -> None:
-    model = start(KINDS[0], board)
-    assert same(fit(model, without_validation(board), FALLING, seed=3, epochs=0).model, start(KINDS[0], board))
+    model = new_model(KINDS[0], board)
+    assert same_weights(
+        fit(model, without_validation(board), FALLING, seed=3, epochs=0).model, new_model(KINDS[0], board)
+    )
 
 
 def test_stopped_in_the_middle_it_goes_on_and_ends_the_same(board: PreparedData, tmp_path: Path) -> None:
     data = board.refitted()
-    whole = fit(start(KINDS[2], board), data, FALLING, seed=3, epochs=4)
+    whole = fit(new_model(KINDS[2], board), data, FALLING, seed=3, epochs=4)
     with pytest.raises(RuntimeError, match="stopped"):
-        fit(start(KINDS[2], board), data, FALLING, seed=3, epochs=4, checkpoint_folder=tmp_path, callbacks=[StopAt(2)])
+        fit(
+            new_model(KINDS[2], board),
+            data,
+            FALLING,
+            seed=3,
+            epochs=4,
+            checkpoint_folder=tmp_path,
+            callbacks=[StopAt(2)],
+        )
     recorder = Recorder()
     again = fit(
-        start(KINDS[2], board), data, FALLING, seed=3, epochs=4, checkpoint_folder=tmp_path, callbacks=[recorder]
+        new_model(KINDS[2], board),
+        data,
+        FALLING,
+        seed=3,
+        epochs=4,
+        checkpoint_folder=tmp_path,
+        callbacks=[recorder],
     )
     assert len(recorder.states) == 2
-    assert same(again.model, whole.model)
+    assert same_weights(again.model, whole.model)
 
 
 def test_a_checkpoint_of_another_number_of_epochs_is_refused(board: PreparedData, tmp_path: Path) -> None:
-    fit(start(KINDS[0], board), board.refitted(), FALLING, seed=3, epochs=2, checkpoint_folder=tmp_path)
+    fit(new_model(KINDS[0], board), board.refitted(), FALLING, seed=3, epochs=2, checkpoint_folder=tmp_path)
     with pytest.raises(ModelError, match="epochs 2 there, 3 here"):
-        fit(start(KINDS[0], board), board.refitted(), FALLING, seed=3, epochs=3, checkpoint_folder=tmp_path)
+        fit(new_model(KINDS[0], board), board.refitted(), FALLING, seed=3, epochs=3, checkpoint_folder=tmp_path)
 
 
 def test_epochs_are_for_data_without_a_validation_holdout_alone(board: PreparedData) -> None:
     with pytest.raises(ConfigError, match="give data.refitted"):
-        fit(start(KINDS[0], board), board, FALLING, seed=3, epochs=2)
+        fit(new_model(KINDS[0], board), board, FALLING, seed=3, epochs=2)
     with pytest.raises(ConfigError, match="what to do: give it"):
-        fit(start(KINDS[0], board), board.refitted(), FALLING, seed=3)
+        fit(new_model(KINDS[0], board), board.refitted(), FALLING, seed=3)
     with pytest.raises(ConfigError, match="0 to max_epochs, 4"):
-        fit(start(KINDS[0], board), board.refitted(), FALLING, seed=3, epochs=5)
+        fit(new_model(KINDS[0], board), board.refitted(), FALLING, seed=3, epochs=5)

@@ -20,7 +20,7 @@ from ncf.training.fit import Training, fit
 from tests.e2e.processes import REPOSITORY
 from tests.ncf.toy_data import checkerboard
 from tests.ncf.training.slow_training import train
-from tests.ncf.training.small_models import GMF_KIND, LEARN, NEUMF_KIND, StopAt, same, start
+from tests.ncf.training.small_models import GMF_KIND, LEARN, NEUMF_KIND, StopAt, new_model, same_weights
 
 SHORT = LEARN.model_copy(update={"max_epochs": 5, "patience": 30})
 
@@ -28,7 +28,7 @@ SHORT = LEARN.model_copy(update={"max_epochs": 5, "patience": 30})
 def run(
     data: PreparedData, folder: Path | None, config: TrainingConfig = SHORT, seed: int = 1, *stop: pl.Callback
 ) -> Training:
-    return fit(start(GMF_KIND, data), data, config, seed=seed, callbacks=stop, checkpoint_folder=folder)
+    return fit(new_model(GMF_KIND, data), data, config, seed=seed, callbacks=stop, checkpoint_folder=folder)
 
 
 def stopped(data: PreparedData, folder: Path, config: TrainingConfig = SHORT) -> None:
@@ -59,7 +59,7 @@ def test_an_exception_in_mid_epoch_changes_nothing_in_the_end(board: PreparedDat
     whole = run(board, None)
     stopped(board, tmp_path)
     resumed = run(board, tmp_path)
-    assert same(resumed.model, whole.model)
+    assert same_weights(resumed.model, whole.model)
     assert (resumed.epochs, resumed.best_epoch, resumed.best_validation) == (
         whole.epochs,
         whole.best_epoch,
@@ -71,7 +71,7 @@ def test_an_exception_in_mid_epoch_changes_nothing_in_the_end(board: PreparedDat
 def test_so_with_other_negatives(board: PreparedData, tmp_path: Path, negatives: str) -> None:
     config = SHORT.model_copy(update={"negatives": negatives})
     stopped(board, tmp_path, config)
-    assert same(run(board, tmp_path, config).model, run(board, None, config).model)
+    assert same_weights(run(board, tmp_path, config).model, run(board, None, config).model)
 
 
 def test_the_last_two_epochs_are_kept(board: PreparedData, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_checkpoint_loads_without_pickle(board: PreparedData, tmp_path: Path) 
 def test_a_finished_training_is_not_trained_further(board: PreparedData, tmp_path: Path) -> None:
     first = run(board, tmp_path)
     again = run(board, tmp_path)
-    assert same(again.model, first.model)
+    assert same_weights(again.model, first.model)
     assert (again.epochs, again.best_epoch) == (first.epochs, first.best_epoch)
 
 
@@ -97,7 +97,7 @@ def test_a_training_that_stopped_early_is_not_trained_further(board: PreparedDat
     first = run(board, tmp_path, hasty)
     assert first.epochs < 40
     again = run(board, tmp_path, hasty)
-    assert same(again.model, first.model)
+    assert same_weights(again.model, first.model)
     assert again.best_epoch == first.best_epoch
 
 
@@ -106,7 +106,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(board: PreparedData, t
     stopped(board, tmp_path)
     newest = tmp_path / "epoch=000002.ckpt"
     newest.write_bytes(newest.read_bytes()[: int(newest.stat().st_size * share)])
-    assert same(run(board, tmp_path).model, run(board, None).model)
+    assert same_weights(run(board, tmp_path).model, run(board, None).model)
 
 
 def test_a_checkpoint_of_other_settings_is_refused_with_the_difference(board: PreparedData, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_checkpoint_of_other_data_or_another_model_is_refused(board: PreparedD
     with pytest.raises(ModelError, match=f"data '{board.fingerprint}' there"):
         run(other, tmp_path)
     with pytest.raises(ModelError, match="weights gmf"):
-        fit(start(NEUMF_KIND, board), board, SHORT, seed=1, checkpoint_folder=tmp_path)
+        fit(new_model(NEUMF_KIND, board), board, SHORT, seed=1, checkpoint_folder=tmp_path)
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(board: PreparedData, tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ def test_a_full_disk_leaves_the_checkpoint_before(board: PreparedData, tmp_path:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
     assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
-    assert same(run(board, tmp_path).model, run(board, None).model)
+    assert same_weights(run(board, tmp_path).model, run(board, None).model)

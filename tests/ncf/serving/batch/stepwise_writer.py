@@ -23,23 +23,23 @@ from ncf.serving.recommender import Recommender
 K, USERS_A_BLOCK, VERSION = 4, 2, 3
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def stop() -> None:
-    say("stopped")
+    print_line("stopped")
     sys.stdin.readline()
 
 
 def stop_at_blocks(total: int, before: int) -> AbstractContextManager[Callable[[int], None]]:
-    say(f"before {before} of {total}")
+    print_line(f"before {before} of {total}")
     return nullcontext(lambda users: stop())
 
 
-def go_on(total: int, before: int) -> AbstractContextManager[Callable[[int], None]]:
-    say(f"before {before} of {total}")
+def without_stops(total: int, before: int) -> AbstractContextManager[Callable[[int], None]]:
+    print_line(f"before {before} of {total}")
     return nullcontext(lambda users: None)
 
 
@@ -58,8 +58,8 @@ def main(bundle: str, parts: str, output: str, step: str) -> None:
     target = target_of(TypeAdapter(OutputConfig).validate_python(json.loads(output)))
     if step == "row-block":
         Rows.table = stopping_rows(Rows.table)  # type: ignore[method-assign]
-    progress = stop_at_blocks if step == "block" else go_on
-    say(json.dumps(write_lists(lists, VERSION, target, Path(parts), progress)))
+    progress = stop_at_blocks if step == "block" else without_stops
+    print_line(json.dumps(write_lists(lists, VERSION, target, Path(parts), progress)))
 
 
 if __name__ == "__main__":
