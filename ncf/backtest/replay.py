@@ -11,7 +11,6 @@ from ncf.backtest.plan import Window
 from ncf.data.coded import CodedLog
 from ncf.data.columns import TIMESTAMP, USER_ID, Indices
 from ncf.data.config import DataConfig, FilterConfig
-from ncf.data.faults import first_problem
 from ncf.data.filters import filter_within_users
 from ncf.data.ids import id_bytes
 from ncf.data.prepared import Holdout, PreparedData
@@ -130,10 +129,7 @@ class Replay:
     def _as_of(self, moment: int) -> CodedLog:
         """The interactions that counted then: the users' own rows alone decide, as in serving."""
         filters = FilterConfig(as_of=time_of(moment), repeated=self.config.filters.repeated)
-        log, problems = filter_within_users(self.log, filters, self.config.feedback)
-        if problem := first_problem(problems):
-            raise problem.error(log.user_ids, log.item_ids, self.config.feedback.scale)
-        return log
+        return filter_within_users(self.log, filters, self.config.feedback)
 
 
 def _cut(ratings: Ratings, filters: FilterConfig) -> Ratings:

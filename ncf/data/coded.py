@@ -1,6 +1,5 @@
-"""The k-core: users and items with enough interactions among each other."""
+"""A log as codes: each id is replaced by its place among the sorted ids."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
@@ -14,67 +13,9 @@ from ncf.data.tally import NOTHING_READ, Tally
 
 Counts: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
-Round: TypeAlias = Callable[[Mask], Counts]  # items that stay -> rows that went, of each item
-
-
-def peel(a_round: Round, per_item: Counts, min_per_item: int) -> int:
-    """Leave out rows of users and of items with too few, again and again, until all have enough.
-
-    Args:
-        a_round: leaves out the rows of users with too few at that moment, and of items other than those that stay.
-        per_item: int64[number of items]: rows of each.
-        min_per_item: rows that an item needs.
-
-    Returns:
-        Rounds in which something went.
-    """
-    rounds = 0
-    while (gone := a_round(per_item >= min_per_item)).any():
-        rounds += 1
-        per_item = per_item - gone
-    return rounds
-
-
-class Core:
-    """Rows of whole users that have not been left out so far.
-
-    Args:
-        users: codes[N].
-        items: codes[N].
-        per_user: int64[number of users]: rows of each.
-        num_items: number of items.
-        min_per_user: rows that a user needs.
-    """
-
-    def __init__(
-        self, users: NDArray[np.int32], items: NDArray[np.int32], per_user: Counts, num_items: int, min_per_user: int
-    ) -> None:
-        self._size = len(users)
-        self._rows: Any = slice(None)  # those that are left; all of them need no list
-        self._users, self._items, self._per_user = users, items, per_user
-        self._num_items, self._min_per_user = num_items, min_per_user
-
-    def round(self, items_stay: Mask) -> Counts:
-        """One round of `peel`."""
-        stays = (self._per_user >= self._min_per_user)[self._users] & items_stay[self._items]
-        gone = ~stays  # fewer rows go than stay
-        per_item = np.bincount(self._items[gone], minlength=self._num_items)
-        if gone.any():
-            self._per_user = self._per_user - np.bincount(self._users[gone], minlength=len(self._per_user))
-            self._rows = np.flatnonzero(stays) if isinstance(self._rows, slice) else self._rows[stays]
-            self._users, self._items = self._users[stays], self._items[stays]
-        return per_item
-
-    def kept(self) -> Mask:
-        """bool[N]: which rows are left."""
-        kept = np.zeros(self._size, dtype=bool)
-        kept[self._rows] = True
-        return kept
-
-
 Codes: TypeAlias = NDArray[np.int32]  # half the memory of int64, and enough for 2 billion ids
 
-ROWS_FOR_TORCH = 1_000_000  # below it torch is not worth its import, which takes a worker 200 MB
+ROWS_FOR_TORCH = 1_000_000  # below it torch is not worth its import
 
 
 @dataclass(frozen=True)
@@ -110,7 +51,7 @@ class CodedLog:
         user_ids, users, offered_users = _coded(frame[USER_ID], None if offered is None else offered[USER_ID])
         item_ids, items, offered_items = _coded(frame[ITEM_ID], None if offered is None else offered[ITEM_ID])
         times = frame[TIMESTAMP].to_numpy()
-        order = by_user_and_time(users, times)
+        order = _by_user_and_time(users, times)
         return cls(
             user_ids,
             item_ids,
@@ -134,26 +75,6 @@ class CodedLog:
     def item_counts(self) -> Counts:
         """int64[len(item_ids)]: rows of each item."""
         return np.bincount(self.items, minlength=len(self.item_ids))
-
-    def items_since(self, time: int) -> Mask:
-        """bool[len(item_ids)]: items with a row at this time, in microseconds since the epoch, or later."""
-        there = np.zeros(len(self.item_ids), dtype=bool)
-        there[self.items[self.times >= time]] = True
-        return there
-
-    def keep_users(self, stays: Mask, reason: str) -> Self:
-        """The log with these users alone: bool[len(user_ids)]."""
-        return self.keep(stays[self.users], reason)
-
-    def keep_items(self, stays: Mask, reason: str) -> Self:
-        """The log with these items alone: bool[len(item_ids)]."""
-        return self.keep(stays[self.items], reason)
-
-    def peeled(self, min_per_user: int, rounds: Callable[[Round], str]) -> Self:
-        """The log after rounds of leaving out users with too few rows, under the reason that `rounds` gives."""
-        core = Core(self.users, self.items, self.user_counts(), len(self.item_ids), min_per_user)
-        reason = rounds(core.round)
-        return self.keep(core.kept(), reason)
 
     def keep(self, kept: Mask, reason: str) -> Self:
         """The log with these rows alone, perhaps none, the others counted under the reason: bool[N]."""
@@ -186,7 +107,7 @@ def stable_order(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]
     return ordered.numpy(), places.numpy()
 
 
-def by_user_and_time(users: Codes, times: NDArray[np.int64]) -> NDArray[np.int64]:
+def _by_user_and_time(users: Codes, times: NDArray[np.int64]) -> NDArray[np.int64]:
     """Rows by user, then by time, then by place."""
     if (times[1:] >= times[:-1]).all():  # a log is mostly written in the order of time, and some have none
         return stable_order(users)[1]

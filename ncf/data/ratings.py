@@ -70,7 +70,7 @@ class Ratings:
         raw = _known_columns(frame)
         if parts is not None and len(parts) != len(raw):
             raise DataError("parts must name one part a row", got=len(parts), allowed=f"{len(raw)} parts")
-        checked, faults = converted(raw, time_unit)
+        checked, faults = _converted(raw, time_unit)
         check_frame(checked, raw, faults, locate or row_number)
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
@@ -103,15 +103,14 @@ def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[column for column in COLUMNS if column in known]].reset_index(drop=True)
 
 
-def converted(raw: pd.DataFrame, time_unit: TimeUnit, first_time: object = None) -> tuple[pd.DataFrame, list[Fault]]:
+def _converted(raw: pd.DataFrame, time_unit: TimeUnit) -> tuple[pd.DataFrame, list[Fault]]:
     """The four columns in our types; a rating that is no number is NaN.
 
     Args:
         raw: some of the four columns, two at least.
         time_unit: of the timestamps.
-        first_time: the log's first timestamp, if `raw` is a part of it further on.
     """
-    since_epoch, faults = read_times(raw[TIMESTAMP], time_unit, first_time) if TIMESTAMP in raw else (0, [])
+    since_epoch, faults = read_times(raw[TIMESTAMP], time_unit) if TIMESTAMP in raw else (0, [])
     columns = {
         USER_ID: as_ids(raw[USER_ID]),
         ITEM_ID: as_ids(raw[ITEM_ID]),

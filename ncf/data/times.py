@@ -93,7 +93,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_ISO = ("now", "today")  # pandas reads them as the time of the run
 
 
-def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto", first: object = None) -> Read:
+def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto") -> Read:
     """int64[rows] microseconds since the epoch, and what is wrong with them; an unusable time is 0.
 
     A numpy column of int64 microseconds is not copied.
@@ -101,7 +101,6 @@ def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto", first: object =
     Args:
         times: numbers, datetimes (without a zone: UTC), or text of either; what is finer than microseconds is cut off.
         unit: of numbers; iso reads even 20250131 as a date; auto tells by the values.
-        first: the first value of the column, if `times` is a part of it further on.
     """
     column = times
     if isinstance(times.dtype, pd.CategoricalDtype) or times.dtype == object:
@@ -115,7 +114,7 @@ def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto", first: object =
     if types.is_numeric_dtype(column.dtype):
         return _from_numbers(column, times, unit)
     if column.dtype == object or types.is_string_dtype(column.dtype):
-        return _from_text(column, times, unit, first)
+        return _from_text(column, times, unit)
     return _nothing(times)
 
 
@@ -172,12 +171,10 @@ def _checked(values: NDArray[Any], missing: NDArray[np.bool_], raw: "pd.Series[A
     return since_epoch, [*faults, *fault_in(raw, outside, IN_RANGE)]
 
 
-def _from_text(
-    column: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"], first: object = None
-) -> Read:
+def _from_text(column: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"]) -> Read:
     """Text goes by its first value; all must be of that kind."""
-    known = column.dropna().head(1) if first is None else pd.Series([first])
-    if unit != "auto" or pd.to_numeric(known, errors="coerce").notna().all():
+    first = column.dropna().head(1)
+    if unit != "auto" or pd.to_numeric(first, errors="coerce").notna().all():
         numbers = pd.to_numeric(column, errors="coerce")
         other = numbers.isna() & _iso(column).notna() if numbers.hasnans else None
         words = "numbers as elsewhere in the column, not ISO 8601 text; time_unit iso takes text only"
