@@ -8,8 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID
-from ncf.data.ratings import Ratings
-from ncf.data.tally import NOTHING_READ, Tally
+from ncf.data.ratings import NOTHING_READ, Ratings, Tally
 
 Counts: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from ncf.data.coded import CodedLog
 from ncf.data.columns import Ids, Indices
 from ncf.data.config import FeedbackConfig
-from ncf.data.ratings import Ratings
-from ncf.data.tally import NOTHING_READ, Tally
+from ncf.data.ratings import NOTHING_READ, Ratings, Tally
+
 
 @dataclass(frozen=True)
 class Interactions:

@@ -1,6 +1,6 @@
 """The raw log: who rated what, how, and when; checked once, at birth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -8,16 +8,50 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from ncf.data.columns import TimeUnit
-from ncf.data.faults import Fault, Locate, row_number
-from ncf.data.ids import as_ids
-from ncf.data.tally import NOTHING_READ, Tally
+from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
+from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
+from ncf.data.ids import are_ids, are_not_empty, as_ids
 from ncf.data.times import read_times
 from ncf.errors import DataError
 
-USER_ID, ITEM_ID, RATING, TIMESTAMP, TITLE = "user_id", "item_id", "rating", "timestamp", "title"
-COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
-TRAIN, VALIDATION, TEST = 0, 1, 2  # parts of a split that a source brings
+ID_CHECKS = (
+    (are_not_empty, "an id must not be empty, nor white space alone"),
+    (are_ids, "whole numbers below 2**63, text, or UUIDs: one of these in the whole column"),
+)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Rows read, rows dropped and why, and what else the user must know; handed from stage to stage.
+
+    Attributes:
+        rows_read: rows of the source.
+        dropped: (reason, rows), in the order of the stages; a stage that dropped none is left out.
+        repeated_pairs: rows whose pair had occurred before.
+        first_time, last_time: microseconds since the epoch, of the rows read; None without times.
+        notes: what was decided for the user, such as a random split for want of times.
+    """
+
+    rows_read: int = 0
+    dropped: tuple[tuple[str, int], ...] = ()
+    repeated_pairs: int = 0
+    first_time: int | None = None
+    last_time: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def drop(self, reason: str, rows: int) -> Self:
+        """The tally after a stage that left out so many rows; a reason that comes again is added up."""
+        if not rows:
+            return self
+        before = dict(self.dropped)
+        return replace(self, dropped=tuple((before | {reason: before.get(reason, 0) + rows}).items()))
+
+    def note(self, text: str) -> Self:
+        """The tally with one more note; the same words twice are one note."""
+        return self if text in self.notes else replace(self, notes=(*self.notes, text))
+
+
+NOTHING_READ = Tally()
 
 
 @dataclass(frozen=True)
@@ -50,7 +84,7 @@ class Ratings:
         time_unit: TimeUnit = "auto",
         parts: NDArray[np.int8] | None = None,
         candidates: pd.DataFrame | None = None,
-        locate: Locate | None = None,
+        locate: Locate = row_number,
     ) -> Self:
         """Check a frame and bring it to our types. The caller's frame is left as it is; good columns are shared.
 
@@ -60,26 +94,20 @@ class Ratings:
             time_unit: of the timestamps; auto tells by the values.
             parts: see the class.
             candidates: see the class.
-            locate: turns a position from 0 into words for the user, such as "log.csv, line 7"; None: "row 8".
+            locate: turns a position from 0 into words for the user, such as "log.csv, line 7" or "row 8".
 
         Raises:
             DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.
         """
-        from ncf.data.schema import check_frame  # pandera takes a third of a second; serving needs only the names
-
         raw = _known_columns(frame)
         if parts is not None and len(parts) != len(raw):
             raise DataError("parts must name one part a row", got=len(parts), allowed=f"{len(raw)} parts")
-        checked, faults = _converted(raw, time_unit)
-        check_frame(checked, raw, faults, locate or row_number)
+        checked = _checked(raw, time_unit, locate)
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
-        since_epoch = checked[TIMESTAMP]
-        span = (int(since_epoch.min()), int(since_epoch.max())) if has_times else None
-        tally = tally_of(len(checked), span)
         titles = pd.Series(dtype=str) if titles is None else titles.copy()
         titles = titles[titles.notna() & ~titles.index.duplicated()]
-        return cls(checked, titles, has_times, parts, offered, tally)
+        return cls(checked, titles, has_times, parts, offered, _tally_of(checked, has_times))
 
 
 def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -103,21 +131,28 @@ def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[column for column in COLUMNS if column in known]].reset_index(drop=True)
 
 
-def _converted(raw: pd.DataFrame, time_unit: TimeUnit) -> tuple[pd.DataFrame, list[Fault]]:
-    """The four columns in our types; a rating that is no number is NaN.
+def _checked(raw: pd.DataFrame, time_unit: TimeUnit, locate: Locate) -> pd.DataFrame:
+    """The four columns in our types.
 
-    Args:
-        raw: some of the four columns, two at least.
-        time_unit: of the timestamps.
+    Raises:
+        DataError: with the first unusable row of every column.
     """
-    since_epoch, faults = read_times(raw[TIMESTAMP], time_unit) if TIMESTAMP in raw else (0, [])
-    columns = {
-        USER_ID: as_ids(raw[USER_ID]),
-        ITEM_ID: as_ids(raw[ITEM_ID]),
-        RATING: _numbers(raw[RATING]) if RATING in raw else 1.0,
-        TIMESTAMP: since_epoch,
-    }
-    return pd.DataFrame(columns, index=raw.index, copy=False), faults
+    columns: dict[str, Any] = {USER_ID: as_ids(raw[USER_ID]), ITEM_ID: as_ids(raw[ITEM_ID])}
+    faults: list[Fault] = []
+    for column, ids in columns.items():
+        for check, allowed in ID_CHECKS:
+            good = check(ids)
+            if not isinstance(good, bool):
+                faults += fault_in(raw[column], ~good.to_numpy(bool), allowed)
+    columns[RATING], columns[TIMESTAMP] = 1.0, 0
+    if RATING in raw:
+        columns[RATING] = _numbers(raw[RATING])
+        faults += fault_in(raw[RATING], ~np.isfinite(columns[RATING].to_numpy()), "it must be a finite number")
+    if TIMESTAMP in raw:
+        columns[TIMESTAMP], of_times = read_times(raw[TIMESTAMP], time_unit)
+        faults += of_times
+    refuse(faults, locate)
+    return pd.DataFrame(columns, index=raw.index, copy=False)
 
 
 def _offered(candidates: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:
@@ -135,6 +170,7 @@ def _offered(candidates: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
+    """Ratings as float64; what is no number is NaN."""
     if values.dtype == np.float64:
         return values
     if values.dtype == object:
@@ -146,11 +182,12 @@ def _numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
     return pd.to_numeric(values, errors="coerce").astype("float64")
 
 
-def tally_of(rows: int, span: tuple[int, int] | None) -> Tally:
-    """What was read: so many rows, of the times from first to last in microseconds since the epoch, if known."""
-    if span is None:
-        return Tally(rows_read=rows)
-    tally = Tally(rows_read=rows, first_time=span[0], last_time=span[1])
-    if span[0] == span[1] and rows > 1:
+def _tally_of(checked: pd.DataFrame, has_times: bool) -> Tally:
+    """What was read."""
+    if not has_times:
+        return Tally(rows_read=len(checked))
+    first, last = int(checked[TIMESTAMP].min()), int(checked[TIMESTAMP].max())
+    tally = Tally(rows_read=len(checked), first_time=first, last_time=last)
+    if first == last and len(checked) > 1:
         return tally.note("all rows have the same time: their order in the log decides which is the newer")
     return tally

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ncf.data.columns import Indices
 from ncf.data.prepared import PreparedData
-from ncf.data.tally import Tally
+from ncf.data.ratings import Tally
 from ncf.data.times import time_of
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ncf.data.columns import Ids, Indices
 from ncf.data.interactions import Interactions
-from ncf.data.tally import NOTHING_READ, Tally
+from ncf.data.ratings import NOTHING_READ, Tally
 from ncf.errors import DataError
 
 

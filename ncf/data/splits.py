@@ -9,8 +9,8 @@ import torch
 from ncf.data.columns import TEST, TRAIN, VALIDATION, Indices
 from ncf.data.config import SplitConfig
 from ncf.data.interactions import Interactions
+from ncf.data.ratings import Tally
 from ncf.data.split import Mask, Split, divided, first_of_each_user, last_of_each_user, with_enough
-from ncf.data.tally import Tally
 from ncf.data.times import microseconds_of, shown, time_of
 from ncf.errors import DataError
 from ncf.splitmix import derived_seed, random_bits

@@ -8,10 +8,9 @@ import pytest
 
 from ncf.data.config import DataConfig
 from ncf.data.prepared import Holdout, PreparedData
-from ncf.data.ratings import Ratings
+from ncf.data.ratings import Ratings, Tally
 from ncf.data.report import DataReport
 from ncf.data.split import Pairs
-from ncf.data.tally import Tally
 from ncf.prepare import prepare_ratings
 from tests.ncf.toy_data import holdout, pairs
 

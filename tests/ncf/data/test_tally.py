@@ -1,4 +1,4 @@
-from ncf.data.tally import Tally
+from ncf.data.ratings import Tally
 
 
 def test_what_was_dropped_keeps_the_order_of_the_stages() -> None:
