@@ -9,12 +9,13 @@ import pandas as pd
 
 from benchmarks.synthetic import synthetic_log
 from ncf.data.interactions import to_interactions
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import PreparedData
 from ncf.data.split import Pairs
 from ncf.data.splits import leave_one_out, split_interactions
 from ncf.errors import DataError
 from ncf.ingest.config import PaperSource
 from ncf.ingest.paper import ENDINGS, load_paper
+from ncf.prepare import prepare_split
 
 ROOT = Path(__file__).resolve().parents[1]
 ML_1M_VARIABLE = "NCF_ML_1M"
@@ -86,7 +87,7 @@ def load(shape: Shape, num_candidates: int = 99) -> PreparedData:
         split = replace(split_interactions(to_interactions(ratings)), candidates=None)
     else:
         split = leave_one_out(synthetic_log(shape.num_users, shape.num_items, shape.num_interactions))
-    return prepare(str(shape), split, num_candidates=num_candidates)
+    return prepare_split(str(shape), split, num_candidates=num_candidates)
 
 
 def write_recbole(data: PreparedData, folder: Path) -> None:

@@ -13,7 +13,7 @@ from ncf.config import FineTuning, GMFRecipe, MLPRecipe
 from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import PreparedData
 from ncf.data.splits import leave_one_out
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.files import write_json
@@ -23,6 +23,7 @@ from ncf.models.build import build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
+from ncf.prepare import prepare_split
 from ncf.training.fit import fit
 
 RESULTS = Path(__file__).parent / "results"
@@ -40,7 +41,7 @@ CHOICES = [
 
 def main() -> None:
     """Train, print and write benchmarks/results/finetuning.{md,json}."""
-    data = prepare(
+    data = prepare_split(
         "ml-100k", leave_one_out(to_interactions(filter_ratings(load_ratings(MovieLensSource()), FilterConfig())))
     )
     runs = [run for seed in SEEDS for run in run_seed(data, seed)]

@@ -17,7 +17,7 @@ from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe
 from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import to_interactions
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import PreparedData
 from ncf.data.splits import leave_one_out
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from ncf.evaluation.metrics import Values
@@ -28,6 +28,7 @@ from ncf.files import write_json
 from ncf.ingest.config import MovieLensSource
 from ncf.ingest.load import load_ratings
 from ncf.models.build import build_model
+from ncf.prepare import prepare_split
 from ncf.training.fit import fit
 
 RESULTS = Path(__file__).parent / "results"
@@ -66,7 +67,7 @@ class Spread:
 def main() -> None:
     """Train, print and write benchmarks/results/seeds.{md,json}."""
     torch.set_num_threads(1)
-    data = prepare(
+    data = prepare_split(
         "ml-100k", leave_one_out(to_interactions(filter_ratings(load_ratings(MovieLensSource()), FilterConfig())))
     )
     spreads = [

@@ -1,26 +1,31 @@
 """From a log to a prepared data set and its report."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
 
 from ncf.config import settings_of
-from ncf.data.columns import ITEM_ID, USER_ID
+from ncf.data.columns import ITEM_ID, USER_ID, Indices
 from ncf.data.config import DataConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.history import History
 from ncf.data.interactions import Interactions, to_interactions
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import Ratings
 from ncf.data.report import DataReport
+from ncf.data.split import Pairs, Split, joined
 from ncf.data.splits import split_interactions
 from ncf.errors import DataError
 from ncf.ingest.config import SourceConfig
 from ncf.ingest.load import load_ratings
+from ncf.sampling.sampler import draw_candidates
+from ncf.sampling.unseen import UnseenItems
 
 
 def prepare_source(
@@ -75,8 +80,58 @@ def prepare_ratings(
     tally = split.tally
     if len(titles) and not own.any():
         tally = tally.note(f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?")
-    data = prepare(name, split, own, num_candidates=chosen.num_candidates, candidate_seed=chosen.candidate_seed)
-    return replace(data, history=history), DataReport.of(data, tally)
+    data = prepare_split(
+        name,
+        split,
+        own,
+        num_candidates=chosen.num_candidates,
+        candidate_seed=chosen.candidate_seed,
+        history=history,
+    )
+    return data, DataReport.of(data, tally)
+
+
+def prepare_split(
+    name: str,
+    split: Split,
+    titles: NDArray[Any] | None = None,
+    *,
+    num_candidates: int = 99,
+    candidate_seed: int = 0,
+    history: History | None = None,
+) -> PreparedData:
+    """Draw the candidates of the holdouts, except those that came with the split, and put the data set together.
+
+    Args:
+        name: the data set's name.
+        split: indices and ids.
+        titles: str[num_items] or None.
+        num_candidates: items ranked beside each held-out one, where they are drawn.
+        candidate_seed: the same seed and split give the same candidates on any machine.
+        history: when the pairs came, if it is known.
+    """
+    generator = torch.Generator().manual_seed(candidate_seed)
+    everything = joined((split.train, split.validation, split.test, split.other))
+    unseen = UnseenItems.of(everything, len(split.user_ids), len(split.item_ids))
+
+    def holdout(pairs: Pairs, given: Indices | None = None) -> Holdout:
+        if given is not None:
+            return Holdout(pairs, given)
+        drawn = draw_candidates(unseen, torch.as_tensor(pairs.users), num_candidates, generator)
+        return Holdout(pairs, drawn.numpy())
+
+    return PreparedData(
+        name,
+        split.user_ids,
+        split.item_ids,
+        split.train,
+        holdout(split.validation),
+        holdout(split.test, split.candidates),
+        np.full(len(split.item_ids), "", dtype=object) if titles is None else titles,
+        split.labels,
+        split.other,
+        history,
+    )
 
 
 def refuse_unusable(interactions: Interactions) -> None:

@@ -3,12 +3,12 @@
 from benchmarks.datasets import SMALL, load, paper_prefix
 from ncf.data.config import DataConfig
 from ncf.data.interactions import to_interactions
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import PreparedData
 from ncf.data.splits import split_interactions
 from ncf.ingest.config import MovieLensSource, PaperSource
 from ncf.ingest.load import load_ratings
 from ncf.ingest.paper import load_paper
-from ncf.prepare import prepare_ratings
+from ncf.prepare import prepare_ratings, prepare_split
 
 ML_1M, ML_100K, MADE_UP = "ml-1m", "ml-100k", "made-up"
 
@@ -18,7 +18,7 @@ def prepared(name: str) -> PreparedData:
     match name:
         case "ml-1m":
             split = split_interactions(to_interactions(load_paper(PaperSource(prefix=paper_prefix()))))
-            return prepare(name, split)
+            return prepare_split(name, split)
         case "ml-100k":
             return prepare_ratings(name, load_ratings(MovieLensSource()), DataConfig())[0]
         case _:

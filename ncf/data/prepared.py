@@ -6,16 +6,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ncf.data.columns import Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import id_bytes
-from ncf.data.split import Pairs, Split, joined, no_pairs
+from ncf.data.split import Pairs, joined, no_pairs
 from ncf.errors import ConfigError
-from ncf.sampling.sampler import draw_candidates
-from ncf.sampling.unseen import UnseenItems
 
 
 @dataclass(frozen=True)
@@ -123,38 +120,3 @@ class PreparedData:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
-
-
-def prepare(
-    name: str, split: Split, titles: NDArray[Any] | None = None, *, num_candidates: int = 99, candidate_seed: int = 0
-) -> PreparedData:
-    """Draw the candidates of the holdouts, except those that came with the split, and put the data set together.
-
-    Args:
-        name: the data set's name.
-        split: indices and ids.
-        titles: str[num_items] or None.
-        num_candidates: items ranked beside each held-out one, where they are drawn.
-        candidate_seed: the same seed and split give the same candidates on any machine.
-    """
-    generator = torch.Generator().manual_seed(candidate_seed)
-    everything = joined((split.train, split.validation, split.test, split.other))
-    unseen = UnseenItems.of(everything, len(split.user_ids), len(split.item_ids))
-
-    def holdout(pairs: Pairs, given: Indices | None = None) -> Holdout:
-        if given is not None:
-            return Holdout(pairs, given)
-        drawn = draw_candidates(unseen, torch.as_tensor(pairs.users), num_candidates, generator)
-        return Holdout(pairs, drawn.numpy())
-
-    return PreparedData(
-        name,
-        split.user_ids,
-        split.item_ids,
-        split.train,
-        holdout(split.validation),
-        holdout(split.test, split.candidates),
-        np.full(len(split.item_ids), "", dtype=object) if titles is None else titles,
-        split.labels,
-        split.other,
-    )

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ncf.data.columns import Ids
-from ncf.data.prepared import Holdout, PreparedData, prepare
+from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.split import Pairs, Split
+from ncf.prepare import prepare_split
 
 Rows = Sequence[tuple[int, int]]
 
@@ -135,7 +136,7 @@ def taste_data(
     split = Split(
         everyone, np.arange(num_items), train, Pairs(everyone, drawn[:, 0].copy()), Pairs(everyone, drawn[:, 1].copy())
     )
-    return prepare("tastes", split, num_candidates=20)
+    return prepare_split("tastes", split, num_candidates=20)
 
 
 def seen_by_user(data: PreparedData) -> list[set[int]]:

@@ -7,10 +7,10 @@ import pytest
 from ncf.data.columns import TEST, TRAIN, VALIDATION
 from ncf.data.config import SplitConfig
 from ncf.data.interactions import Interactions, to_interactions
-from ncf.data.prepared import prepare
 from ncf.data.ratings import Ratings
 from ncf.data.splits import split_interactions
 from ncf.errors import DataError
+from ncf.prepare import prepare_split
 from tests.ncf.data.tiny_logs import by_split, tiny_log, with_labels
 
 LOG = [
@@ -123,7 +123,7 @@ def test_the_candidates_that_came_with_the_log_are_used_in_their_order() -> None
     assert split.tally.notes[-1] == (
         "test: 1 users have their held-out item among their candidates; it is left out there"
     )
-    data = prepare("x", split, num_candidates=2)
+    data = prepare_split("x", split, num_candidates=2)
     assert data.test.candidates.tolist() == [[5, 4, -1], [4, 2, 5]]
     assert data.validation.candidates.shape == (2, 2)  # drawn
     for user, row in enumerate(data.validation.candidates.tolist()):

@@ -10,10 +10,11 @@ import pytest
 
 from ncf.data.ids import decode_ids, encode_ids, from_json, id_bytes, kind_of, to_json
 from ncf.data.interactions import to_interactions
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import PreparedData
 from ncf.data.ratings import Ratings
 from ncf.data.splits import leave_one_out
 from ncf.errors import DataError
+from ncf.prepare import prepare_split
 from tests.ncf.toy_data import IdValues, literal_data
 
 ONE, TWO = UUID(int=1), UUID("ffffffff-0000-0000-0000-000000000002")
@@ -85,7 +86,7 @@ def test_users_are_numbered_by_number_or_code_point() -> None:
 
 
 def _prepared(log: pd.DataFrame) -> PreparedData:
-    return prepare("log", leave_one_out(to_interactions(Ratings.from_frame(log))), num_candidates=2)
+    return prepare_split("log", leave_one_out(to_interactions(Ratings.from_frame(log))), num_candidates=2)
 
 
 def test_fingerprints_of_a_number_its_text_and_its_uuid_differ() -> None:

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from ncf.config import GMFConfig
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import PreparedData
 from ncf.data.split import Split
 from ncf.data.storage import load_prepared, save_prepared
 from ncf.evaluation.evaluate import group_table
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
 from ncf.models.gmf import GMF
+from ncf.prepare import prepare_split
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender, ServedScorer
 from tests.ncf.serving.bundles import scrambled_model
@@ -37,7 +38,7 @@ def split() -> Split:
 
 
 def data() -> PreparedData:
-    return prepare("other", split(), num_candidates=9)
+    return prepare_split("other", split(), num_candidates=9)
 
 
 def test_no_candidate_is_an_other_item() -> None:
@@ -74,7 +75,7 @@ def test_other_rows_and_labels_come_back_from_disk(tmp_path: Path) -> None:
 def test_they_are_part_of_the_fingerprint() -> None:
     fewer = replace(split(), other=pairs([(0, 4), (1, 5), (2, 0)]))
     unlabelled = replace(split(), labels=None)
-    prints = {prepare("x", each, num_candidates=2).fingerprint for each in (split(), fewer, unlabelled)}
+    prints = {prepare_split("x", each, num_candidates=2).fingerprint for each in (split(), fewer, unlabelled)}
     assert len(prints) == 3
 
 

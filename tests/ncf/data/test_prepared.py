@@ -7,8 +7,9 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from ncf.data.prepared import Holdout, PreparedData, prepare
+from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.split import Pairs, Split
+from ncf.prepare import prepare_split
 from tests.ncf.toy_data import holdout, literal_data, pair_rows, pairs, seen_by_user
 
 # of literal_data(); the same on any machine, or models could not be compared across machines
@@ -108,7 +109,7 @@ def test_everything_is_every_pair_of_every_split(literal: PreparedData) -> None:
 
 
 def test_prepare_keeps_the_split_and_draws_candidates_unseen_in_every_split() -> None:
-    data = prepare("name", split(), num_candidates=5, candidate_seed=3)
+    data = prepare_split("name", split(), num_candidates=5, candidate_seed=3)
     assert (data.name, data.user_ids.tolist(), data.item_ids.tolist()) == ("name", [7, 8, 9], list(range(100, 112)))
     assert pair_rows(data.train) == [(0, 0), (0, 1), (1, 2), (2, 3), (2, 4)]
     seen = seen_by_user(data)
@@ -121,20 +122,20 @@ def test_prepare_keeps_the_split_and_draws_candidates_unseen_in_every_split() ->
 
 
 def test_candidates_depend_on_their_seed_alone() -> None:
-    first, again = (prepare("x", split(), num_candidates=5, candidate_seed=3) for _ in range(2))
+    first, again = (prepare_split("x", split(), num_candidates=5, candidate_seed=3) for _ in range(2))
     assert np.array_equal(first.test.candidates, again.test.candidates)
     assert first.fingerprint == again.fingerprint
-    other = prepare("x", split(), num_candidates=5, candidate_seed=4)
+    other = prepare_split("x", split(), num_candidates=5, candidate_seed=4)
     assert first.fingerprint != other.fingerprint
     assert not np.array_equal(first.test.candidates, other.test.candidates)
 
 
 def test_candidate_rows_that_are_too_long_are_padded() -> None:
-    data = prepare("x", split(), num_candidates=20)
+    data = prepare_split("x", split(), num_candidates=20)
     assert sorted(data.test.candidates[1].tolist()) == [-1] * 11 + [0, 1, 3, 4, 5, 7, 9, 10, 11]
 
 
 def test_titles_are_kept_or_empty() -> None:
     titles = np.array([f"title {n}" for n in range(12)], dtype=object)
-    assert prepare("x", split(), titles).titles.tolist() == titles.tolist()
-    assert prepare("x", split()).titles.tolist() == [""] * 12
+    assert prepare_split("x", split(), titles).titles.tolist() == titles.tolist()
+    assert prepare_split("x", split()).titles.tolist() == [""] * 12

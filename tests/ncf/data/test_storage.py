@@ -8,12 +8,13 @@ import pytest
 
 from ncf.data.history import DayCounts, History
 from ncf.data.interactions import to_interactions
-from ncf.data.prepared import PreparedData, prepare
+from ncf.data.prepared import PreparedData
 from ncf.data.ratings import Ratings
 from ncf.data.splits import leave_one_out
 from ncf.data.storage import load_prepared, save_prepared
 from ncf.errors import DataError
 from ncf.files import read_json, write_json
+from ncf.prepare import prepare_split
 from tests.ncf.toy_data import literal_data, pair_rows, pairs
 
 FILES = [
@@ -120,7 +121,7 @@ def test_a_wrong_kind_of_ids_is_refused(saved: Path, wrong: str | None) -> None:
 def test_ids_of_any_column_type_come_back_from_a_log(tmp_path: Path, kind: str) -> None:
     log = pd.DataFrame({"user_id": [1, 1, 1, 2], "item_id": [5, 6, 7, 5], "rating": 1, "timestamp": [1, 2, 3, 4]})
     log = log.astype({"user_id": kind, "item_id": kind})
-    data = prepare("log", leave_one_out(to_interactions(Ratings.from_frame(log))), num_candidates=2)
+    data = prepare_split("log", leave_one_out(to_interactions(Ratings.from_frame(log))), num_candidates=2)
     save_prepared(data, tmp_path / "data")
     assert load_prepared(tmp_path / "data").fingerprint == data.fingerprint
 
