@@ -1,4 +1,4 @@
-"""Where to compute, as settings."""
+"""Settings of the hardware to compute on."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ncf.config import Settings
 
-SAMPLES_PER_THREAD = 8_192  # where two threads begin to be faster: row "best" of benchmarks/results/speed.md
+SAMPLES_PER_THREAD = 8_192  # from here on, two threads are faster: row "best" of benchmarks/results/speed.md
 
 
 def available_cores() -> int:
@@ -19,44 +19,44 @@ def available_cores() -> int:
 
 
 class HardwareConfig(Settings):
-    """Where to compute. No setting here changes what a model learns, beyond rounding."""
+    """Where to compute. No setting here changes what a model learns, apart from rounding."""
 
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = Field(
-        default="auto", description="device; auto takes a GPU where there is one"
+        default="auto", description="device; auto uses a GPU if there is one"
     )
     precision: Literal["float32", "bf16-mixed"] = Field(
-        default="float32", description="bf16-mixed is for GPUs: it halves what is read and written, and rounds more"
+        default="float32", description="bf16-mixed is for GPUs: half the memory traffic, less precision"
     )
     devices: int = Field(
         default=1,
         ge=1,
         le=1024,
-        description="GPUs that train together, or CPU processes; each has a part of every step",
+        description="number of GPUs, or of CPU processes, that train together; each has a shard of every step",
     )
     threads: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description=f"CPU threads per process; empty: one for every {SAMPLES_PER_THREAD:,} samples of a batch, as far "
-        "as there are cores, since on smaller work threads wait for each other longer than they compute; "
-        "evaluation and recommendation then take one",
+        description=f"CPU threads per process; empty: one for every {SAMPLES_PER_THREAD:,} samples of a batch, at most "
+        "one per core, since with less work threads wait for each other longer than they compute; evaluation and "
+        "recommendation then use one",
     )
     compile: bool | None = Field(
         default=None,
-        description="compile the training step; empty: on a CPU, if there is a C++ compiler, C++ for this very "
-        "processor makes it whole, many times as fast (not with gradient_clip, all pairs as negatives, bf16-mixed or "
-        "several devices); true insists on the compiler, and elsewhere has torch.compile take the loss",
+        description="compile the training step; empty: on a CPU with a C++ compiler, the step is compiled for this "
+        "processor and many times as fast (not with gradient_clip, negatives all, bf16-mixed or several devices); "
+        "true: fail without a compiler, and use torch.compile for the loss where the step can't be compiled",
     )
     scoring_memory_mb: int = Field(
         default=16,
         ge=1,
         le=1_000_000,
-        description="MB that the scores of one block of users may take in evaluation and recommendation, at the least "
-        "one user's; a few times as much is held at once; 16 stay in a CPU's cache, a GPU wants more",
+        description="MB for the scores of one block of users (at least one user) in evaluation and recommendation; a "
+        "few times as much is in use at once; 16 fit in a CPU's cache, and a GPU needs more",
     )
 
     def threads_for(self, batch_size: int) -> int:
-        """CPU threads of one process for a training with batches of so many samples."""
+        """CPU threads of one process for a training with this batch size, in samples."""
         if self.threads is not None:
             return self.threads
         return max(1, min(available_cores() // self.devices, batch_size // self.devices // SAMPLES_PER_THREAD))
@@ -69,7 +69,7 @@ class HardwareConfig(Settings):
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Compute with so many threads, and put the number back that was there."""
+    """Use this number of threads in torch, and restore the previous number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

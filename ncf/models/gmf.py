@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ncf.models import table as initial
-from ncf.models.layers import product
+from ncf.models.layers import new_embedding, new_head, product
 
 
 class GMF(nn.Module):
@@ -37,9 +36,9 @@ class GMF(nn.Module):
         fan_in: int | None = None,
     ) -> None:
         super().__init__()
-        self.user_embedding = initial.embedding(num_users, embedding_dim, generator)
-        self.item_embedding = initial.embedding(num_items, embedding_dim, generator)
-        head = torch.ones(embedding_dim) if ones else initial.head(embedding_dim, fan_in or embedding_dim, generator)
+        self.user_embedding = new_embedding(num_users, embedding_dim, generator)
+        self.item_embedding = new_embedding(num_items, embedding_dim, generator)
+        head = torch.ones(embedding_dim) if ones else new_head(embedding_dim, fan_in or embedding_dim, generator)
         self.head = nn.Parameter(head, requires_grad=not ones)
         self.bias = nn.Parameter(torch.zeros(()))
 

@@ -7,9 +7,19 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ncf.models import table as initial
-from ncf.models.layers import COLUMNS, Dropout, linear, padded, product, tiles_of
-from ncf.models.table import Table, lookup
+from ncf.models.layers import (
+    COLUMNS,
+    Dropout,
+    Table,
+    linear,
+    lookup,
+    new_embedding,
+    new_head,
+    new_layer,
+    padded,
+    product,
+    tiles_of,
+)
 
 TILE = 2**19  # hidden units of a layer that score_all holds at once: 2 MB, which stay in a CPU's cache
 
@@ -45,13 +55,13 @@ class MLP(nn.Module):
         fan_in: int | None = None,
     ) -> None:
         super().__init__()
-        self.user_embedding = initial.embedding(num_users, layers[0] // 2, generator)
-        self.item_embedding = initial.embedding(num_items, layers[0] // 2, generator)
+        self.user_embedding = new_embedding(num_users, layers[0] // 2, generator)
+        self.item_embedding = new_embedding(num_items, layers[0] // 2, generator)
         self.tower = nn.ModuleList(
-            initial.hidden_layer(width_in, width_out, generator) for width_in, width_out in pairwise(layers)
+            new_layer(width_in, width_out, generator) for width_in, width_out in pairwise(layers)
         )
         self.dropout = Dropout(dropout)
-        self.head = nn.Parameter(initial.head(layers[-1], fan_in or layers[-1], generator))
+        self.head = nn.Parameter(new_head(layers[-1], fan_in or layers[-1], generator))
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ncf.config import TrainingConfig
 from ncf.models.build import Model
-from ncf.models.table import Table
+from ncf.models.layers import Table
 from ncf.serving.bundle import Bundle
 from ncf.training.objective import OF_LABELS, OF_ZERO
 

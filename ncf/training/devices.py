@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from ncf.errors import ConfigError, ModelError
 from ncf.hardware import HardwareConfig
-from ncf.training.native.build import compiler
+from ncf.training.native.library import compiler
 
 
 def check_hardware(hardware: HardwareConfig) -> None:

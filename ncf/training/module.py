@@ -22,7 +22,7 @@ from ncf.splitmix import derived_seed
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
 from ncf.training.epoch import Batches, Block, make_batches
-from ncf.training.native.build import library
+from ncf.training.native.library import library
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
 

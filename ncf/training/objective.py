@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ncf.config import TrainingConfig
 from ncf.models.build import Model
-from ncf.models.table import Table, added
+from ncf.models.layers import Table, sum_by_row
 from ncf.training.batches import Step
 from ncf.training.epoch import Block
 
@@ -93,5 +93,5 @@ def _pairs(model: Model, block: Block) -> Tensor:
     """Sum over all pairs of weight * (|p_u|^2 + |q_i|^2), with the weights added up by user and by item."""
     of_users, of_items = model.squared_lengths(block.users)
     more = 1 - block.unobserved[block.rows]  # of an observed pair
-    by_item = block.unobserved.sum() + added(more[:, None], block.items, len(of_items))[:, 0]
+    by_item = block.unobserved.sum() + sum_by_row(more[:, None], block.items, len(of_items))[:, 0]
     return block.totals @ of_users + by_item @ of_items

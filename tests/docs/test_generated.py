@@ -14,7 +14,7 @@ def section(page: str, heading: str) -> str:
 
 def test_a_setting_has_its_values_default_and_meaning() -> None:
     page = settings_page.page()
-    assert "| `alpha` | number, at least 0.0, at most 1.0 | `0.5` | share of GMF against MLP" in section(
+    assert "| `alpha` | number, at least 0.0, at most 1.0 | `0.5` | weight of GMF at the start" in section(
         page, "PretrainedRecipe"
     )
     assert "| `loss` | `bce`, `mse`, `least-squares`, `bpr` | `bce` |" in section(page, "GMFTraining")

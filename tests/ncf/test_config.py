@@ -184,5 +184,5 @@ def test_bpr_over_all_pairs_is_refused(kind: type[TrainingConfig]) -> None:
 
 
 def test_a_weight_of_unobserved_pairs_without_them_is_refused() -> None:
-    with pytest.raises(ValidationError, match="unobserved_weight is for negatives: all, not uniform"):
+    with pytest.raises(ValidationError, match="unobserved_weight is only for negatives all, got uniform"):
         TrainingConfig(unobserved_weight=0.1)

@@ -103,7 +103,7 @@ def test_a_range_outside_of_a_settings_limits_is_refused(
 
 def test_a_value_that_needs_certain_others_passes_if_these_are_searched_too() -> None:
     weight: dict[str, Range] = {"training.unobserved_weight": FloatRange(low=0.1, high=1.0)}
-    with pytest.raises(ConfigError, match="unobserved_weight is for negatives: all"):
+    with pytest.raises(ConfigError, match="unobserved_weight is only for negatives all"):
         check_space("gmf", GMFRecipe(), weight)
     check_space("gmf", GMFRecipe(), {**weight, "training.negatives": Choices(choices=("uniform", "all"))})
 

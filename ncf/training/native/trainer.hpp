@@ -1,112 +1,118 @@
 // Training steps of GMF, MLP and NeuMF on a CPU: loss, gradients and update, block by block in the cache.
 //
-// A step goes through five phases; the workers meet between them:
+// A step has five phases; the threads meet after each:
 //
-//   find      the distinct rows of the batch
-//   look up   these rows, each once, with the tower's first layer of each
-//   learn     logits, loss and gradients of a block of samples at a time; each worker has sums of its own
-//   pass on   the sums by distinct row go through the first layer, and its rows are updated
-//   finish    the other parameters are updated (by one worker)
+//   begin               users and items: assign a slot to each distinct row of the batch
+//   gather_rows         copy these rows, each once, and compute the tower's first layer of each
+//   compute_gradients   logits, loss and gradients, a block of samples at a time; each worker has sums of its own
+//   update_embeddings   add the workers' sums, go back through the first layer, and update the rows
+//   update_dense        update all other parameters (one thread)
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "description.hpp"
-#include "layers.hpp"
+#include "interface.hpp"
+#include "matmul.hpp"
 #include "rows.hpp"
 #include "worker.hpp"
 
 class Trainer {
   public:
-    explicit Trainer(const Description& given);
+    explicit Trainer(const Config& config);
 
-    // Begin after so many steps, which all rows have made.
+    // Start from a step that all rows have made.
     void restart(int64_t step);
 
     // Bring all rows to the last step.
     void finish();
 
-    // Make steps; the sum of their mean losses.
+    // Make some steps; returns the sum of their mean losses.
     double run(int64_t steps, const int64_t* const* users, const int64_t* const* items, const float* const* labels,
                const Rates* rates, const uint64_t* seeds);
 
-    // Of the first worker, by part.
+    // Of the first worker, by phase.
     const double* seconds() const { return workers_[0]->seconds; }
 
   private:
-    int64_t inputs() const { return given_.depth ? widths_[0] / 2 : 0; }
+    // Of one embedding of the MLP.
+    int64_t mlp_dim() const { return config_.num_layers ? widths_[0] / 2 : 0; }
 
-    void make(Side& side, int64_t total, int64_t occurring, const Parameter& factors, const Parameter& tower);
+    int64_t shard_start(int64_t thread, int64_t count) const { return ::shard_start(thread, config_.threads, count); }
 
-    // The part of so many things that a worker takes.
-    int64_t from(int64_t number, int64_t count) const { return count * number / given_.threads; }
+    // `occurrences`: of rows in a batch, the same row counted again.
+    void set_up(Side& side, int64_t num_rows, int64_t occurrences, const Parameter& gmf, const Parameter& mlp);
 
-    void pack();
+    void add_worker();
 
-    void look_up(int64_t number);
+    // Copy the dense weights into the layout of the products.
+    void pack_weights();
 
-    void look_up(int64_t number, Side& side, const Matrix& matrix, const float* bias, Buffer& first);
+    void gather_rows(int64_t thread);
 
-    void learn(int64_t number, const int64_t* users, const int64_t* items, const float* labels, uint64_t seed);
+    void gather_rows(int64_t thread, Side& side, const Matrix& matrix, const float* bias, Buffer& first);
 
-    // Of some positives with their negatives; `place` is that of the first sample in the step.
-    void learn_block(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items, const float* labels,
-                     int64_t place, uint64_t seed);
+    void compute_gradients(int64_t thread, const int64_t* users, const int64_t* items, const float* labels,
+                           uint64_t seed);
 
-    // Call for numbers of the block's slots: of GMF's rows, and of the first layer.
-    void call_for(const Worker& worker, int64_t positives, const float* user_factors, const float* item_factors,
-                  const float* user_first, const float* item_first) const;
+    // Of a block of positives with their negatives; `first` is the index of its first sample in the step.
+    void block_gradients(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items,
+                         const float* labels, int64_t first, uint64_t seed);
+
+    // Of the block's slots, the rows of four arrays.
+    void prefetch_rows(const Worker& worker, int64_t positives, const float* user_gmf, const float* item_gmf,
+                       const float* user_first, const float* item_first) const;
 
     // Paper, equations 8 and 9.
-    void score_factors(Worker& worker, int64_t positives);
+    void gmf_forward(Worker& worker, int64_t positives);
 
-    void learn_factors(Worker& worker, int64_t positives);
+    void gmf_backward(Worker& worker, int64_t positives);
 
     // Paper, equation 10.
-    void score_tower(Worker& worker, int64_t positives, int64_t place, uint64_t seed);
+    void mlp_forward(Worker& worker, int64_t positives, int64_t first, uint64_t seed);
 
-    // relu, and dropout.
-    void activate(float* hidden, int64_t samples, int64_t width, int64_t place, uint64_t seed);
+    void relu_dropout(float* hidden, int64_t samples, int64_t width, int64_t first, uint64_t seed);
 
-    void learn_tower(Worker& worker, int64_t positives);
+    void mlp_backward(Worker& worker, int64_t positives);
 
-    // From the gradients of a layer's outputs to those of its sums, which are also summed up.
-    void deactivate(float* gradient, const float* hidden, int64_t samples, int64_t width, float* total);
+    // Turns gradients of the outputs into gradients of the inputs, in place, and adds their sums over samples to
+    // `total`.
+    void relu_dropout_backward(float* gradient, const float* hidden, int64_t samples, int64_t width, float* total);
 
-    // The loss, and its gradient by the logits.
-    void learn_slopes(Worker& worker, int64_t positives, const float* labels);
+    // The loss, and its gradient with respect to the logits.
+    void loss_gradient(Worker& worker, int64_t positives, const float* labels);
 
-    void pass_on(int64_t number, const Rates& rates);
+    void update_embeddings(int64_t thread, const Rates& rates);
 
-    void pass_on(int64_t number, Side& side, int64_t occurring, const Matrix& matrix, Buffer Worker::* by_first,
-                 Buffer Worker::* by_factors, Buffer& of_matrix, const Rates& rates);
+    void update_embeddings(int64_t thread, Side& side, int64_t occurrences, const Matrix& matrix,
+                           Buffer Worker::* first_grads, Buffer Worker::* gmf_grads, Buffer& weight_grads,
+                           const Rates& rates);
 
-    // The workers' sums added up, in the first one's.
-    float* together(Buffer Worker::* sums, int64_t place, int64_t count);
+    // Adds the workers' sums to the first worker's, and returns those.
+    float* sum_over_workers(Buffer Worker::* sums, int64_t offset, int64_t count);
 
-    void update_rows(Side& side, Table& table, int64_t start, int64_t count, float* gradients, int64_t occurring,
+    void update_rows(Side& side, Table& table, int64_t start, int64_t count, float* grads, int64_t occurrences,
                      const Rates& rates, double& loss);
 
-    // The parameters that are no rows; returns the step's loss.
-    double update_rest(const Rates& rates);
+    // All parameters but the embeddings; returns the step's loss.
+    double update_dense(const Rates& rates);
 
-    void update_matrix(const Parameter& weight, int64_t column, const float* gradient, int64_t in, int64_t out,
+    void update_matrix(const Parameter& weight, int64_t column, const float* grads, int64_t in, int64_t out,
                        int64_t stride, const Rates& rates);
 
-    void update_whole(const Parameter& parameter, const float* gradient, const Rates& rates);
+    void update_parameter(const Parameter& parameter, const float* grads, const Rates& rates);
 
-    const Description given_;
+    const Config config_;
     const std::vector<int64_t> widths_;
     const std::vector<Layer> layers_;
     History history_;
     Barrier barrier_;
     Side users_, items_;
-    Matrix first_user_, first_item_;
-    Buffer user_first_, item_first_;  // the first layer's halves of the slots, before they are added
-    std::vector<Matrix> matrices_;
+    Matrix first_user_, first_item_;  // halves of the first layer
+    Buffer user_first_, item_first_;  // their products with the rows, by slot: [slots, padded(widths[1])]
+    std::vector<Matrix> matrices_;    // by layer; empty for the first
     std::vector<Buffer> biases_;
-    Buffer head_, factors_head_;
+    Buffer mlp_head_, gmf_head_;
     std::vector<std::unique_ptr<Worker>> workers_;
-    int64_t made_ = 0;
+    int64_t step_ = 0;  // steps made
 };

@@ -1,4 +1,4 @@
-// What a worker has for itself, and how workers wait for each other.
+// What each worker has of its own, and a barrier for all of them.
 #pragma once
 
 #include <atomic>
@@ -6,10 +6,23 @@
 #include <thread>
 #include <vector>
 
-#include "products.hpp"
+#include "interface.hpp"
+#include "vectors.hpp"
 
-constexpr int64_t BLOCK = 128;  // samples, whose hidden units stay in the cache
+constexpr int64_t BLOCK = 128;  // samples at a time, so that their hidden units stay in the cache
 
+// Where the shard of a thread begins.
+inline int64_t shard_start(int64_t thread, int64_t threads, int64_t count) { return count * thread / threads; }
+
+template <class Work>
+void run_threads(int64_t threads, Work work) {
+    std::vector<std::thread> others;
+    for (int64_t thread = 1; thread < threads; thread++) others.emplace_back(work, thread);
+    work(0);
+    for (std::thread& other : others) other.join();
+}
+
+// All threads wait here for each other.
 class Barrier {
   public:
     explicit Barrier(int64_t count) : count_(count) {}
@@ -22,7 +35,7 @@ class Barrier {
             return;
         }
         for (int64_t tries = 0; turn_.load(std::memory_order_acquire) == turn; tries++)
-            if (tries > 4096) std::this_thread::yield();  // another's work may stand where ours waits
+            if (tries > 4096) std::this_thread::yield();  // the others may need this core
     }
 
   private:
@@ -30,31 +43,29 @@ class Barrier {
     std::atomic<int64_t> arrived_{0}, turn_{0};
 };
 
-// Where a step's time goes; in the order of native/step.py.
-enum Part { FIND, LOOK_UP, FORWARD, LOSS, BACKWARD, PASS_ON, FINISH, PARTS };
-
 // A worker's sums over its samples, and what it needs for a block of them.
 struct Worker {
-    std::vector<Buffer> hidden;               // by layer, [BLOCK, padded(out)]
-    std::vector<Buffer> weights, biases;      // gradients by layer; of the first, its halves are below
-    Buffer user_half, item_half;              // gradients of the first layer's halves, [out, padded(in)]
-    Buffer tower_head, factors_head;          // gradients
-    Buffer by_user_first, by_item_first;      // gradients of the first layer's outputs by slot, [slots, padded(out)]
-    Buffer by_user_factors, by_item_factors;  // gradients of GMF's rows by slot
-    Buffer above, below;                      // gradients of a layer's outputs and inputs, [BLOCK, widest]
+    std::vector<Buffer> hidden;                    // by layer: activations, [BLOCK, padded(out)]
+    std::vector<Buffer> weight_grads, bias_grads;  // by layer; the weights of the first are below, in halves
+    Buffer user_weight_grads, item_weight_grads;   // of the first layer's halves, [out, padded(in)]
+    Buffer mlp_head_grads, gmf_head_grads;
+    Buffer user_first_grads, item_first_grads;  // of the first layer's outputs, [slots, padded(out)]
+    Buffer user_gmf_grads, item_gmf_grads;      // of GMF's rows, [slots, stride]
+    Buffer output_grads, input_grads;           // of one layer, [BLOCK, widest]
+    std::vector<Buffer*> dense_grads;           // all of the above that are not by slot
     int32_t user_slots[BLOCK], item_slots[BLOCK];
-    alignas(64) float logits[BLOCK], slopes[BLOCK], chances[BLOCK], softened[BLOCK];
-    double bias = 0, loss = 0;
-    double seconds[PARTS] = {};
+    alignas(64) float logits[BLOCK], logit_grads[BLOCK], probabilities[BLOCK], softplus[BLOCK];
+    double bias_grad = 0, loss = 0;
+    double seconds[NUM_PHASES] = {};
 
-    // What went by since the last call counts for this part.
-    void passed(Part part) {
+    void start_clock() { since_ = std::chrono::steady_clock::now(); }
+
+    // Add the time since the last call to a phase.
+    void record(Phase phase) {
         const auto now = std::chrono::steady_clock::now();
-        seconds[part] += std::chrono::duration<double>(now - since_).count();
+        seconds[phase] += std::chrono::duration<double>(now - since_).count();
         since_ = now;
     }
-
-    void begin() { since_ = std::chrono::steady_clock::now(); }
 
   private:
     std::chrono::steady_clock::time_point since_;

@@ -28,7 +28,7 @@ def test_large_products_and_their_gradients(
     weight = torch.randn(width_out, 2 * width_in, generator=generator)
     bias = torch.randn(width_out, generator=generator)
     wanted = torch.randn(*shape, width_out, generator=generator)
-    assert rows.numel() * width_out >= module.LARGE
+    assert rows.numel() * width_out >= module.LARGE_PRODUCT
     exact = learned(nn.functional.linear, *(value.double() for value in (rows, weight, bias, wanted)))
     for found, right in zip(learned(linear, rows, weight, bias, wanted), exact, strict=True):
         torch.testing.assert_close(found, right.float(), rtol=1e-4, atol=2e-3)
@@ -36,7 +36,7 @@ def test_large_products_and_their_gradients(
 
 def test_without_onednn_torch_multiplies(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator) -> None:
     rows, weight = torch.randn(4096, 64, generator=generator), torch.randn(32, 64, generator=generator)
-    monkeypatch.setattr(module, "THERE", False)
+    monkeypatch.setattr(module, "HAS_ONEDNN", False)
     assert torch.equal(linear(rows, weight), nn.functional.linear(rows, weight))
 
 

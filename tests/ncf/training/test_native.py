@@ -1,5 +1,6 @@
 """Steps in C++ do what torch's own gradients and optimizers do."""
 
+import ctypes
 import logging
 import math
 import os
@@ -7,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from ncf.hardware import HardwareConfig
 from ncf.models.build import Model, build_model
 from ncf.training.batches import Step
 from ncf.training.fit import fit
-from ncf.training.native import build
+from ncf.training.native.library import SOURCES, Parameter, library
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
 from tests.ncf.toy_data import scramble
@@ -264,49 +266,73 @@ def test_weights_that_are_not_numbers_are_told(board: PreparedData) -> None:
         fit(model, board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
 
 
-def test_the_library_is_compiled_once_for_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    build.library.cache_clear()
-    try:
-        build.library()
-        [kept] = (tmp_path / "native").iterdir()
-        before = kept.stat()
-        build.library.cache_clear()
-        build.library()
-        assert [kept] == list((tmp_path / "native").iterdir())
-        assert kept.stat().st_mtime_ns == before.st_mtime_ns
-    finally:
-        build.library.cache_clear()
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """An empty cache, of which the library that this process has loaded knows nothing."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    library.cache_clear()
+    yield tmp_path / "cache"
+    library.cache_clear()
 
 
-def test_a_cache_that_cant_be_written_to_is_told_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
-    build.library.cache_clear()
-    try:
-        with pytest.raises(ConfigError, match=r"can't be kept or loaded.*native/\w+\.so.*NCF_CACHE_DIR"):
-            build.library()
-    finally:
-        build.library.cache_clear()
+def test_the_library_is_compiled_once_for_a_machine(cache: Path) -> None:
+    library()
+    [kept] = (cache / "native").iterdir()
+    before = kept.stat()
+    library.cache_clear()
+    library()
+    assert [kept] == list((cache / "native").iterdir())
+    assert kept.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_struct_that_was_changed_in_cpp_alone_is_refused(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(SOURCES, tmp_path / "native")
+    header = tmp_path / "native" / "interface.hpp"
+    text = header.read_text()
+    header.write_text(text.replace("float *value, *mean, *square;", "float *value, *square, *mean;"))
+    assert header.read_text() != text
+    monkeypatch.setattr("ncf.training.native.library.SOURCES", tmp_path / "native")
+    with pytest.raises(ConfigError, match=r"Parameter\.mean in C\+\+: \(16, 8\); allowed: as in Python, \(8, 8\)"):
+        library()
+
+
+def test_a_struct_that_was_changed_in_python_alone_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wider(ctypes.Structure):
+        _fields_ = (*Parameter._fields_, ("frozen", ctypes.c_int64))
+
+    Wider.__name__ = "Parameter"
+    monkeypatch.setattr("ncf.training.native.library.STRUCTURES", (Wider,))
+    with pytest.raises(ConfigError, match=r"Parameter in C\+\+: \(0, 40\); allowed: as in Python, \(0, 48\)"):
+        library()
+
+
+def test_losses_in_another_order_are_refused(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ncf.training.native.library.LOSSES", ("mse", "bce", "least-squares", "bpr"))
+    with pytest.raises(ConfigError, match="loss mse in C.*interface.hpp and library.py"):
+        library()
+
+
+def test_a_cache_that_cant_be_written_to_is_told_in_words(cache: Path) -> None:
+    cache.touch()
+    with pytest.raises(ConfigError, match=r"can't be kept or loaded.*native/\w+\.so.*NCF_CACHE_DIR"):
+        library()
 
 
 def test_a_compiler_that_fails_is_told_in_words_and_done_without(
-    board: PreparedData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    board: PreparedData, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = tmp_path / "broken-c++"
+    broken = cache.with_name("broken-c++")
     broken.write_text("#!/bin/sh\necho no space left on device >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
-    build.library.cache_clear()
-    try:
-        told = r"the C\+\+ compiler failed.*what to do: train with compile off.*no space"
-        with pytest.raises(ConfigError, match=told):
-            fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
-        with caplog.at_level(logging.INFO):
-            fit(new_model(GMF_KIND, board), board, BRIEF, seed=0)
-        assert re.search(f"training without compiled steps.*{told}", caplog.text)
-    finally:
-        build.library.cache_clear()
+    told = r"the C\+\+ compiler failed.*what to do: train with compile off.*no space"
+    with pytest.raises(ConfigError, match=told):
+        fit(new_model(GMF_KIND, board), board, BRIEF, seed=0, hardware=HardwareConfig(compile=True))
+    with caplog.at_level(logging.INFO):
+        fit(new_model(GMF_KIND, board), board, BRIEF, seed=0)
+    assert re.search(f"training without compiled steps.*{told}", caplog.text)
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from ncf.models.table import LARGE, Table
+from ncf.models.layers import LARGE_LOOKUP, Table
 
 
-@pytest.mark.parametrize("shape", [(7,), (LARGE,), (LARGE // 2, 3)])
+@pytest.mark.parametrize("shape", [(7,), (LARGE_LOOKUP,), (LARGE_LOOKUP // 2, 3)])
 def test_rows_and_gradients_are_those_of_an_embedding(shape: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(1)
     table = Table(30, 4).double()
@@ -23,7 +23,7 @@ def test_rows_and_gradients_are_those_of_an_embedding(shape: tuple[int, ...]) ->
 
 
 def test_two_lookups_add_up() -> None:
-    table, rows = Table(5, 2), torch.full((LARGE,), 3)
+    table, rows = Table(5, 2), torch.full((LARGE_LOOKUP,), 3)
     (table(rows).sum() + 2 * table(rows).sum()).backward()
     assert table.weight.grad is not None
-    assert table.weight.grad[3].tolist() == [3.0 * LARGE] * 2
+    assert table.weight.grad[3].tolist() == [3.0 * LARGE_LOOKUP] * 2
