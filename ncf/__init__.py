@@ -1,12 +1,12 @@
 """Neural Collaborative Filtering: from a log of who interacted with what to recommendations, without any server.
 
-A first model, from the data to a list, in a notebook:
+From a log to a list of recommendations:
 
 >>> import ncf
 >>> ratings = ncf.load_ratings("ml-100k")                             # or a path, or a DataFrame
->>> data, report = ncf.prepare_ratings("ml-100k", ratings)            # filtered, split, numbered
->>> gmf = ncf.train("gmf", data, {"training": {"max_epochs": 2}})     # by default at most 60 epochs
->>> table = ncf.compare({"gmf": gmf}, data)                           # beside popularity and item-kNN
+>>> data = ncf.prepare_ratings(ratings, name="ml-100k")               # filtered, numbered, split; see data.report
+>>> gmf = ncf.train(data, "gmf", {"training": {"max_epochs": 2}})     # the default is at most 60 epochs
+>>> table = ncf.compare({"gmf": gmf}, data)                           # below popularity and item-kNN
 >>> list(table.index)
 ['popularity', 'item-knn', 'gmf']
 >>> gmf.bundle.save("my-model")                                       # a folder, without pickle
@@ -14,23 +14,26 @@ A first model, from the data to a list, in a notebook:
 >>> recommender.recommend([196, 186], k=3, titles=True).columns.to_list()
 ['user_id', 'item_id', 'rank', 'score', 'source', 'title']
 
-In the order of their use:
+In the order in which they are used:
 
-    load_ratings      reads and checks a log: MovieLens by name, files, a DataFrame, a database
+    load_ratings      read and check a log: MovieLens by name, files, a DataFrame, a database
     load_items        the films of a MovieLens data set, with their genres
-    prepare_ratings   filters, labels, numbers and splits a log, and says what became of its rows
-    train             trains gmf, mlp, neumf or neumf-pretrained, with settings by name
+    prepare_ratings   filter, label, number and split a log, and report what became of its rows
+    train             train gmf, mlp, neumf or neumf-pretrained
     evaluate          every metric of one model on one holdout, per user
-    compare           a table of models beside popularity and item-kNN
+    compare           a table of models below popularity and item-kNN
     Popularity, ItemKNN   the baselines
-    Recommender       lists for users known, unknown, or known by a few items alone
-    Catalogue         the items of a model: found by title, similar ones, their vectors
+    Recommender       lists for users who are known, unknown, or known only by a few items
+    Catalogue         the items of a model: find them by title, find similar ones, get their vectors
     Bundle            a trained model as a folder: save and load
-    Ratings, PreparedData, Trained   what the functions return and take
-    NCFError          base of every error that a user can fix
+    Ratings, PreparedData, TrainedModel   what the functions take and return
+    NCFError          base class of every error that a user can fix
 
-`user_id` and `item_id` are ids as the log has them; `users` and `items` are indices, dense int64 from 0. All errors say
-what was wrong, the value, what is allowed, and what to do.
+A function takes first what it works on: `prepare_ratings(ratings, ...)`, `train(data, ...)`, `evaluate(model, data,
+...)`. Settings are given as names and values, or as the classes of `ncf.config` and `ncf.data.config`.
+
+`user_id` and `item_id` are ids as they are in the log; `users` and `items` are indices, dense int64 from 0. Every error
+says what was wrong, the value, what is allowed, and what to do.
 """
 
 from importlib import import_module
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from ncf.evaluation.evaluate import evaluate
     from ncf.ingest.load import load_ratings
     from ncf.ingest.movielens import load_items
-    from ncf.notebook import Trained, compare, train
+    from ncf.notebook import TrainedModel, compare, train
     from ncf.prepare import prepare_ratings
     from ncf.serving.bundle import Bundle
     from ncf.serving.catalogue import Catalogue
@@ -60,7 +63,7 @@ __all__ = [
     "PreparedData",
     "Ratings",
     "Recommender",
-    "Trained",
+    "TrainedModel",
     "compare",
     "evaluate",
     "load_items",
@@ -79,7 +82,7 @@ _HOMES = {
     "PreparedData": "ncf.data.prepared",
     "Ratings": "ncf.data.ratings",
     "Recommender": "ncf.serving.recommender",
-    "Trained": "ncf.notebook",
+    "TrainedModel": "ncf.notebook",
     "compare": "ncf.notebook",
     "evaluate": "ncf.evaluation.evaluate",
     "load_items": "ncf.ingest.movielens",

@@ -1,6 +1,7 @@
-"""From a log to a prepared data set and its report."""
+"""From a log to a prepared data set."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +19,6 @@ from ncf.data.history import History
 from ncf.data.interactions import Interactions, to_interactions
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import Ratings
-from ncf.data.report import DataReport
 from ncf.data.split import Pairs, Split, joined
 from ncf.data.splits import split_interactions
 from ncf.errors import DataError
@@ -34,7 +34,7 @@ def prepare_source(
     config: DataConfig,
     cache: Path | None = None,
     database_url: str | None = None,
-) -> tuple[PreparedData, DataReport]:
+) -> PreparedData:
     """Read and check a log, and prepare it as `prepare_ratings` does.
 
     Args:
@@ -48,27 +48,28 @@ def prepare_source(
         ConfigError: the URL of a database is missing or wrong.
         DataError: the log is not there, is not what it should be, or too little is left of it.
     """
-    return prepare_ratings(name, load_ratings(source, cache, database_url), config)
+    return prepare_ratings(load_ratings(source, cache, database_url), config, name=name)
 
 
 def prepare_ratings(
-    name: str, ratings: Ratings, config: DataConfig | Mapping[str, Any] = MappingProxyType({})
-) -> tuple[PreparedData, DataReport]:
-    """Filter, label, number, split, and draw the candidates.
+    ratings: Ratings, settings: DataConfig | Mapping[str, Any] = MappingProxyType({}), *, name: str = "ratings"
+) -> PreparedData:
+    """Filter a log, label and number its pairs, split it, and draw the candidates that held-out items are ranked with.
 
     Args:
-        name: the data set's name.
-        ratings: the checked log.
-        config: the choices, as settings or as names and values: {"filters": {"min_per_user": 5}}.
+        ratings: the checked log, from `load_ratings`.
+        settings: a DataConfig, or names and values: {"filters": {"min_per_user": 5}}.
+        name: the data set's name; a model trained on it carries the name.
 
     Returns:
-        What models see, and what was read, dropped and kept: a notebook shows it as a table, and `text()` prints it.
+        What models see. Its `report` says what was read, dropped and kept: a notebook shows it as a table, and
+        `report.text()` is for a terminal.
 
     Raises:
         ConfigError: a setting is unknown or impossible.
         DataError: too little is left to train on or to evaluate.
     """
-    chosen = settings_of(DataConfig, config)
+    chosen = settings_of(DataConfig, settings)
     log, titles = filter_ratings(ratings, chosen.filters, chosen.feedback), ratings.titles
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
     interactions = to_interactions(log, chosen.feedback)
@@ -77,10 +78,10 @@ def prepare_ratings(
     split, history = split_interactions(interactions, chosen.split), History.of(interactions)
     del interactions
     own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
-    tally = split.tally
     if len(titles) and not own.any():
-        tally = tally.note(f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?")
-    data = prepare_split(
+        note = f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?"
+        split = replace(split, tally=split.tally.note(note))
+    return prepare_split(
         name,
         split,
         own,
@@ -88,7 +89,6 @@ def prepare_ratings(
         candidate_seed=chosen.candidate_seed,
         history=history,
     )
-    return data, DataReport.of(data, tally)
 
 
 def prepare_split(
@@ -131,6 +131,7 @@ def prepare_split(
         split.labels,
         split.other,
         history,
+        split.tally,
     )
 
 

@@ -23,7 +23,8 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     ratings = load_ratings(FileSource(path=job["path"]))
     read = time.perf_counter()
-    data, report = prepare_ratings("log", ratings, DataConfig())
+    data = prepare_ratings(ratings, DataConfig(), name="log")
+    report = data.report
     prepared = time.perf_counter()
     save_prepared(data, Path(job["folder"]))
     saved = time.perf_counter()

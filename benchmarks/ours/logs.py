@@ -20,6 +20,6 @@ def prepared(name: str) -> PreparedData:
             split = split_interactions(to_interactions(load_paper(PaperSource(prefix=paper_prefix()))))
             return prepare_split(name, split)
         case "ml-100k":
-            return prepare_ratings(name, load_ratings(MovieLensSource()), DataConfig())[0]
+            return prepare_ratings(load_ratings(MovieLensSource()), DataConfig(), name=name)
         case _:
             return load(SMALL)

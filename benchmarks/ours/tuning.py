@@ -44,7 +44,7 @@ class Clock:
 def tune(job: dict[str, Any]) -> dict[str, Any]:
     """Search for some minutes; what runs at their end is not broken off, and has a time after them."""
     config = DataConfig(filters=FilterConfig(max_users=job["users"]))
-    data, _ = prepare_ratings("ml-100k", load_ratings(MovieLensSource()), config)
+    data = prepare_ratings(load_ratings(MovieLensSource()), config, name="ml-100k")
     hardware = HardwareConfig(threads=job["threads"])
     problem = Problem("gmf", GMFRecipe(), space_of("gmf"), data, seed=job["seed"], hardware=hardware)
     sampler, pruner = SamplerConfig(kind=job["sampler"]), PrunerConfig(kind=job["pruner"])

@@ -18,7 +18,6 @@ from ncf import __version__
 from ncf.backtest.replay import Replay
 from ncf.content import content_key, flatten
 from ncf.data.prepared import PreparedData
-from ncf.data.report import DataReport
 from ncf.data.times import time_of
 
 AS_OF = "ncf.as_of"
@@ -52,14 +51,14 @@ def train_as_of(
         moment: microseconds since the epoch; the training sees what was before.
         day: the moment in words.
     """
-    data, about = replay.before(moment)
+    data = replay.before(moment)
     key = content_key(settings.learned(), data.fingerprint, __version__)
     earlier = _earlier(tracker, parent_id, key, anywhere=not settings.force)
     if earlier is not None and COMPLETE in earlier.data.tags:
         get_run_logger().info("the model as of %s is already trained, in MLflow run %s", day, earlier.info.run_id)
         return _trained(tracker, settings, earlier)
     get_run_logger().info("training as of %s on %s interactions", day, f"{len(data.train):,}")
-    with _open(tracker, parent_id, settings, (data, about), (key, day), earlier) as run_id:
+    with _open(tracker, parent_id, settings, data, (key, day), earlier) as run_id:
         models = _train(tracker, run_id, settings.at(replay.config_at(moment)), settings.trained(), data)
         tracker.log_metrics(run_id, {SECONDS: sum(model.metrics[SECONDS] for model in models)})
         tracker.finish(run_id)
@@ -86,17 +85,17 @@ def _open(
     tracker: Tracker,
     parent_id: str,
     settings: BacktestSettings,
-    prepared: tuple[PreparedData, DataReport],
+    data: PreparedData,
     named: tuple[str, str],
     earlier: Run | None,
 ) -> Iterator[str]:
     """The nested run of a moment: an interrupted one goes on, else a new one begins."""
-    (data, about), (key, day) = prepared, named
+    key, day = named
     if earlier is None:
         tags = {KEY: key, FINGERPRINT: data.fingerprint, AS_OF: day}
         run_id = tracker.start_nested(parent_id, f"as of {day}", flatten(settings.learned()), tags)
         tracker.log_data(run_id, data)
-        tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
+        tracker.artifacts.log_text(run_id, data.report.markdown(), DATA_REPORT)
     else:
         run_id = str(earlier.info.run_id)
         tracker.resume_retraining(run_id)

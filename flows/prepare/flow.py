@@ -36,7 +36,8 @@ def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
     """
     source = settings.log_source
     url = database_url(source)
-    data, report = prepare_source(settings.dataset, source, settings.data, database_url=url)
+    data = prepare_source(settings.dataset, source, settings.data, database_url=url)
+    report = data.report
     folder = prepared_folder(settings)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # several tunings may begin at once on one machine
         save_prepared(data, folder)

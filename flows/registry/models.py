@@ -76,7 +76,7 @@ def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> tuple[str, str]:
         folder = tracker.artifacts.download(model.run_id, BUNDLE, Path(scratch))
         recommender = Recommender.load(folder)
         example = pd.DataFrame({USER_ID: to_json(pd.Series(recommender.bundle.user_ids[:EXAMPLE_USERS]))})
-        answer = recommender.answer(example[USER_ID].to_list(), EXAMPLE_K)
+        answer = recommender.recommend_json(example[USER_ID].to_list(), EXAMPLE_K)
         with global_store(tracker.uri), mlflow.start_run(run_id=model.run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",

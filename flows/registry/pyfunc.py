@@ -42,7 +42,7 @@ class NCFPythonModel(PythonModel):
         """
         try:
             user_ids = _user_ids(model_input, kind_of(self.recommender.bundle.user_ids))
-            return self.recommender.answer(user_ids, _k(params or {}))
+            return self.recommender.recommend_json(user_ids, _k(params or {}))
         except ConfigError as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
 

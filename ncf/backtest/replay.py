@@ -15,7 +15,6 @@ from ncf.data.filters import filter_within_users
 from ncf.data.ids import id_bytes
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import Ratings
-from ncf.data.report import DataReport
 from ncf.data.split import Pairs, no_pairs
 from ncf.data.times import microseconds_of, time_of
 from ncf.errors import DataError
@@ -94,13 +93,13 @@ class Replay:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    def before(self, moment: int) -> tuple[PreparedData, DataReport]:
+    def before(self, moment: int) -> PreparedData:
         """What a training at this moment (microseconds since the epoch) would have read, with holdouts of its own.
 
         Raises:
             DataError: too little was there to train on.
         """
-        return prepare_ratings(self.name, self.ratings, self.config_at(moment))
+        return prepare_ratings(self.ratings, self.config_at(moment), name=self.name)
 
     def config_at(self, moment: int) -> DataConfig:
         """The settings of a training at this moment."""

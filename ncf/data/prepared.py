@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ncf.data.columns import Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import id_bytes
+from ncf.data.ratings import NOTHING_READ, Tally
+from ncf.data.report import DataReport
 from ncf.data.split import Pairs, joined, no_pairs
 from ncf.errors import ConfigError
 
@@ -46,6 +48,7 @@ class PreparedData:
         labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
         other: observed, but in no split: neither learned nor evaluated, nor offered as unseen.
         history: when the pairs came; not part of the fingerprint, since models do not see it. None if it is not known.
+        tally: what became of the log's rows; not part of the fingerprint, and not kept by `save_prepared`.
     """
 
     name: str
@@ -58,6 +61,7 @@ class PreparedData:
     labels: NDArray[np.float32] | None = None
     other: Pairs = field(default_factory=no_pairs)
     history: History | None = field(default=None, repr=False)
+    tally: Tally = field(default=NOTHING_READ, repr=False)
 
     @property
     def num_users(self) -> int:
@@ -68,6 +72,11 @@ class PreparedData:
     def num_items(self) -> int:
         """Items of all splits."""
         return len(self.item_ids)
+
+    @cached_property
+    def report(self) -> DataReport:
+        """What was read, dropped and kept: a notebook shows it as a table, and `report.text()` is for a terminal."""
+        return DataReport.of(self, self.tally)
 
     @cached_property
     def item_counts(self) -> Indices:

@@ -1,16 +1,18 @@
 """What was read, dropped and kept, in a table that a person reads."""
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from ncf.data.columns import Indices
-from ncf.data.prepared import PreparedData
 from ncf.data.ratings import Tally
 from ncf.data.times import time_of
+
+if TYPE_CHECKING:
+    from ncf.data.prepared import PreparedData
 
 
 class DataReport(BaseModel):
@@ -49,7 +51,7 @@ class DataReport(BaseModel):
     notes: list[str]
 
     @classmethod
-    def of(cls, data: PreparedData, tally: Tally) -> Self:
+    def of(cls, data: "PreparedData", tally: Tally) -> Self:
         """Put the numbers together."""
         validation, test, everything = data.validation.pairs, data.test.pairs, data.everything
         learned, evaluated = _marked(data.num_users, data.train.users), _marked(data.num_users, validation.users)

@@ -114,7 +114,7 @@ class Evaluation:
 def evaluate(
     scorer: Scorer,
     data: PreparedData,
-    split: SplitName,
+    split: SplitName = "test",
     *,
     cutoffs: Sequence[int] = CUTOFFS,
     device: torch.device | str = "cpu",

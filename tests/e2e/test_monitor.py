@@ -108,7 +108,7 @@ def server(workspace: Path) -> Iterator[Server]:
 
 def make_untrained_champion() -> None:
     """Of what was known on 1 February; what came after is a third of the log."""
-    data, _report = prepare_source("ml-100k", MovieLensSource(), BEFORE)
+    data = prepare_source("ml-100k", MovieLensSource(), BEFORE)
     assert make_champion("ml-100k", bundle_of(data, name="gmf")) == 1
 
 

@@ -39,7 +39,7 @@ def outcome(log: Log, feedback: dict[str, Any], filters: dict[str, Any]) -> str:
     frame = pd.DataFrame(log, columns=["user_id", "item_id", "rating", "timestamp"])
     config = DataConfig.model_validate({"feedback": feedback, "filters": filters, "num_candidates": 3})
     try:
-        return prepare_ratings("log", Ratings.from_frame(frame, time_unit="s"), config)[0].fingerprint
+        return prepare_ratings(Ratings.from_frame(frame, time_unit="s"), config, name="log").fingerprint
     except DataError as error:
         return str(error).split(" (left out before")[0]  # which is not the same by design
 
@@ -76,7 +76,7 @@ def test_as_of_gives_what_would_have_been_prepared_then(
 def prepared(rows: Log, **data: Any) -> Any:
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
     config = DataConfig.model_validate(data)
-    return prepare_ratings("log", Ratings.from_frame(frame, time_unit="s"), config)
+    return prepare_ratings(Ratings.from_frame(frame, time_unit="s"), config, name="log")
 
 
 STARS: Log = [
@@ -91,7 +91,7 @@ STARS: Log = [
 
 
 def test_labels_go_with_train_and_a_low_rating_is_held_out_as_any_other() -> None:
-    data, _ = prepared(STARS, feedback={"kind": "explicit", "scale": (1, 5)})
+    data = prepared(STARS, feedback={"kind": "explicit", "scale": (1, 5)})
     assert pair_rows(data.train) == [(0, 1), (0, 2), (1, 3), (1, 0)]
     assert data.labels.tolist() == np.array([0.2, 0.6, 0.8, 0.4], dtype=np.float32).tolist()
     assert pair_rows(data.validation.pairs) == [(0, 3)]
@@ -101,13 +101,13 @@ def test_labels_go_with_train_and_a_low_rating_is_held_out_as_any_other() -> Non
 def test_other_ratings_are_other_data_where_they_are_labels() -> None:
     changed = [*STARS[:1], (1, "b", 2, 1001), *STARS[2:]]
     explicit = {"kind": "explicit", "scale": (1, 5)}
-    assert prepared(STARS)[0].fingerprint == prepared(changed)[0].fingerprint
-    one, other = (prepared(rows, feedback=explicit)[0].fingerprint for rows in (STARS, changed))
+    assert prepared(STARS).fingerprint == prepared(changed).fingerprint
+    one, other = (prepared(rows, feedback=explicit).fingerprint for rows in (STARS, changed))
     assert one != other
 
 
 def test_the_report_says_what_was_left_out_and_why() -> None:
-    _, report = prepared(STARS, feedback={"threshold": 2}, filters={"max_users": 2})
+    report = prepared(STARS, feedback={"threshold": 2}, filters={"max_users": 2}).report
     assert report.rows_read == 7
     assert report.dropped == {"repeated pair (kept the last)": 1, "rating below 2": 1}
     assert report.repeated_pairs == 1

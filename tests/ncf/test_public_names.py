@@ -41,8 +41,8 @@ def test_its_types_are_told_to_who_imports_it() -> None:
 
 def test_help_shows_every_function_and_class() -> None:
     text = pydoc.plain(pydoc.render_doc(ncf))
-    assert "A first model, from the data to a list" in text
-    for words in ("train(name:", "load_ratings(source:", "class Recommender(", "class Bundle("):
+    assert "From a log to a list of recommendations" in text
+    for words in ("train(data:", "load_ratings(source:", "class Recommender(", "class Bundle("):
         assert words in text
 
 

@@ -8,16 +8,15 @@ import pytest
 from ncf.data.config import DataConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.ratings import Ratings
-from ncf.data.report import DataReport
 from ncf.errors import DataError
 from ncf.prepare import prepare_ratings
 
 
-def prepared(pairs: Sequence[tuple[object, object]], **filters: Any) -> tuple[PreparedData, DataReport]:
+def prepared(pairs: Sequence[tuple[object, object]], **filters: Any) -> PreparedData:
     """Pairs in the order of their times."""
     frame = pd.DataFrame(pairs, columns=["user_id", "item_id"]).assign(timestamp=range(1, len(pairs) + 1))
     config = DataConfig.model_validate({"filters": filters, "num_candidates": 2})
-    return prepare_ratings("log", Ratings.from_frame(frame), config)
+    return prepare_ratings(Ratings.from_frame(frame), config, name="log")
 
 
 def product(users: str, items: str) -> list[tuple[object, object]]:
@@ -56,7 +55,8 @@ def test_filters_that_leave_nothing_say_what_each_took() -> None:
 
 
 def test_a_user_with_every_item_is_fine_and_told() -> None:
-    data, report = prepared([*product("u", "abcd"), *product("v", "abc")])
+    data = prepared([*product("u", "abcd"), *product("v", "abc")])
+    report = data.report
     assert np.sort(data.test.candidates).tolist() == [[-1, -1], [-1, 3]]
     assert report.users_with_every_item == 1
     assert report.notes == [

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import torch
-from torch import Tensor
 
 from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ModelError
 from ncf.evaluation.lists import top_items
 from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import FROM_MODEL, FROM_POPULARITY, Recommender, learned_of
+from ncf.serving.recommender import Recommender
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,6 @@ class Live:
         self.problem = Problem(reason, before.since if before is not None and same else datetime.now(UTC), version)
 
 
-FROM_ITEMS = "items"
-
-
 @dataclass(frozen=True)
 class Answer:
     """The best items of one user.
@@ -131,33 +127,8 @@ def answer(served: Served, user_id: Any, item_ids: Sequence[Any], k: int) -> Ans
         ModelError: a score is NaN.
     """
     recommender, bundle = served.recommender, served.recommender.bundle
-    user = torch.tensor([-1 if user_id is None else recommender.user_of(user_id)])
+    user = -1 if user_id is None else recommender.user_of(user_id)
     found = recommender.items_of(item_ids) if item_ids else torch.empty(0, dtype=torch.int64)
-    items = found[found >= 0]
-    source = _source(bool(learned_of(bundle, user)[0]), len(items) > 0)
-    with torch.inference_mode(mode=source != FROM_ITEMS):
-        scores = _scores(served, user, items, source)
-        best = top_items(scores, k)[0]
-        best = best[best >= 0]
-        values = scores[0, best].tolist()
-    places = best.numpy()
+    source, best, scores = recommender.best_of_user(user, found[found >= 0], k)
     unknown = [value for value, index in zip(item_ids, found.tolist(), strict=True) if index < 0]
-    return Answer(source, bundle.item_ids[places].tolist(), bundle.titles[places].tolist(), values, unknown)
-
-
-def _source(learned: bool, folded_in: bool) -> str:
-    if learned:
-        return FROM_MODEL
-    return FROM_ITEMS if folded_in else FROM_POPULARITY
-
-
-def _scores(served: Served, user: Tensor, items: Tensor, source: str) -> Tensor:
-    """Scores of all items, float[1, num_items]; -inf marks what the user has."""
-    if source != FROM_ITEMS:
-        scores = served.recommender.offered(user)
-    else:
-        scores = served.recommender.fold_in.scores(items)[None].clone()
-        if user[0] >= 0:
-            scores[0, served.recommender.bundle.seen.of_users(user)[1]] = -torch.inf
-    scores[0, items] = -torch.inf
-    return scores
+    return Answer(source, bundle.item_ids[best].tolist(), bundle.titles[best].tolist(), scores.tolist(), unknown)

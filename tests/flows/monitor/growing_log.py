@@ -46,5 +46,5 @@ def monitor_settings(dataset: str, **values: Any) -> MonitorSettings:
 def make_shop(folder: Path, dataset: str, **about: Any) -> int:
     """Write the log up to CUT and make a champion of it. Returns the version."""
     write_log(rows_before(whole_log(), CUT), folder, dataset)
-    data, _report = prepare_source(dataset, FileSource(path=str(folder / f"{dataset}.csv")), DataConfig())
+    data = prepare_source(dataset, FileSource(path=str(folder / f"{dataset}.csv")), DataConfig())
     return make_champion(dataset, bundle_of(data, GMFConfig(embedding_dim=4), name="gmf", **about))

@@ -110,7 +110,7 @@ def test_predict_answers_what_it_should_and_refuses_the_rest(tracker: Tracker, d
     model = mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
     users = bundle.user_ids.tolist()
     found = model.predict(pd.DataFrame({"user_id": users}), params={"k": 4})
-    pd.testing.assert_frame_equal(found, Recommender(bundle).answer(users, 4))
+    pd.testing.assert_frame_equal(found, Recommender(bundle).recommend_json(users, 4))
     number = isinstance(users[0], int)
     wrong = "7" if number else 7
     for frame, params, words in (

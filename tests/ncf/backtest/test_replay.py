@@ -66,9 +66,9 @@ def test_a_training_sees_nothing_of_what_comes_after() -> None:
     before = [row for row in rows if MONDAY + row[2] * DAY < moment]
     rng = np.random.default_rng(1)
     other = [(int(rng.integers(500)), int(rng.integers(900)), float(rng.uniform(21, 50)), 1) for _ in range(3000)]
-    data, _ = replay_of(rows).before(moment)
+    data = replay_of(rows).before(moment)
     for future in ([], other, [(user, item, 21.0, 5) for user, item, _, _ in before]):
-        same, _ = replay_of([*before, *future]).before(moment)  # type: ignore[list-item]
+        same = replay_of([*before, *future]).before(moment)  # type: ignore[list-item]
         assert same.fingerprint == data.fingerprint
     pairs = {
         (data.user_ids[u], data.item_ids[i]) for u, i in zip(data.everything.users, data.everything.items, strict=True)
@@ -79,7 +79,7 @@ def test_a_training_sees_nothing_of_what_comes_after() -> None:
 def test_the_holdouts_of_a_training_are_the_newest_before_it() -> None:
     rows = colours(weeks=6)
     moment = MONDAY + 3 * WEEK
-    data, _ = replay_of(rows).before(moment)
+    data = replay_of(rows).before(moment)
     mine = sorted((day, item) for user, item, day, _ in rows if user == 3 and day < 21)
     place = data.user_ids.tolist().index(3)
     for holdout, (_, item) in ((data.test, mine[-1]), (data.validation, mine[-2])):

@@ -29,7 +29,7 @@ def replayed(rows: list[Row], policies: list[str], start: int, epochs: int = 0) 
     training = SHORT.model_copy(update={"max_epochs": epochs})
     bundles = {}
     for moment in plan.every_moment():
-        data, _ = replay.before(moment)
+        data = replay.before(moment)
         model = build_model(GMFConfig(embedding_dim=8), data.num_users, data.num_items, seed=0)
         bundles[moment] = Bundle.of(fit(model, data, training, seed=0).model, GMFConfig(embedding_dim=8), data)
     return plan, [
@@ -75,7 +75,7 @@ def test_strangers_are_served_what_was_popular_when_the_model_was_trained() -> N
     for window, frame in zip(plan.windows, frames, strict=True):
         days = ((window.begin - MONDAY) / DAY, (window.end - MONDAY) / DAY)
         for policy in plan.policies:
-            data, _ = replay.before(plan.moment(policy, window))  # its train: without the two held out of each user
+            data = replay.before(plan.moment(policy, window))  # its train: without the two held out of each user
             learned = dict(zip(data.item_ids.tolist(), data.item_counts.tolist(), strict=True))
             assert frame[column(policy.name, HR)].tolist() == expected_hits(rows, learned, days)
         all_known = Counter(item for _, item, day, _ in rows if day < days[0])

@@ -64,7 +64,8 @@ def test_without_times_both_are_all_pairs() -> None:
 def test_the_prepared_data_have_the_history_of_all_splits(kind: str) -> None:
     rows = [(user, user + item, 10.0 * user + item) for user in range(4) for item in range(5)]
     config = DataConfig.model_validate({"split": {"kind": kind}})
-    data, report = prepare_ratings("shop", ratings(rows), config)
+    data = prepare_ratings(ratings(rows), config, name="shop")
+    report = data.report
     assert data.history is not None
     assert (data.history.early + data.history.recent).sum() == report.interactions == 20
     assert data.history.recent.tolist() == [0, 0, 0, 0, 0, 0, 1, 1]  # user 3's last two

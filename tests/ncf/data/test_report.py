@@ -102,7 +102,8 @@ def test_every_row_read_is_kept_or_accounted_for() -> None:
     frame = pd.DataFrame(generator.integers(0, 30, size=(500, 2)), columns=["user_id", "item_id"])
     frame["timestamp"] = generator.integers(1, 400, size=500)
     config = DataConfig.model_validate({"filters": {"min_per_user": 8, "min_per_item": 8}, "num_candidates": 5})
-    prepared, report = prepare_ratings("log", Ratings.from_frame(frame), config)
+    prepared = prepare_ratings(Ratings.from_frame(frame), config, name="log")
+    report = prepared.report
     pairs_of = {(user, item) for user, item in zip(frame["user_id"], frame["item_id"], strict=True)}
     assert report.repeated_pairs == 500 - len(pairs_of)
     assert report.rows_read - sum(report.dropped.values()) == report.interactions
@@ -114,7 +115,8 @@ def test_titles_that_fit_no_item_are_noted(item: object, noted: bool) -> None:
     pairs_of = [(user, item) for user in range(3) for item in range(5) if user != item]
     frame = pd.DataFrame(pairs_of, columns=["user_id", "item_id"]).assign(timestamp=range(1, len(pairs_of) + 1))
     ratings = Ratings.from_frame(frame, pd.Series(["Alien"], index=pd.Index([item])))
-    _, report = prepare_ratings("log", ratings, DataConfig(num_candidates=1))
+    data = prepare_ratings(ratings, DataConfig(num_candidates=1), name="log")
+    report = data.report
     assert any("none of the 1 titles is of an item of the log" in note for note in report.notes) == noted
 
 

@@ -32,7 +32,8 @@ def test_ranks_on_the_literal_data(literal: PreparedData) -> None:
 @pytest.mark.skipif(not (has_ml_1m() and TITLES.is_file()), reason="needs the paper's MovieLens-1M, and its titles")
 def test_popularity_on_the_papers_split() -> None:
     ratings = load_ratings(PaperSource(prefix=paper_prefix(), titles_path=str(TITLES)))
-    data, report = prepare_ratings("ml-1m", ratings, DataConfig())
+    data = prepare_ratings(ratings, DataConfig(), name="ml-1m")
+    report = data.report
     assert (data.num_users, data.num_items, report.rows_read) == (6_040, 3_706, 1_000_209)
     assert data.test.candidates.shape == (6_040, 99)
     assert (data.test.candidates == -1).sum() == 156  # users who have their own test item among their candidates

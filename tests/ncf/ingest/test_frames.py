@@ -67,9 +67,10 @@ def test_choices_by_name_are_those_of_the_settings() -> None:
             [(u, i, u + i) for u in range(4) for i in range(4 + u)], columns=["user_id", "item_id", "timestamp"]
         )
     )
-    everything, report = prepare_ratings("log", log)
-    data, _report = prepare_ratings("log", log, {"filters": {"min_per_user": 6}})
+    everything = prepare_ratings(log, name="log")
+    report = everything.report
+    data = prepare_ratings(log, {"filters": {"min_per_user": 6}}, name="log")
     assert (everything.num_users, data.num_users) == (4, 2)
     assert report._repr_markdown_() == report.markdown()
     with pytest.raises(ConfigError, match=r"filters\.min_per_usr is refused: 6"):
-        prepare_ratings("log", log, {"filters": {"min_per_usr": 6}})
+        prepare_ratings(log, {"filters": {"min_per_usr": 6}}, name="log")

@@ -43,7 +43,8 @@ def test_the_three_files_are_read_plain_or_compressed(tmp_path: Path, compressed
 
 
 def test_split_candidates_and_catalogue_are_the_files(tmp_path: Path) -> None:
-    data, report = prepare_ratings("x", load_ratings(write(tmp_path)), DataConfig(num_candidates=1))
+    data = prepare_ratings(load_ratings(write(tmp_path)), DataConfig(num_candidates=1), name="x")
+    report = data.report
     assert data.item_ids.tolist() == [0, 1, 2, 3, 4, 5, 9]
     assert pair_rows(data.train) == [(0, 2), (1, 2), (2, 0)]
     assert pair_rows(data.validation.pairs) == [(0, 1), (1, 0)]  # the newest of train
@@ -57,7 +58,7 @@ def test_split_candidates_and_catalogue_are_the_files(tmp_path: Path) -> None:
 
 def test_a_row_of_fewer_candidates_is_padded(tmp_path: Path) -> None:
     source = write(tmp_path, negative="(0,3)\t5\t4\n(1,1)\t1\t9\n")
-    data, _ = prepare_ratings("x", load_ratings(source), DataConfig())
+    data = prepare_ratings(load_ratings(source), DataConfig(), name="x")
     assert data.test.candidates.tolist() == [[5, 4], [6, -1]]
 
 
@@ -66,7 +67,7 @@ def test_titles_come_with_the_number_of_the_item(tmp_path: Path) -> None:
         'item\tmovie_id\ttitle\n9\t77\tÉlisa "x"\n0\t78\tAlien\n0\t79\tAgain\n', encoding="utf-8"
     )
     source = write(tmp_path).model_copy(update={"titles_path": str(tmp_path / "t.tsv")})
-    data, _ = prepare_ratings("x", load_ratings(source), DataConfig())
+    data = prepare_ratings(load_ratings(source), DataConfig(), name="x")
     assert data.titles.tolist() == ["Alien", "", "", "", "", "", 'Élisa "x"']
 
 

@@ -132,7 +132,7 @@ def test_whole_numerics_are_integer_ids_and_large_ones_keep_every_digit(postgres
 def test_prepared_data_have_the_uuids(shop: Postgres) -> None:
     products = "generate_series(1, 5) AS n WHERE id < 4 AND n + id < 8"  # the third buyer lacks the fifth
     query = f"SELECT buyer, n AS product, 1 AS stars, n AS at FROM shop.bought, {products}"
-    data, _ = prepare_ratings("shop", load(shop, query=query), DataConfig(num_candidates=2))
+    data = prepare_ratings(load(shop, query=query), DataConfig(num_candidates=2), name="shop")
     assert data.user_ids.tolist() == USERS
 
 

@@ -105,7 +105,7 @@ def test_where_times_differ_the_order_of_the_rows_does_not_matter(database: Path
     make(database, "one (user_id, item_id, rating, timestamp)", rows)
     make(database, "other (user_id, item_id, rating, timestamp)", [rows[n] for n in rng.permutation(len(rows))])
     one, other = (
-        prepare_ratings("log", load(table=name), DataConfig(num_candidates=3))[0] for name in ("one", "other")
+        prepare_ratings(load(table=name), DataConfig(num_candidates=3), name="log") for name in ("one", "other")
     )
     assert one.fingerprint == other.fingerprint
 

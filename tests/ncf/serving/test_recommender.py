@@ -197,17 +197,17 @@ def test_who_is_known_by_items_alone_gets_what_their_like_have(board: PreparedDa
         model.get_parameter("user_embedding.weight").copy_(colours[torch.arange(board.num_users) % 2])
         model.get_parameter("head").fill_(2.0)
     recommender = Recommender(Bundle.of(model.eval(), GMFConfig(embedding_dim=1), board))
-    frame = recommender.recommend_like([3, 5, 777], 17)
+    frame = recommender.recommend_for_items([3, 5, 777], 17, titles=True)
     assert list(frame) == ["item_id", "rank", "score", "title"]
     assert frame["item_id"].tolist() == [item for item in range(1, 40, 2) if item not in (3, 5)][:17]
     assert frame["rank"].tolist() == list(range(1, 18))
-    assert recommender.recommend_like([0], 40)["item_id"].tolist()[:19] == list(range(2, 40, 2))
+    assert recommender.recommend_for_items([0], 40)["item_id"].tolist()[:19] == list(range(2, 40, 2))
 
 
 def test_nobody_is_known_by_unknown_items() -> None:
     recommender = Recommender(bundle_of(some_data()))
     for unknown in ([], ["x"], [10_000]):
         with pytest.raises(ConfigError, match="the model knows none of these items"):
-            recommender.recommend_like(unknown)
+            recommender.recommend_for_items(unknown)
     with pytest.raises(ConfigError, match="k is out of range: 0"):
-        recommender.recommend_like([0], 0)
+        recommender.recommend_for_items([0], 0)

@@ -33,7 +33,7 @@ def test_the_text_of_a_uuid_is_an_unknown_user_but_not_in_json() -> None:
     known = UUID(int=243 << 64)
     users = [str(known), str(known).upper(), "nobody", 243]
     assert recommender.recommend([str(known), known], 1)["source"].tolist() == ["popularity", "model"]
-    answer = recommender.answer(users, 1)
+    answer = recommender.recommend_json(users, 1)
     assert answer["source"].tolist() == ["model", "model", "popularity", "popularity"]
     assert answer["user_id"].tolist() == [str(known), str(known), "nobody", 243]
     assert answer["item_id"].tolist() == [str(item) for item in recommender.recommend([known, known], 1)["item_id"]] + [
@@ -46,7 +46,7 @@ def test_the_text_of_a_uuid_is_an_unknown_user_but_not_in_json() -> None:
 def test_integers_and_text_go_through_json_as_they_are(data: PreparedData) -> None:
     recommender = Recommender(bundle_of(data))
     users = [*data.user_ids.tolist(), "00000000-0000-0000-0000-000000000001"]
-    pd.testing.assert_frame_equal(recommender.answer(users, 3), recommender.recommend(users, 3))
+    pd.testing.assert_frame_equal(recommender.recommend_json(users, 3), recommender.recommend(users, 3))
 
 
 @pytest.mark.parametrize("stranger", ["243", 243.5, None, (243,)])

@@ -34,7 +34,7 @@ def client(bundle: Bundle) -> TestClient:
 def test_every_user_is_served_bit_for_bit_what_the_batch_has(config: ModelConfig, data: PreparedData) -> None:
     bundle = bundle_of(data, config)
     client = client_of(bundle)
-    batch = Recommender(bundle).answer(to_json(pd.Series(data.user_ids)).to_list(), 7)
+    batch = Recommender(bundle).recommend_json(to_json(pd.Series(data.user_ids)).to_list(), 7)
     for user, rows in batch.groupby("user_id", sort=False):
         shown = int(user) if isinstance(user, np.integer) else user  # type: ignore[call-overload]
         for answer in (
@@ -74,7 +74,7 @@ def test_an_unknown_user_gets_the_popular_items_marked_as_such(data: PreparedDat
         live_of(bundle).current.user_kind
     ]
     found = client_of(bundle).get("/recommendations", params={"user_id": stranger, "k": 4}).json()
-    batch = Recommender(bundle).answer([stranger], 4)
+    batch = Recommender(bundle).recommend_json([stranger], 4)
     assert found["source"] == "popularity"
     assert found["user_id"] == stranger
     assert [row["item_id"] for row in found["recommendations"]] == batch["item_id"].tolist()
