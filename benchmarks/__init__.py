@@ -1,1 +1,1 @@
-"""One script a figure; each writes its rows to benchmarks/results/."""
+"""One script per page of results; each writes its rows to benchmarks/results/."""

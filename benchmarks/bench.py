@@ -1,4 +1,4 @@
-"""Runs jobs of both sides, each in a process of its own with its threads set, and remembers nothing else."""
+"""Run the jobs of both sides, each in a separate process with a fixed number of threads."""
 
 import json
 import os
@@ -18,23 +18,24 @@ import torch
 from benchmarks.datasets import ML_1M, ML_1M_SYNTHETIC, ML_20M, ROOT, SMALL, SMALL_LARGER, Shape, load, write_recbole
 from benchmarks.peers.environment import peers_python
 
-Answer = dict[str, Any]
+Result = dict[str, Any]
 Job = dict[str, Any]
 DATASET = "log"
 
 
 @dataclass(frozen=True)
 class QualitySizes:
-    """How much is trained for the figures of quality.
+    """How much is trained for the quality figures.
 
     Attributes:
-        factors: sizes of the models; settings are searched for those `searched`, of models with a tower for those
-            `searched_towers`, of pretrained ones for those `searched_fused`, and taken over for the others.
+        factors: sizes of the models.
+        searched: sizes of GMF whose settings are searched; the other sizes use these settings. `searched_towers` for
+            MLP and NeuMF, `searched_fused` for pretrained NeuMF.
         wide: factors of the widest GMF.
-        seeds: of each model's last trainings, and `best_seeds` of the best recommender's.
-        trials: of a search, for each kind of model and baseline.
-        most_epochs: in any training.
-        negatives: per positive, in the picture.
+        seeds: seeds of each model's final trainings; `best_seeds` of the best recommender's.
+        trials: trials of a search, for each kind of model and baseline.
+        most_epochs: maximum of epochs in any training.
+        negatives: numbers of negatives per positive in the plot.
     """
 
     factors: tuple[int, ...] = (8, 16, 32, 64)
@@ -54,19 +55,20 @@ class Sizes:
     """How much is measured.
 
     Attributes:
-        log: the data set of most rows.
-        made_up: a synthetic log of the same size, and `larger` one of many times that.
-        epochs: measured epochs, after one of warm-up.
-        repeats: of an evaluation, after one of warm-up.
-        target: HR@10 (sampled) to be reached, in at most `most_epochs`.
-        matrix_size, copied_numbers: for the machine's limits.
-        tuning_minutes: of one search, and `tuning_seeds`, one search of each side for each.
-        tuning_users: of MovieLens-100K in a search; None: all.
-        quality: of the search for the best settings, and of the models that are then trained.
+        log: data set of most rows.
+        synthetic: a synthetic log of the same size; `larger`: one that is many times as large.
+        epochs: measured epochs, after one warm-up epoch.
+        repeats: measured evaluations, after one warm-up evaluation.
+        target: HR@10 (sampled) to reach in at most `most_epochs`.
+        matrix_size, copied_numbers: sizes for the machine's limits.
+        tuning_minutes: minutes of one search.
+        tuning_seeds: seeds; each side makes one search per seed.
+        tuning_users: users of MovieLens-100K in a search; None: all.
+        quality: sizes of the quality benchmark.
     """
 
     log: Shape = ML_1M
-    made_up: Shape = ML_1M_SYNTHETIC
+    synthetic: Shape = ML_1M_SYNTHETIC
     larger: Shape = ML_20M
     epochs: int = 2
     repeats: int = 5
@@ -88,11 +90,11 @@ QUICK = Sizes(
 
 @dataclass(frozen=True)
 class Bench:
-    """The two sides, ready for jobs.
+    """Runs jobs of both sides.
 
     Attributes:
         sizes: how much is measured.
-        folder: for logs, bundles and what RecBole writes; removed at the end.
+        folder: temporary folder for logs, bundles and RecBole's files; removed at the end.
     """
 
     sizes: Sizes
@@ -100,7 +102,7 @@ class Bench:
 
     @property
     def cores(self) -> int:
-        """Processors this process may use."""
+        """Number of processors that this process may use."""
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     @property
@@ -108,31 +110,31 @@ class Bench:
         """One thread, and all."""
         return sorted({1, self.cores})
 
-    def ours(self, task: str, shape: Shape | None = None, **settings: Any) -> Answer:
-        """Do a job of ours; `settings` name its threads."""
+    def ours(self, task: str, shape: Shape | None = None, **settings: Any) -> Result:
+        """Run a job of ours on a log; `settings` has the number of threads."""
         job = {"task": task, "shape": (shape or self.sizes.log).as_dict(), **settings}
         return self._run([sys.executable, "-m", "benchmarks.ours"], job)
 
-    def ours_apart(self, job: Job) -> Answer:
-        """Do a job of ours that is whole as it is; several may run at once."""
+    def ours_job(self, job: Job) -> Result:
+        """Run a job of ours that is complete as given; several may run at once."""
         return self._run([sys.executable, "-m", "benchmarks.ours"], job)
 
-    def peer(self, task: str, **settings: Any) -> Answer:
-        """Do the same job with RecBole, on the same log."""
+    def peer(self, task: str, **settings: Any) -> Result:
+        """Run the same job with RecBole on the same log."""
         job = {"task": task, "folder": str(self._recbole_log), "dataset": DATASET, **settings}
         return self._run([str(peers_python()), "-m", "benchmarks.peers.recbole_speed"], job)
 
-    def peer_data(self, **settings: Any) -> Answer:
+    def peer_data(self, **settings: Any) -> Result:
         """Prepare a log with RecBole."""
         return self._run([str(peers_python()), "-m", "benchmarks.peers.recbole_data"], dict(settings))
 
     def remove(self, folder: Path) -> None:
-        """Make room."""
+        """Remove a folder to free its space."""
         shutil.rmtree(folder, ignore_errors=True)
 
     @cached_property
     def measured(self) -> str:
-        """Day and machine, for the table's head."""
+        """Date and machine, for the page."""
         small = ", reduced sizes" if self.sizes == QUICK else ""
         return f"{datetime.now(UTC):%Y-%m-%d} on {_processor()}, {self.cores} cores, torch {torch.__version__}{small}"
 
@@ -141,7 +143,7 @@ class Bench:
         write_recbole(load(self.sizes.log), self.folder / "recbole" / DATASET)
         return self.folder / "recbole"
 
-    def _run(self, command: list[str], job: Job) -> Answer:
+    def _run(self, command: list[str], job: Job) -> Result:
         threads = str(job["threads"])
         environment = os.environ | {
             **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
@@ -152,9 +154,9 @@ class Bench:
             [*command, json.dumps(job)], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise SystemExit(f"error: {' '.join(command)} failed on {json.dumps(job)}; its message:\n{done.stderr}")
-        answer: Answer = json.loads(done.stdout.splitlines()[-1])
-        return answer
+            raise SystemExit(f"error: {' '.join(command)} failed on {json.dumps(job)}; its output:\n{done.stderr}")
+        result: Result = json.loads(done.stdout.splitlines()[-1])
+        return result
 
 
 def _processor() -> str:

@@ -1,11 +1,12 @@
-"""The command line that all benchmarks share: measure, print and write, row by row."""
+"""The command line of all benchmarks: measure, print and write, row by row."""
 
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -18,12 +19,12 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture beside the page.
+    """A plot on the page.
 
     Attributes:
-        of: short name of the rows it goes with: it is drawn when they have been measured.
-        title: what it shows.
-        draw: draws it.
+        of: short name of the rows that it belongs to; it is drawn after they are measured.
+        title: alternative text.
+        draw: draws the plot.
     """
 
     of: str
@@ -36,23 +37,23 @@ class Benchmark:
     """One page of results.
 
     Attributes:
-        name: of the module and of its files in benchmarks/results.
-        title: of the page.
+        name: name of the module and of its files in benchmarks/results.
+        title: title of the page.
         intro: first paragraph of the page.
-        known: title of the rows that need not be anything.
-        figures: short name -> what measures its rows.
-        pictures: by file name.
+        other_title: heading of the figures without a target.
+        figures: short name -> function that measures its rows.
+        pictures: file name -> plot.
     """
 
     name: str
     title: str
     intro: str
-    known: str
+    other_title: str
     figures: Mapping[str, Callable[[Bench], list[Row]]]
     pictures: Mapping[str, Picture] = field(default_factory=dict)
 
     def run(self, description: str | None) -> None:
-        """Measure what the command line asks for; an interrupted run keeps what it has."""
+        """Measure the rows that the command line asks for; an interrupted run keeps the rows that are finished."""
         options = self._parse(description)
         bench = Bench(QUICK if options.quick else Sizes())
         output: Path | None = options.output or (None if options.quick else RESULTS)
@@ -64,15 +65,14 @@ class Benchmark:
                 if output is not None:
                     merged = merge(read_rows(output / f"{self.name}.json"), rows, list(self.figures))
                     self._draw(bench, name, output)
-                    page = as_markdown(self.title, self._intro(output), merged, self.known)
-                    write_rows(output, self.name, merged, page)
+                    write_rows(output, self.name, merged, self.page(merged, output))
         finally:
             shutil.rmtree(bench.folder, ignore_errors=True)
 
-    def _intro(self, output: Path) -> str:
-        """The first paragraph, and the pictures that have been drawn."""
+    def page(self, rows: Sequence[dict[str, Any]], output: Path = RESULTS) -> str:
+        """The page as Markdown: introduction, the plots drawn so far, tables and notes."""
         drawn = [f"![{each.title}]({name})" for name, each in self.pictures.items() if (output / name).exists()]
-        return "\n\n".join([self.intro, *drawn])
+        return as_markdown(self.title, "\n\n".join([self.intro, *drawn]), rows, self.other_title)
 
     def _draw(self, bench: Bench, of: str, output: Path) -> None:
         for name, picture in self.pictures.items():
@@ -87,12 +87,12 @@ class Benchmark:
             action="append",
             choices=list(self.figures),
             metavar="ROW",
-            help=f"one of {', '.join(self.figures)}; repeatable",
+            help=f"measure one row of {', '.join(self.figures)}; repeatable",
         )
         parser.add_argument(
             "--quick",
             action="store_true",
-            help="reduced sizes, to see that it works; printed only, unless --output is given",
+            help="use reduced sizes, to check that it works; the results are only printed, unless --output is given",
         )
-        parser.add_argument("--output", type=Path, metavar="FOLDER", help="where the results go (benchmarks/results)")
+        parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: benchmarks/results")
         return parser.parse_args()

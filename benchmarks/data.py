@@ -1,6 +1,6 @@
-"""How fast is a log prepared, beside RecBole in the same run? `python -m benchmarks.data` (about 20 minutes, 2 cores).
+"""How fast is a log prepared, compared with RecBole? `python -m benchmarks.data` (about 20 minutes, 2 cores).
 
-Each figure is measured in processes of their own; RecBole runs in `.venv-peers/`, which is made on first use. Results:
+Each figure is measured in separate processes; RecBole runs in `.venv-peers/`, which is created on first use. Results:
 benchmarks/results/data.md and data.json.
 """
 
@@ -19,9 +19,9 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
 }
 INTRO = (
     "Written by `python -m benchmarks.data`. The peer is RecBole 1.2.1, run on the same rows in the same run; ratio is "
-    "ours / peer. `must` is about the ratio where there is a peer, else about ours."
+    "ours / peer. The target applies to the ratio if there is a peer, otherwise to ours."
 )
-BENCHMARK = Benchmark("data", "Preparing a log", INTRO, "Beside RecBole", FIGURES)
+BENCHMARK = Benchmark("data", "Preparing a log", INTRO, "Figures without a target", FIGURES)
 
 if __name__ == "__main__":
     BENCHMARK.run(__doc__)

@@ -1,4 +1,4 @@
-"""What the speed is measured on: the paper's MovieLens-1M where it is, else a made-up log of its shape."""
+"""The logs of the benchmarks: the paper's MovieLens-1M if it is available, else a synthetic log of the same shape."""
 
 import os
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +23,7 @@ ML_1M_VARIABLE = "NCF_ML_1M"
 
 @dataclass(frozen=True)
 class Shape:
-    """A data set by its numbers; `real` asks for MovieLens-1M itself, where its files are."""
+    """The size of a log; `real` asks for MovieLens-1M itself if its files are available."""
 
     num_users: int
     num_items: int
@@ -40,7 +40,7 @@ class Shape:
         return f"{'MovieLens-1M' if self.is_real else 'synthetic log'} ({numbers})"
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON values; `Shape(**values)` is the way back."""
+        """As JSON values; the inverse is `Shape(**values)`."""
         return asdict(self)
 
 
@@ -52,35 +52,35 @@ SMALL_LARGER = Shape(2_400, 800, 96_000)
 
 
 def ml_1m_folder() -> Path:
-    """Where the paper's three files lie, which are never committed: $NCF_ML_1M, or beside the checkout."""
+    """The folder of the paper's three files, which are never committed: $NCF_ML_1M, or beside the checkout."""
     return Path(os.environ.get(ML_1M_VARIABLE) or ROOT.parent / "shared" / "data" / "ml-1m").expanduser()
 
 
 def has_ml_1m() -> bool:
-    """Whether the paper's files are there."""
+    """Whether the paper's files are available."""
     return all(any(ml_1m_folder().glob(f"ml-1m{ending}*")) for ending in ENDINGS)
 
 
 def paper_prefix() -> str:
-    """What the names of the paper's files begin with.
+    """Path of the paper's files up to `.train.rating`.
 
     Raises:
-        DataError: they are not there.
+        DataError: a file is missing.
     """
     if not has_ml_1m():
         raise DataError(
-            "the files of the paper's MovieLens-1M are not there",
+            "the files of the paper's MovieLens-1M are missing",
             got=str(ml_1m_folder()),
             allowed=", ".join(f"ml-1m{ending}" for ending in ENDINGS),
-            do=f"take them from the folder Data of the authors' repository and set {ML_1M_VARIABLE} to their folder",
+            do=f"get them from the folder Data of the authors' repository and set {ML_1M_VARIABLE} to their folder",
         )
     return str(ml_1m_folder() / "ml-1m")
 
 
 def load(shape: Shape, num_candidates: int = 99) -> PreparedData:
-    """Split and prepare the log: the newest interaction is the test, the one before it the validation.
+    """Split and prepare a log by leave-one-out.
 
-    Candidates are drawn for MovieLens-1M too, so that every log is measured alike.
+    Candidates are drawn for MovieLens-1M too, so that all logs are measured in the same way.
     """
     if shape.is_real:
         ratings = load_paper(PaperSource(prefix=paper_prefix()))
@@ -91,10 +91,10 @@ def load(shape: Shape, num_candidates: int = 99) -> PreparedData:
 
 
 def write_recbole(data: PreparedData, folder: Path) -> None:
-    """Write the three splits as RecBole reads them: FOLDER/NAME/NAME.{train,valid,test}.inter."""
+    """Write the three splits in RecBole's format: NAME/NAME.{train,valid,test}.inter."""
     name = folder.name
     folder.mkdir(parents=True)
-    parts: dict[str, Pairs] = {"train": data.train, "valid": data.validation.pairs, "test": data.test.pairs}
-    for part, pairs in parts.items():
+    splits: dict[str, Pairs] = {"train": data.train, "valid": data.validation.pairs, "test": data.test.pairs}
+    for split, pairs in splits.items():
         frame = pd.DataFrame({"user_id:token": pairs.users, "item_id:token": pairs.items})
-        frame.to_csv(folder / f"{name}.{part}.inter", sep="\t", index=False)
+        frame.to_csv(folder / f"{name}.{split}.inter", sep="\t", index=False)

@@ -1,7 +1,7 @@
 """How should NeuMF train on after pretraining? `python -m benchmarks.finetuning` (about 10 minutes on one core).
 
 For each seed GMF and MLP are trained on MovieLens-100K with the default settings and fused with alpha 0.5; then each
-optimizer and learning rate trains on from that same start. Judged on the validation holdout alone.
+optimizer and learning rate continues from the same start. Evaluated on the validation holdout alone.
 """
 
 from copy import deepcopy
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def run_seed(data: PreparedData, seed: int) -> list[dict[str, object]]:
-    """Pretrain once, then train on with every choice."""
+    """Pretrain once, then continue with every choice."""
     parts = []
     for recipe in (GMFRecipe(), MLPRecipe()):
         model = build_model(recipe.model, data.num_users, data.num_items, seed)
@@ -80,7 +80,7 @@ def run_seed(data: PreparedData, seed: int) -> list[dict[str, object]]:
 
 
 def as_markdown(runs: list[dict[str, object]]) -> str:
-    """One row a choice, the mean over the seeds."""
+    """One row per choice, the mean over the seeds."""
 
     def mean(rows: list[dict[str, object]], key: str) -> float:
         return float(np.mean([float(str(row[key])) for row in rows]))

@@ -1,4 +1,4 @@
-"""Clients that ask a service without a pause: wrk where it is installed, else a Python process of its own."""
+"""Load on a service: wrk if it is installed, else a Python client in a process of its own."""
 
 import json
 import random
@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-ASKED = 2_000  # different requests of a run, sent over and over in turn
+DISTINCT_REQUESTS = 2_000  # of a run, sent in turn
 
 LUA = """local requests = {%s}
-local place = 0
+local index = 0
 request = function()
-  place = place %% #requests + 1
+  index = index %% #requests + 1
   return wrk.format(%s)
 end
 done = function(summary, latency, all)
@@ -31,20 +31,20 @@ done = function(summary, latency, all)
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
-LUA_GET = '"GET", requests[place]'
-LUA_POST = '"POST", "/recommendations", {["Content-Type"] = "application/json"}, requests[place]'
+LUA_GET = '"GET", requests[index]'
+LUA_POST = '"POST", "/recommendations", {["Content-Type"] = "application/json"}, requests[index]'
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked, and by how many.
+    """The requests and the number of clients.
 
     Attributes:
-        url: the service.
+        url: URL of the service.
         method: "GET" with paths, or "POST" with bodies for /recommendations.
         requests: paths or bodies, sent in turn.
-        connections: clients, each with one request at a time.
-        seconds: how long.
+        connections: number of clients, each with one request at a time.
+        seconds: duration.
     """
 
     url: str
@@ -55,25 +55,25 @@ class Load:
 
 
 def of_users(url: str, user_ids: list[Any], connections: int, seconds: float) -> Load:
-    """The top 10 of random users."""
-    chosen = random.Random(0).choices(user_ids, k=ASKED)
+    """Requests for the top 10 of random users."""
+    chosen = random.Random(0).choices(user_ids, k=DISTINCT_REQUESTS)
     return Load(url, "GET", [f"/recommendations?user_id={user}&k=10" for user in chosen], connections, seconds)
 
 
 def of_items(url: str, item_ids: list[Any], length: int, connections: int, seconds: float) -> Load:
-    """The top 10 for random lists of items."""
+    """Requests for the top 10 given random lists of items."""
     draw = random.Random(0)
-    bodies = [json.dumps({"item_ids": draw.sample(item_ids, length)}) for _ in range(ASKED)]
+    bodies = [json.dumps({"item_ids": draw.sample(item_ids, length)}) for _ in range(DISTINCT_REQUESTS)]
     return Load(url, "POST", bodies, connections, seconds)
 
 
 def client_name() -> str:
-    """Which client there is."""
+    """The client that is used."""
     return "wrk" if shutil.which("wrk") else "a Python client"
 
 
 def start(load: Load, folder: Path) -> "subprocess.Popen[str]":
-    """Begin to ask."""
+    """Start the client."""
     if client_name() != "wrk":
         command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(load))]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -84,47 +84,47 @@ def start(load: Load, folder: Path) -> "subprocess.Popen[str]":
 
 
 def finish(client: "subprocess.Popen[str]") -> dict[str, float]:
-    """Wait for its end: requests, seconds, p50_ms, p99_ms, failed."""
+    """Wait for the client; returns requests, seconds, p50_ms, p99_ms and failed."""
     output, _ = client.communicate()
     if client.returncode:
         raise SystemExit(f"error: the client failed:\n{output}")
-    answer: dict[str, float] = json.loads(output.splitlines()[-1])
-    return answer
+    result: dict[str, float] = json.loads(output.splitlines()[-1])
+    return result
 
 
-def ask(load: Load) -> dict[str, float]:
-    """The Python client: a thread for each connection."""
-    taken: list[float] = []
+def send_requests(load: Load) -> dict[str, float]:
+    """The Python client: one thread per connection."""
+    seconds: list[float] = []
     failed: list[str] = []
     end = time.perf_counter() + load.seconds
 
     def client(number: int) -> None:
         connection = HTTPConnection(urlsplit(load.url).netloc, timeout=10)
-        place = number
+        index = number
         while (started := time.perf_counter()) < end:
-            place += load.connections
-            what = load.requests[place % len(load.requests)]
-            path, body = (what, None) if load.method == "GET" else ("/recommendations", what)
+            index += load.connections
+            request = load.requests[index % len(load.requests)]
+            path, body = (request, None) if load.method == "GET" else ("/recommendations", request)
             try:
                 connection.request(load.method, path, body, {"Content-Type": "application/json"})
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status != 200:
-                    failed.append(str(answer.status))
+                result = connection.getresponse()
+                result.read()
+                if result.status != 200:
+                    failed.append(str(result.status))
             except (OSError, HTTPException) as error:
                 failed.append(repr(error))
                 connection.close()
-            taken.append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(load.connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    p50, p99 = np.percentile(np.array(taken) * 1000, (50, 99)).tolist()
-    numbers = {"requests": len(taken), "seconds": load.seconds, "p50_ms": p50, "p99_ms": p99, "failed": len(failed)}
+    p50, p99 = np.percentile(np.array(seconds) * 1000, (50, 99)).tolist()
+    numbers = {"requests": len(seconds), "seconds": load.seconds, "p50_ms": p50, "p99_ms": p99, "failed": len(failed)}
     return {key: float(value) for key, value in numbers.items()}
 
 
 if __name__ == "__main__":
-    print(json.dumps(ask(Load(**json.loads(sys.argv[1])))))  # noqa: T201
+    print(json.dumps(send_requests(Load(**json.loads(sys.argv[1])))))  # noqa: T201

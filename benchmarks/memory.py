@@ -1,4 +1,4 @@
-"""The most memory this process has held. Standard library only: the peers' processes use it too."""
+"""Peak memory of this process. Standard library only, since the peers' processes use it too."""
 
 import resource
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 def peak_mb() -> float:
     """Peak resident memory in MB (10^6 bytes).
 
-    Linux is asked for VmHWM: getrusage's ru_maxrss begins with what the parent had when it started this process.
+    On Linux this is VmHWM: ru_maxrss of getrusage starts with the memory of the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():

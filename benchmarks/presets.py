@@ -1,7 +1,7 @@
-"""Write what the searches of benchmarks.quality found as presets: `python -m benchmarks.presets`.
+"""Write the settings found by benchmarks.quality as presets: `python -m benchmarks.presets`.
 
-What has not been searched yet is searched first (hours). The files are ml-100k.json and ml-1m.json in
-flows/retrain/presets/, which `make retrain` takes its settings from.
+Searches that have not run yet run first (hours). The files are ml-100k.json and ml-1m.json in flows/retrain/presets/,
+which `make retrain` reads.
 """
 
 import argparse
@@ -19,7 +19,7 @@ LOGS = {ML_100K: "split by leave-one-out", ML_1M: "with the paper's own split"}
 
 
 def main() -> None:
-    """Search, where that is not done, and write."""
+    """Run the missing searches and write the presets."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.presets", description=__doc__)
     parser.add_argument("--only", choices=list(LOGS), action="append", help="one data set; repeatable")
     bench = Bench(Sizes())
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def preset_of(bench: Bench, todo: Plan) -> Preset:
-    """The settings that were found for the sizes that were searched themselves."""
+    """The settings found for the sizes that were searched."""
     kinds = searched_kinds(todo.sizes)
     todo.search(kinds)
     chosen = {kind.model: todo.chosen(kind) for kind in kinds}
@@ -43,7 +43,7 @@ def preset_of(bench: Bench, todo: Plan) -> Preset:
 
 
 def write(preset: Preset, path: Path) -> None:
-    """The file as a person can read it."""
+    """Write the file in a readable layout."""
     with new_file(path) as file:
         file.write_text(preset.model_dump_json(indent=2) + "\n", encoding="utf-8")
 

@@ -1,8 +1,8 @@
-"""How much does the seed move a model, beside the choice of users? `python -m benchmarks.seeds` (30 minutes, one core).
+"""How much do models vary by seed, relative to users? `python -m benchmarks.seeds` (30 minutes, one core).
 
-Each model is trained on MovieLens-100K with its default settings and 40 seeds. The first 20 tell how much wider than by
-users alone the promotion rule's interval must be; every ordered pair of the other 20 is then put to the rule, with and
-without its widening. Results: benchmarks/results/seeds.md and seeds.json.
+Each model is trained on MovieLens-100K with its default settings and 40 seeds. The first 20 estimate how much
+wider than by users alone the interval of the promotion rule must be; the rule is then applied to every ordered pair of
+the other 20, with and without the widening. Results: benchmarks/results/seeds.md and seeds.json.
 """
 
 from collections.abc import Sequence
@@ -32,21 +32,21 @@ from ncf.prepare import prepare_split
 from ncf.training.fit import fit
 
 RESULTS = Path(__file__).parent / "results"
-ESTIMATING, JUDGING = range(20), range(20, 40)
+ESTIMATION_SEEDS, PROMOTION_SEEDS = range(20), range(20, 40)
 RECIPES = (GMFRecipe(), MLPRecipe(), NeuMFRecipe())
 
 
 @dataclass(frozen=True)
 class Spread:
-    """What the seeds of one model show.
+    """The variation of one model over seeds.
 
     Attributes:
         model: gmf, mlp or neumf.
-        mean: NDCG@10 (full ranking, test holdout), mean over the estimating seeds.
+        mean: NDCG@10 (full ranking, test holdout), mean over the estimation seeds.
         between_seeds: standard deviation of a model's mean over them.
-        from_users: what that would be if sampling of users were all: the standard error of a difference between two
+        from_users: the same if only the sampling of users caused it: the standard error of the difference between two
             seeds' means, divided by sqrt(2), root mean square over all pairs.
-        by_users: share of the ordered pairs of judging seeds in which one model would take the other's place, without
+        by_users: share of the ordered pairs of promotion seeds in which one model would replace the other, without
             widening.
         by_default: the same at the default settings.
     """
@@ -60,7 +60,7 @@ class Spread:
 
     @property
     def widening(self) -> float:
-        """How many times as wide as by users alone the interval must be."""
+        """How many times wider than by users alone the interval must be."""
         return self.between_seeds / self.from_users
 
 
@@ -71,7 +71,7 @@ def main() -> None:
         "ml-100k", leave_one_out(to_interactions(filter_ratings(load_ratings(MovieLensSource()), FilterConfig())))
     )
     spreads = [
-        spread(recipe.model.kind, *(train_seeds(data, recipe, seeds) for seeds in (ESTIMATING, JUDGING)))
+        spread(recipe.model.kind, *(train_seeds(data, recipe, seeds) for seeds in (ESTIMATION_SEEDS, PROMOTION_SEEDS)))
         for recipe in RECIPES
     ]
     write_json(RESULTS / "seeds.json", [asdict(each) | {"widening": each.widening} for each in spreads])
@@ -91,7 +91,7 @@ def train_seeds(data: PreparedData, recipe: GMFRecipe | MLPRecipe | NeuMFRecipe,
 
 
 def spread(model: str, values: Sequence[Values], others: Sequence[Values]) -> Spread:
-    """The seeds' spread beside that of the users, and who would be promoted over whom."""
+    """The variation over seeds and over users, and the share of promotions."""
     means = np.array([each.mean() for each in values])
     variances = [(ours - theirs).var(ddof=1) / len(ours) / 2 for ours, theirs in combinations(values, 2)]
     return Spread(
@@ -105,16 +105,16 @@ def spread(model: str, values: Sequence[Values], others: Sequence[Values]) -> Sp
 
 
 def share_promoted(values: Sequence[Values], config: PromotionConfig) -> float:
-    """Share of the ordered pairs in which the first would take the second's place."""
+    """Share of the ordered pairs in which the first model would replace the second."""
     return float(np.mean([gain_over(ours, theirs, config).low > 0 for ours, theirs in permutations(values, 2)]))
 
 
 def as_markdown(spreads: Sequence[Spread]) -> str:
-    """One row a model."""
+    """One row per model."""
     lines = [
         "NDCG@10 (full ranking) on the test holdout of MovieLens-100K, default settings; "
-        f"seeds {_words(ESTIMATING)} for the widening, ordered pairs of {_words(JUDGING)} for the shares promoted; "
-        "written by `python -m benchmarks.seeds`.",
+        f"seeds {_words(ESTIMATION_SEEDS)} for the widening, ordered pairs of {_words(PROMOTION_SEEDS)} for the shares "
+        "promoted; written by `python -m benchmarks.seeds`.",
         "",
         "| model | mean | standard deviation over seeds | by users alone it would be | widening "
         "| promoted by users alone | promoted by default |",

@@ -1,7 +1,7 @@
-"""How fast is ncf, beside its peers in the same run? `python -m benchmarks.speed` (about 40 minutes on 2 idle cores).
+"""How fast is ncf, compared with RecBole? `python -m benchmarks.speed` (about 40 minutes, 2 idle cores).
 
-Each figure is measured in processes of their own with their threads set; RecBole runs in `.venv-peers/`, which is made
-on first use. Results: benchmarks/results/speed.md and speed.json.
+Each figure is measured in separate processes with a fixed number of threads; RecBole runs in `.venv-peers/`, which is
+created on first use. Results: benchmarks/results/speed.md and speed.json.
 """
 
 from collections.abc import Callable
@@ -27,11 +27,11 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
 }
 INTRO = (
     "Written by `python -m benchmarks.speed`. The peer is RecBole 1.2.1, run on the same log in the same run; ratio is "
-    "ours / peer. `must` is about the ratio where there is a peer, else about ours."
+    "ours / peer. The target applies to the ratio if there is a peer, otherwise to ours."
 )
 
 
-BENCHMARK = Benchmark("speed", "Speed", INTRO, "Where the time goes, and the machine's limits", FIGURES)
+BENCHMARK = Benchmark("speed", "Speed", INTRO, "Profile and limits of the machine", FIGURES)
 
 if __name__ == "__main__":
     BENCHMARK.run(__doc__)

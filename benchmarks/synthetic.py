@@ -1,4 +1,4 @@
-"""A made-up interaction log of any size: seeded, with a few popular items and a few busy users, as in real logs."""
+"""A synthetic interaction log of any size, with a few popular items and a few active users as in real logs."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,13 @@ LEAST = 3  # interactions of the least active user: one each for train, validati
 
 
 def synthetic_log(num_users: int, num_items: int, num_interactions: int, seed: int = 0) -> Interactions:
-    """Make a log with exactly these numbers; the same arguments give the same log.
+    """Make a log of exactly this size; the same arguments give the same log.
 
     Users' activity is log-normal. Items' popularity falls like 1 / (rank + num_items / 100): Zipf's law with a
     flattened head, close to MovieLens'. Each user's items are in random order, which stands for time.
 
     Raises:
-        ValueError: so many interactions do not fit, or are too few for three a user.
+        ValueError: `num_interactions` is too large for the catalog, or less than three per user.
     """
     most = max(LEAST, int(num_items * MOST_SEEN))
     if not num_users * LEAST <= num_interactions <= num_users * most * MOST_SEEN:

@@ -1,4 +1,4 @@
-"""Rows of a benchmark's table: judged, merged with earlier results, and written as Markdown and JSON."""
+"""Rows of a benchmark's table: compared with targets, merged with earlier results, written as Markdown and JSON."""
 
 import re
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ MUST = re.compile(r"(>=|<=) (\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Row:
-    """One measured figure, beside its peer's where there is one.
+    """One measured figure, with the peer's figure if there is one.
 
     Attributes:
-        row: short name, as `--only` takes it; several rows may share it.
+        row: short name for `--only`; several rows may share it.
         figure: what was measured.
         unit: of `ours` and `peer`.
         ours: our value; None if it was not reached.
         peer: the peer's value in the same run; None if there is no peer.
-        must: ">= 2" or "<= 1", about the ratio where there is a peer, else about `ours`; empty: only to be known.
-        threads, batch: of both sides; text where they differ; None where there are none.
-        note: what is counted, and what else was seen.
-        measured: day and machine.
+        must: the target, ">= 2" or "<= 1", of the ratio if there is a peer, otherwise of `ours`; empty: no target.
+        threads, batch: of both sides; text if the sides differ; None if it does not apply.
+        note: what is counted, and further observations.
+        measured: date and machine.
     """
 
     row: str
@@ -40,21 +40,21 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Ours / peer; None where either is missing."""
+        """Ours / peer; None if either is missing."""
         return self.ours / self.peer if self.ours is not None and self.peer else None
 
     @property
     def met(self) -> bool | None:
-        """Whether `must` holds; None where nothing must."""
-        return judge(self.must, self.ours if self.peer is None else self.ratio)
+        """Whether the target is met; None without a target."""
+        return meets(self.must, self.ours if self.peer is None else self.ratio)
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields, the ratio and the verdict, as JSON values."""
+        """All fields, the ratio and whether the target is met, as JSON values."""
         return {**asdict(self), "ratio": self.ratio, "met": self.met}
 
 
-def judge(must: str, value: float | None) -> bool | None:
-    """Whether a value is as it must be. A missing value is not; nothing that must be gives None.
+def meets(must: str, value: float | None) -> bool | None:
+    """Whether a value meets a target. A missing value does not; an empty target gives None.
 
     Raises:
         ValueError: `must` is neither empty nor of the form ">= 2".
@@ -71,37 +71,37 @@ def judge(must: str, value: float | None) -> bool | None:
 
 
 def merge(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], order: Sequence[str]) -> list[dict[str, Any]]:
-    """Replace the old rows that were measured anew, by short name, and keep the others.
+    """Replace the old rows that were measured again, by short name, and keep the others.
 
     Args:
         old: rows of earlier runs, as JSON values.
         new: rows of this run.
-        order: short names in the table's order; a row of another name comes last.
+        order: short names in the order of the table; rows with other names come last.
     """
     again = {row["row"] for row in new}
     rows = [row for row in old if row["row"] not in again] + list(new)
-    places = {name: place for place, name in enumerate(order)}
-    return sorted(rows, key=lambda row: places.get(row["row"], len(places)))
+    index = {name: number for number, name in enumerate(order)}
+    return sorted(rows, key=lambda row: index.get(row["row"], len(index)))
 
 
-def as_markdown(title: str, intro: str, rows: Sequence[dict[str, Any]], known_title: str) -> str:
-    """The page: the figures that must be something, then those that are only to be known, then the notes."""
-    required, known = [r for r in rows if r["must"]], [r for r in rows if not r["must"]]
+def as_markdown(title: str, intro: str, rows: Sequence[dict[str, Any]], other_title: str) -> str:
+    """The page: figures with a target, other figures, notes."""
+    targeted, other = [r for r in rows if r["must"]], [r for r in rows if not r["must"]]
     measured = sorted({row["measured"] for row in rows})
     lines = [f"# {title}", "", intro, "", *(f"Measured {text}." for text in measured)]
-    if required:
-        lines += ["", *as_table(required)]
-    if known:
-        lines += ["", f"## {known_title}", "", *as_table(known)]
+    if targeted:
+        lines += ["", *as_table(targeted)]
+    if other:
+        lines += ["", f"## {other_title}", "", *as_table(other)]
     notes = dict.fromkeys((row["row"], row["note"]) for row in rows if row["note"])
     lines += ["", "## What is counted", "", *(f"- `{name}`: {note}" for name, note in notes)]
     return "\n".join(lines) + "\n"
 
 
 def as_table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Lines of a Markdown table."""
+    """The lines of a Markdown table."""
     lines = [
-        "| row | figure | unit | ours | peer | ratio | must | met | threads | batch |",
+        "| row | figure | unit | ours | peer | ratio | target | met | threads | batch |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
     ]
     for row in rows:
@@ -114,7 +114,7 @@ def as_table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def as_number(value: float | None) -> str:
-    """Three digits, four below 1, or all before the point if those are more; a missing value is a dash."""
+    """Three significant digits, four below 1, or all digits before the decimal point; a missing value is a dash."""
     if value is None:
         return "-"
     if abs(value) >= 100:
@@ -123,13 +123,13 @@ def as_number(value: float | None) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Earlier results; none if there is no such file."""
+    """Earlier results; empty if the file does not exist."""
     rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
     return rows
 
 
 def write_rows(folder: Path, name: str, rows: Sequence[dict[str, Any]], page: str) -> None:
-    """Write `name`.json and `name`.md, each whole or not at all."""
+    """Write `name`.json and `name`.md, each atomically."""
     with new_file(folder / f"{name}.json") as file:
         write_json(file, list(rows))
     with new_file(folder / f"{name}.md") as file:

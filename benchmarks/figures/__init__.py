@@ -1,1 +1,1 @@
-"""The figures of the speed benchmark: each is a function that asks both sides and returns rows of the table."""
+"""The figures: each is a function that runs jobs on both sides and returns rows of the table."""

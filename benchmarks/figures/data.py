@@ -1,9 +1,9 @@
-"""Preparation: seconds and memory from a file to a prepared data set, as the rows grow."""
+"""Preparation: seconds and memory from a file to a prepared data set, by number of rows."""
 
 from dataclasses import dataclass
 from functools import cache
 
-from benchmarks.bench import QUICK, Answer, Bench
+from benchmarks.bench import QUICK, Bench, Result
 from benchmarks.datasets import Shape
 from benchmarks.table import Row
 
@@ -22,10 +22,10 @@ COUNTED = (
 
 @dataclass(frozen=True)
 class Sides:
-    """What both sides took on one log."""
+    """The results of both sides on one log."""
 
-    ours: Answer
-    peer: Answer
+    ours: Result
+    peer: Result
     repeats: int
 
 
@@ -45,8 +45,8 @@ def twenty_five_million(bench: Bench) -> list[Row]:
 
 
 def growth(bench: Bench) -> list[Row]:
-    """Seconds a row on the largest log, against the smallest."""
-    small, large = (_measured(bench, name) for name in ("1m", "25m"))
+    """Seconds per row on the largest log relative to the smallest."""
+    small, large = (_measure(bench, name) for name in ("1m", "25m"))
     ours, peer = (_cost(getattr(large, side)) / _cost(getattr(small, side)) for side in ("ours", "peer"))
     note = f"seconds a row, {SHAPES['25m'].num_interactions:,} rows against a million; RecBole's: {peer:.2f}"
     figure = "cost of a row, 25 million / 1 million"
@@ -54,14 +54,14 @@ def growth(bench: Bench) -> list[Row]:
 
 
 def _rows(bench: Bench, name: str) -> list[Row]:
-    shape, sides = _shapes(bench)[name], _measured(bench, name)
+    shape, sides = _shapes(bench)[name], _measure(bench, name)
     ours, peer = sides.ours, sides.peer
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in ours["stages"].items())
     note = f"{COUNTED.format(repeats=sides.repeats)}. The log: {shape}. Ours by stage: {stages}"
     what = f"{shape.num_interactions:,} rows"
     threads, day = bench.cores, bench.measured
-    rate, peer_rate = (answer["rows"] / answer["seconds"] / 1000 for answer in (ours, peer))
-    memory, peer_memory = (answer["peak_mb"] / 1000 for answer in (ours, peer))
+    rate, peer_rate = (result["rows"] / result["seconds"] / 1000 for result in (ours, peer))
+    memory, peer_memory = (result["peak_mb"] / 1000 for result in (ours, peer))
     rows = [
         Row(name, f"{what}: rows/s", "1000 rows/s", rate, peer_rate, "", threads, None, note, day),
         Row(name, f"{what}: peak memory", "GB", memory, peer_memory, "", threads, None, note, day),
@@ -75,8 +75,8 @@ def _rows(bench: Bench, name: str) -> list[Row]:
 
 
 @cache
-def _measured(bench: Bench, name: str) -> Sides:
-    """Both sides on one log, each in a process of its own; the log is removed afterwards."""
+def _measure(bench: Bench, name: str) -> Sides:
+    """Measure both sides on one log, each in a separate process; the log is removed afterwards."""
     folder, threads = bench.folder / name, bench.cores
     paths = bench.ours("make_log", _shapes(bench)[name], folder=str(folder), threads=threads)
     repeats = 1 if bench.sizes == QUICK else 3
@@ -86,12 +86,12 @@ def _measured(bench: Bench, name: str) -> Sides:
     ]
     peer = bench.peer_data(folder=paths["inter"], threads=threads)
     bench.remove(folder)
-    middle = sorted(ours, key=lambda answer: float(answer["seconds"]))[repeats // 2]
+    middle = sorted(ours, key=lambda result: float(result["seconds"]))[repeats // 2]
     return Sides(middle, peer, repeats)
 
 
-def _cost(answer: Answer) -> float:
-    return float(answer["seconds"]) / float(answer["rows"])
+def _cost(result: Result) -> float:
+    return float(result["seconds"]) / float(result["rows"])
 
 
 def _shapes(bench: Bench) -> dict[str, Shape]:

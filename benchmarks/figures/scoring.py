@@ -1,4 +1,4 @@
-"""Evaluation and recommendation."""
+"""Evaluation and recommendation: users/s, seconds and memory."""
 
 from statistics import median
 
@@ -10,7 +10,7 @@ SETTINGS = {**NEUMF_8, "batch_size": 2_048}
 
 
 def candidates(bench: Bench) -> list[Row]:
-    """Ranking each user's held-out item among 99 drawn ones, against RecBole's uni99."""
+    """Rank each user's held-out item among 99 sampled items, compared with RecBole's uni99."""
     ours = bench.ours("evaluate", **SETTINGS, protocol="sampled", threads=1, repeats=bench.sizes.repeats)
     peer = bench.peer("evaluate", **SETTINGS, threads=1, repeats=bench.sizes.repeats)
     seconds = ours["draw_seconds"] + ours["rank_seconds"]
@@ -26,12 +26,12 @@ def candidates(bench: Bench) -> list[Row]:
 
 
 def full_ranking(bench: Bench) -> list[Row]:
-    """Ranking each user's held-out item among all items."""
-    answers = {
+    """Rank each user's held-out item among all items."""
+    results = {
         n: bench.ours("evaluate", **SETTINGS, protocol="full", threads=n, repeats=bench.sizes.repeats)
         for n in bench.thread_choices
     }
-    seconds = {threads: answer["rank_seconds"] for threads, answer in answers.items()}
+    seconds = {threads: result["rank_seconds"] for threads, result in results.items()}
     best = min(seconds, key=lambda threads: seconds[threads])
     tried = ", ".join(f"{value:.2f} s with {threads}" for threads, value in seconds.items())
     note = (
@@ -43,7 +43,7 @@ def full_ranking(bench: Bench) -> list[Row]:
 
 
 def top_10(bench: Bench) -> list[Row]:
-    """The best 10 of every user of a large log, from a saved bundle: time and memory."""
+    """The top 10 of every user of a large log, from a saved bundle: time and memory."""
     how = "recommend for every user of a"
     return _every_user(bench, "recommend", "top-10", "top 10 of every user", how)
 
@@ -58,16 +58,16 @@ def _every_user(bench: Bench, task: str, name: str, figure: str, how: str) -> li
     shape, folder = bench.sizes.larger, str(bench.folder / "bundle")
     if not (bench.folder / "bundle").exists():
         bench.ours("make_bundle", shape, **SETTINGS, threads=1, folder=folder)
-    answers = {n: bench.ours(task, shape, threads=n, folder=folder) for n in bench.thread_choices}
-    best = min(answers, key=lambda threads: answers[threads]["seconds"])
-    answer = answers[best]
-    tried = ", ".join(f"{answer['seconds']:.0f} s with {threads}" for threads, answer in answers.items())
+    results = {n: bench.ours(task, shape, threads=n, folder=folder) for n in bench.thread_choices}
+    best = min(results, key=lambda threads: results[threads]["seconds"])
+    result = results[best]
+    tried = ", ".join(f"{result['seconds']:.0f} s with {threads}" for threads, result in results.items())
     note = (
-        f"a process of its own: Recommender.load ({answer['load_seconds']:.0f} s) and {how} {shape}, what each has "
+        f"a process of its own: Recommender.load ({result['load_seconds']:.0f} s) and {how} {shape}, what each has "
         f"seen left out; best number of threads ({tried}); memory is the process's peak, in 10^9 bytes"
     )
-    measured, peak = bench.measured, answer["peak_mb"] / 1000
+    measured, peak = bench.measured, result["peak_mb"] / 1000
     return [
-        Row(name, f"{figure}, NeuMF-8", "s", answer["seconds"], None, "<= 600", best, None, note, measured),
+        Row(name, f"{figure}, NeuMF-8", "s", result["seconds"], None, "<= 600", best, None, note, measured),
         Row(name, f"{figure}, peak memory", "GB", peak, None, "<= 2", best, None, note, measured),
     ]

@@ -1,4 +1,4 @@
-"""The HTTP service under load, while another version becomes the champion."""
+"""The HTTP service under load, while another version becomes the champion; and the time of a rollback."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from typing import Any
 import requests
 
 from benchmarks import load
-from benchmarks.bench import QUICK, Answer, Bench
+from benchmarks.bench import QUICK, Bench, Result
 from benchmarks.datasets import ROOT
 from benchmarks.ours.serving import DATASET, NAME
 from benchmarks.table import Row
@@ -25,24 +25,25 @@ CONNECTIONS = 8
 REFRESH_SECONDS = 1.0
 LIST_LENGTH = 20  # items of a user who is folded in
 STARTING_SECONDS = 120.0
+ROLLBACKS = 5
 
 
 def gmf(bench: Bench) -> list[Row]:
-    """GMF, known users."""
+    """Known users, GMF."""
     return _known_users(bench, "gmf")
 
 
 def neumf(bench: Bench) -> list[Row]:
-    """NeuMF, known users."""
+    """Known users, NeuMF."""
     return _known_users(bench, "neumf")
 
 
 def fold_in(bench: Bench) -> list[Row]:
-    """Users known by items alone."""
+    """Users who are known by a list of items alone."""
     rows = []
     for kind in ("gmf", "neumf"):
-        store = store_of(bench, kind)
-        with serving(bench, kind) as url:
+        store = _store_of(bench, kind)
+        with _serving(bench, kind) as url:
             asked = load.of_items(url, store["items"], LIST_LENGTH, CONNECTIONS, _seconds(bench))
             found = load.finish(load.start(asked, bench.folder))
         note = f"lists of {LIST_LENGTH} random items, each fitted anew; {_counted(bench)}"
@@ -58,16 +59,48 @@ def fold_in(bench: Bench) -> list[Row]:
     return rows
 
 
+def rollback(bench: Bench) -> list[Row]:
+    """The slowest of some rollbacks by the command line; before each, another version is promoted by hand."""
+    kind = "gmf"
+    old, new = _store_of(bench, kind)["versions"]
+    commands, answers = [], []
+    with _serving(bench, kind) as url:
+        for _ in range(ROLLBACKS):
+            _registry(bench, kind, "promote", "--version", str(new), "--reason", "to be rolled back", "--force")
+            _wait_for(url, new)
+            started = time.perf_counter()
+            _registry(bench, kind, "rollback")
+            commands.append(time.perf_counter() - started)
+            _wait_for(url, old)
+            answers.append(time.perf_counter() - started)
+    note = (
+        f"the slowest of {ROLLBACKS}, the start of Python included, on a SQLite store of this machine; the service "
+        f"looks for a new champion every {REFRESH_SECONDS:g} s"
+    )
+    cores, day = bench.cores, bench.measured
+    return [
+        Row("rollback", "rollback: the command", "s", max(commands), None, "<= 10", cores, None, note, day),
+        Row("rollback", "rollback: until the service answers", "s", max(answers), None, "", cores, None, note, day),
+    ]
+
+
+def _registry(bench: Bench, kind: str, *args: str) -> None:
+    command = [sys.executable, "-m", "flows.registry", *args, "--dataset", DATASET]
+    done = subprocess.run(command, cwd=bench.folder, env=_environment(bench, kind), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"error: {' '.join(args)} failed:\n{done.stderr}")
+
+
 def _known_users(bench: Bench, kind: str) -> list[Row]:
-    store = store_of(bench, kind)
+    store = _store_of(bench, kind)
     old, new = store["versions"]
     client = connect(_uri(bench, kind))
-    with serving(bench, kind) as url:
+    with _serving(bench, kind) as url:
         load.finish(load.start(load.of_users(url, store["users"], CONNECTIONS, 2), bench.folder))  # warm-up
         running = load.start(load.of_users(url, store["users"], CONNECTIONS, _seconds(bench)), bench.folder)
         time.sleep(_seconds(bench) / 3)
         client.set_registered_model_alias(NAME, CHAMPION, str(new))
-        waited = wait_for(url, new)
+        waited = _wait_for(url, new)
         found = load.finish(running)
     client.set_registered_model_alias(NAME, CHAMPION, str(old))
     note = (
@@ -92,8 +125,8 @@ def _counted(bench: Bench) -> str:
 
 
 @cache
-def store_of(bench: Bench, kind: str) -> Answer:
-    """Two registered versions; the first is the champion."""
+def _store_of(bench: Bench, kind: str) -> Result:
+    """Register two versions; the first is the champion."""
     epochs = 1 if bench.sizes == QUICK else 2
     answer = bench.ours("make_store", kind=kind, uri=_uri(bench, kind), epochs=epochs, threads=bench.cores)
     connect(_uri(bench, kind)).set_registered_model_alias(NAME, CHAMPION, str(answer["versions"][0]))
@@ -101,17 +134,17 @@ def store_of(bench: Bench, kind: str) -> Answer:
 
 
 @contextmanager
-def serving(bench: Bench, kind: str) -> Iterator[str]:
-    """The service as a process of its own. Yields its address."""
+def _serving(bench: Bench, kind: str) -> Iterator[str]:
+    """Start the service as a process of its own. Yields its address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     options = ["--dataset", DATASET, "--port", str(port), "--refresh-seconds", str(REFRESH_SECONDS)]
-    options += ["--limits.requests-per-second", "1e9"]  # one client is all the load
+    options += ["--limits.requests-per-second", "1e9"]  # all requests come from one client
     log = bench.folder / f"{kind}.log"
     with log.open("w") as output:
         command = [sys.executable, "-m", "flows.serve", *options]
         process = subprocess.Popen(
-            command, cwd=bench.folder, env=environment(bench, kind), stdout=output, stderr=output
+            command, cwd=bench.folder, env=_environment(bench, kind), stdout=output, stderr=output
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -122,8 +155,8 @@ def serving(bench: Bench, kind: str) -> Iterator[str]:
         process.wait(timeout=60)
 
 
-def environment(bench: Bench, kind: str) -> dict[str, str]:
-    """Of a process that is to find the store."""
+def _environment(bench: Bench, kind: str) -> dict[str, str]:
+    """The environment of a process that uses the store."""
     return os.environ | {"PYTHONPATH": str(ROOT), URI_VARIABLE: _uri(bench, kind)}
 
 
@@ -135,8 +168,8 @@ def _wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> N
         time.sleep(0.2)
 
 
-def wait_for(url: str, version: int) -> float:
-    """Seconds until this version answers."""
+def _wait_for(url: str, version: int) -> float:
+    """Wait until this version serves; returns the seconds."""
     started = time.monotonic()
     while _version(url) != version:
         if time.monotonic() - started > STARTING_SECONDS:

@@ -1,12 +1,12 @@
-"""Training: samples/s, memory, and seconds to a given quality, beside RecBole's NeuMF."""
+"""Training: samples/s, memory, and seconds to a given HR@10, compared with RecBole's NeuMF."""
 
 from statistics import median
 from typing import Any
 
-from benchmarks.bench import Answer, Bench
+from benchmarks.bench import Bench, Result
 from benchmarks.table import Row
 
-# In our words; the peer's script translates. NeuMF-8 is the paper's model with 8 predictive factors.
+# Our names; the peer's script translates them. NeuMF-8 is the paper's model with 8 predictive factors.
 NEUMF_8: dict[str, Any] = {
     "embedding_dim": 8,
     "layers": [64, 32, 16, 8],
@@ -25,8 +25,8 @@ RECBOLE_DEFAULT: dict[str, Any] = {
 }
 SMALL_BATCH = 256
 GROWTH_BATCHES = (65_536, 262_144, 1_048_576)
-BATCHES = (4_096, 16_384, 65_536)  # tried on both sides, with one thread and with all
-OUR_WAY_TO_THE_TARGET: dict[str, Any] = {
+BATCHES = (4_096, 16_384, 65_536)  # on both sides, with one thread and with all
+TARGET_SETTINGS: dict[str, Any] = {
     **NEUMF_8,
     "learning_rate": 0.004,
     "batch_size": 4_096,
@@ -41,13 +41,13 @@ COUNTED = (
 
 
 def small_batch(bench: Bench) -> list[Row]:
-    """NeuMF-8 at batch 256, one thread each; ours by torch in the note."""
+    """NeuMF-8 at batch size 256, one thread each; our rate with torch's steps is in the note."""
     settings = {**NEUMF_8, "batch_size": SMALL_BATCH, "threads": 1}
     return [_beside(bench, "batch-256", "NeuMF-8 training, batch 256", settings, ">= 2")]
 
 
 def best_batch(bench: Bench) -> list[Row]:
-    """NeuMF-8 with the best of the tried batches and threads of each."""
+    """NeuMF-8 with the best batch size and number of threads of each side."""
     tried: dict[str, dict[tuple[int, int], float]] = {"ours": {}, "ours by torch": {}, "peer": {}}
     for batch in BATCHES:
         for threads in bench.thread_choices:
@@ -77,7 +77,7 @@ def recbole_default(bench: Bench) -> list[Row]:
 
 
 def our_rates(bench: Bench, settings: dict[str, Any]) -> tuple[float, float]:
-    """Thousand samples a second, by compiled steps and by torch's."""
+    """Thousand samples per second with compiled steps and with torch's steps."""
     compiled, plain = (
         samples_per_second(train(bench, "ours", {**settings, "compile": choice})) for choice in (True, False)
     )
@@ -85,7 +85,7 @@ def our_rates(bench: Bench, settings: dict[str, Any]) -> tuple[float, float]:
 
 
 def _beside(bench: Bench, row: str, figure: str, settings: dict[str, Any], must: str) -> Row:
-    """One setting on both sides; ours by torch in the note."""
+    """The same settings on both sides; our rate with torch's steps is in the note."""
     compiled, plain = our_rates(bench, settings)
     peer = samples_per_second(train(bench, "peer", settings))
     note = (
@@ -97,19 +97,19 @@ def _beside(bench: Bench, row: str, figure: str, settings: dict[str, Any], must:
 
 
 def until_target(bench: Bench) -> list[Row]:
-    """Seconds until the validation HR@10 (sampled) is as high as asked."""
+    """Seconds until the validation HR@10 (sampled) reaches the target."""
     target, epochs = bench.sizes.target, bench.sizes.most_epochs
     figure = f"seconds until validation HR@10 (sampled) is {target:g}"
     paper = {**NEUMF_8, "batch_size": SMALL_BATCH}
     ours, peer = (
         getattr(bench, side)("until", **settings, threads=1, epochs=epochs, target=target)
-        for side, settings in (("ours", OUR_WAY_TO_THE_TARGET), ("peer", paper))
+        for side, settings in (("ours", TARGET_SETTINGS), ("peer", paper))
     )
-    batches = f"{OUR_WAY_TO_THE_TARGET['batch_size']} / {SMALL_BATCH}"
+    batches = f"{TARGET_SETTINGS['batch_size']} / {SMALL_BATCH}"
     note = (
         f"seconds of fit() and of RecBole's Trainer.fit, validation after each epoch included, NeuMF-8 from scratch on "
         f"{bench.sizes.log}; the peer with the paper's settings (Adam 0.001, batch 256), ours with Adam "
-        f"{OUR_WAY_TO_THE_TARGET['learning_rate']:g} and validation by the candidates alone; HR@10 by "
+        f"{TARGET_SETTINGS['learning_rate']:g} and validation by the candidates alone; HR@10 by "
         f"epoch, ours: {_rates(ours)}; peer: {_rates(peer)}"
     )
     if not peer["reached"]:
@@ -130,15 +130,15 @@ def memory(bench: Bench) -> list[Row]:
 
 
 def growth(bench: Bench) -> list[Row]:
-    """Cost of a sample on a log of ML-20M's shape against one of ML-1M's shape, each at its best batch."""
+    """Cost of a sample on a log of ML-20M's shape relative to one of ML-1M's shape, each at its best batch size."""
     tried: dict[str, dict[int, float]] = {}
     peaks: dict[int, float] = {}
-    for log in (bench.sizes.larger, bench.sizes.made_up):
+    for log in (bench.sizes.larger, bench.sizes.synthetic):
         for batch in GROWTH_BATCHES:
             settings = {**NEUMF_8, "batch_size": batch, "threads": 1, "validate": False, "warm_up": 1}
-            answer = bench.ours("train", log, **settings, epochs=1)
-            tried.setdefault(str(log), {})[batch] = samples_per_second(answer)
-            peaks[batch] = max(peaks.get(batch, 0), answer["peak_mb"])
+            result = bench.ours("train", log, **settings, epochs=1)
+            tried.setdefault(str(log), {})[batch] = samples_per_second(result)
+            peaks[batch] = max(peaks.get(batch, 0), result["peak_mb"])
     large, small = (max(rates, key=lambda batch: rates[batch]) for rates in tried.values())
     worst, best = (max(rates.values()) for rates in tried.values())
     seen = "; ".join(
@@ -153,15 +153,15 @@ def growth(bench: Bench) -> list[Row]:
     return [Row("growth", figure, "", best / worst, None, "<= 1.5", 1, f"{large} / {small}", note, bench.measured)]
 
 
-def train(bench: Bench, side: str, settings: dict[str, Any]) -> Answer:
-    """One side's epochs."""
-    answer: Answer = getattr(bench, side)("train", **settings, warm_up=1, epochs=bench.sizes.epochs, validate=False)
-    return answer
+def train(bench: Bench, side: str, settings: dict[str, Any]) -> Result:
+    """Train on one side."""
+    result: Result = getattr(bench, side)("train", **settings, warm_up=1, epochs=bench.sizes.epochs, validate=False)
+    return result
 
 
-def samples_per_second(answer: Answer) -> float:
-    """Thousand samples a second of the median epoch."""
-    return float(answer["samples"] / median(answer["seconds"]) / 1000)
+def samples_per_second(result: Result) -> float:
+    """Thousand samples per second of the median epoch."""
+    return float(result["samples"] / median(result["seconds"]) / 1000)
 
 
 def counted(bench: Bench) -> str:
@@ -169,5 +169,5 @@ def counted(bench: Bench) -> str:
     return COUNTED.format(epochs=bench.sizes.epochs, log=bench.sizes.log)
 
 
-def _rates(answer: Answer) -> str:
-    return " ".join(f"{rate:.4f}".removeprefix("0") for rate in answer["hit_rates"])
+def _rates(result: Result) -> str:
+    return " ".join(f"{rate:.4f}".removeprefix("0") for rate in result["hit_rates"])

@@ -1,4 +1,4 @@
-"""Tuning: what is found in the same minutes, with pruning and without."""
+"""Tuning: the best score found in a fixed time, with TPE and pruning or by random search without pruning."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SIDES: Mapping[str, dict[str, Any]] = {
     PEER: {"sampler": "random", "pruner": "none"},
 }
 NAMES = {OURS: "TPE, median pruning", PEER: "random search, no pruning"}
-COLOURS = {OURS: "#0072B2", PEER: "#D55E00"}  # Okabe and Ito's: told apart by the colour-blind too
+COLORS = {OURS: "#0072B2", PEER: "#D55E00"}  # Okabe and Ito's: distinguishable with color blindness
 DASHES = {OURS: "-", PEER: "--"}
 THREADS = 1
 GMF_SCORE = "best validation NDCG@10 (full), GMF on ML-100K"
@@ -30,23 +30,23 @@ class Search:
 
     Attributes:
         complete: (minutes, score) of each trial that ended in time with its whole training, by time.
-        pruned: trials given up in time.
+        pruned: trials pruned in time.
     """
 
     complete: tuple[tuple[float, float], ...]
     pruned: int
 
     def best_at(self, minutes: float) -> float | None:
-        """The best score known after so many minutes; None before the first."""
+        """The best score after some minutes; None before the first."""
         return max((score for end, score in self.complete if end <= minutes), default=None)
 
     def reached(self, score: float) -> float | None:
-        """Minutes until the best was at least so high; None if it never was."""
+        """Minutes until the best score reached a value; None if it never did."""
         return next((end for end, found in self.complete if found >= score), None)
 
 
 def search_of(trials: Sequence[Mapping[str, Any]], minutes: float) -> Search:
-    """What a job noted, without what ended too late or failed."""
+    """The trials of a job, without those that ended too late or failed."""
     in_time = [trial for trial in trials if trial["minutes"] <= minutes]
     complete = sorted((trial["minutes"], trial["score"]) for trial in in_time if trial["state"] == "complete")
     return Search(tuple(complete), sum(trial["state"] == "pruned" for trial in in_time))
@@ -54,7 +54,7 @@ def search_of(trials: Sequence[Mapping[str, Any]], minutes: float) -> Search:
 
 @cache
 def searches(bench: Bench) -> dict[str, list[Search]]:
-    """Every study of both sides, by turns, each in a process of its own."""
+    """All studies of both sides, alternating, each in a separate process."""
     found: dict[str, list[Search]] = {OURS: [], PEER: []}
     minutes = bench.sizes.tuning_minutes
     for seed in bench.sizes.tuning_seeds:
@@ -65,7 +65,7 @@ def searches(bench: Bench) -> dict[str, list[Search]]:
 
 
 def rows_of(found: Mapping[str, Sequence[Search]], minutes: float, measured: str) -> list[Row]:
-    """The table's rows; every figure is the mean over the seeds."""
+    """The rows of the table; each figure is the mean over the seeds."""
     scores = {side: _mean([search.best_at(minutes) for search in studies]) for side, studies in found.items()}
     tried = {side: mean(len(s.complete) + s.pruned for s in studies) for side, studies in found.items()}
     pruned = mean(search.pruned for search in found[OURS])
@@ -100,12 +100,12 @@ def tuning(bench: Bench) -> list[Row]:
 
 
 def picture(bench: Bench) -> Figure:
-    """The best so far over the minutes."""
+    """The best score so far over time."""
     return draw(searches(bench), bench.sizes.tuning_minutes)
 
 
 def draw(found: Mapping[str, Sequence[Search]], minutes: float) -> Figure:
-    """A thin line a study and a thick one for the mean of each side, from where all of its studies have a figure."""
+    """Draw a thin line per study and a thick one for each side's mean, from where all of its studies have a score."""
     figure = Figure(figsize=(9, 5.5), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     for side, studies in found.items():
@@ -124,7 +124,7 @@ def draw(found: Mapping[str, Sequence[Search]], minutes: float) -> Figure:
 
 
 def mean_steps(studies: Sequence[Search], minutes: float) -> tuple[list[float], list[float]]:
-    """Minutes and mean of the best so far, from where all studies have one, until the end; empty if one has none."""
+    """Minutes and mean best score so far, from where all studies have a score; empty if a study has none."""
     moments = sorted({end for search in studies for end, _ in search.complete} | {minutes})
     known = [(moment, _mean([search.best_at(moment) for search in studies])) for moment in moments]
     steps = [(moment, value) for moment, value in known if value is not None]
@@ -132,11 +132,11 @@ def mean_steps(studies: Sequence[Search], minutes: float) -> tuple[list[float], 
 
 
 def _draw(axes: Axes, studies: Sequence[Search], minutes: float, side: str, **style: Any) -> None:
-    axes.step(*mean_steps(studies, minutes), DASHES[side], where="post", color=COLOURS[side], **style)
+    axes.step(*mean_steps(studies, minutes), DASHES[side], where="post", color=COLORS[side], **style)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """None if one is missing."""
+    """The mean; None if a value is missing."""
     there = [value for value in values if value is not None]
     return mean(there) if there and len(there) == len(values) else None
 

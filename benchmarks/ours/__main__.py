@@ -1,4 +1,4 @@
-"""Do one job in this process and print what came of it: `python -m benchmarks.ours '{"task": "train", ...}'`."""
+"""Run one job in this process and print its result: `python -m benchmarks.ours '{"task": "train", ...}'`."""
 
 import json
 import sys
@@ -13,24 +13,23 @@ Job = dict[str, Any]
 MODULES: dict[str, tuple[str, ...]] = {
     "training": ("train", "until"),
     "scoring": ("evaluate", "make_bundle", "recommend", "write"),
-    "profiling": ("profile",),
-    "limits": ("limits",),
+    "machine": ("profile", "limits"),
     "serving": ("make_store",),
     "data": ("make_log", "prepare"),
     "tuning": ("tune",),
     "quality": ("search", "choose", "final", "fuse"),
     "baselines": ("search_baseline", "final_baseline"),
 }
-"""The functions of each module that are tasks; a job imports its own alone, so that its memory is its own."""
+"""The tasks of each module. A job imports only its own module, so that its peak memory is its own."""
 
 
 def main() -> None:
-    """Run the job; its answer is the last line of the standard output."""
+    """Run the job; its result is the last line of the standard output."""
     job: Job = json.loads(sys.argv[1])
     torch.set_num_threads(job["threads"])
     [module] = [name for name, tasks in MODULES.items() if job["task"] in tasks]
-    answer = getattr(import_module(f"benchmarks.ours.{module}"), job["task"])(job)
-    print(json.dumps({**answer, "peak_mb": peak_mb()}))  # noqa: T201
+    result = getattr(import_module(f"benchmarks.ours.{module}"), job["task"])(job)
+    print(json.dumps({**result, "peak_mb": peak_mb()}))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Baseline jobs: search their settings on the validation holdout, fit them on train and validation, read the test."""
+"""Baseline jobs: search settings on validation, fit on train and validation, evaluate the test."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.ours.logs import prepared
-from benchmarks.ours.quality import measured
+from benchmarks.ours.quality import test_metrics
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import IALS, ItemKNN, Popularity, train_matrix
 from ncf.evaluation.metrics import Values
@@ -58,7 +58,7 @@ class EASE:
 
 
 def search_baseline(job: Job) -> dict[str, Any]:
-    """Search a baseline's settings; one that was stopped goes on. job: log, kind, protocol, trials, seed, folder."""
+    """Search a baseline's settings; an interrupted search resumes. job: log, kind, protocol, trials, seed, folder."""
     data = prepared(job["log"])
     ranker = HoldoutRanker(data, "validation")
     suggest = SPACES[job["kind"]]
@@ -87,7 +87,7 @@ def final_baseline(job: Job) -> dict[str, Any]:
     """job: log, kind, values, seed."""
     data = prepared(job["log"])
     scorer = fitted(job["kind"], job["values"], data.refitted(), job["seed"])
-    return dict(measured(HoldoutRanker(data, "test").rank_all(scorer)))
+    return dict(test_metrics(HoldoutRanker(data, "test").rank_all(scorer)))
 
 
 def fitted(kind: str, values: Mapping[str, Any], data: PreparedData, seed: int) -> Scorer:

@@ -1,4 +1,4 @@
-"""The logs of the quality jobs, by name."""
+"""The logs of the quality jobs by name."""
 
 from benchmarks.datasets import SMALL, load, paper_prefix
 from ncf.data.config import DataConfig
@@ -10,11 +10,11 @@ from ncf.ingest.load import load_ratings
 from ncf.ingest.paper import load_paper
 from ncf.prepare import prepare_ratings, prepare_split
 
-ML_1M, ML_100K, MADE_UP = "ml-1m", "ml-100k", "made-up"
+ML_1M, ML_100K, SYNTHETIC = "ml-1m", "ml-100k", "synthetic"
 
 
 def prepared(name: str) -> PreparedData:
-    """MovieLens-1M with the paper's split and candidates, MovieLens-100K as `make retrain` has it, or a small log."""
+    """MovieLens-1M with the paper's split and candidates, MovieLens-100K as in `make retrain`, or a small log."""
     match name:
         case "ml-1m":
             split = split_interactions(to_interactions(load_paper(PaperSource(prefix=paper_prefix()))))

@@ -1,7 +1,7 @@
-"""Quality jobs: search settings on the validation, choose the epoch, train the last model, read the test once.
+"""Quality jobs: search settings on validation, choose the epoch, train the final model, evaluate the test once.
 
-A model is told by a spec, a JSON value: {"model", "recipe", "seed", "epochs", "parts"}. The epochs are those of its
-last training; parts are the specs of the GMF and the MLP that neumf-pretrained starts from, else None.
+A spec describes a model as a JSON value: {"model", "recipe", "seed", "epochs", "parts"}. `epochs` are those of its
+final training; `parts` are the specs of the GMF and the MLP that neumf-pretrained starts from, else None.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ SPACE: TypeAdapter[dict[str, Range]] = TypeAdapter(dict[str, Range])
 
 
 def search(job: Job) -> dict[str, Any]:
-    """Search a model's settings; a search that was stopped goes on.
+    """Search a model's settings; an interrupted search resumes.
 
     job: log, model, recipe (of the first trial), space, parts (recipes), seed, trials, warmup_epochs, folder.
     """
@@ -83,9 +83,9 @@ def search(job: Job) -> dict[str, Any]:
 
 
 def choose(job: Job) -> dict[str, Any]:
-    """Train with settings that were searched elsewhere, and say which epoch the validation finds best.
+    """Train with given settings and return the best epoch on validation.
 
-    job: log, spec (its epochs are not looked at), folder.
+    job: log, spec (its epochs are ignored), folder.
     """
     data, spec = prepared(job["log"]), job["spec"]
     recipe = _recipe(spec["model"], spec["recipe"])
@@ -107,33 +107,33 @@ def choose(job: Job) -> dict[str, Any]:
 
 
 def final(job: Job) -> dict[str, Any]:
-    """Train a model on train and validation together, for the epochs of its spec, and read the test.
+    """Train a model on train and validation together, for the epochs of its spec, and evaluate the test.
 
-    The curve is the test after each epoch, by the sampled protocol: to be shown, and for no choice.
+    The curve is the test metric after each epoch with the sampled protocol: only for display, nothing is chosen by it.
 
     job: log, spec, folder.
     """
     data = prepared(job["log"])
     curve = TestCurve(data)
-    model = trained(job["spec"], data.refitted(), Path(job["folder"]), curve)
-    return {**measured(HoldoutRanker(data, "test").rank_all(model)), "curve": curve.points, "losses": curve.losses}
+    model = train_final(job["spec"], data.refitted(), Path(job["folder"]), curve)
+    return {**test_metrics(HoldoutRanker(data, "test").rank_all(model)), "curve": curve.points, "losses": curve.losses}
 
 
 def fuse(job: Job) -> dict[str, Any]:
-    """The last GMF and MLP under one head, without any training after it: what each alpha gives on the test.
+    """Test metrics of the fusion of the final GMF and MLP for each alpha, without training after it.
 
     job: log, parts (specs), alphas, folder.
     """
     data = prepared(job["log"])
     ranker, refitted = HoldoutRanker(data, "test"), data.refitted()
-    gmf, mlp = (trained(spec, refitted, Path(job["folder"])) for spec in job["parts"])
+    gmf, mlp = (train_final(spec, refitted, Path(job["folder"])) for spec in job["parts"])
     assert isinstance(gmf, GMF)
     assert isinstance(mlp, MLP)
-    return {"by_alpha": [measured(ranker.rank_all(NeuMF.from_pretrained(gmf, mlp, a))) for a in job["alphas"]]}
+    return {"by_alpha": [test_metrics(ranker.rank_all(NeuMF.from_pretrained(gmf, mlp, a))) for a in job["alphas"]]}
 
 
 class TestCurve(pl.Callback):
-    """Notes HR@10 and NDCG@10 (sampled) of the test holdout after each epoch, and the training's loss."""
+    """Records HR@10 and NDCG@10 (sampled) of the test holdout after each epoch, and the training loss."""
 
     def __init__(self, data: PreparedData) -> None:
         self.ranker = HoldoutRanker(data, "test")
@@ -151,22 +151,22 @@ class TestCurve(pl.Callback):
     @override
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.current_epoch > 0:
-            self._note_loss(pl_module)
+            self._record_loss(pl_module)
 
     @override
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.current_epoch > 0:
-            self._note_loss(pl_module)
+            self._record_loss(pl_module)
 
-    def _note_loss(self, module: pl.LightningModule) -> None:
+    def _record_loss(self, module: pl.LightningModule) -> None:
         assert isinstance(module, NCFModule)
         self.losses.append(module.epoch_loss)
 
 
-def trained(spec: Spec, data: PreparedData, folder: Path, curve: TestCurve | None = None) -> Model:
-    """A model after its last training; GMF and MLP are kept, as parts of others.
+def train_final(spec: Spec, data: PreparedData, folder: Path, curve: TestCurve | None = None) -> Model:
+    """Run a final training; the weights of GMF and MLP are cached, since other models are made of them.
 
-    Without a curve nothing is trained twice; with one it is always trained, for the curve.
+    With a curve the model is always trained, otherwise only if its weights are not cached.
     """
     recipe, part = _recipe(spec["model"], spec["recipe"]), spec["model"] in ("gmf", "mlp")
     entry = folder / "weights" / f"{spec['model']}-{content_key(spec, data.fingerprint, __version__)}.safetensors"
@@ -176,7 +176,7 @@ def trained(spec: Spec, data: PreparedData, folder: Path, curve: TestCurve | Non
             model = build_model(recipe.model, data.num_users, data.num_items, 0)  # type: ignore[union-attr]
             model.load_state_dict(load_file(entry))
             return model.eval()
-        parts = [trained(each, data, folder) for each in spec["parts"] or ()]
+        parts = [train_final(each, data, folder) for each in spec["parts"] or ()]
         training = fit(
             _initial(recipe, parts, data, spec["seed"]),
             data,
@@ -192,7 +192,7 @@ def trained(spec: Spec, data: PreparedData, folder: Path, curve: TestCurve | Non
     return training.model
 
 
-def measured(ranks: Ranks) -> dict[str, float | list[float]]:
+def test_metrics(ranks: Ranks) -> dict[str, float | list[float]]:
     """HR at 1 to 10 and NDCG@10 by the sampled protocol; HR@10 and NDCG@10 by full ranking."""
     figures: dict[str, float | list[float]] = {
         key: mean_with_interval(values).value for key, values in ranks.values().items()

@@ -1,4 +1,4 @@
-"""The job behind the service's benchmark: a store with two trained versions."""
+"""The job of the service's benchmark: an MLflow store with two trained versions."""
 
 import os
 import tempfile

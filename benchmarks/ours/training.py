@@ -1,4 +1,4 @@
-"""Training jobs: all through `ncf.training.fit.fit`, timed by a callback that is handed in."""
+"""Training jobs: all through `ncf.training.fit.fit`, timed by a callback."""
 
 import time
 from dataclasses import replace
@@ -16,14 +16,14 @@ from ncf.models.build import Model, build_model
 from ncf.training.fit import fit
 from ncf.training.module import NCFModule
 
-FEW_USERS = 50  # validated where validation is not what is measured; fit() validates after each epoch
+FEW_USERS = 50  # validated if validation is not measured; fit() validates after each epoch
 HIT_RATE = "validation/sampled/hr_at_10"
 
 
 class EpochTimer(pl.Callback):
-    """Seconds of each epoch without its validation: from one validation's end to the next one's beginning.
+    """Measures seconds of each epoch from the end of one validation to the start of the next.
 
-    So shuffling, sampling, steps, Lightning's own work and the keeping of the best weights are all counted.
+    This includes shuffling, sampling, steps, Lightning's own work and storing the best weights.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class EpochTimer(pl.Callback):
 
 
 class StopAt(pl.Callback):
-    """Ends the training as soon as the validation HR@10 (sampled) has reached the target.
+    """Stops the training as soon as the validation HR@10 (sampled) reaches the target.
 
     Args:
         target: the HR@10.
@@ -59,7 +59,7 @@ class StopAt(pl.Callback):
 
     @property
     def reached(self) -> bool:
-        """Whether the last validation was good enough."""
+        """Whether the last validation reached the target."""
         return bool(self.hit_rates) and self.hit_rates[-1] >= self.target
 
     @override
@@ -79,7 +79,7 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def until(job: dict[str, Any]) -> dict[str, Any]:
-    """Seconds of fit(), validation included, until the validation HR@10 (sampled) is as high as asked."""
+    """Seconds of fit(), validation included, until the validation HR@10 (sampled) reaches the target."""
     data = load(Shape(**job["shape"]))
     stop = StopAt(job["target"])
     started = time.perf_counter()
@@ -88,7 +88,7 @@ def until(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def train_epochs(job: dict[str, Any], data: PreparedData, epochs: int, callbacks: list[pl.Callback]) -> None:
-    """Train the job's model for so many epochs through the public function."""
+    """Train the job's model for a number of epochs through the public function."""
     config = TrainingConfig(
         learning_rate=job["learning_rate"],
         batch_size=job["batch_size"],

@@ -21,11 +21,11 @@ from tuning.space import space_of
 from tuning.study import open_study
 from tuning.work import run_trials
 
-WITHOUT_END = 1_000_000  # trials; the minutes end a search
+UNLIMITED_TRIALS = 1_000_000  # the time limit ends a search
 
 
 class Clock:
-    """Notes how each trial ended, and when, in minutes since the search began."""
+    """Records how and when each trial ended, in minutes since the search began."""
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
@@ -36,13 +36,13 @@ class Clock:
         return ()
 
     def ended(self, outcome: TrialOutcome) -> None:
-        """Note it."""
+        """Record the trial."""
         minutes = (time.perf_counter() - self.began) / 60
         self.trials.append({"minutes": minutes, "state": outcome.state, "score": outcome.score})
 
 
 def tune(job: dict[str, Any]) -> dict[str, Any]:
-    """Search for some minutes; what runs at their end is not broken off, and has a time after them."""
+    """Search for some minutes; a trial that is running at the end is finished and ends later."""
     config = DataConfig(filters=FilterConfig(max_users=job["users"]))
     data = prepare_ratings(load_ratings(MovieLensSource()), config, name="ml-100k")
     hardware = HardwareConfig(threads=job["threads"])
@@ -51,5 +51,5 @@ def tune(job: dict[str, Any]) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         clock = Clock()
         study = open_study(f"sqlite:///{Path(folder) / 'studies.db'}", "gmf", problem, sampler, pruner)
-        run_trials(study, BudgetConfig(trials=WITHOUT_END, minutes=job["minutes"]), clock)
+        run_trials(study, BudgetConfig(trials=UNLIMITED_TRIALS, minutes=job["minutes"]), clock)
     return {"trials": clock.trials}

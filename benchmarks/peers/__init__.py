@@ -1,1 +1,1 @@
-"""The peers' side of the speed benchmark: an environment of their own, and scripts that run in it."""
+"""The peer's side of the benchmarks: a separate environment and the scripts that run in it."""

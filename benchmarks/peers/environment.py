@@ -1,4 +1,4 @@
-"""The peers' own Python environment, made on first use: they need older libraries than ncf."""
+"""The peers' Python environment, created on first use, since they need older libraries than ncf."""
 
 import hashlib
 import subprocess
@@ -13,16 +13,16 @@ NO_DEPENDENCIES = Path(__file__).with_name("requirements-no-deps.txt")
 
 
 def peers_python() -> Path:
-    """Python of the peers' environment, which is made if it is not there or if its requirements have changed.
+    """Python of the peers' environment, which is created if it is missing or its requirements have changed.
 
     Raises:
-        SystemExit: it could not be made.
+        SystemExit: the environment could not be created.
     """
     python, stamp = FOLDER / "bin" / "python", FOLDER / "requirements.sha256"
     wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + NO_DEPENDENCIES.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
         return python
-    _say(f"Making {FOLDER.name}/ with the peers (RecBole 1.2.1, torch): once, some minutes, about 1.4 GB.")
+    _say(f"Creating {FOLDER.name}/ with the peers (RecBole 1.2.1, torch): once, a few minutes, about 1.4 GB.")
     _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run([*pip, "--requirement", str(REQUIREMENTS)])
@@ -35,8 +35,8 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise SystemExit(
-            f"error: the peers' environment could not be made: {' '.join(command)} failed; what to do: see its message "
-            "above; Python must be 3.11 or 3.12 and the package index reachable"
+            f"error: the peers' environment could not be created: {' '.join(command)} failed; what to do: read its "
+            "message above; Python must be 3.11 or 3.12 and the package index reachable"
         )
 
 

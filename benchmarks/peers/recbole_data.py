@@ -16,7 +16,7 @@ Job = dict[str, Any]
 
 
 def main() -> None:
-    """Run the job; its answer is the last line of the standard output."""
+    """Run the job; its result is the last line of the standard output."""
     job: Job = json.loads(sys.argv.pop())  # RecBole reads the command line too
     torch.set_num_threads(job["threads"])
     print(json.dumps({**prepare(job), "peak_mb": peak_mb()}))  # noqa: T201
@@ -33,7 +33,7 @@ def prepare(job: Job) -> dict[str, Any]:
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """The job in RecBole's words."""
+    """The job as RecBole's settings."""
     return {
         "data_path": job["folder"],
         "load_col": {"inter": ["user_id", "item_id", "rating", "timestamp"]},

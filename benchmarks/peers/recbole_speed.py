@@ -21,15 +21,15 @@ Job = dict[str, Any]
 
 
 class Reached(Exception):  # noqa: N818
-    """The validation is as good as asked."""
+    """The validation reached the target."""
 
 
 def main() -> None:
-    """Run the job; its answer is the last line of the standard output."""
+    """Run the job; its result is the last line of the standard output."""
     job: Job = json.loads(sys.argv.pop())  # RecBole reads the command line too
     torch.set_num_threads(job["threads"])
-    answer = {"train": train, "until": until, "evaluate": evaluate}[job["task"]](job)
-    print(json.dumps({**answer, "peak_mb": peak_mb()}))  # noqa: T201
+    result = {"train": train, "until": until, "evaluate": evaluate}[job["task"]](job)
+    print(json.dumps({**result, "peak_mb": peak_mb()}))  # noqa: T201
 
 
 def train(job: Job) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def train(job: Job) -> dict[str, Any]:
 
 
 def until(job: Job) -> dict[str, Any]:
-    """Seconds of Trainer.fit, validation included, until the validation HR@10 (uni99) is as high as asked."""
+    """Seconds of Trainer.fit, validation included, until the validation HR@10 (uni99) reaches the target."""
     trainer, train_data, valid_data, _ = prepare(job)
     hit_rates: list[float] = []
 
@@ -88,7 +88,7 @@ def prepare(job: Job) -> tuple[Any, Any, Any, Any]:
 
 
 def settings(job: Job) -> dict[str, Any]:
-    """The job in RecBole's words. `layers` counts the tower's input, its user and item halves together."""
+    """The job as RecBole's settings. `layers` counts the tower's input, its user and item halves together."""
     return {
         "data_path": job["folder"],
         "benchmark_filename": ["train", "valid", "test"],

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from benchmarks.bench import QUICK, Bench
 from benchmarks.figures.quality.plan import Kind, Plan, kinds_of, searched_kinds
 from benchmarks.figures.quality.recipes import MODELS, drawn_recipe, first_recipe, space_of, tower, with_factors
-from benchmarks.kept import Kept
+from benchmarks.job_cache import JobCache
 from benchmarks.ours import quality
 from benchmarks.ours.baselines import EASE
 from ncf.config import PretrainedRecipe
@@ -76,7 +76,7 @@ def test_what_pretraining_needs() -> None:
 class SpecBench(Bench):
     """Answers searches at once, and keeps what was asked."""
 
-    def ours_apart(self, job: dict[str, Any]) -> dict[str, Any]:
+    def ours_job(self, job: dict[str, Any]) -> dict[str, Any]:
         (self.folder / f"{job['model']}-{len(list(self.folder.iterdir()))}.json").write_text(json.dumps(job))
         return {"recipe": job["recipe"], "epoch": 1, "score": 0.5}
 
@@ -84,7 +84,7 @@ class SpecBench(Bench):
 def test_a_fusion_is_searched_with_the_parts_that_it_is_made_of(tmp_path: Path) -> None:
     asked = tmp_path / "asked"
     asked.mkdir()
-    todo = Plan(Kept(SpecBench(QUICK, asked), tmp_path), "board", "full", replace(QUICK.quality, searched=(8, 32)))
+    todo = Plan(JobCache(SpecBench(QUICK, asked), tmp_path), "board", "full", replace(QUICK.quality, searched=(8, 32)))
     todo.search(searched_kinds(todo.sizes))
     jobs = [read_json(path) for path in asked.iterdir()]
     assert sorted(job["model"] for job in jobs) == ["gmf", "mlp", "neumf", "neumf-pretrained"]
@@ -103,7 +103,7 @@ def test_a_last_training_is_measured_after_each_epoch_and_kept_as_a_part(board_l
     assert found["losses"][0] > found["losses"][1]
     [weights] = (tmp_path / "weights").glob("*.safetensors")
     before, kept = weights.stat(), load_file(weights)
-    again = quality.trained(SPEC, checkerboard().refitted(), tmp_path).state_dict()
+    again = quality.train_final(SPEC, checkerboard().refitted(), tmp_path).state_dict()
     assert again.keys() == kept.keys() and all(torch.equal(value, kept[name]) for name, value in again.items())
     assert (weights.stat().st_ino, weights.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "trained again"
     fused = quality.fuse(
@@ -143,7 +143,7 @@ def test_a_search_goes_on_and_finds_the_epoch(board_log: None, tmp_path: Path) -
 
 
 def test_hit_rates_by_length_of_list() -> None:
-    found = quality.measured(Ranks(np.array([1, 2, 11]), np.array([1, 3, 10])))
+    found = quality.test_metrics(Ranks(np.array([1, 2, 11]), np.array([1, 3, 10])))
     assert found["hr_by_length"] == pytest.approx([1 / 3, 1 / 3, *[2 / 3] * 7, 1.0])
     assert found["full/hr_at_10"] == pytest.approx(2 / 3)
 
@@ -164,7 +164,7 @@ def test_ease_is_the_ridge_regression_of_each_item_on_the_others() -> None:
 class CountingBench(Bench):
     """Answers at once, and counts the jobs."""
 
-    def ours_apart(self, job: dict[str, Any]) -> dict[str, Any]:
+    def ours_job(self, job: dict[str, Any]) -> dict[str, Any]:
         (self.folder / f"{job['task']}-{job['number']}").touch(exist_ok=False)
         return {"number": job["number"]}
 
@@ -173,7 +173,7 @@ def test_answers_are_kept(tmp_path: Path) -> None:
     bench = CountingBench(QUICK, tmp_path)
     jobs = [{"task": "count", "number": number} for number in range(5)]
     for _ in range(2):
-        answers = Kept(bench, tmp_path / "kept").answers("counting", jobs)
+        answers = JobCache(bench, tmp_path / "jobs").results("counting", jobs)
         assert answers == [{"number": number} for number in range(5)]
 
 

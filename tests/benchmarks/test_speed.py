@@ -11,7 +11,7 @@ from benchmarks.figures.machine import flops_per_sample
 from benchmarks.figures.training import NEUMF_8
 from benchmarks.memory import peak_mb
 from benchmarks.synthetic import synthetic_log
-from benchmarks.table import Row, as_markdown, as_number, as_table, judge, merge, read_rows, write_rows
+from benchmarks.table import Row, as_markdown, as_number, as_table, meets, merge, read_rows, write_rows
 
 ROW = Row("best", "training", "samples/s", 900.0, 300.0, ">= 2", "1 / 2", 256, "what is counted", "today, here")
 
@@ -28,13 +28,13 @@ ROW = Row("best", "training", "samples/s", 900.0, 300.0, ">= 2", "1 / 2", 256, "
         ("", None, None),
     ],
 )
-def test_judge(must: str, value: float | None, met: bool | None) -> None:
-    assert judge(must, value) is met
+def test_meets(must: str, value: float | None, met: bool | None) -> None:
+    assert meets(must, value) is met
 
 
-def test_judge_refuses_what_it_cannot_read() -> None:
+def test_meets_refuses_what_it_cannot_read() -> None:
     with pytest.raises(ValueError, match="'at least 2'"):
-        judge("at least 2", 3.0)
+        meets("at least 2", 3.0)
 
 
 def test_must_is_about_the_ratio_where_there_is_a_peer() -> None:

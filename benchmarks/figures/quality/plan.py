@@ -1,10 +1,10 @@
-"""Which trainings the figures of quality need: searches on the validation, the epochs, and the last trainings."""
+"""The trainings that the quality figures need: searches on validation, choice of the epoch, final trainings."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from benchmarks.bench import Answer, Job, QualitySizes
+from benchmarks.bench import Job, QualitySizes, Result
 from benchmarks.figures.quality.recipes import (
     MODELS,
     WARMUP_EPOCHS,
@@ -14,7 +14,7 @@ from benchmarks.figures.quality.recipes import (
     space_of,
     with_factors,
 )
-from benchmarks.kept import Kept
+from benchmarks.job_cache import JobCache
 from tuning.space import RECIPES, ModelName
 
 Spec: TypeAlias = dict[str, Any]
@@ -23,7 +23,7 @@ SEARCH_SEED = 0
 
 @dataclass(frozen=True)
 class Kind:
-    """A model of one size; the sizes of the parts of a neumf-pretrained may differ."""
+    """A model of one size; the GMF of a neumf-pretrained may have another size than its MLP."""
 
     model: ModelName
     factors: int
@@ -31,7 +31,7 @@ class Kind:
 
     @property
     def parts(self) -> tuple["Kind", ...]:
-        """What it is pretrained from."""
+        """The models that it is pretrained from."""
         if self.model != "neumf-pretrained":
             return ()
         return Kind("gmf", self.gmf_factors or self.factors), Kind("mlp", self.factors)
@@ -42,19 +42,19 @@ class Plan:
     """The jobs of one log and one protocol.
 
     Attributes:
-        kept: runs the jobs, and has the answers of earlier runs.
+        jobs: runs the jobs and caches their results.
         log: name of the log.
-        protocol: of the validation, by whose NDCG@10 settings and epochs are chosen.
+        protocol: protocol of the validation NDCG@10 by which settings and epochs are chosen.
         sizes: how much is trained.
     """
 
-    kept: Kept
+    jobs: JobCache
     log: str
     protocol: Protocol
     sizes: QualitySizes
 
     def search(self, kinds: Sequence[Kind]) -> None:
-        """Find settings and epochs for models of these sizes, parts before what is made of them."""
+        """Find settings and epochs for models of these sizes, the pretrained models after their GMF and MLP."""
         all_kinds = dict.fromkeys([*kinds, *map(self._searched, kinds)])
         wanted = dict.fromkeys([*(part for kind in all_kinds for part in kind.parts), *kinds])
         for fused in (False, True):
@@ -62,46 +62,46 @@ class Plan:
             self._answers("searches", self._search_job, dict.fromkeys(map(self._searched, these)))
             self._answers("epochs", self._choose_job, [kind for kind in these if kind != self._searched(kind)])
 
-    def searched(self, kind: Kind) -> Answer:
+    def searched(self, kind: Kind) -> Result:
         """What the search behind a model found."""
-        return self.kept.answer(self._search_job(self._searched(kind)))
+        return self.jobs.result(self._search_job(self._searched(kind)))
 
     def chosen(self, kind: Kind) -> tuple[Spec, float]:
         """The model's settings and epochs, without a seed, and their validation NDCG@10."""
         found = self.searched(kind)
         if kind == self._searched(kind):
             return self._spec(kind, found["recipe"], found["epoch"]), found["score"]
-        chosen = self.kept.answer(self._choose_job(kind))
+        chosen = self.jobs.result(self._choose_job(kind))
         return self._spec(kind, self._recipe(kind), chosen["epoch"]), chosen["score"]
 
     def spec(self, kind: Kind, seed: int) -> Spec:
-        """A last training, with its parts'."""
+        """The spec of a final training, with those of its GMF and MLP."""
         parts = [self.spec(part, seed) for part in kind.parts]
         return {**self.chosen(kind)[0], "seed": seed, "parts": parts or None}
 
-    def finals(self, kind: Kind, seeds: Iterable[int]) -> list[Answer]:
-        """What the test says of the last trainings."""
-        return [self.kept.answer(self._final_job(kind, seed)) for seed in seeds]
+    def finals(self, kind: Kind, seeds: Iterable[int]) -> list[Result]:
+        """The test metrics of the final trainings."""
+        return [self.jobs.result(self._final_job(kind, seed)) for seed in seeds]
 
     def train(self, kinds: Sequence[Kind], seeds: Sequence[int]) -> None:
-        """Run the last trainings of several models, parts first: they are kept for what is made of them."""
+        """Run the final trainings of several models, GMF and MLP before the models that are made of them."""
         for fused in (False, True):
             these = [(kind, seed) for kind in kinds if bool(kind.parts) == fused for seed in seeds]
             parts = [(part, seed) for kind in kinds for part in kind.parts for seed in seeds] if not fused else []
             jobs = [self._final_job(kind, seed) for kind, seed in dict.fromkeys(parts + these)]
-            self.kept.answers(f"{self.log}: last trainings", jobs)
+            self.jobs.results(f"{self.log}: final trainings", jobs)
 
     def negatives_job(self, kind: Kind, number: int) -> Job:
-        """A training with so many drawn negatives for each positive, judged by the validation."""
+        """A training with a number of drawn negatives per positive, evaluated on validation."""
         recipe = drawn_recipe(kind.model, kind.factors, self.protocol, number, self.sizes.most_epochs)
         spec = {**self._spec(kind, recipe.model_dump(mode="json"), None), "seed": SEARCH_SEED, "parts": None}
         return {"task": "choose", "log": self.log, "spec": spec}
 
     def _answers(self, title: str, job: Any, kinds: Iterable[Kind]) -> None:
-        self.kept.answers(f"{self.log}: {title}", [job(kind) for kind in kinds])
+        self.jobs.results(f"{self.log}: {title}", [job(kind) for kind in kinds])
 
     def _searched(self, kind: Kind) -> Kind:
-        """The model whose search tells this one's settings: the smallest searched one that is not smaller, if any."""
+        """The model whose searched settings this one uses: the smallest searched one that is not smaller, if any."""
         if kind in searched_kinds(self.sizes):
             return kind
         searched = self._sizes_searched(kind.model)
@@ -153,7 +153,7 @@ class Plan:
 
 
 def searched_kinds(sizes: QualitySizes) -> list[Kind]:
-    """One of each model, of the widest size that was searched itself."""
+    """One of each model, of the widest size that is searched."""
     gmf, tower = max(sizes.searched), max(sizes.searched_towers)
     return [
         Kind("gmf", gmf),
@@ -164,5 +164,5 @@ def searched_kinds(sizes: QualitySizes) -> list[Kind]:
 
 
 def kinds_of(factors: Iterable[int], models: Sequence[ModelName] = MODELS) -> list[Kind]:
-    """Every model at every size, the largest first: they take longest."""
+    """Every model at every size, the largest first, since they take longest."""
     return [Kind(model, size) for size in sorted(factors, reverse=True) for model in models]

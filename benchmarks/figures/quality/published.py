@@ -1,10 +1,10 @@
-"""What others report on the paper's own split of MovieLens-1M, 99 candidates: (HR@10, NDCG@10)."""
+"""Published figures on the paper's split of MovieLens-1M with 99 candidates: (HR@10, NDCG@10)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 PAPER: Mapping[tuple[str, int], tuple[float, float]] = MappingProxyType(
-    {  # He et al. (2017): GMF none in a table; MLP-4 of tables 3 and 4; NeuMF of table 2
+    {  # He et al. (2017): no table has GMF; MLP-4 of tables 3 and 4; NeuMF of table 2
         ("mlp", 8): (0.678, 0.406),
         ("mlp", 16): (0.690, 0.415),
         ("mlp", 32): (0.699, 0.423),

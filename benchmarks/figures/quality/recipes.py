@@ -1,4 +1,4 @@
-"""Where the searches for quality begin, and between which limits they look; each with its reason."""
+"""The first recipes and the ranges of the searches of the quality benchmark, each with its reason."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -32,13 +32,13 @@ ALL_PAIRS: Mapping[str, Any] = MappingProxyType(
 # choices of a search, which begins with the first: 70 or 35 users a step of MovieLens-1M, 19 or 77 of MovieLens-100K
 PAIRS_PER_STEP = MappingProxyType({"ml-1m": (2**18, 2**17), "ml-100k": (2**15, 2**17)})
 TOWER_EPOCHS = MappingProxyType({"ml-1m": 12, "ml-100k": 20})  # of 400 to 1,100 steps, and of 50 to 110
-WARMUP_EPOCHS: Mapping[ModelName, int] = MappingProxyType(  # before a trial is given up
+WARMUP_EPOCHS: Mapping[ModelName, int] = MappingProxyType(  # before a trial may be pruned
     {"gmf": 20, "mlp": 2, "neumf": 2, "neumf-pretrained": 2}  # over all pairs a small rate begins slowly and ends well
 )
 # a tower learns little in the few steps that all pairs would leave it
 DRAWN: Mapping[str, Any] = MappingProxyType({"negatives": "uniform", "batch_size": 2**13, "schedule": "linear"})
 DROPOUT = FloatRange(low=0.0, high=0.4)
-OF_TOWERS: Mapping[str, Range] = MappingProxyType(
+TOWER_SPACE: Mapping[str, Range] = MappingProxyType(
     {
         "model.dropout": DROPOUT,
         "training.learning_rate": FloatRange(low=0.003, high=0.02, log=True),
@@ -54,8 +54,8 @@ SPACES: Mapping[ModelName, Mapping[str, Range]] = MappingProxyType(
             "training.embedding_l2": FloatRange(low=0.002, high=0.02, log=True),
             "training.unobserved_weight": FloatRange(low=0.03, high=0.6, log=True),
         },
-        "mlp": OF_TOWERS,
-        "neumf": OF_TOWERS,
+        "mlp": TOWER_SPACE,
+        "neumf": TOWER_SPACE,
         "neumf-pretrained": {
             "alpha": FloatRange(low=0.8, high=0.98),  # scores of GMF are near 0 to 1, MLP's logits are not
             "training.learning_rate": FloatRange(low=0.00001, high=0.003, log=True),
@@ -79,7 +79,7 @@ BY_FULL_RANKING: Mapping[ModelName, Mapping[str, Range]] = MappingProxyType(
 
 
 def space_of(log: str, model: ModelName, protocol: Protocol) -> dict[str, Range]:
-    """Between which limits a search on a log looks."""
+    """The ranges of a search on a log."""
     steps = {"training.batch_size": Choices(choices=_pairs_per_step(log))} if model == "gmf" else {}
     return {**steps, **SPACES[model], **(BY_FULL_RANKING.get(model, {}) if protocol == "full" else {})}
 
@@ -94,7 +94,7 @@ def tower(factors: int) -> tuple[int, int, int]:
 
 
 def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, most_epochs: int) -> Recipe:
-    """What a search begins with; the other sizes of a model take its settings over."""
+    """The first trial of a search; the other sizes of a model use the settings found."""
     shared = {"validate_by": protocol, "patience": 8}
 
     def epochs(number: int) -> int:
@@ -124,14 +124,14 @@ def first_recipe(log: str, model: ModelName, factors: int, protocol: Protocol, m
 
 
 def drawn_recipe(model: ModelName, factors: int, protocol: Protocol, number: int, most_epochs: int) -> Recipe:
-    """The default settings of a model, but for its size, large batches, and so many negatives drawn for a positive."""
+    """The default settings of a model except its size, large batches and the number of drawn negatives."""
     shared = {"num_negatives": number, "validate_by": protocol, "batch_size": 2**14, "max_epochs": min(40, most_epochs)}
     values = with_factors(model, RECIPES[model](), factors).model_dump()
     return RECIPES[model].model_validate({**values, "training": {**values["training"], **shared}})
 
 
 def with_factors(model: ModelName, recipe: Recipe, factors: int) -> Recipe:
-    """The same settings for a model of another size; the parts of neumf-pretrained have sizes of their own."""
+    """The same settings for a model of another size; neumf-pretrained has the sizes of its GMF and MLP."""
     shapes: dict[str, dict[str, Any]] = {
         "gmf": {"embedding_dim": factors},
         "mlp": {"layers": tower(factors)},

@@ -1,15 +1,15 @@
-"""Rows of the quality page: the paper's table, the best recommender, full ranking beside baselines, and effects."""
+"""Rows of the quality page: the paper's table, the best recommender, full ranking with baselines, and effects."""
 
 from collections.abc import Sequence
 from functools import cache
 from statistics import mean, stdev
 
-from benchmarks.bench import QUICK, Answer, Bench
+from benchmarks.bench import QUICK, Bench, Result
 from benchmarks.figures.quality.plan import SEARCH_SEED, Kind, Plan, kinds_of, searched_kinds
 from benchmarks.figures.quality.published import IALS_192, PAPER
 from benchmarks.figures.quality.recipes import Protocol
-from benchmarks.kept import Kept
-from benchmarks.ours.logs import MADE_UP, ML_1M, ML_100K
+from benchmarks.job_cache import JobCache
+from benchmarks.ours.logs import ML_1M, ML_100K, SYNTHETIC
 from benchmarks.table import Row
 from ncf.evaluation.baselines import can_ials
 from tuning.space import ModelName
@@ -20,7 +20,7 @@ NAMES: dict[ModelName, str] = {
     "neumf": "NeuMF",
     "neumf-pretrained": "NeuMF pretrained",
 }
-DRAWN_BASELINES = ("ials",)  # its factors begin at random, as the models' do: the mean of as many seeds
+DRAWN_BASELINES = ("ials",)  # random initial factors, so the mean of as many seeds as for the models
 BASELINES = {"popularity": "popularity", "item-knn": "item-kNN", "ease": "EASE", "ials": "iALS (implicit)"}
 PARTS_AND_FUSED: tuple[ModelName, ...] = ("gmf", "mlp", "neumf-pretrained")
 METRICS = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
@@ -28,19 +28,19 @@ METRICS = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
 
 @cache
 def plan(bench: Bench, log: str, protocol: Protocol) -> Plan:
-    """The jobs of a log and a protocol; with --quick of a small made-up log."""
+    """The jobs of a log and a protocol; with --quick, those of a small synthetic log."""
     small = bench.sizes == QUICK
-    kept = Kept(bench, bench.folder / "kept") if small else Kept(bench)
-    return Plan(kept, MADE_UP if small else log, protocol, bench.sizes.quality)
+    jobs = JobCache(bench, bench.folder / "jobs") if small else JobCache(bench)
+    return Plan(jobs, SYNTHETIC if small else log, protocol, bench.sizes.quality)
 
 
 def paper(bench: Bench) -> list[Row]:
-    """GMF, MLP and NeuMF pretrained at every size, on the paper's split and by its protocol."""
+    """GMF, MLP and NeuMF pretrained at every size, on the paper's split with its protocol."""
     return _paper(bench, "paper", PARTS_AND_FUSED)
 
 
 def paper_neumf(bench: Bench) -> list[Row]:
-    """NeuMF from scratch, likewise."""
+    """The same for NeuMF from scratch."""
     return _paper(bench, "paper-neumf", ("neumf",))
 
 
@@ -81,7 +81,7 @@ def _paper_rows(bench: Bench, name: str, todo: Plan, kind: Kind) -> list[Row]:
     return rows
 
 
-def _best_on_test(finals: Sequence[Answer], place: int) -> str:
+def _best_on_test(finals: Sequence[Result], place: int) -> str:
     curves = [[point[place] for point in final["curve"]] for final in finals]
     if not all(curves):
         return "the fused start, no epoch after it"
@@ -89,7 +89,7 @@ def _best_on_test(finals: Sequence[Answer], place: int) -> str:
 
 
 def best(bench: Bench) -> list[Row]:
-    """The recommender with the best validation NDCG@10 of all that were searched on the paper's split."""
+    """The recommender with the best validation NDCG@10 of all searched ones on the paper's split."""
     todo, sizes = plan(bench, ML_1M, "sampled"), bench.sizes.quality
     kinds = candidates(bench)
     todo.search(kinds)
@@ -112,7 +112,7 @@ def best(bench: Bench) -> list[Row]:
 
 
 def candidates(bench: Bench) -> list[Kind]:
-    """What may be the best: the widest GMF and MLP, their fusion, a wider GMF, and that one fused with the MLP."""
+    """The candidates: the widest GMF and MLP, their fusion, a wider GMF, and its fusion with the MLP."""
     sizes = bench.sizes.quality
     widest = max(sizes.factors)
     fused = Kind("neumf-pretrained", widest, sizes.wide)
@@ -145,29 +145,29 @@ def _full(bench: Bench, log: str, name: str) -> list[Row]:
     rows = []
     for metric, title in METRICS.items():
         key = f"full/{metric}"
-        peer = mean(answer[key] for answer in baselines["ials"]) if "ials" in baselines else None
-        finals = {labels[name]: (answers, None) for name, answers in baselines.items()}
+        peer = mean(result[key] for result in baselines["ials"]) if "ials" in baselines else None
+        finals = {labels[name]: (results, None) for name, results in baselines.items()}
         finals |= {title_of(kind): (todo.finals(kind, sizes.seeds), peer) for kind in kinds}
-        for label, (answers, beside) in finals.items():
-            values = [answer[key] for answer in answers]
+        for label, (results, beside) in finals.items():
+            values = [result[key] for result in results]
             spread = f", deviation {_deviation(values):.4f}" if len(values) > 1 else ""
             figure = f"{label}: {title} (full{spread})"
             rows.append(Row(name, figure, "", mean(values), beside, "", 1, None, note, bench.measured))
     return rows
 
 
-def _baseline(todo: Plan, kind: str) -> list[Answer]:
+def _baseline(todo: Plan, kind: str) -> list[Result]:
     job = {"log": todo.log, "kind": kind}
     searched = {"task": "search_baseline", **job, "seed": SEARCH_SEED, "protocol": todo.protocol}
-    found = todo.kept.answer({**searched, "trials": todo.sizes.trials})
+    found = todo.jobs.result({**searched, "trials": todo.sizes.trials})
     seeds = todo.sizes.seeds if kind in DRAWN_BASELINES else (SEARCH_SEED,)
     return [
-        todo.kept.answer({"task": "final_baseline", **job, "seed": seed, "values": found["values"]}) for seed in seeds
+        todo.jobs.result({"task": "final_baseline", **job, "seed": seed, "values": found["values"]}) for seed in seeds
     ]
 
 
 def effects(bench: Bench) -> list[Row]:
-    """How many negatives to draw for each positive: validation NDCG@10 of the small models."""
+    """Validation NDCG@10 of the small models by number of negatives per positive."""
     found = by_negatives(bench)
     numbers = bench.sizes.quality.negatives
     note = (
@@ -178,25 +178,25 @@ def effects(bench: Bench) -> list[Row]:
         Row(
             "effects",
             f"{NAMES[model]}, {min(bench.sizes.quality.factors)} factors, {number} negatives: validation NDCG@10",
-            *("", answer["sampled/ndcg_at_10"], None, "", 1, None, note, bench.measured),
+            *("", result["sampled/ndcg_at_10"], None, "", 1, None, note, bench.measured),
         )
-        for model, answers in found.items()
-        for number, answer in zip(numbers, answers, strict=True)
+        for model, results in found.items()
+        for number, result in zip(numbers, results, strict=True)
     ]
 
 
 @cache
-def by_negatives(bench: Bench) -> dict[ModelName, list[Answer]]:
-    """For GMF, MLP and NeuMF: what the validation says with each number of drawn negatives."""
+def by_negatives(bench: Bench) -> dict[ModelName, list[Result]]:
+    """Validation metrics of GMF, MLP and NeuMF for each number of drawn negatives."""
     todo, numbers = plan(bench, ML_1M, "sampled"), bench.sizes.quality.negatives
     models: tuple[ModelName, ...] = ("gmf", "mlp", "neumf")
     jobs = [todo.negatives_job(Kind(model, min(bench.sizes.quality.factors)), n) for model in models for n in numbers]
-    answers = todo.kept.answers(f"{todo.log}: negatives", jobs)
-    return {model: answers[place * len(numbers) :][: len(numbers)] for place, model in enumerate(models)}
+    results = todo.jobs.results(f"{todo.log}: negatives", jobs)
+    return {model: results[place * len(numbers) :][: len(numbers)] for place, model in enumerate(models)}
 
 
 def title_of(kind: Kind) -> str:
-    """A model's name and size, in words."""
+    """Name and size of a model in words."""
     if kind.gmf_factors:
         return f"{NAMES[kind.model]}, GMF of {kind.gmf_factors} and MLP of {kind.factors} factors"
     return f"{NAMES[kind.model]}, {kind.factors} factors"

@@ -1,22 +1,28 @@
-"""Where an epoch's time goes: the compiled steps' own clock and one around the sampling, while fit() itself runs."""
+"""Machine jobs: where the time of an epoch goes, and what this machine can do at best."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
 
 import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
 from typing_extensions import override
 
 from benchmarks.datasets import Shape, load
 from benchmarks.ours.training import EpochTimer, train_epochs, with_few_validated
 from ncf.data.prepared import PreparedData
+from ncf.models.layers import linear
 from ncf.training.batches import Step, TrainingBatches
 from ncf.training.module import NCFModule
 
+TRIES = 7
+LAYER_ROWS, LAYER_WIDTH = 2048, 128  # of a tower's layer in one step
+
 
 class Clock(pl.Callback):
-    """Seconds by part, of the second epoch alone: the first one warms up."""
+    """Seconds by stage of the second epoch; the first one warms up."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -39,9 +45,9 @@ class Clock(pl.Callback):
 
 
 def profile(job: dict[str, Any]) -> dict[str, Any]:
-    """Seconds of one epoch by part; "rest" is what is left over.
+    """Seconds of one epoch by stage, by the compiled steps' own clock and one around the sampling, while fit() runs.
 
-    "lightning" is its loop with steps that do nothing.
+    "lightning" is its loop with steps that do nothing; "rest" is what no stage accounts for.
     """
     data = with_few_validated(load(Shape(**job["shape"]), num_candidates=1))
     clock, timer = Clock(), EpochTimer()
@@ -67,7 +73,7 @@ def profile(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seconds_of_loop(job: dict[str, Any], data: PreparedData) -> float:
-    """An epoch whose steps do nothing: what sampling and Lightning take."""
+    """Seconds of an epoch whose steps do nothing: sampling and Lightning alone."""
 
     def nothing(module: NCFModule, batch: object, batch_index: int) -> None:
         """Stand in for the training step."""
@@ -76,3 +82,36 @@ def _seconds_of_loop(job: dict[str, Any], data: PreparedData) -> float:
     with patch.object(NCFModule, "training_step", nothing):
         train_epochs(job, data, 2, [timer])
     return timer.seconds[1]
+
+
+def limits(job: dict[str, Any]) -> dict[str, Any]:
+    """GFLOP/s of a square float32 product and of a layer, GB/s of a copy (read + written); the best of some tries."""
+    size, numbers = job["matrix_size"], job["copied_numbers"]
+    a, b = torch.rand(size, size), torch.rand(size, size)
+    product = torch.empty(size, size)
+    source, target = torch.rand(numbers), torch.empty(numbers)
+    return {
+        "gflops": 2 * size**3 / _best_seconds(lambda: torch.mm(a, b, out=product)) / 1e9,
+        "onednn_gflops": 2 * size**3 / _best_seconds(lambda: linear(a, b)) / 1e9,
+        "layer_gflops": _layer_gflops(linear),
+        "torch_layer_gflops": _layer_gflops(nn.functional.linear),
+        "gb_per_second": 2 * 4 * numbers / _best_seconds(lambda: target.copy_(source)) / 1e9,
+    }
+
+
+def _layer_gflops(layer: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """GFLOP/s of a layer's product and both of its gradients."""
+    rows = torch.rand(LAYER_ROWS, LAYER_WIDTH, requires_grad=True)
+    weight = torch.rand(LAYER_WIDTH, LAYER_WIDTH, requires_grad=True)
+    gradient = torch.rand(LAYER_ROWS, LAYER_WIDTH)
+    seconds = _best_seconds(lambda: torch.autograd.backward(layer(rows, weight), gradient))
+    return 3 * 2 * LAYER_ROWS * LAYER_WIDTH**2 / seconds / 1e9
+
+
+def _best_seconds(function: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
