@@ -1,20 +1,18 @@
 """The commands of ncf: how each is started, and the settings that it reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.backtest.settings import BacktestSettings
 from flows.backup import __main__ as backup
 from flows.backup.copy import BackupSettings, RestoreSettings
-from flows.cli import options as cli
-from flows.cli import subcommands
+from flows.cli.parse import parse_command
 from flows.monitor.settings import MonitorSettings
 from flows.prepare.settings import DataSettings
 from flows.recommend.settings import RecommendSettings
-from flows.registry.command import RegistrySettings
-from flows.registry.settings import LogSettings, PromoteSettings, RollbackSettings
+from flows.registry.settings import LogSettings, PromoteSettings, RegistrySettings, RollbackSettings
 from flows.retrain.settings import RetrainSettings
-from flows.serve.service import ServeSettings
+from flows.serve.settings import ServeSettings
 from flows.tune.settings import TuneSettings
 from flows.up import __main__ as up
 from flows.up.settings import DownSettings, LogsSettings, StatusSettings, UpSettings
@@ -31,7 +29,7 @@ class Command:
         module: what Python runs.
         words: arguments that come first: the subcommand, or none.
         settings: what its options are.
-        read: makes settings of the arguments after the module, as the command itself does.
+        root: settings of the module: those of the options, or the subcommands.
     """
 
     name: str
@@ -39,31 +37,29 @@ class Command:
     module: str
     words: tuple[str, ...]
     settings: type[Settings]
-    read: Callable[[Sequence[str]], Settings]
+    root: type[Settings]
+
+    def read(self, args: Sequence[str]) -> Settings:
+        """Settings from the arguments after the module, as the command reads them."""
+        return parse_command(self.root, args)
 
 
 def _flow(name: str, settings: type[Settings]) -> Command:
-    return Command(name, f"make {name}", f"flows.{name}", (), settings, lambda args: cli.parse(settings, args))
+    return Command(name, f"make {name}", f"flows.{name}", (), settings, settings)
 
 
 def _up(name: str, settings: type[Settings]) -> Command:
-    return Command(
-        name, f"make {name}", "flows.up", (name,), settings, lambda args: subcommands.parse(up.Command, args)
-    )
+    return Command(name, f"make {name}", "flows.up", (name,), settings, up.Command)
 
 
 def _backup(name: str, settings: type[Settings]) -> Command:
-    return Command(
-        name, f"make {name}", "flows.backup", (name,), settings, lambda args: subcommands.parse(backup.Command, args)
-    )
+    return Command(name, f"make {name}", "flows.backup", (name,), settings, backup.Command)
 
 
 def _registry(name: str, settings: type[Settings]) -> Command:
     line = "make rollback" if name == "rollback" else f"python -m flows.registry {name}"
     heading = name if name == "rollback" else f"registry {name}"
-    return Command(
-        heading, line, "flows.registry", (name,), settings, lambda args: subcommands.parse(RegistrySettings, args)
-    )
+    return Command(heading, line, "flows.registry", (name,), settings, RegistrySettings)
 
 
 COMMANDS = (

@@ -1,6 +1,5 @@
 """Everything that happens by itself on the Prefect server. `python -m flows.automations`, after `prefect deploy`."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,8 @@ from prefect.settings import get_current_settings
 
 from flows.automations import rules
 from flows.automations.notifications import keep_url
-from flows.cli.subcommands import EXIT_FAILED, fail
 from flows.orchestration.deployments import Deployed, declared, deployed, remove_departed
-from ncf.errors import ConfigError, NCFError
+from ncf.errors import ConfigError
 
 Rule = Callable[[SyncPrefectClient, Sequence[Deployed]], list[AutomationCore]]
 
@@ -112,13 +110,3 @@ def ours(client: SyncPrefectClient) -> list[Automation]:
 def _content(automation: AutomationCore) -> dict[str, object]:
     """What decides whether two are the same: all but ids and the switch."""
     return AutomationCore.model_validate(automation.model_dump()).model_dump(exclude={"enabled", "owner_resource"})
-
-
-def main() -> int:
-    """Do it and say what was done. Returns the exit code."""
-    try:
-        done = make_automations()
-    except NCFError as error:
-        return fail(str(error), EXIT_FAILED)
-    sys.stdout.write("".join(f"{line}\n" for line in done.lines()))
-    return 0

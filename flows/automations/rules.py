@@ -10,10 +10,8 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 
 from flows.automations.notifications import teller
-from flows.monitor.drift import DRIFTED
-from flows.orchestration.deployments import TAG, Deployed
-from flows.orchestration.events import PROMOTED, dataset_resource
-from flows.orchestration.run_flow import HEARTBEAT_SECONDS
+from flows.orchestration.deployments import HEARTBEAT_SECONDS, TAG, Deployed
+from flows.orchestration.events import DRIFTED, PROMOTED, dataset_resource
 
 PREFIX = "ncf: "  # of the names of ours; those of other names are left alone
 SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)  # not of two or three: a busy server loses some heartbeats

@@ -1,11 +1,21 @@
-"""Replay a log by time, and see what a schedule of retraining gains: `python -m flows.backtest --help`."""
+"""Replay a log by time, and compare schedules of retraining: `python -m flows.backtest --help`."""
 
 import sys
 
-from flows.backtest.flow import alone, backtest
-from flows.backtest.report import BacktestReport
 from flows.backtest.settings import BacktestSettings
-from flows.cli.options import run_from_command_line
+from flows.cli.command import run_command
+
+
+def run(settings: BacktestSettings) -> None:
+    """Run the flow; imported late, so that --help and a refused option need not wait for it."""
+    from flows.backtest.flow import backtest
+    from flows.backtest.report import BacktestReport
+    from flows.cli.flow_command import run_flow_command
+    from flows.retrain.checks import check_training
+
+    lock = f"{settings.dataset}-backtest"  # a backtest may run during a retraining
+    run_flow_command(backtest, settings, check_training, BacktestReport.show, lock)
+
 
 if __name__ == "__main__":
-    sys.exit(run_from_command_line(backtest, BacktestSettings, sys.argv[1:], BacktestReport.show, lock=alone))
+    sys.exit(run_command(BacktestSettings, run))

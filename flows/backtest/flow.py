@@ -1,7 +1,7 @@
 """Flow: replay a log by time, and see what a schedule of retraining buys. `python -m flows.backtest --help`."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from mlflow.entities import Run
 from prefect import flow
@@ -12,11 +12,10 @@ from flows.backtest.report import BacktestReport
 from flows.backtest.settings import BacktestSettings
 from flows.backtest.summarize import PICTURE, REPORT, Judged, conclude, curves, keep
 from flows.backtest.windows import Windows, judge_window
-from flows.cli.options import one_at_a_time
-from flows.cli.preflight import check_before_work
 from flows.orchestration.artifacts import Progress, artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
+from flows.retrain.checks import check_training
 from flows.tracking.tracking import COMPLETE, Tracker
 from ncf import __version__
 from ncf.backtest.plan import Plan, make_plan
@@ -31,7 +30,7 @@ from ncf.ingest.load import load_ratings
 @flow(name="backtest", flow_run_name="backtest {settings.model} on {settings.dataset}")
 def backtest(settings: BacktestSettings = BacktestSettings()) -> BacktestReport:  # noqa: B008 (frozen, and Prefect shows it)
     """Train as of each moment of each policy, and judge in every window the model that would have served then."""
-    check_before_work(settings)
+    check_training(settings)
     with torch_threads(settings.hardware.scoring_threads):
         report = run(settings, *read_log(settings))
     publish(report)
@@ -132,8 +131,3 @@ def publish(report: BacktestReport) -> None:
     """Show the result in the Prefect UI."""
     show_table(artifact_key(report.dataset, "backtest", "policies"), report.table_rows(), report.verdict())
     show_markdown(artifact_key(report.dataset, "backtest", "report"), report.markdown(), report.verdict())
-
-
-def alone(dataset: str) -> AbstractContextManager[None]:
-    """One backtest of a data set at a time on this machine; a retraining need not wait for it."""
-    return one_at_a_time(f"{dataset}-backtest")

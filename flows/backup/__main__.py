@@ -1,48 +1,30 @@
-"""The command line: `python -m flows.backup backup --help`."""
+"""Back up databases and files, and restore them: `python -m flows.backup backup --help`."""
 
 import sys
-from collections.abc import Sequence
 
 from pydantic_settings import CliSubCommand
 
 from flows.backup.copy import BackupSettings, Manifest, RestoreSettings, backup, restore
-from flows.cli.subcommands import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, fail, parse
-from ncf.config import Settings
-from ncf.errors import NCFError
+from flows.cli.command import run_command
+from flows.cli.parse import Subcommands
 
 
-class Command(Settings):
+class Command(Subcommands):
     """Back up databases and files, and restore them."""
 
     backup: CliSubCommand[BackupSettings]
     restore: CliSubCommand[RestoreSettings]
 
 
-def main(args: Sequence[str]) -> int:
-    """Do what the command says. Returns the exit code."""
-    try:
-        settings = parse(Command, args)
-    except NCFError as error:
-        return fail(str(error), EXIT_USAGE)
-    try:
-        sys.stdout.write(f"{run(settings)}\n")
-    except NCFError as error:
-        return fail(str(error), EXIT_FAILED)
-    except OSError as error:
-        return fail(f"{error.filename or 'a file'}: {error.strerror}", EXIT_FAILED)
-    except KeyboardInterrupt:
-        return fail("interrupted; nothing is left of it", EXIT_INTERRUPTED)
-    return 0
-
-
-def run(settings: Settings) -> str:
-    """Do what the settings are for. Returns what to tell."""
+def run(settings: BackupSettings | RestoreSettings) -> None:
+    """Run the subcommand and print what it did."""
     if isinstance(settings, BackupSettings):
-        to = settings.to.expanduser().resolve()
-        return f"{to} has the backup of {settings.home}: {_size(backup(settings.home, to))}."
-    assert isinstance(settings, RestoreSettings)
-    manifest = restore(settings.source.expanduser().resolve(), settings.home)
-    return f"{settings.home} is as it was on {manifest.made:%Y-%m-%d %H:%M:%S} UTC: {_size(manifest)}."
+        target = settings.to.expanduser().resolve()
+        summary = f"{target} has the backup of {settings.home}: {_size(backup(settings.home, target))}."
+    else:
+        manifest = restore(settings.source.expanduser().resolve(), settings.home)
+        summary = f"{settings.home} is as it was on {manifest.made:%Y-%m-%d %H:%M:%S} UTC: {_size(manifest)}."
+    sys.stdout.write(f"{summary}\n")
 
 
 def _size(manifest: Manifest) -> str:
@@ -50,4 +32,4 @@ def _size(manifest: Manifest) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(Command, run, interrupted="nothing was written"))

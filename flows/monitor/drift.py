@@ -13,11 +13,10 @@ from prefect.settings import get_current_settings
 from pydantic import ValidationError
 
 from flows.monitor.report import MonitorReport
-from flows.orchestration.events import dataset_resource, version_resource
+from flows.orchestration.events import DRIFTED, FAULTY, dataset_resource, version_resource
 from flows.tracking.tracking import Tracker
 from ncf.monitoring.verdict import Kind, Passed, Told, worth_telling
 
-DRIFTED, FAULTY = "ncf.data-drifted", "ncf.log-fault"
 EVENTS: dict[Kind, str] = {"drift": DRIFTED, "fault": FAULTY}
 MEMORY: dict[Kind, str] = {kind: f"ncf.told.{kind}" for kind in EVENTS}  # tags of the version, the values as JSON
 

@@ -1,6 +1,5 @@
 """Flow: what has changed in a log since the champion was trained on it. `python -m flows.monitor --help`."""
 
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import cast
 
@@ -8,8 +7,7 @@ from prefect import State, flow
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
-from flows.cli.options import one_at_a_time
-from flows.cli.preflight import check_before_work
+from flows.cli.checks import RETRIES, check_cache
 from flows.monitor import drift
 from flows.monitor import runs as monitor_runs
 from flows.monitor.report import MonitorReport
@@ -19,7 +17,7 @@ from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.registry import models as registry
 from flows.registry.models import RegisteredModel
-from flows.tracking.store import store_exists
+from flows.tracking.store import check_tracking, store_exists
 from flows.tracking.tracking import Tracker
 from ncf.content import flatten
 from ncf.data.filters import filter_ratings
@@ -29,6 +27,7 @@ from ncf.ingest.load import load_ratings
 from ncf.monitoring.findings import Findings, measure
 from ncf.monitoring.verdict import Passed, judge
 from ncf.serving.recommender import Recommender
+from ncf.training.devices import check_hardware
 
 NOT_COMPARED = "data.filters.as_of"  # the time of the look, which is another each time
 
@@ -39,13 +38,29 @@ def monitor(settings: MonitorSettings = MonitorSettings()) -> MonitorReport:  # 
 
     The flow run ends as Completed, under the name NoChampion, NothingNew, Quiet, Drifted or LogFault.
     """
-    check_before_work(settings)
+    check(settings)
     with torch_threads(settings.hardware.scoring_threads):
         report = run(settings)
     get_run_logger().info(report.verdict())
     publish(report)
     state: State[MonitorReport] = Completed(name=report.status, message=report.verdict(), data=report)
     return cast(MonitorReport, state)  # Prefect gives the report to who called
+
+
+def check(settings: MonitorSettings, retries: int = RETRIES) -> None:
+    """Check all but the log: a log that can't be read is a finding.
+
+    Args:
+        settings: of the flow.
+        retries: how often an MLflow server that does not answer is asked again.
+
+    Raises:
+        ConfigError: the hardware is not there, the cache folder can't be written, or its disk is nearly full.
+        TrackingError: MLflow does not answer.
+    """
+    check_hardware(settings.hardware)
+    check_tracking(retries)
+    check_cache()
 
 
 def run(settings: MonitorSettings) -> MonitorReport:
@@ -130,8 +145,3 @@ def publish(report: MonitorReport) -> None:
     show_markdown(artifact_key(report.dataset, "monitor"), report.markdown(), report.verdict())
     if report.findings is not None:
         show_table(artifact_key(report.dataset, "changes"), report.table_rows(), report.verdict())
-
-
-def one_monitor_at_a_time(dataset: str) -> AbstractContextManager[None]:
-    """This machine's lock for monitors alone: they may look while a retraining goes on."""
-    return one_at_a_time(f"{dataset}-monitor")

@@ -14,6 +14,7 @@ from prefect.flows import load_flow_arguments_from_entrypoint
 from ncf.errors import ConfigError
 
 TAG = "ncf"  # of every deployment of prefect.yaml, and with it of their flow runs; nothing without it is touched
+HEARTBEAT_SECONDS = 30  # of every flow run with the tag; after five that are missing it counts as dead
 PAGE = 200
 
 

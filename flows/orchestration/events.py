@@ -7,7 +7,7 @@ from typing import Any
 from prefect.events import emit_event
 from prefect.settings import get_current_settings
 
-PROMOTED = "ncf.promoted"
+PROMOTED, DRIFTED, FAULTY = "ncf.promoted", "ncf.data-drifted", "ncf.log-fault"
 log = logging.getLogger(__name__)
 
 

@@ -1,55 +1,82 @@
-"""A command's flow run, whose death the Prefect server notices, as it does with a deployment's."""
+"""The flow run of a command: with a server of its own, or on a server that notices its death as a deployment's."""
 
+import signal
 import time
 from typing import Any, TypeVar, cast
 
 import httpx
-from prefect import Flow
+from prefect import Flow, flow_engine
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 
-from flows.orchestration.deployments import TAG
+from flows.orchestration.deployments import HEARTBEAT_SECONDS, TAG
 from ncf.errors import NCFError
 
 R = TypeVar("R")
-PAUSES = (1, 2, 4, 8, 16, 30)  # seconds: a server that is started again answers within a minute
-HEARTBEAT_SECONDS = 30  # flows/automations/rules.py takes five missing ones for death
+PAUSES = (1, 2, 4, 8, 16, 30)  # seconds: a server that is restarted answers within a minute
 
 
 class PrefectAwayError(NCFError):
-    """There is no Prefect server to tell."""
+    """The Prefect server does not answer."""
 
 
-def run_watched(flow: Flow[Any, R], settings: object) -> R:
-    """Run a flow; if there is a server, with heartbeats, and the tag that the automations look for.
+def start_prefect() -> None:
+    """Start Prefect's embedded server, where no other is set, out of reach of the terminal's Ctrl-C.
 
-    The run has the tag, its tasks have not, as a deployment's: for each tag of a task Prefect asks the server for a
-    slot, and while the server is away that fails without another try.
+    A terminal sends Ctrl-C to every process of a command; without its server the command could not report its end.
+
+    Raises:
+        PrefectAwayError: the embedded server does not start, or the server that is set does not answer.
+    """
+    url = get_current_settings().api.url
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server's process inherits the mask
+    try:
+        problem = get_client(sync_client=True).api_healthcheck()
+    except RuntimeError as error:  # it did not start; the error has all that it printed
+        raise PrefectAwayError(
+            "Prefect's server on this machine did not start",
+            got=str(error)[:500],
+            do="run the same command again, or start a server that stays: make up",
+        ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if problem is not None:
+        raise PrefectAwayError(
+            "the Prefect server does not answer",
+            got=f"{url or 'the embedded server of this machine'}: {problem}",
+            do="start it (make up), or unset $PREFECT_API_URL to use an embedded server",
+        )
+
+
+def run_flow(flow: Flow[Any, R], settings: object) -> R:
+    """Run a flow; on a server, with heartbeats and the tag that the automations look for.
+
+    The run has the tag and its tasks have not, as with a deployment: for each tag of a task Prefect asks the server for
+    a slot, which fails without a retry while the server is away.
 
     Args:
         flow: has one parameter, `settings`.
-        settings: what it is given.
+        settings: its value.
 
     Raises:
-        PrefectAwayError: the server went away, and did not come back for a minute.
+        PrefectAwayError: the server went away for more than a minute.
     """
     if get_current_settings().api.url is None:
         return flow(settings)
-    given = {"settings": settings}
-    run = _created(flow, given)
+    parameters = {"settings": settings}
+    run = _create_run(flow, parameters)
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS}):
-        return cast(R, run_flow(flow, flow_run=run, parameters=given))
+        return cast(R, flow_engine.run_flow(flow, flow_run=run, parameters=parameters))
 
 
-def _created(flow: Flow[Any, Any], given: dict[str, Any]) -> FlowRun:
-    """A run on the server; asked for again only while the server was not reached, so that there is never a second."""
+def _create_run(flow: Flow[Any, Any], parameters: dict[str, Any]) -> FlowRun:
+    """A run on the server; retried only if the server was not reached, so that there is never a second run."""
     client = get_client(sync_client=True)
     pauses = iter(PAUSES)
     while True:
         try:
-            return client.create_flow_run(flow, parameters=flow.serialize_parameters(given), tags=[TAG])
+            return client.create_flow_run(flow, parameters=flow.serialize_parameters(parameters), tags=[TAG])
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             pause = next(pauses, None)
             if pause is None:

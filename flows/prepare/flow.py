@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.logging import get_run_logger
 from rich.console import Console
 
-from flows.cli.preflight import check_before_work
+from flows.cli.checks import check_cache
 from flows.orchestration.artifacts import artifact_key, show_markdown
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
@@ -17,15 +17,27 @@ from ncf.data.prepared import PreparedData
 from ncf.data.report import DataReport
 from ncf.data.storage import load_prepared, save_prepared
 from ncf.files import cache_dir
+from ncf.ingest.load import check_source
 from ncf.prepare import prepare_source
 
 
 @flow(name="prepare", flow_run_name="prepare {settings.dataset}")
 def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B008 (frozen, and Prefect shows it)
     """Read and check a log, and say what is in it; a retraining does the same first."""
-    check_before_work(settings)
+    check(settings)
     _data, report = prepare_data(settings)
     return report
+
+
+def check(settings: DataSettings, retries: int = 0) -> None:
+    """Check that the log and the cache are there; MLflow, which `retries` is for, is not needed.
+
+    Raises:
+        ConfigError: the cache folder can't be written, or its disk is nearly full.
+        DataError: the log is not there, or its columns are not what they should be.
+    """
+    check_source(settings.log_source)
+    check_cache()
 
 
 @task("prepare data", retry_if=is_transient)

@@ -10,24 +10,24 @@ from prefect.logging import get_run_logger
 from pydantic import BaseModel
 from rich.console import Console
 
-from flows.cli.preflight import check_before_work, no_champion
+from flows.cli.checks import RETRIES, check_cache
 from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
 from flows.prepare.credentials import database_url
 from flows.recommend.settings import RecommendSettings
 from flows.registry import models as registry
-from flows.registry.models import RegisteredModel
-from flows.retrain.settings import RetrainSettings
+from flows.registry.models import RegisteredModel, no_champion
+from flows.tracking.store import check_tracking, store_exists, tracking_uri
 from flows.tracking.tracking import Tracker
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
-from ncf.data.prepared import PreparedData
 from ncf.files import cache_dir
 from ncf.hardware import torch_threads
 from ncf.serving.batch.choose import choose_items, choose_users
-from ncf.serving.batch.config import TableOutput
+from ncf.serving.batch.config import FileOutput, TableOutput
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.write import Target, target_of, write_lists
 from ncf.serving.recommender import Recommender
+from ncf.training.devices import check_hardware
 
 SAMPLE_USERS, SAMPLE_TITLES = 3, 4
 
@@ -52,9 +52,31 @@ class Recommended(BaseModel):
 @flow(name="recommend", flow_run_name="recommend {settings.dataset}")
 def recommend(settings: RecommendSettings = RecommendSettings()) -> Recommended:  # noqa: B008 (frozen)
     """Write the champion's best items for many users; interrupted, the same run again goes on."""
-    check_before_work(settings)
+    check(settings)
     with torch_threads(settings.hardware.scoring_threads):
         return recommend_users(settings)
+
+
+def check(settings: RecommendSettings, retries: int = RETRIES) -> None:
+    """Check what can be known before the champion is read.
+
+    Args:
+        settings: of the flow.
+        retries: how often an MLflow server that does not answer is asked again.
+
+    Raises:
+        ConfigError: the hardware is not there, the cache folder can't be written, or its disk is nearly full.
+        DataError: the output's location is impossible.
+        ModelError: there was never a model.
+        TrackingError: MLflow does not answer.
+    """
+    check_hardware(settings.hardware)
+    if isinstance(settings.place, FileOutput):
+        target_of(settings.place)
+    if not store_exists(tracking_uri()):
+        raise no_champion(settings)
+    check_tracking(retries)
+    check_cache()
 
 
 @task("recommend users", retry_if=is_transient)
@@ -100,8 +122,8 @@ def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: 
 
 
 @task("write recommendations", retry_if=is_mlflow_outage)
-def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> Path | None:
-    """Write the champion's best items of every user of a log, with titles, as the end of a retraining.
+def write_recommendations(tracker: Tracker, settings: RecommendSettings, user_ids: Ids) -> Path | None:
+    """Write the champion's best items of these users, as the end of a retraining.
 
     Returns:
         The file, or None while there is no champion.
@@ -109,8 +131,7 @@ def write_recommendations(tracker: Tracker, settings: RetrainSettings, data: Pre
     champion = registry.champion(tracker, settings.model_name)
     if champion is None:
         return None
-    own = RecommendSettings(dataset=settings.dataset, top_k=settings.top_k, hardware=settings.hardware)
-    return Path(write_for(own, champion, data.user_ids, open_target(own)).place)
+    return Path(write_for(settings, champion, user_ids, open_target(settings)).place)
 
 
 def sample(path: Path) -> list[str]:

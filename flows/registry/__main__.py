@@ -1,8 +1,18 @@
-"""The model registry by hand: `python -m flows.registry log | rollback | promote`."""
+"""The promotion log, and promotions by hand: `python -m flows.registry log | rollback | promote`."""
 
 import sys
 
-from flows.registry.command import main
+from flows.cli.command import run_command
+from flows.registry.settings import LogSettings, RegistrySettings
+
+
+def run(settings: LogSettings) -> None:
+    """Run the subcommand and print what it did; MLflow is imported late."""
+    from flows.registry import command
+
+    for line in command.run(settings, command.open_registry(settings.model_name)):
+        sys.stdout.write(f"{line}\n")
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(RegistrySettings, run))

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from flows.orchestration.locks import LockError, global_lock
+from flows.tracking.keys import REMOVED, REMOVING, WEIGHTS_STATE
 from flows.tracking.store import connect, sqlite_folder
 from ncf.errors import ModelError
 from ncf.files import cache_dir
@@ -101,13 +102,12 @@ BUNDLE = "bundle"  # of the model's run; the logged model has a copy of it
 LOGGED = f"artifacts/{BUNDLE}"
 CODE = "code"  # a copy of ncf, in the logged model
 WEIGHTS = "weights.safetensors"
-STATE, REMOVING, REMOVED = "ncf.weights", "removing", "removed"  # a tag of the version, and its values
 REMOVED_WORDS = "Its weights were removed as old: it can't serve any more."
 
 
 def why_incomplete(client: MlflowClient, uri: str, version: ModelVersion) -> str:
     """What a version lacks for serving, in words; nothing if it has all."""
-    if STATE in version.tags:
+    if WEIGHTS_STATE in version.tags:
         return "its weights were removed as old"
     try:
         found = get_artifact_repository(_location(client, version), tracking_uri=uri).list_artifacts(LOGGED)
@@ -119,7 +119,7 @@ def why_incomplete(client: MlflowClient, uri: str, version: ModelVersion) -> str
 
 def remove_weights(client: MlflowClient, uri: str, version: ModelVersion) -> None:
     """Remove a version's bundle, in the run and in the logged model; what was begun is finished by doing it again."""
-    client.set_model_version_tag(version.name, version.version, STATE, REMOVING)
+    client.set_model_version_tag(version.name, version.version, WEIGHTS_STATE, REMOVING)
     for path in (LOGGED, CODE):
         _delete(uri, _location(client, version), path)
     remove_bundle(uri, client.get_run(str(version.run_id)))
@@ -127,7 +127,7 @@ def remove_weights(client: MlflowClient, uri: str, version: ModelVersion) -> Non
         client.update_model_version(
             version.name, version.version, f"{version.description or ''} {REMOVED_WORDS}".strip()
         )
-    client.set_model_version_tag(version.name, version.version, STATE, REMOVED)
+    client.set_model_version_tag(version.name, version.version, WEIGHTS_STATE, REMOVED)
 
 
 def has_bundle(client: MlflowClient, run_id: str) -> bool:

@@ -1,44 +1,12 @@
 """`python -m flows.registry log | rollback | promote`: what is done with the registry by hand."""
 
-import sys
 from collections.abc import Sequence
 
-from mlflow.exceptions import MlflowException
-from pydantic_settings import CliSubCommand
-
-from flows.cli.subcommands import EXIT_FAILED, EXIT_USAGE, fail, parse
 from flows.registry.alias import Registry
 from flows.registry.log import Entry, read_log, version_text
 from flows.registry.promotion import promote_by_hand, rollback, somebody
 from flows.registry.settings import LogSettings, PromoteSettings, RollbackSettings
 from flows.tracking.store import TrackingError, check_tracking, store_exists, tracking_uri
-from ncf.config import Settings
-from ncf.errors import NCFError
-
-
-class RegistrySettings(Settings):
-    """The model registry: its log, and changes by hand."""
-
-    log: CliSubCommand[LogSettings]
-    rollback: CliSubCommand[RollbackSettings]
-    promote: CliSubCommand[PromoteSettings]
-
-
-def main(args: Sequence[str]) -> int:
-    """Run the command and print what it did. Returns the exit code."""
-    try:
-        settings = parse(RegistrySettings, args)
-        assert isinstance(settings, LogSettings)  # the others are further ones of it
-    except NCFError as error:
-        return fail(str(error), EXIT_USAGE)
-    try:
-        for line in run(settings, open_registry(settings.model_name)):
-            sys.stdout.write(f"{line}\n")
-    except NCFError as error:
-        return fail(str(error), EXIT_FAILED)
-    except MlflowException as error:
-        return fail(f"MLflow failed: {error.message[:500]}; the same command goes on once it works again", EXIT_FAILED)
-    return 0
 
 
 def open_registry(name: str) -> Registry:

@@ -18,6 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 import ncf
+from flows.prepare.settings import DatasetSettings
 from flows.registry.alias import BUNDLE, CHALLENGER, CHAMPION, Registry, locked, version_by_alias
 from flows.registry.log import read_log
 from flows.registry.promotion import FIGURES, Change, promote, reconcile, somebody
@@ -213,3 +214,12 @@ def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision", com
     tags[PROMOTED] = str(decision.promote).lower()  # last: with it the decision counts as taken
     for key, value in tags.items():
         tracker.client.set_model_version_tag(name, str(version), key, value)
+
+
+def no_champion(settings: DatasetSettings) -> ModelError:
+    """The error where a champion is needed and there is none."""
+    return ModelError(
+        "there is no champion of the registered model",
+        got=settings.model_name,
+        do=f'make retrain ARGS="--dataset {settings.dataset}", or name another data set',
+    )

@@ -1,20 +1,23 @@
 """Flow: from ratings to a registered champion and its recommendations. `python -m flows.retrain --help`."""
 
+from pathlib import Path
 from typing import Any, cast
 
 from prefect import flow
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
-from flows.cli.preflight import check_before_work
+from flows.cli.checks import RETRIES, check_folder
 from flows.orchestration.artifacts import Progress, artifact_key, show_link, show_markdown, show_table
+from flows.orchestration.locks import AlreadyRunningError, one_at_a_time
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.prepare.flow import prepare_data
 from flows.recommend.flow import sample, write_recommendations
+from flows.recommend.settings import RecommendSettings
 from flows.registry import models as registry
+from flows.retrain.checks import check_training
 from flows.retrain.comparison_page import keep_comparison
 from flows.retrain.curves import common_metric
-from flows.retrain.lock import AnotherRetrainingError, one_retraining
 from flows.retrain.measure import measure_baselines
 from flows.retrain.old_runs import close_abandoned
 from flows.retrain.promote import (
@@ -49,16 +52,22 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
     The flow run ends as Cancelled if the data set is being retrained already, and as Completed with the name Unchanged
     if neither data nor settings have changed.
     """
-    check_before_work(settings)
+    check(settings)
     try:
-        with one_retraining(settings.dataset):
+        with one_at_a_time(f"retrain-{settings.dataset}", f"a retraining of {settings.dataset}", across_machines=True):
             chosen = choose_settings(settings)
             with torch_threads(settings.hardware.scoring_threads):
                 report = run(chosen)
-    except AnotherRetrainingError as error:
+    except AlreadyRunningError as error:
         get_run_logger().warning(str(error))
         return cast(Report, Cancelled(message=str(error), data=error))  # Prefect raises the error to who called
     return report if report.trained else cast(Report, Completed(name=UNCHANGED, message=unchanged(report), data=report))
+
+
+def check(settings: RetrainSettings, retries: int = RETRIES) -> None:
+    """Check what `check_training` does, and the folder of the recommendations."""
+    check_training(settings, retries)
+    check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
 
 
 def run(chosen: Chosen) -> Report:
@@ -189,7 +198,8 @@ def report_again(tracker: Tracker, run_id: str, settings: RetrainSettings, data:
 
 def recommended(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> dict[str, Any]:
     """Write the recommendations; returns the report's fields about them."""
-    path = write_recommendations(tracker, settings, data)
+    batch = RecommendSettings(dataset=settings.dataset, top_k=settings.top_k, hardware=settings.hardware)
+    path = write_recommendations(tracker, batch, data.user_ids)
     return {"recommendations": str(path) if path else None, "sample": sample(path) if path else []}
 
 

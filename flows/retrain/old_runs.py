@@ -8,8 +8,9 @@ from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from flows.registry.alias import NOT_FOUND, REMOVED, STATE, has_bundle, remove_bundle, remove_files
+from flows.registry.alias import NOT_FOUND, has_bundle, remove_bundle, remove_files
 from flows.retrain.comparison_page import PAGE
+from flows.tracking.keys import REMOVED, WEIGHTS_STATE
 from flows.tracking.tracking import COMPLETE, MODEL, Tracker
 from flows.tracking.tuned_settings import SETTINGS
 from ncf.files import cache_dir
@@ -43,13 +44,13 @@ def remove_losers_weights(tracker: Tracker, registered_model: str, keep: int, cu
                 removed += _lose_weights(tracker, run, finished=COMPLETE in retraining.data.tags)
         if PAGE in {file.path for file in tracker.client.list_artifacts(run_id)}:
             remove_files(tracker.uri, retraining, PAGE)
-        tracker.set_tags(run_id, {STATE: REMOVED})
+        tracker.set_tags(run_id, {WEIGHTS_STATE: REMOVED})
     return removed
 
 
 def old_retrainings(tracker: Tracker, keep: int, current: str) -> list[Run]:
     """Retrainings beyond the newest that have not lost any weights yet, but not the one that is going on."""
-    wanted = f"tags.`{SETTINGS}` LIKE '%' and tags.`{MLFLOW_PARENT_RUN_ID}` IS NULL and tags.`{STATE}` IS NULL"
+    wanted = f"tags.`{SETTINGS}` LIKE '%' and tags.`{MLFLOW_PARENT_RUN_ID}` IS NULL and tags.`{WEIGHTS_STATE}` IS NULL"
     return [run for run in tracker.search(wanted)[keep:] if run.info.run_id != current]
 
 
@@ -95,4 +96,6 @@ def _is_forgotten(tracker: Tracker, folder: Path) -> bool:
             raise
         return time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS
     deleted = run.info.lifecycle_stage == LifecycleStage.DELETED
-    return deleted or COMPLETE in run.data.tags or (parent is not None and parent.data.tags.get(STATE) == REMOVED)
+    return (
+        deleted or COMPLETE in run.data.tags or (parent is not None and parent.data.tags.get(WEIGHTS_STATE) == REMOVED)
+    )

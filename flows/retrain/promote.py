@@ -11,12 +11,12 @@ from prefect.logging import get_run_logger
 from flows.orchestration.locks import LockError
 from flows.orchestration.tasks import is_transient, task
 from flows.registry import models as registry
-from flows.registry.alias import BUNDLE, REMOVED, STATE, Registry, locked, remove_weights
+from flows.registry.alias import BUNDLE, Registry, locked, remove_weights
 from flows.registry.promotion import ChampionMovedError, previous_champion, reconcile
 from flows.retrain.measure import POPULARITY, judge, promotion_values, seconds_to_recommend, size_mb
 from flows.retrain.old_runs import remove_losers_weights, remove_old_checkpoints
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import BEST_VALIDATION, COLUMNS
+from flows.tracking.keys import BEST_VALIDATION, COLUMNS, REMOVED, WEIGHTS_STATE
 from flows.tracking.tracking import FINGERPRINT, MODEL, ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
@@ -173,7 +173,7 @@ def remove_weights_of_versions(registry: Registry, keep: int) -> list[int]:
         removed = []
         for version in newest_first[keep:]:
             number = int(version.version)
-            if number in champions | aliased or version.tags.get(STATE) == REMOVED:
+            if number in champions | aliased or version.tags.get(WEIGHTS_STATE) == REMOVED:
                 continue
             remove_weights(registry.client, registry.uri, version)
             removed.append(number)

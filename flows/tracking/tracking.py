@@ -9,8 +9,8 @@ from typing import Any
 from mlflow.entities import Run, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from flows.registry.alias import STATE
 from flows.tracking.experiment import Experiment
+from flows.tracking.keys import WEIGHTS_STATE
 from flows.tracking.notes import flow_run_tags
 from ncf.data.prepared import PreparedData
 
@@ -95,8 +95,8 @@ class Tracker(Experiment):
         """Go on with an interrupted parent run."""
         self.client.update_run(run_id, status=RUNNING)
         self.set_tags(run_id, flow_run_tags())
-        if STATE in self.client.get_run(run_id).data.tags:
-            self.client.delete_tag(run_id, STATE)  # it gets weights anew
+        if WEIGHTS_STATE in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, WEIGHTS_STATE)  # it gets weights anew
 
     def finish(self, run_id: str) -> None:
         """Mark a run as complete: what has this mark is never done again."""

@@ -4,7 +4,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from flows.cli.subcommands import EXIT_FAILED, fail
+from flows.cli.command import fail
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import study_url
 from ncf.errors import ConfigError, NCFError
@@ -19,7 +19,7 @@ def main(port: int) -> int:
     try:
         url = database_of_studies()
     except NCFError as error:
-        return fail(str(error), EXIT_FAILED)
+        return fail(str(error))
     from optuna_dashboard import run_server  # late: it is of the extra dev
 
     with suppress(KeyboardInterrupt):

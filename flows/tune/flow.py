@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from flows.cli.preflight import check_before_work
 from flows.prepare.flow import prepare_data
+from flows.retrain.checks import check_training
 from flows.tracking.tracking import Tracker
 from flows.tracking.tuned_settings import Tuning
 from flows.tune.finish import conclude_search
@@ -19,7 +19,7 @@ from tuning.space import ModelName
 @flow(name="tune", flow_run_name="tune {settings.model} on {settings.dataset}")
 def tune(settings: TuneSettings = TuneSettings()) -> TuneReport:  # noqa: B008 (frozen, and Prefect shows it)
     """Search settings, train the winner again beside the settings it began with, and keep it for retrainings."""
-    check_before_work(settings)
+    check_training(settings)
     check_search(settings)
     with torch_threads(settings.hardware.scoring_threads):
         data, _about = prepare_data(settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from flows.serve.access import is_loopback
 from flows.up.health import Health
 from flows.up.passwords import Passwords, read_passwords, require_passwords
 from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_stopped
@@ -49,8 +50,6 @@ def up(settings: UpSettings, console: Console) -> None:
         ConfigError: the address, a port or a password is no good, or the servers run with other settings.
         SupervisorError: something does not become healthy.
     """
-    from flows.serve.service import is_loopback  # late: with MLflow it takes seconds
-
     passwords = read_passwords(present_environment())
     require_passwords(passwords, settings.host, is_loopback(settings.host))
     if not is_loopback(settings.host) and not settings.mlflow_names:

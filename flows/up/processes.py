@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import requests
 
+from flows.serve.access import listen
 from flows.up.passwords import Passwords
 from flows.up.programs import FOLDER_VARIABLE, PROGRAM_VARIABLE
 from flows.up.settings import UpSettings
@@ -78,8 +79,6 @@ def check_ports(settings: UpSettings) -> None:
     Raises:
         ConfigError: another process has it, or the address is not this machine's.
     """
-    from flows.serve.service import listen  # late: with MLflow it takes seconds
-
     ours = {process.pid for process in leftovers(settings.run_folder)}
     for option, port in (("--mlflow-port", settings.mlflow_port), ("--prefect-port", settings.prefect_port)):
         try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.orchestration.run_flow import HEARTBEAT_SECONDS
+from flows.orchestration.deployments import HEARTBEAT_SECONDS
 from flows.up.passwords import Passwords
 from flows.up.settings import UpSettings
 

@@ -15,11 +15,11 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
 from flows.automations.apply import make_automations
-from flows.cli.subcommands import EXIT_FAILED, fail
+from flows.cli.command import run_command
 from flows.orchestration.deployments import declared
 from flows.up.programs import POOL
 from flows.up.supervisor import SupervisorError
-from ncf.errors import NCFError
+from ncf.config import Settings
 
 DEPLOYMENTS = Path("prefect.yaml")
 
@@ -62,14 +62,14 @@ def deploy() -> None:
         raise SupervisorError("prefect deploy --all failed", got=(done.stdout + done.stderr).strip()[-1500:])
 
 
-def main() -> int:
-    """Set the server up. Returns the exit code."""
-    try:
-        set_up_server()
-    except NCFError as error:
-        return fail(str(error), EXIT_FAILED)
-    return 0
+class SetUpSettings(Settings):
+    """Create or update work pool, locks, deployments and automations on the Prefect server of $PREFECT_API_URL."""
+
+
+def run(settings: SetUpSettings) -> None:
+    """Set the server up."""
+    set_up_server()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(SetUpSettings, run))

@@ -15,8 +15,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.events.filters import EventFilter, EventNameFilter
 
 from flows.automations.rules import retrain_after_drift
-from flows.monitor.drift import DRIFTED, dataset_resource
 from flows.orchestration.deployments import Deployed
+from flows.orchestration.events import DRIFTED, dataset_resource
 from flows.registry.alias import Registry
 from flows.tracking.tracking import Tracker
 from ncf.data.config import DataConfig

@@ -16,13 +16,13 @@ import mlflow.pyfunc  # what a retraining would import late
 import plotly.graph_objects
 import pytorch_lightning
 
-from flows.cli.options import run_from_command_line
-from flows.retrain.flow import retrain
-from flows.retrain.report import Report
+from flows.cli.command import run_command
+from flows.retrain import flow
+from flows.retrain.__main__ import run as retrain_command
 from flows.retrain.settings import RetrainSettings
 from tests.e2e.faults.fault_injection import inject_fault
 
-IMPORTED = (mlflow.pyfunc, plotly.graph_objects, pytorch_lightning)
+IMPORTED = (flow, mlflow.pyfunc, plotly.graph_objects, pytorch_lightning)
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def retrain_once(options: list[str], fault: str, kill_after: float, log: Path) -
         signal.setitimer(signal.ITIMER_REAL, kill_after)
     code = 1
     with suppress(SystemExit):
-        code = run_from_command_line(retrain, RetrainSettings, options, Report.show)
+        code = run_command(RetrainSettings, retrain_command, options)
     return code
 
 

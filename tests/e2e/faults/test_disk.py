@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.preflight import NEEDED_BYTES
+from flows.cli.checks import NEEDED_BYTES
 from tests.e2e.faults.cluster import Cluster, seconds_since
 from tests.e2e.faults.invariants import assert_not_trained_again, assert_whole, finished
 from tests.e2e.faults.reliability import Reliability

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from prefect import State
 
-from flows.cli.options import parse, run_from_command_line
+from flows.cli.command import run_command
+from flows.cli.parse import parse
 from flows.monitor import drift
 from flows.monitor import runs as monitor_runs
+from flows.monitor.__main__ import run as monitor_command
 from flows.monitor.flow import monitor
 from flows.monitor.report import MonitorReport
 from flows.monitor.settings import MonitorSettings
@@ -205,7 +207,7 @@ def test_without_a_store_there_is_no_champion_and_none_is_made(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert run_from_command_line(monitor, MonitorSettings, [], MonitorReport.show) == 0
+    assert run_command(MonitorSettings, monitor_command, []) == 0
     assert "There is no champion of ml-100k to compare the log with: make retrain." in capsys.readouterr().out
     assert not (tmp_path / "mlruns").exists()
 
@@ -214,7 +216,7 @@ def test_the_terminal_shows_before_and_since(folder: Path, capsys: pytest.Captur
     make_shop(folder, "shown", metrics={"test/full/ndcg_at_10": 0.125})
     write_log(whole_log(), folder, "shown")
     args = ["--dataset", "shown", "--source.path", "shown.csv", "--thresholds.psi", "9", "--window-days", "14"]
-    assert run_from_command_line(monitor, MonitorSettings, args, MonitorReport.show) == 0
+    assert run_command(MonitorSettings, monitor_command, args) == 0
     shown = " ".join(capsys.readouterr().out.split())
     for words in (
         "shown since version 1 (gmf) was trained what before since threshold",

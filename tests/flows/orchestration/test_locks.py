@@ -14,7 +14,8 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, get_current_settings, temporary_settings
 
 from flows.orchestration import locks
-from flows.orchestration.locks import HeldError, LockError, global_lock
+from flows.orchestration.locks import AlreadyRunningError, HeldError, LockError, global_lock, one_at_a_time
+from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import environment
 
 HOLD = """
@@ -127,3 +128,16 @@ def test_a_server_need_not_be_waited_for_after_a_kill_on_the_same_machine(prefec
     assert not lease_file.exists()
     with global_lock("ncf-test-killed", 10):
         pass
+
+
+def test_one_of_a_kind_runs_on_this_machine_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    for _ in range(2):
+        with one_at_a_time("shop", "another run for shop"):
+            refused = pytest.raises(
+                AlreadyRunningError, match="another run for shop is running already on this machine"
+            )
+            with refused, one_at_a_time("shop", "another run for shop"):
+                pass
+            with one_at_a_time("another", "another run for another"):
+                pass

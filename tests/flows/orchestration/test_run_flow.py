@@ -9,8 +9,9 @@ from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
 from flows.automations.rules import SILENCE
-from flows.orchestration import run_flow as watched
-from flows.orchestration.run_flow import HEARTBEAT_SECONDS, PrefectAwayError, run_watched
+from flows.orchestration import run_flow as run_flow_module
+from flows.orchestration.deployments import HEARTBEAT_SECONDS
+from flows.orchestration.run_flow import PrefectAwayError, run_flow
 
 
 @task
@@ -27,7 +28,7 @@ def seen(settings: str) -> tuple[str, list[str], list[str], int | None]:
 
 
 def test_a_run_of_a_command_is_known_to_the_automation_that_crashes_what_is_silent(prefect_server: None) -> None:
-    assert run_watched(seen, "x") == ("seen x", ["ncf"], [], HEARTBEAT_SECONDS)
+    assert run_flow(seen, "x") == ("seen x", ["ncf"], [], HEARTBEAT_SECONDS)
     assert SILENCE.seconds == 5 * HEARTBEAT_SECONDS
     assert seen("y")[:2] == ("seen y", [])
 
@@ -44,8 +45,8 @@ def test_a_server_that_is_away_for_a_moment_as_a_run_begins_is_waited_for(
         return create(self, *given, **named)
 
     monkeypatch.setattr(SyncPrefectClient, "create_flow_run", created)
-    monkeypatch.setattr(watched, "PAUSES", (0.1, 0.1))
-    assert run_watched(seen, "x")[0] == "seen x"
+    monkeypatch.setattr(run_flow_module, "PAUSES", (0.1, 0.1))
+    assert run_flow(seen, "x")[0] == "seen x"
     away[0] = 3
     with pytest.raises(PrefectAwayError, match="went away before the run could begin.*refused.*make up"):
-        run_watched(seen, "y")
+        run_flow(seen, "y")

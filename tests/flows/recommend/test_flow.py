@@ -11,7 +11,9 @@ import pytest
 from prefect.blocks.system import Secret
 from pydantic import ValidationError
 
-from flows.cli.options import parse, run_from_command_line
+from flows.cli.command import run_command
+from flows.cli.parse import parse
+from flows.recommend.__main__ import run as recommend_command
 from flows.recommend.flow import Recommended, recommend, sample
 from flows.recommend.settings import RecommendSettings
 from ncf.errors import ConfigError, DataError, ModelError, NCFError
@@ -152,7 +154,7 @@ def test_without_any_model_the_message_says_what_to_do(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert run_from_command_line(recommend, RecommendSettings, [], Recommended.show) == 1
+    assert run_command(RecommendSettings, recommend_command, []) == 1
     shown = capsys.readouterr().err
     assert "no champion of the registered model: 'ncf-ml-100k'; what to do: make retrain" in shown
     assert not (tmp_path / "mlruns").exists()

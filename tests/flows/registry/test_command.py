@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.registry.command import main
+from flows.cli.command import run_command
+from flows.registry.__main__ import run
+from flows.registry.settings import RegistrySettings
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,7 @@ from flows.registry.command import main
     ],
 )
 def test_a_wrong_command_is_refused(args: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(args) == 2
+    assert run_command(RegistrySettings, run, args) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: ") and words in told and "Traceback" not in told
 
@@ -30,5 +32,5 @@ def test_without_a_store_nothing_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/nowhere/mlflow.db")
-    assert main(["log"]) == 1
+    assert run_command(RegistrySettings, run, ["log"]) == 1
     assert "there is no MLflow store" in capsys.readouterr().err

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from flows.cli.options import run_from_command_line
-from flows.prepare.flow import prepare, prepared_folder, show
+from flows.cli.command import run_command
+from flows.prepare.__main__ import run as prepare_command
+from flows.prepare.flow import prepare, prepared_folder
 from flows.prepare.settings import DataSettings
 from flows.retrain.flow import retrain
 from flows.retrain.report import Report
@@ -71,7 +72,7 @@ def test_a_bad_row_is_one_line_and_leaves_no_data_set(
     columns = {"user": "listener", "item": "song", "timestamp": "at"}
     options = ["--dataset", "bad", "--source.path", str(bad)]
     options += [word for name, column in columns.items() for word in (f"--source.columns.{name}", column)]
-    assert run_from_command_line(prepare, DataSettings, options, show) == 1
+    assert run_command(DataSettings, prepare_command, options) == 1
     shown = capsys.readouterr().err.splitlines()
     [error] = [line for line in shown if line.startswith("error: ")]
     assert "bad.csv, line 5" in error

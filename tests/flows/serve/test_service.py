@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.options import parse
-from flows.serve.service import TOKEN_VARIABLE, ServeSettings, is_loopback, listen, run, token_for
+from flows.cli.command import run_command
+from flows.cli.parse import parse
+from flows.serve.__main__ import run
+from flows.serve.access import is_loopback, listen, token_for
+from flows.serve.settings import TOKEN_VARIABLE, ServeSettings
 from ncf.errors import ConfigError
 
 
@@ -64,10 +67,10 @@ def test_without_a_champion_or_a_token_it_does_not_start(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}")
-    assert run(["--host", "0.0.0.0"]) == 2
+    assert run_command(ServeSettings, run, ["--host", "0.0.0.0"]) == 2
     assert TOKEN_VARIABLE in capsys.readouterr().err
     assert not (tmp_path / "mlruns").exists(), "refused before any work"
-    assert run(["--port", "0"]) == 1
+    assert run_command(ServeSettings, run, ["--port", "0"]) == 1
     told = capsys.readouterr().err
     assert "error: there is no champion of the registered model: 'ncf-ml-100k'; what to do: make retrain ARGS=" in told
     assert "Traceback" not in told

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.cli.options import parse
+from flows.cli.parse import parse
 from flows.retrain.resolve_settings import choose_settings, given_values, with_found
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracking import Tracker

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.subcommands import parse
+from flows.cli.parse import parse_command
 from flows.up.__main__ import Command
 from flows.up.passwords import MLFLOW_PASSWORD, PREFECT, Passwords, read_passwords, require_passwords
 from flows.up.settings import LogsSettings, UpSettings
@@ -12,16 +12,16 @@ from tests.flows.up.example_passwords import PASSWORDS
 
 def test_the_command_line_gives_the_settings_of_its_subcommand() -> None:
     options = ["up", "--mlflow-port", "5001", "--folder", "/srv/ncf", "--mlflow-names", "box,box.example"]
-    assert parse(Command, options) == UpSettings(
+    assert parse_command(Command, options) == UpSettings(
         mlflow_port=5001, folder=Path("/srv/ncf"), mlflow_names=("box", "box.example")
     )
-    assert parse(Command, ["logs", "--program", "worker"]) == LogsSettings(program="worker")
+    assert parse_command(Command, ["logs", "--program", "worker"]) == LogsSettings(program="worker")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], ["nothing to do", "up, status, down, logs"]),
+        ([], ["there is no subcommand", "up, status, down, logs"]),
         (["up", "--mlflow-prot", "5001"], ["--mlflow-prot"]),
         (["up", "--mlflow-port", "70000"], ["--mlflow-port", "'70000'", "65535"]),
         (["up", "--mlflow-port", "4200"], ["two ports", "4200"]),
@@ -31,7 +31,7 @@ def test_the_command_line_gives_the_settings_of_its_subcommand() -> None:
 )
 def test_a_wrong_option_is_named_with_what_is_allowed(options: list[str], words: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
-        parse(Command, options)
+        parse_command(Command, options)
     for word in words:
         assert word in str(error.value)
 
