@@ -11,7 +11,7 @@ from flows.retrain.train import load_bundle
 from flows.tracking.tracking import Tracker
 from ncf.backtest.plan import Plan, Window
 from ncf.backtest.replay import Replay
-from ncf.backtest.scoring import KNOWN, MET, column, judge, metric_columns
+from ncf.backtest.scoring import INTERACTIONS, KNOWN, column, metric_columns, score_window
 from ncf.data.columns import USER_ID
 from ncf.data.times import time_of
 from ncf.evaluation.metrics import mean_with_interval
@@ -38,7 +38,7 @@ class Windows:
         self._finished = tracker.series(run_id, [USERS]).get(USERS, {})
 
     def judged(self, window: Window, trained: Mapping[int, Trained]) -> pd.DataFrame:
-        """The values of each user of a window: see `ncf.backtest.scoring.judge`; user ids as text.
+        """The values of each user of a window: see `ncf.backtest.scoring.score_window`; user ids as text.
 
         Args:
             window: which.
@@ -51,7 +51,7 @@ class Windows:
             moment: self._bundles.get(moment) or load_bundle(self.tracker, trained[moment].model_run)
             for moment in set(serving.values())
         }
-        frame = judge(self.replay.week(window), serving, self._bundles, self.memory_mb)
+        frame = score_window(self.replay.window_data(window), serving, self._bundles, self.memory_mb)
         frame = frame.assign(**{USER_ID: frame[USER_ID].map(str)})
         self._keep(window, frame)
         return frame
@@ -72,7 +72,7 @@ def judge_window(windows: Windows, window: Window, trained: Mapping[int, Trained
 
 def figures_of(frame: pd.DataFrame) -> dict[str, float]:
     """The means of a window, for MLflow's series; `_ci95` is half the interval, where there are two users or more."""
-    figures = {f"{SERIES}/interactions": float(frame[MET].sum())}
+    figures = {f"{SERIES}/interactions": float(frame[INTERACTIONS].sum())}
     for who, metric in metric_columns(frame) if len(frame) else ():
         mean = mean_with_interval(frame[column(who, metric)].to_numpy())
         if metric == KNOWN:

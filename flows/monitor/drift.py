@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from flows.monitor.report import MonitorReport
 from flows.orchestration.events import DRIFTED, FAULTY, dataset_resource, version_resource
 from flows.tracking.tracking import Tracker
-from ncf.monitoring.verdict import Kind, Passed, Told, worth_telling
+from ncf.monitoring.verdict import ExceededThreshold, Kind, LastEvent, is_news
 
 EVENTS: dict[Kind, str] = {"drift": DRIFTED, "fault": FAULTY}
 MEMORY: dict[Kind, str] = {kind: f"ncf.told.{kind}" for kind in EVENTS}  # tags of the version, the values as JSON
@@ -28,7 +28,7 @@ def tell(tracker: Tracker, name: str, report: MonitorReport, again: float) -> st
         tracker: of the data set.
         name: of the registered model.
         report: of a champion.
-        again: as for `worth_telling`.
+        again: as for `is_news`.
 
     Returns:
         What was done, in a sentence; nothing if no threshold is passed.
@@ -43,11 +43,16 @@ def tell(tracker: Tracker, name: str, report: MonitorReport, again: float) -> st
 
 
 def _tell(
-    tracker: Tracker, version: ModelVersion, report: MonitorReport, kind: Kind, passed: Sequence[Passed], again: float
+    tracker: Tracker,
+    version: ModelVersion,
+    report: MonitorReport,
+    kind: Kind,
+    passed: Sequence[ExceededThreshold],
+    again: float,
 ) -> str:
     new, names = (report.findings.new if report.findings else 0), [one.name for one in passed]
     before = _told(version, kind)
-    if not worth_telling(before, new, names, again):
+    if not is_news(before, new, names, again):
         return f"The event {EVENTS[kind]} was emitted before."
     if get_current_settings().api.url is None:
         return "No event: there is no Prefect server."
@@ -58,12 +63,12 @@ def _tell(
         payload=payload_of(report, passed),
     )
     EventsWorker.instance().wait_until_empty()  # remembered as told only when it has left this process
-    told = Told.after(before, new, names)
+    told = LastEvent.after(before, new, names)
     tracker.client.set_model_version_tag(version.name, version.version, MEMORY[kind], told.model_dump_json())
     return f"The event {EVENTS[kind]} was emitted."
 
 
-def payload_of(report: MonitorReport, passed: Sequence[Passed]) -> dict[str, Any]:
+def payload_of(report: MonitorReport, passed: Sequence[ExceededThreshold]) -> dict[str, Any]:
     """What an event carries: the figures, and which thresholds are passed."""
     return {
         "dataset": report.dataset,
@@ -80,9 +85,9 @@ def _model_version(version: ModelVersion) -> dict[str, str]:
     return {"prefect.resource.id": resource, "prefect.resource.role": "model-version"}
 
 
-def _told(version: ModelVersion, kind: Kind) -> Told | None:
+def _told(version: ModelVersion, kind: Kind) -> LastEvent | None:
     try:
-        return Told.model_validate_json(version.tags[MEMORY[kind]])
+        return LastEvent.model_validate_json(version.tags[MEMORY[kind]])
     except (KeyError, ValidationError):  # never told, or somebody changed the tag
         return None
 

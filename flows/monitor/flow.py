@@ -25,7 +25,7 @@ from ncf.errors import DataError
 from ncf.hardware import torch_threads
 from ncf.ingest.load import load_ratings
 from ncf.monitoring.findings import Findings, measure
-from ncf.monitoring.verdict import Passed, judge
+from ncf.monitoring.verdict import ExceededThreshold, exceeded_thresholds
 from ncf.serving.recommender import Recommender
 from ncf.training.devices import check_hardware
 
@@ -90,9 +90,11 @@ def look(tracker: Tracker, settings: MonitorSettings) -> MonitorReport:
     try:
         findings = compare(champion, settings)
     except DataError as error:
-        unreadable = Passed(name="unreadable", kind="fault", value=1, threshold=0, words=f"it can't be used: {error}")
+        unreadable = ExceededThreshold(
+            name="unreadable", kind="fault", value=1, threshold=0, words=f"it can't be used: {error}"
+        )
         return report.model_copy(update={"passed": [unreadable]})
-    passed = [*other, *judge(findings, settings.thresholds, now)]
+    passed = [*other, *exceeded_thresholds(findings, settings.thresholds, now)]
     return report.model_copy(update={"findings": findings, "passed": passed})
 
 
@@ -114,7 +116,9 @@ def compare(champion: RegisteredModel, settings: MonitorSettings) -> Findings:
     return measure(log, recommender, settings.window_days)
 
 
-def otherwise_filtered(tracker: Tracker, champion: RegisteredModel, settings: MonitorSettings) -> list[Passed]:
+def otherwise_filtered(
+    tracker: Tracker, champion: RegisteredModel, settings: MonitorSettings
+) -> list[ExceededThreshold]:
     """A fault if the champion's log was filtered by other settings, for then what is new is not."""
     params = tracker.client.get_run(champion.run_id).data.params
     ours = flatten({"data": settings.data.model_dump(mode="json", include={"feedback", "filters"})})
@@ -127,7 +131,7 @@ def otherwise_filtered(tracker: Tracker, champion: RegisteredModel, settings: Mo
     if not differ:
         return []
     words = f"it is read by other settings than the champion's was ({'; '.join(differ)})"
-    return [Passed(name="settings", kind="fault", value=len(differ), threshold=0, words=words)]
+    return [ExceededThreshold(name="settings", kind="fault", value=len(differ), threshold=0, words=words)]
 
 
 @task("keep and tell", retry_if=is_transient)

@@ -8,10 +8,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ncf.monitoring.accuracy import Accuracy, Figure
+from ncf.monitoring.accuracy import Accuracy
 from ncf.monitoring.config import ThresholdConfig
 from ncf.monitoring.findings import Findings
-from ncf.monitoring.verdict import Passed
+from ncf.monitoring.verdict import ExceededThreshold
 
 HEADER = ("what", "before", "since", "threshold")
 NONE = "-"
@@ -45,20 +45,16 @@ def _accuracy(accuracy: Accuracy, thresholds: ThresholdConfig) -> list[list[str]
     below = "0" if thresholds.below_popularity else NONE
     return [
         ["users whose next item is known", NONE, f"{accuracy.users:,}", NONE],
-        ["HR@10 of the next item", NONE, _figure(accuracy.hr), NONE],
-        ["NDCG@10 of the next item", then, _figure(accuracy.ndcg), _limit(thresholds.accuracy_share, "x {:g}")],
-        ["HR@10 of popular items", NONE, _figure(accuracy.popularity_hr), NONE],
-        ["NDCG@10 of popular items", NONE, _figure(accuracy.popularity_ndcg), NONE],
+        ["HR@10 of the next item", NONE, str(accuracy.hr), NONE],
+        ["NDCG@10 of the next item", then, str(accuracy.ndcg), _limit(thresholds.accuracy_share, "x {:g}")],
+        ["HR@10 of popular items", NONE, str(accuracy.popularity_hr), NONE],
+        ["NDCG@10 of popular items", NONE, str(accuracy.popularity_ndcg), NONE],
         ["NDCG@10 above popular items", NONE, f"{accuracy.gain.value:+.4f} ±{accuracy.gain.half_width:.4f}", below],
     ]
 
 
 def _share(of: str, share: float, limit: float | None) -> list[str]:
     return [f"share of {of}", NONE, f"{share:.1%}", _limit(limit, "{:.0%}")]
-
-
-def _figure(figure: Figure) -> str:
-    return f"{figure.value:.4f} ±{figure.half_width:.4f}"
 
 
 def _times(findings: Findings) -> tuple[str, str]:
@@ -95,11 +91,11 @@ class MonitorReport(BaseModel):
     kind: str = ""
     thresholds: ThresholdConfig = ThresholdConfig()
     findings: Findings | None = None
-    passed: list[Passed] = []
+    passed: list[ExceededThreshold] = []
     said: str = ""
     run_id: str = ""
 
-    def of_kind(self, kind: Literal["drift", "fault"]) -> list[Passed]:
+    def of_kind(self, kind: Literal["drift", "fault"]) -> list[ExceededThreshold]:
         """The passed thresholds of a kind."""
         return [one for one in self.passed if one.kind == kind]
 

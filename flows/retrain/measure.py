@@ -19,11 +19,9 @@ from ncf.data.columns import ITEM_ID, USER_ID
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import GET_IMPLICIT, IALS, ItemKNN, Popularity, can_ials
 from ncf.evaluation.comparison import PROMOTION_METRIC
-from ncf.evaluation.evaluate import Evaluation, evaluate, group_table
-from ncf.evaluation.lists import top_lists
+from ncf.evaluation.evaluate import Evaluation, evaluate, group_table, top_lists
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import Judged
-from ncf.evaluation.promotion_config import GuardConfig
+from ncf.evaluation.promotion import CandidateMetrics, GuardConfig
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks, Scorer
 from ncf.hardware import HardwareConfig
 from ncf.serving.bundle import Bundle
@@ -85,12 +83,12 @@ HIT_METRIC = "full/hr_at_10"
 USERS_TIMED = 1000
 
 
-def judge(scorer: Scorer, ranker: HoldoutRanker, data: PreparedData, guards: GuardConfig) -> Judged:
+def judge(scorer: Scorer, ranker: HoldoutRanker, data: PreparedData, guards: GuardConfig) -> CandidateMetrics:
     """Rank the holdout, and look at the lists if a guard wants it."""
     values = ranker.rank_all(scorer).values()
     wanted = guards.minimum_coverage is not None
     coverage = top_lists(scorer, ranker, data, CUTOFF).coverage(CUTOFF) if wanted else None
-    return Judged(values[PROMOTION_METRIC], values[HIT_METRIC], coverage)
+    return CandidateMetrics(values[PROMOTION_METRIC], values[HIT_METRIC], coverage)
 
 
 def seconds_to_recommend(bundle: Bundle, memory_mb: int) -> float:

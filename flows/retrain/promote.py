@@ -22,7 +22,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.comparison import PROMOTION_METRIC, holdout_sketch, stronger_baseline
-from ncf.evaluation.promotion import Decision, Judged, decide
+from ncf.evaluation.promotion import CandidateMetrics, Decision, decide
 from ncf.evaluation.ranking import HoldoutRanker, Ranks
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import ServedScorer
@@ -93,7 +93,7 @@ def _decide(
 
 def _challenger(
     tracker: Tracker, settings: RetrainSettings, model: ModelRun, ranker: HoldoutRanker, data: PreparedData
-) -> Judged:
+) -> CandidateMetrics:
     """The new model with all that the guards ask for."""
     guards = settings.promotion.guards
     with tempfile.TemporaryDirectory() as scratch:

@@ -17,8 +17,7 @@ from flows.tracking.store import check_tracking
 from flows.tracking.tracking import Tracker
 from ncf.hardware import torch_threads
 from ncf.serving.http.app import create_app
-from ncf.serving.http.live import Live, Served
-from ncf.serving.http.watch import Watcher
+from ncf.serving.http.live import Live, Served, Watcher
 
 LOG = logging.getLogger("ncf.serving")
 CONNECTIONS = 4  # for each request that may wait: idle ones cost little

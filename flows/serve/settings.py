@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from flows.prepare.settings import DatasetSettings
-from ncf.serving.http.limits import Limits
+from ncf.serving.config import Limits
 
 TOKEN_VARIABLE = "NCF_SERVE_TOKEN"
 

@@ -1,4 +1,4 @@
-"""How often a model is trained anew: by name, or every so many days."""
+"""The plan of a backtest: policies, which say how often a model is retrained, and windows in which models serve."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ NEVER = "never"
 NAMED: Mapping[str, int] = MappingProxyType({"monthly": 28, "weekly": 7, "daily": 1})  # a month is four weeks
 EVERY = re.compile(r"([1-9][0-9]{0,3})d")
 PATTERN = f"^({'|'.join((NEVER, *NAMED, EVERY.pattern))})$"
-ALLOWED = f"{NEVER}, {', '.join(NAMED)}, or every so many days, such as 10d"
+ALLOWED = f"{NEVER}, {', '.join(NAMED)}, or a number of days, such as 10d"
 
 
 @dataclass(frozen=True)
 class Policy:
-    """When a model is replaced by a newer one.
+    """How often a model is retrained.
 
     Attributes:
         name: as it was given.
-        days: between two trainings; None: the first model serves for ever.
+        days: between two trainings; None: the first model serves forever.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Policy:
         return float("inf") if self.days is None else self.days
 
 
-LEARNED_SHARE = 4  # a quarter of the log comes before the first training, where nothing else is said
+LEARNED_SHARE = 4  # by default a quarter of the log comes before the first training
 
 
 @dataclass(frozen=True)
 class Window:
-    """A span of time in which models serve and are judged.
+    """A span of time in which models serve and are scored.
 
     Attributes:
         number: from 1.
@@ -70,15 +70,15 @@ class Plan:
     """What a backtest does.
 
     Attributes:
-        windows: one after the other, without gaps; the first begins with the first training.
-        policies: those that are compared.
+        windows: consecutive, without gaps; the first begins with the first training.
+        policies: the policies to compare.
     """
 
     windows: tuple[Window, ...]
     policies: tuple[Policy, ...]
 
     def moment(self, policy: Policy, window: Window) -> int:
-        """When the model that serves in this window under this policy was trained: never after it has begun."""
+        """When the model that serves in this window under this policy was trained; never after the window has begun."""
         start = self.windows[0].begin
         if policy.days is None:
             return start
@@ -90,7 +90,7 @@ class Plan:
         return sorted({self.moment(policy, window) for window in self.windows})
 
     def every_moment(self) -> list[int]:
-        """The trainings of all policies together; one that several need is there once."""
+        """The trainings of all policies; one that several need occurs once."""
         return sorted({moment for policy in self.policies for moment in self.moments(policy)})
 
 
@@ -99,11 +99,11 @@ def make_plan(
 ) -> Plan:
     """Divide a log into what comes before the first training, and windows after it.
 
-    The log's last day counts as a whole one; what is left at the end and is no whole window is not evaluated.
+    The log's last day counts as a whole day. Days at the end that do not fill a window are not evaluated.
 
     Args:
         span: first and last time in the log, microseconds since the epoch.
-        policies: none of which trains more often than once a window.
+        policies: each trains at most once per window.
         window_days: length of a window.
         start: the first training, microseconds since the epoch; None: after a quarter of the log, in whole windows
             from the midnight (UTC) before its first row.
@@ -119,18 +119,18 @@ def make_plan(
         start = midnight + max(1, (end - midnight) // length // LEARNED_SHARE) * length
     elif start <= first:
         raise DataError(
-            "the backtest starts before the log does; start",
+            "the backtest starts before the log",
             got=_shown(start),
-            allowed=f"times after {_shown(first)}, the log's first",
+            allowed=f"times after {_shown(first)}, the log's first time",
             do="start later, or leave start out",
         )
     number = (end - start) // length
     if number < 1:
         raise DataError(
-            "the log is too short for a backtest; it goes",
+            "the log is too short for a backtest",
             got=f"from {_shown(first)} to {_shown(last)}",
-            allowed=f"one whole window of {window_days} days or more after the first training at {_shown(start)}",
-            do="start earlier, take a smaller window_days, or use a longer log",
+            allowed=f"at least one whole window of {window_days} days after the first training at {_shown(start)}",
+            do="start earlier, choose a smaller window_days, or use a longer log",
         )
     windows = (Window(n + 1, start + n * length, start + (n + 1) * length) for n in range(number))
     return Plan(tuple(windows), tuple(policies))

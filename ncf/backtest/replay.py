@@ -1,4 +1,4 @@
-"""A log as it was at any moment: what a training would have read then, and what came in the week after."""
+"""A log as it was at any moment: what a training would have read, and what happened in the window after it."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -22,28 +22,28 @@ from ncf.prepare import prepare_ratings
 
 
 @dataclass(frozen=True)
-class Week:
-    """What was known when a window began, and what then came.
+class WindowData:
+    """What was known when a window began, and the interactions in it.
 
     Attributes:
-        window: which.
-        data: train is every pair known at its beginning, without holdouts; items are those known by its end.
-        met: the pairs that came in it, sorted by user; any number a user.
+        window: the window.
+        data: train holds every pair known at the beginning, without holdouts; items are those known by the end.
+        new_pairs: the pairs that happened in the window, sorted by user; any number per user.
     """
 
     window: Window
     data: PreparedData
-    met: Pairs
+    new_pairs: Pairs
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A log with times that can be looked at as of any moment.
+    """A log with times, as of any moment.
 
     Attributes:
         name: the data set's name.
         ratings: the whole log.
-        config: how a training reads it, without `as_of`, which every moment sets anew.
+        config: how a training reads the log, without `as_of`, which each moment sets.
     """
 
     name: str
@@ -52,25 +52,25 @@ class Replay:
 
     @classmethod
     def of(cls, name: str, ratings: Ratings, config: DataConfig) -> Self:
-        """Check a log. `as_of` ends it, and `max_users` leaves out others everywhere, so that all moments agree.
+        """Check a log. `as_of` ends it, and `max_users` selects users once, so that all moments agree.
 
         Raises:
-            DataError: it has no times or brings its own split, or a rating is out of scale.
+            DataError: the log has no times or brings its own split, or a rating is out of scale.
         """
         if not ratings.has_times:
             raise DataError(
                 "a backtest needs the time of every interaction, and the log has none",
                 allowed="a log with times",
-                do="name the log's column with the times (source.columns.timestamp)",
+                do="set source.columns.timestamp to the log's column with the times",
             )
         if ratings.parts is not None:
             raise DataError(
-                "a backtest splits the log by time, and this one brings its own split",
-                allowed="one log without parts",
-                do="give the whole log as one (source.path)",
+                "a backtest splits the log by time, and this log brings its own split",
+                allowed="one log without a split",
+                do="give the whole log as source.path alone",
             )
-        alike = config.filters.model_copy(update={"as_of": None, "max_users": None})
-        replayed = cls(name, _cut(ratings, config.filters), config.model_copy(update={"filters": alike}))
+        filters = config.filters.model_copy(update={"as_of": None, "max_users": None})
+        replayed = cls(name, _cut(ratings, config.filters), config.model_copy(update={"filters": filters}))
         replayed._as_of(replayed.span[1] + 1)
         return replayed
 
@@ -106,27 +106,26 @@ class Replay:
         filters = self.config.filters.model_copy(update={"as_of": time_of(moment)})
         return self.config.model_copy(update={"filters": filters})
 
-    def week(self, window: Window) -> Week:
-        """What came in a window: pairs that count at its end, and did not at its beginning."""
+    def window_data(self, window: Window) -> WindowData:
+        """The new pairs of a window: those that count at its end, and did not at its beginning."""
         known, later = self._as_of(window.begin), self._as_of(window.end)
-        new = ~np.isin(_keys(later), _keys(known))
-        met = later.keep(new, "known before")
-        there = (known.item_counts() + met.item_counts()) > 0
-        item_of: Indices = np.cumsum(there) - 1
+        new = later.keep(~np.isin(_keys(later), _keys(known)), "known before")
+        present = (known.item_counts() + new.item_counts()) > 0
+        item_of: Indices = np.cumsum(present) - 1
         nothing = Holdout(no_pairs(), np.empty((0, 0), dtype=np.int64))
         data = PreparedData(
             self.name,
             self.log.user_ids,
-            self.log.item_ids[there],
+            self.log.item_ids[present],
             _pairs(known, item_of),
             nothing,
             nothing,
-            np.full(int(there.sum()), "", dtype=object),
+            np.full(int(present.sum()), "", dtype=object),
         )
-        return Week(window, data, _pairs(met, item_of))
+        return WindowData(window, data, _pairs(new, item_of))
 
     def _as_of(self, moment: int) -> CodedLog:
-        """The interactions that counted then: the users' own rows alone decide, as in serving."""
+        """The interactions that counted then; only the users' own rows decide, as in serving."""
         filters = FilterConfig(as_of=time_of(moment), repeated=self.config.filters.repeated)
         return filter_within_users(self.log, filters, self.config.feedback)
 
@@ -139,15 +138,15 @@ def _cut(ratings: Ratings, filters: FilterConfig) -> Ratings:
         frame = frame[frame[USER_ID].isin(sorted(frame[USER_ID].unique())[: filters.max_users])]
     if frame.empty:
         raise DataError(
-            "no row is left for the backtest; data.filters.as_of is",
+            "no row is left for the backtest: data.filters.as_of is too early",
             got=str(filters.as_of),
-            do="choose a later time, or leave it out",
+            do="set a later time, or leave it out",
         )
     return replace(ratings, frame=frame.reset_index(drop=True))
 
 
 def _keys(log: CodedLog) -> Indices:
-    """One number a pair: int64[N]."""
+    """One number per pair: int64[N]."""
     return log.users.astype(np.int64) * len(log.item_ids) + log.items
 
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
-from ncf.evaluation.lists import top_items
-from ncf.evaluation.ranking import SCORING_MEMORY_MB, users_at_once
+from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 
 NEIGHBOURS, SHRINKAGE = 20, 10.0  # of ItemKNN, where nobody says otherwise
 GET_IMPLICIT = ".venv/bin/pip install -c constraints.txt -e '.[als]'"

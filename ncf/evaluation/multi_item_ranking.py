@@ -1,4 +1,4 @@
-"""Several held-out items a user: their ranks, and what is read off them as one list."""
+"""Ranks and metrics of several held-out items per user."""
 
 from collections.abc import Iterator
 
@@ -14,17 +14,19 @@ from ncf.evaluation.ranking import SCORING_MEMORY_MB, Scorer, users_at_once
 from ncf.sampling.rows import PairRows
 
 
-def rank_several(scorer: Scorer, data: PreparedData, held_out: Pairs, *, memory_mb: int = SCORING_MEMORY_MB) -> Indices:
-    """Rank of each held-out pair among every item that its user has not in train, from 1; a user is scored once.
+def rank_held_out(
+    scorer: Scorer, data: PreparedData, held_out: Pairs, *, memory_mb: int = SCORING_MEMORY_MB
+) -> Indices:
+    """Rank of each held-out pair among all items that its user does not have in train, from 1.
 
-    A user's held-out items compete with each other, as they do for the places of a list. A tie counts against all of
-    the tied: they take the worst place among their equals.
+    A user's held-out items compete with each other, as they do for the positions of a list. Tied items all take the
+    worst rank among their equals. Each user is scored once.
 
     Args:
         scorer: a model or a baseline, on the CPU.
         data: what is known.
-        held_out: sorted by user; none of the pairs is in train.
-        memory_mb: MB that the scores of one block of users may take.
+        held_out: pairs sorted by user, none of them in train.
+        memory_mb: memory for the scores of one block of users, in MB.
 
     Returns:
         int64[len(held_out)], in its order.
@@ -35,11 +37,13 @@ def rank_several(scorer: Scorer, data: PreparedData, held_out: Pairs, *, memory_
     known = PairRows.of([data.train], data.num_users)
     users, counts = torch.unique_consecutive(torch.as_tensor(held_out.users), return_counts=True)
     items = torch.as_tensor(held_out.items)
-    parts = [torch.empty(0, dtype=torch.int64)]
+    blocks = [torch.empty(0, dtype=torch.int64)]
     with torch.inference_mode():
         for rows, pairs in _blocks(counts, users_at_once(memory_mb, data.num_items)):
-            parts.append(_ranks(scorer.score_all(users[rows]), known.of_users(users[rows]), counts[rows], items[pairs]))
-    ranks: Indices = torch.cat(parts).numpy()
+            blocks.append(
+                _ranks(scorer.score_all(users[rows]), known.of_users(users[rows]), counts[rows], items[pairs])
+            )
+    ranks: Indices = torch.cat(blocks).numpy()
     return ranks
 
 
@@ -74,7 +78,7 @@ def _sums(values: Values, users: Indices) -> Values:
 
 
 def _blocks(counts: Tensor, size: int) -> Iterator[tuple[slice, slice]]:
-    """Some users at a time, and their pairs."""
+    """Blocks of users, and their pairs."""
     ends = [0, *counts.cumsum(0).tolist()]
     for start in range(0, len(counts), size):
         stop = min(start + size, len(counts))
@@ -88,8 +92,8 @@ def _ranks(scores: Tensor, known: tuple[Tensor, Tensor], counts: Tensor, items: 
     targets = scores[rows, items]
     if scores.isnan().any() or targets.isneginf().any():
         raise unusable_scores()
-    places = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[rows]
+    positions = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[rows]
     table = scores.new_zeros(len(counts), int(counts.max()))
-    table[rows, places] = targets
+    table[rows, positions] = targets
     below = torch.searchsorted(scores.sort(dim=1).values, table)  # how many are strictly lower
-    return scores.shape[1] - below[rows, places]
+    return scores.shape[1] - below[rows, positions]

@@ -1,4 +1,4 @@
-"""Does the challenger take the champion's place? A pure decision, with its figures and its reason in words."""
+"""Does the challenger become the champion? Settings, and a pure decision with its figures and reason."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 import numpy as np
+from pydantic import Field
 
+from ncf.config import Settings
 from ncf.data.columns import Indices
 from ncf.errors import ConfigError
 from ncf.evaluation.comparison import paired_difference, signed, widening_after
 from ncf.evaluation.metrics import Mean, Values
-from ncf.evaluation.promotion_config import GuardConfig, PromotionConfig
 
 T = TypeVar("T")
 Figures: TypeAlias = Mapping[str, float]
@@ -19,12 +20,80 @@ Figures: TypeAlias = Mapping[str, float]
 DRAWS_AT_ONCE = 2**22  # numbers of resampled users held at once, 32 MB
 
 
+class GuardConfig(Settings):
+    """Additional conditions for a challenger that is better; each is off while it is empty."""
+
+    minimum_coverage: float | None = Field(
+        default=None,
+        ge=0.0,
+        description="minimum of the challenger's coverage@10 of the catalogue divided by the champion's; 0.9 allows a "
+        "loss of a tenth. Empty: off, since many shops do not mind",
+    )
+    maximum_cold_loss: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="maximum loss of HR@10 for users with few train interactions, as a difference of shares. Empty: "
+        "off, since most logs have few such users, and their mean is noisy",
+    )
+    cold_interactions: int = Field(
+        default=10, ge=1, description="users with at most this many train interactions count as users with few"
+    )
+    maximum_seconds: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="maximum seconds for the top 10 of 1,000 users on the CPU. Empty: off, since it depends on the "
+        "machine that decides",
+    )
+    maximum_size_mb: float | None = Field(
+        default=None, gt=0.0, description="maximum size of the challenger's files in MB. Empty: off"
+    )
+
+
+class PromotionConfig(Settings):
+    """When a challenger becomes the champion."""
+
+    confidence: float = Field(
+        default=0.95,
+        gt=0.5,
+        lt=1.0,
+        description="confidence of the two-sided interval of the gain; the challenger is promoted only if the lower "
+        "end is above minimum_gain",
+    )
+    minimum_gain: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="NDCG@10 that the lower end must exceed; 0: any gain that is not chance is worth a change",
+    )
+    resamples: int = Field(
+        default=10_000,
+        ge=200,
+        le=1_000_000,
+        description="bootstrap resamples of the users; with 10,000 the ends of the interval vary by 1 % of its width",
+    )
+    seed_widening: float = Field(
+        default=1.5,
+        ge=1.0,
+        le=100.0,
+        description="factor by which the interval is wider than sampling of users alone makes it, since another seed "
+        "gives another model; the default is the largest factor measured (docs/decisions/promotion.md); 1 considers "
+        "only the users",
+    )
+    count_challengers: bool = Field(
+        default=True,
+        description="widen the interval for each earlier challenger on the same test holdout: of many nightly "
+        "challengers some are lucky, and one lucky night is enough",
+    )
+    guards: GuardConfig = GuardConfig()
+
+
 @dataclass(frozen=True)
-class Judged:
-    """What is known of one model, measured on the test holdout that both have in common.
+class CandidateMetrics:
+    """What is known of the challenger or the champion, measured on the same test holdout.
 
     Attributes:
-        ndcg: NDCG@10 of the full ranking, float64[U], one value a user.
+        ndcg: NDCG@10 of the full ranking, float64[U], one value per user.
         hit: HR@10 of the full ranking, float64[U]; needed for the guard of users with few interactions.
         coverage: share of the catalogue in the users' top 10; needed for its guard.
         seconds: for the top 10 of 1,000 users; needed for its guard.
@@ -40,13 +109,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the challenger takes the champion's place.
+    """Whether the challenger becomes the champion.
 
     Attributes:
         promote: the decision.
-        reason: in words for a reader who knows no statistics.
-        figures: what it rests on: "challenger", "champion" and "popularity" (NDCG@10), "gain", "low" and "high" (its
-            interval, if it is finite), "earlier" (challengers that made it wider), "users", and those of the guards.
+        reason: for a reader who knows no statistics.
+        figures: what it is based on: "challenger", "champion" and "popularity" (NDCG@10), "gain", "low" and "high" (its
+            interval, if it is finite), "earlier" (challengers that widened it), "users", and those of the guards.
     """
 
     promote: bool
@@ -55,16 +124,16 @@ class Decision:
 
 
 def decide(
-    challenger: Judged,
+    challenger: CandidateMetrics,
     popularity: Values,
-    champion: Judged | None,
+    champion: CandidateMetrics | None,
     config: PromotionConfig = PromotionConfig(),  # noqa: B008 (frozen)
     *,
     interactions: Indices | None = None,
     earlier: float = 0.0,
     seed: int = 0,
 ) -> Decision:
-    """Promote a challenger that is surely better than the champion, and never one below popularity.
+    """Promote a challenger that is surely better than the champion, and never one that is not better than popularity.
 
     Args:
         challenger: the new model.
@@ -72,33 +141,31 @@ def decide(
         champion: the present champion as it would serve these users, or None if there is none.
         config: how sure is sure, and the guards.
         interactions: int64[U], train interactions of each user; needed for the guard of users with few.
-        earlier: challengers that this holdout has judged before, each as far as its holdout was the same; they make the
-            interval wider, if `config.count_challengers`.
+        earlier: number of earlier challengers on this holdout, each weighted by how much of it was the same; they widen
+            the interval, if `config.count_challengers`.
         seed: of the resampling; the same seed gives the same decision.
 
     Raises:
-        ConfigError: a guard is on and what it needs was not measured.
+        ConfigError: a guard is on, and its metric was not measured.
     """
     over_popularity = paired_difference(challenger.ndcg, popularity)
     figures = {"challenger": _mean(challenger.ndcg), "popularity": _mean(popularity), "users": float(len(popularity))}
     beside = f"NDCG@10 {figures['challenger']:.4f} against {figures['popularity']:.4f}"
+    beside += f" (difference {signed(over_popularity)})"
     if over_popularity.value <= 0:
-        words = f"not better than popularity: {beside} (difference {signed(over_popularity)})"
-        return Decision(False, f"kept back: {words}", figures)
+        return Decision(False, f"kept back: not better than popularity: {beside}", figures)
     if champion is None:
         doubt, praise = "", f"there was none, and it beats popularity: {beside}"
-        praise += f" (difference {signed(over_popularity)})"
     else:
         counted = earlier if config.count_challengers else 0.0
         gain = gain_over(challenger.ndcg, champion.ndcg, config, seed, counted)
         figures |= {"champion": _mean(champion.ndcg), "gain": gain.value, "earlier": counted}
-        if np.isfinite(gain.low):  # JSON knows no infinity
+        if np.isfinite(gain.low):  # JSON has no infinity
             figures |= {"low": gain.low, "high": gain.high}
-        words = _interval(gain, config, counted)
-        doubt, praise = _doubt(gain, config, words), _praise(gain, figures, words)
-    checks = _checks(challenger, champion, config.guards, interactions)
+        doubt, praise = _explain(gain, figures, config)
+    checks = list(_guard_checks(challenger, champion, config.guards, interactions))
     figures |= {check.name: check.value for check in checks}
-    failures = [check.failure for check in checks if check.failure]
+    failures = [check.failure for check in checks if check.failed]
     if doubt or failures:
         return Decision(False, f"kept back: {doubt or f'{praise}; but {failures[0]}'}", figures)
     return Decision(True, praise, figures)
@@ -107,15 +174,15 @@ def decide(
 def gain_over(ours: Values, theirs: Values, config: PromotionConfig, seed: int = 0, earlier: float = 0.0) -> Mean:
     """Mean over the same users of ours - theirs, with an interval for the users and seeds that it might have been.
 
-    Percentile bootstrap of the users (Efron 1979); its distances from the mean are then multiplied by
+    Percentile bootstrap of the users (Efron 1979); the distances of its ends from the mean are then multiplied by
     `config.seed_widening`, and by `widening_after` the earlier challengers. A single user gives an infinite interval.
 
     Args:
-        ours: float64[U], one value a user.
+        ours: float64[U], one value per user.
         theirs: float64[U], the same users in the same order.
         config: confidence, resamples and widening.
         seed: of the resampling.
-        earlier: challengers that the same holdout has judged before.
+        earlier: number of earlier challengers on the same holdout.
     """
     differences = ours - theirs
     mean = _mean(differences)
@@ -131,8 +198,8 @@ def gain_over(ours: Values, theirs: Values, config: PromotionConfig, seed: int =
 def _resampled_means(differences: Values, resamples: int, seed: int) -> Iterator[Values]:
     """Means of resampled users, in blocks.
 
-    How often each *value* is drawn is multinomial, which is the bootstrap exactly; of NDCG@10's differences there are
-    at most 121, so that a million users cost no more than a thousand.
+    How often each *value* is drawn is multinomial, which is exactly the bootstrap. Differences of NDCG@10 have at most
+    121 values, so a million users cost no more than a thousand.
     """
     rng = np.random.default_rng(seed)
     values, counts = np.unique(differences, return_counts=True)
@@ -142,86 +209,70 @@ def _resampled_means(differences: Values, resamples: int, seed: int) -> Iterator
         yield drawn @ values / len(differences)
 
 
-def _praise(gain: Mean, figures: Figures, interval: str) -> str:
-    return (
-        f"better than the champion by {gain.value:.4f}: NDCG@10 {figures['challenger']:.4f} against "
-        f"{figures['champion']:.4f}, {interval}"
-    )
-
-
-def _doubt(gain: Mean, config: PromotionConfig, interval: str) -> str:
-    """Why the gain does not suffice, or nothing."""
+def _explain(gain: Mean, figures: Figures, config: PromotionConfig) -> tuple[str, str]:
+    """Why the gain does not suffice, or an empty text; and the gain in words."""
+    interval = f"{100 * config.confidence:g} % interval {gain.low:+.4f} to {gain.high:+.4f}"
+    if number := round(figures["earlier"]):
+        interval += f", wider for {number} earlier challenger{'s' * (number > 1)} on this test holdout"
+    better = f"better than the champion by {gain.value:.4f}"
+    praise = f"{better}: NDCG@10 {figures['challenger']:.4f} against {figures['champion']:.4f}, {interval}"
+    doubt = ""
     if gain.value < 0:
-        return f"worse than the champion by {-gain.value:.4f}: {interval}"
-    if gain.value == 0:
-        return f"no better than the champion: difference {gain.value:+.4f}, {interval}"
-    if gain.low <= 0:
-        return f"better than the champion by {gain.value:.4f}, but that may be chance: {interval}"
-    if gain.low <= config.minimum_gain:
-        return (
-            f"better than the champion by {gain.value:.4f}, but not surely by more than the minimum gain "
-            f"{config.minimum_gain:.4f}: {interval}"
-        )
-    return ""
+        doubt = f"worse than the champion by {-gain.value:.4f}: {interval}"
+    elif gain.value == 0:
+        doubt = f"no better than the champion: difference {gain.value:+.4f}, {interval}"
+    elif gain.low <= 0:
+        doubt = f"{better}, but that may be chance: {interval}"
+    elif gain.low <= config.minimum_gain:
+        doubt = f"{better}, but not surely by more than the minimum gain {config.minimum_gain:.4f}: {interval}"
+    return doubt, praise
 
 
 @dataclass(frozen=True)
 class _Check:
-    """A guard's figure, and in words why it is not good enough, if it is not."""
+    """A guard's figure, and the reason if it is not good enough."""
 
     name: str
     value: float
+    failed: bool
     failure: str
 
 
-def _checks(
-    challenger: Judged, champion: Judged | None, guards: GuardConfig, interactions: Indices | None
-) -> list[_Check]:
+def _guard_checks(
+    challenger: CandidateMetrics, champion: CandidateMetrics | None, guards: GuardConfig, interactions: Indices | None
+) -> Iterator[_Check]:
     """The guards that are on; those that compare need a champion."""
-    checks = []
-    if guards.maximum_seconds is not None:
+    if (most := guards.maximum_seconds) is not None:
         value = _measured(challenger.seconds, "maximum_seconds")
-        words = f"the top 10 of 1,000 users take {value:.2f} s, more than {guards.maximum_seconds:g}"
-        checks.append(_Check("seconds", value, words if value > guards.maximum_seconds else ""))
-    if guards.maximum_size_mb is not None:
-        value = _measured(challenger.size_mb, "maximum_size_mb")
-        words = f"its files have {value:.1f} MB, more than {guards.maximum_size_mb:g}"
-        checks.append(_Check("size_mb", value, words if value > guards.maximum_size_mb else ""))
-    if champion is not None and guards.minimum_coverage is not None:
-        ours, theirs = (_measured(model.coverage, "minimum_coverage") for model in (challenger, champion))
-        words = (
-            f"its lists show {ours:.1%} of the catalogue, less than {guards.minimum_coverage:g} of the {theirs:.1%} "
+        yield _Check(
+            "seconds", value, value > most, f"the top 10 of 1,000 users take {value:.2f} s, more than {most:g}"
         )
-        words += "that the champion's show"
-        checks.append(_Check("coverage", ours, words if ours < guards.minimum_coverage * theirs else ""))
-    if champion is not None and guards.maximum_cold_loss is not None:
+    if (most := guards.maximum_size_mb) is not None:
+        value = _measured(challenger.size_mb, "maximum_size_mb")
+        yield _Check("size_mb", value, value > most, f"its files have {value:.1f} MB, more than {most:g}")
+    if champion is None:
+        return
+    if (least := guards.minimum_coverage) is not None:
+        ours, theirs = (_measured(model.coverage, "minimum_coverage") for model in (challenger, champion))
+        words = f"its lists cover {ours:.1%} of the catalogue, less than {least:g} of the champion's {theirs:.1%}"
+        yield _Check("coverage", ours, ours < least * theirs, words)
+    if (most := guards.maximum_cold_loss) is not None:
         few = _measured(interactions, "maximum_cold_loss") <= guards.cold_interactions
-        if few.any():  # else nobody can lose anything
-            hits = [_measured(model.hit, "maximum_cold_loss")[few].mean() for model in (champion, challenger)]
-            loss = float(hits[0] - hits[1])
+        if few.any():  # else there is nobody to lose
+            theirs, ours = (_mean(_measured(one.hit, "maximum_cold_loss")[few]) for one in (champion, challenger))
             words = (
-                f"its HR@10 of the {few.sum():,} users with {guards.cold_interactions} interactions or fewer is lower "
+                f"its HR@10 for the {few.sum():,} users with at most {guards.cold_interactions} interactions is lower "
             )
-            words += f"by {loss:.4f}, more than {guards.maximum_cold_loss:g}"
-            checks.append(_Check("cold_loss", loss, words if loss > guards.maximum_cold_loss else ""))
-    return checks
+            yield _Check(
+                "cold_loss", theirs - ours, theirs - ours > most, f"{words}by {theirs - ours:.4f}, more than {most:g}"
+            )
 
 
 def _measured(value: T | None, guard: str) -> T:
     if value is None:
-        raise ConfigError(
-            f"the guard {guard} is on, but what it looks at was not measured", do="measure it, or switch it off"
-        )
+        raise ConfigError(f"the guard {guard} is on, but its metric was not measured", do="measure it, or turn it off")
     return value
 
 
 def _mean(values: Values) -> float:
     return float(values.mean())
-
-
-def _interval(difference: Mean, config: PromotionConfig, earlier: float) -> str:
-    words = f"{100 * config.confidence:g} % interval {difference.low:+.4f} to {difference.high:+.4f}"
-    number = round(earlier)
-    if number == 0:
-        return words
-    return f"{words}, wider for {number} earlier challenger{'s' * (number > 1)} on this test holdout"

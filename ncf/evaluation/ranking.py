@@ -1,4 +1,4 @@
-"""Ranks of the held-out items, exact and for all users at once: full ranking, and the paper's 1 + 99 protocol."""
+"""Top lists, and exact ranks of held-out items: full ranking, and the paper's protocol with 99 sampled items."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from ncf.sampling.rows import PairRows
 SplitName: TypeAlias = Literal["validation", "test"]
 
 CUTOFF = 10
-STEERING = ("hr", "ndcg")  # the metrics of each epoch of a training
+STEERING = ("hr", "ndcg")  # the metrics computed after each epoch of a training
 SCORING_MEMORY_MB = HardwareConfig().scoring_memory_mb  # where no setting is at hand
 PAIRS_AT_ONCE = 2**16  # of users and candidates, so that a model's hidden units stay in a CPU's cache
 
@@ -34,8 +34,43 @@ class Scorer(Protocol):
 
 
 def users_at_once(memory_mb: int, num_items: int) -> int:
-    """How many users' scores, float32[num_items] each, fit into so many MB; at least one's."""
+    """Number of users whose scores, float32[num_items] each, fit into the memory; at least one."""
     return max(1, memory_mb * 1_000_000 // (4 * num_items))
+
+
+def top_items(scores: Tensor, k: int) -> Tensor:
+    """The best k items of each row, best first; equal scores in the catalogue's order, as a recommender serves them.
+
+    Args:
+        scores: float[B, num_items]; -inf marks an item that may not be taken.
+        k: length of the lists, cut to the number of items.
+
+    Returns:
+        int64[B, k]; -1 pads a row that has fewer items to offer.
+
+    Raises:
+        ModelError: a score is NaN.
+    """
+    k = min(k, scores.shape[1])
+    best = scores.topk(min(k + 1, scores.shape[1]), dim=1)  # one more, to see whether the last place is contested
+    if torch.isnan(best.values[:, 0]).any():  # NaN sorts first
+        raise unusable_scores()
+    items, last = best.indices[:, :k], best.values[:, k - 1 : k]
+    # topk takes any of the tied, in any order; which of those at -inf it takes does not matter
+    contested = ((best.values[:, k:] == last) & ~last.isneginf()).any(dim=1)
+    items[contested] = _first_of_tied(scores[contested], last[contested], k)
+    items = items.sort(dim=1).values
+    values = scores.gather(1, items)
+    order = values.sort(dim=1, descending=True, stable=True).indices
+    return items.masked_fill(values.isneginf(), -1).gather(1, order)
+
+
+def _first_of_tied(scores: Tensor, last: Tensor, k: int) -> Tensor:
+    """The best k of each row, [B, k], of those equal to the k-th value, `last` [B, 1], the first of the catalogue."""
+    above, tied = scores > last, scores == last
+    room = k - above.sum(dim=1, keepdim=True)
+    taken = above | (tied & (tied.cumsum(dim=1) <= room))
+    return taken.nonzero()[:, 1].view(len(scores), k)
 
 
 def metric_values(
@@ -74,13 +109,13 @@ class Ranks:
 class HoldoutRanker:
     """Ranks held-out items under any scorer; the data lies on one device, ready for many evaluations.
 
-    Iterating gives the holdout's rows in parts, as slices, whose scores fit into the memory that is allowed.
+    Iterating gives the holdout's rows in blocks, as slices, whose scores fit into the memory.
 
     Args:
         data: the prepared data set.
         split: which holdout.
         device: where the scorer's tensors are.
-        memory_mb: MB that the scores of one part may take.
+        memory_mb: memory for the scores of one block, in MB.
     """
 
     def __init__(
@@ -105,8 +140,8 @@ class HoldoutRanker:
     def __iter__(self) -> Iterator[slice]:
         return (slice(start, start + self.rows_at_once) for start in range(0, len(self.users), self.rows_at_once))
 
-    def parts(self, rank: int, world_size: int) -> list[slice]:
-        """The rows of one of several processes, in parts small enough to score at once; one part at least."""
+    def shard(self, rank: int, world_size: int) -> list[slice]:
+        """The rows of one of several processes, in blocks small enough to score at once; at least one block."""
         start, stop = (len(self.users) * number // world_size for number in (rank, rank + 1))
         starts = range(start, max(stop, start + 1), self.rows_at_once)
         return [slice(first, min(first + self.rows_at_once, stop)) for first in starts]
@@ -120,9 +155,9 @@ class HoldoutRanker:
         return self.rank_scored(scorer.score_all(self.users[rows]), rows)
 
     def rank_scored(self, scores: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-        """The same from the rows' scores, float[B, num_items], in which what does not compete is -inf afterwards.
+        """The same from the rows' scores, float[B, num_items], which are changed.
 
-        The held-out item keeps its score.
+        Items that do not compete become -inf; the held-out item keeps its score.
         """
         items, candidates = self.items[rows, None], self.candidates[rows]
         target = scores.gather(1, items)
@@ -147,8 +182,8 @@ class HoldoutRanker:
     def rank_all(self, scorer: Scorer) -> Ranks:
         """Ranks of the whole holdout by both protocols."""
         with torch.inference_mode():
-            parts = [self.rank(scorer, rows) for rows in self]
-        full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+            blocks = [self.rank(scorer, rows) for rows in self]
+        full, sampled = (torch.cat(column).cpu().numpy() for column in zip(*blocks, strict=True))
         return Ranks(full, sampled)
 
     def rank_all_candidates(self, scorer: Scorer) -> Indices:
@@ -170,5 +205,5 @@ def _scores_of(scorer: Scorer, users: Tensor, items: Tensor) -> Tensor:
     if not callable(scorer):
         return scorer.score_all(users).gather(1, items)
     size = max(1, PAIRS_AT_ONCE // items.shape[1])
-    parts = zip(torch.split(users, size), torch.split(items, size), strict=True)
-    return torch.cat([scorer(*part) for part in parts])
+    blocks = zip(torch.split(users, size), torch.split(items, size), strict=True)
+    return torch.cat([scorer(*block) for block in blocks])

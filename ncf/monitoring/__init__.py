@@ -1,1 +1,1 @@
-"""What has changed in a log since a model was trained on it. Pure functions; what follows from them is in flows."""
+"""What has changed in a log since a model was trained on it: pure functions. What follows is in `flows.monitor`."""

@@ -1,6 +1,4 @@
-"""How well did a model's recommendations foretell what its users did next?"""
-
-from typing import Self
+"""How well do a model's recommendations predict what its users did next?"""
 
 import numpy as np
 import torch
@@ -10,38 +8,20 @@ from torch import Tensor
 from ncf.data.columns import Indices
 from ncf.data.split import Pairs
 from ncf.evaluation.comparison import paired_difference
-from ncf.evaluation.metrics import Mean, Values, hit, mean_with_interval, ndcg, rank_of
+from ncf.evaluation.metrics import Mean, hit, mean_with_interval, ndcg, rank_of
 from ncf.evaluation.ranking import CUTOFF
-from ncf.monitoring.arrived import Arrived
+from ncf.monitoring.new_interactions import NewInteractions
 from ncf.serving.recommender import Recommender
 
 NEVER = np.iinfo(np.int64).max  # the rank of an item that the model does not know
 FEWEST = 2  # users; one alone has no interval
 
 
-class Figure(BaseModel):
-    """A mean over users and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, mean: Mean) -> Self:
-        """The same as a part of a report."""
-        return cls(value=mean.value, low=mean.low, high=mean.high)
-
-    @property
-    def half_width(self) -> float:
-        """Half the width of the interval."""
-        return (self.high - self.low) / 2
-
-
 class Accuracy(BaseModel):
-    """Ranks of each user's first new item among all that the user had not met, as the service would have listed them.
+    """Ranks of each user's first new item among all items that the user had not seen, as the service would list them.
 
     Attributes:
-        users: whom the model had learned of, and who did something since.
+        users: those of whom the model has learned, and who did something since.
         hr, ndcg: the model's HR@10 and NDCG@10.
         popularity_hr, popularity_ndcg: those of the model's own popular items.
         gain: the model's NDCG@10 above popularity's, paired over the users.
@@ -49,32 +29,32 @@ class Accuracy(BaseModel):
     """
 
     users: int
-    hr: Figure
-    ndcg: Figure
-    popularity_hr: Figure
-    popularity_ndcg: Figure
-    gain: Figure
+    hr: Mean
+    ndcg: Mean
+    popularity_hr: Mean
+    popularity_ndcg: Mean
+    gain: Mean
     at_training: float | None
 
 
-def next_items(arrived: Arrived, last_time: int | None) -> Pairs:
+def next_items(new: NewInteractions, last_time: int | None) -> Pairs:
     """The first new item of each user whom the model knows; an item beyond `num_items` is unknown to it.
 
     Args:
-        arrived: what is new.
-        last_time: what is not newer came late, and is not what a user did next; None: everything is.
+        new: the new interactions.
+        last_time: interactions that are not newer arrived late, and are not what a user did next; None: all are.
     """
-    rows = np.flatnonzero(arrived.since(last_time) & (arrived.users < arrived.num_users))
-    users, first = np.unique(arrived.users[rows], return_index=True)
-    return Pairs(users, arrived.items[rows][first])
+    rows = np.flatnonzero(new.since(last_time) & (new.users < new.num_users))
+    users, first = np.unique(new.users[rows], return_index=True)
+    return Pairs(users, new.items[rows][first])
 
 
 def measure_accuracy(recommender: Recommender, following: Pairs) -> Accuracy | None:
     """HR@10 and NDCG@10 of the model and of its popular items; an item that it does not know is a miss for both.
 
     Args:
-        recommender: the model, with all items to choose from.
-        following: one item a user, that the user had not met; users whom the model has not learned of are left out.
+        recommender: the model, which may recommend all items.
+        following: one item per user, which the user had not seen; users of whom the model has not learned are left out.
 
     Returns:
         None for fewer than two users.
@@ -88,11 +68,11 @@ def measure_accuracy(recommender: Recommender, following: Pairs) -> Accuracy | N
     ours, theirs = ndcg(ranks, CUTOFF), ndcg(popular, CUTOFF)
     return Accuracy(
         users=len(following),
-        hr=_mean(hit(ranks, CUTOFF)),
-        ndcg=_mean(ours),
-        popularity_hr=_mean(hit(popular, CUTOFF)),
-        popularity_ndcg=_mean(theirs),
-        gain=Figure.of(paired_difference(ours, theirs)),
+        hr=mean_with_interval(hit(ranks, CUTOFF)),
+        ndcg=mean_with_interval(ours),
+        popularity_hr=mean_with_interval(hit(popular, CUTOFF)),
+        popularity_ndcg=mean_with_interval(theirs),
+        gain=paired_difference(ours, theirs),
         at_training=bundle.about.get("metrics", {}).get(f"test/full/ndcg_at_{CUTOFF}"),
     )
 
@@ -101,8 +81,8 @@ def ranks_of(recommender: Recommender, following: Pairs) -> tuple[Indices, Indic
     """Ranks, int64[U] each, by the model and by popularity. Ties count against the item.
 
     Args:
-        recommender: the model, with all items to choose from.
-        following: one item a user.
+        recommender: the model, which may recommend all items.
+        following: one item per user.
     """
     known = np.flatnonzero(following.items < len(recommender.bundle.item_ids))
     users, items = (torch.as_tensor(values[known]) for values in (following.users, following.items))
@@ -113,8 +93,8 @@ def ranks_of(recommender: Recommender, following: Pairs) -> tuple[Indices, Indic
             rows = slice(start, start + recommender.rows_at_once)
             offered = recommender.offered(users[rows])
             popular = torch.where(offered.isneginf(), offered, popularity)
-            for place, scores in enumerate((offered, popular)):
-                ranks[place, known[rows]] = _ranks(scores, items[rows, None]).numpy()
+            for row, scores in enumerate((offered, popular)):
+                ranks[row, known[rows]] = _ranks(scores, items[rows, None]).numpy()
     return ranks[0], ranks[1]
 
 
@@ -122,7 +102,3 @@ def _ranks(scores: Tensor, items: Tensor) -> Tensor:
     """Scores [B, num_items], items [B, 1] -> int64[B]."""
     target = scores.gather(1, items)
     return rank_of(target[:, 0], scores.scatter(1, items, -torch.inf))
-
-
-def _mean(values: Values) -> Figure:
-    return Figure.of(mean_with_interval(values))

@@ -16,8 +16,7 @@ from ncf.data.columns import ITEM_ID, TITLE, USER_ID
 from ncf.data.ids import from_json, kind_of, to_json
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
-from ncf.evaluation.lists import top_items
-from ncf.evaluation.ranking import SCORING_MEMORY_MB, users_at_once
+from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
 

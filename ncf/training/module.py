@@ -131,7 +131,7 @@ class NCFModule(pl.LightningModule):
 
     @override
     def val_dataloader(self) -> DataLoader[slice]:
-        parts: Any = self.ranker.parts(self.trainer.global_rank, self.trainer.world_size)
+        parts: Any = self.ranker.shard(self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(parts, batch_size=None)
 
     @override

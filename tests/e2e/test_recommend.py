@@ -53,7 +53,7 @@ def test_killed_the_same_command_goes_on_and_ends_with_the_same_bytes(folder: Pa
     assert not (folder / "lists.parquet").exists()
 
     shown = done(folder, env, small)
-    assert f"{before:,} of {USERS:,} users are done already: going on from there" in shown
+    assert f"{before:,} of {USERS:,} users are done already: continuing from there" in shown
     assert f"Top 10 of {USERS:,} users by version 1" in shown
     assert not list(parts.glob("*/"))
 

@@ -1,4 +1,4 @@
-"""Ids of users and items out of settings and files, as the kind of ids that the model has."""
+"""Which users get lists, and which items may be recommended: from settings and files of ids."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -17,20 +17,21 @@ from ncf.errors import DataError
 from ncf.ingest.config import ColumnName, FileSource
 from ncf.ingest.id_types import integers_of
 from ncf.ingest.tables import Table, open_table
-from ncf.serving.batch.config import ItemFilters, UserChoice
+from ncf.serving.config import ItemFilters, UserChoice
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Choice, Recommender
 
-WORDS = {"int": "integers of up to 64 bits", "str": "text", "uuid": "UUIDs"}
+ALLOWED = {"int": "64-bit integers", "str": "text", "uuid": "UUIDs"}
+SHOWN_NAMES = 20  # in a message
 
 
 def read_ids(path: str, column: ColumnName, role: str, setting: str, kind: IdKind) -> Ids:
-    """Ids of a column of a file, each once, in the file's order.
+    """Ids of a column of a file, without repetitions, in the file's order.
 
     Args:
         path: a text or Parquet file, a folder, a glob or an fsspec URL.
-        column: its name or place.
-        role: user_id or item_id; known spellings of the usual name do, as in a log.
+        column: its name or position.
+        role: user_id or item_id; usual spellings of the name are found, as in a log.
         setting: that names the column, for errors.
         kind: of the ids that the model has.
 
@@ -41,7 +42,7 @@ def read_ids(path: str, column: ColumnName, role: str, setting: str, kind: IdKin
     blocks = [block[role] for block in _blocks(table)]
     ids = [convert(block, kind, f"{path}, column {table.names[role]}") for block in blocks if len(block)]
     if not ids:
-        raise DataError(f"{path} has no ids", do="check that it is the right file, and was written to the end")
+        raise DataError(f"{path} contains no ids", do="check that it is the right file, and is complete")
     return each_once(np.concatenate(ids))
 
 
@@ -57,13 +58,13 @@ def read_categories(
         for block in _blocks(table)
     ]
     if not parts:
-        raise DataError(f"{path} has no rows", do="check that it is the right file")
+        raise DataError(f"{path} contains no rows", do="check that it is the right file, and is complete")
     categories = pd.concat(parts).dropna().str.split(separator, regex=False).explode().str.strip()
     return categories[categories != ""]
 
 
-def given_ids(values: Sequence[str | int], kind: IdKind) -> Ids:
-    """Ids from settings, each once; text stands for whatever it can be read as, a number is no text.
+def ids_of_settings(values: Sequence[str | int], kind: IdKind) -> Ids:
+    """Ids from settings, without repetitions. Text is converted to the kind; a number is not converted to text.
 
     Raises:
         DataError: one is of another kind than the model's.
@@ -122,15 +123,15 @@ def _uuid(value: str, where: str) -> UUID:
 
 def _other_kind(where: str, value: Any, kind: IdKind) -> DataError:
     return DataError(
-        f"{where} has an id of another type than the model's", got=value, allowed=WORDS[kind], do="mend or remove it"
+        f"{where} has an id of another type than the model's",
+        got=value,
+        allowed=ALLOWED[kind],
+        do="correct or remove it",
     )
 
 
-SHOWN = 20  # names in a message
-
-
 def choose_users(bundle: Bundle, users: UserChoice) -> Ids:
-    """Outside ids, each once; some may be unknown to the model.
+    """User ids, without repetitions; some may be unknown to the model.
 
     Raises:
         DataError: they can't be read, or are not of the model's type.
@@ -138,11 +139,11 @@ def choose_users(bundle: Bundle, users: UserChoice) -> Ids:
     kind = kind_of(bundle.user_ids)
     if users.path is not None:
         return read_ids(users.path, users.column, USER_ID, "users.column", kind)
-    return bundle.user_ids if users.ids is None else given_ids(users.ids, kind)
+    return bundle.user_ids if users.ids is None else ids_of_settings(users.ids, kind)
 
 
 def choose_items(recommender: Recommender, filters: ItemFilters) -> Choice:
-    """The items that the filters leave.
+    """The items that the filters allow.
 
     Raises:
         DataError: a file can't be read, a category is unknown, or nothing is left.
@@ -165,7 +166,7 @@ def _listed(recommender: Recommender, path: str, filters: ItemFilters) -> Tensor
 
 
 def _of_categories(recommender: Recommender, filters: ItemFilters, wanted: tuple[str, ...]) -> Tensor:
-    assert filters.categories_path is not None  # the settings hold both to it
+    assert filters.categories_path is not None  # the settings require both
     kind = kind_of(recommender.bundle.item_ids)
     columns = filters.categories_item, filters.categories_column
     found = read_categories(filters.categories_path, *columns, filters.categories_separator, kind)
@@ -174,9 +175,9 @@ def _of_categories(recommender: Recommender, filters: ItemFilters, wanted: tuple
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             raise DataError(
-                f"{filters.categories_path} has no item of the category",
+                f"{filters.categories_path} contains no item of the category",
                 got=name,
-                allowed=", ".join(known[:SHOWN]) + (", ..." if len(known) > SHOWN else ""),
+                allowed=", ".join(known[:SHOWN_NAMES]) + (", ..." if len(known) > SHOWN_NAMES else ""),
                 do=f"did you mean {near[0]}?" if near else "check filters.categories and categories_separator",
             )
     return _marked(recommender, found.index[found.isin(wanted)].to_numpy())
@@ -196,10 +197,10 @@ def _refuse_none(left: Tensor, last: str) -> None:
             "the filters leave no item to recommend",
             got=last,
             allowed="at least one of the items that the model knows",
-            do="check the ids in it, and whether the filters go together",
+            do="check the ids in the file, and whether the filters contradict each other",
         )
 
 
-def left_over(recommender: Recommender) -> int:
-    """How many items may be recommended, before anything that a user has seen is left out."""
+def num_offered(recommender: Recommender) -> int:
+    """Number of items that may be recommended, before those that a user has seen are left out."""
     return int(len(recommender.bundle.item_ids) - len(np.unique(recommender.choice.left_out.numpy())))

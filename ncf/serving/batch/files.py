@@ -14,11 +14,10 @@ from pyarrow import parquet
 from ncf.errors import ConfigError, DataError
 from ncf.files import new_file
 from ncf.ingest.locations import File, file_system, first_line
-from ncf.serving.batch.config import FileOutput
-from ncf.serving.batch.lists import Lists
-from ncf.serving.batch.rows import COLUMNS, TITLED, Rows
+from ncf.serving.config import FileOutput
+from ncf.serving.batch.lists import COLUMNS, CSV_COLUMNS, Lists, Rows
 
-AT_ONCE = frozenset(  # a name gets a new object in one step: object stores
+OBJECT_STORES = frozenset(  # a name gets its new object in one step
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
 )
 
@@ -27,17 +26,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FileTarget:
-    """A file to be written whole or not at all.
+    """A file that is written whole or not at all.
 
     Attributes:
-        file: where.
+        file: its location.
     """
 
     file: File
 
     @classmethod
     def of(cls, output: FileOutput) -> "FileTarget":
-        """From the settings; a relative path is one of the working folder.
+        """From the settings; a relative path starts at the working folder.
 
         Raises:
             DataError: the file system is unknown, or its driver is not installed.
@@ -55,33 +54,33 @@ class FileTarget:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
-        return COLUMNS if self._is_parquet else TITLED
+        return COLUMNS if self._is_parquet else CSV_COLUMNS
 
     @property
     def _is_parquet(self) -> bool:
         return self.file.path.lower().endswith(".parquet")
 
     @property
-    def _at_once(self) -> bool:
-        return not AT_ONCE.isdisjoint(self.file.protocols)
+    def _is_object_store(self) -> bool:
+        return not OBJECT_STORES.isdisjoint(self.file.protocols)
 
     def check(self, lists: Lists) -> None:
         """Try to write beside the file.
 
         Raises:
-            ConfigError: it can't be written, or a folder is in the way.
+            ConfigError: it can't be written, or is a folder.
         """
         with self._writable():
             if self.file.system.isdir(self.file.path):
-                raise ConfigError("a folder is in the way of the file", got=str(self), do="name another file")
+                raise ConfigError("the output is a folder, not a file", got=str(self), do="name another file")
             with self._opened(".writable") as stream:
                 stream.write(b"0")
             self.file.system.rm(self._beside(".writable"))
-        if not (self.file.is_local or self._at_once):
-            log.warning("%s: whether a reader sees a gap at the end depends on how its file system moves files", self)
+        if not (self.file.is_local or self._is_object_store):
+            log.warning("%s: for a moment readers may find no file, depending on how its file system moves files", self)
 
-    def write(self, rows: Rows, parts: Iterable[Any]) -> None:
-        """Write all rows, and only then take the place of the old file.
+    def write(self, rows: Rows, blocks: Iterable[Any]) -> None:
+        """Write all rows, and only then replace the old file.
 
         Raises:
             OSError: a local file can't be written.
@@ -89,22 +88,24 @@ class FileTarget:
         """
         if self.file.is_local:
             with new_file(Path(self.file.path)) as new:
-                self._write(pa.OSFile(str(new), "wb"), rows, parts)
+                self._write(pa.OSFile(str(new), "wb"), rows, blocks)
             return
         building = self._beside(".new")
         try:
             with self._opened(".new") as stream:
-                self._write(pa.PythonFile(stream, mode="w"), rows, parts)
+                self._write(pa.PythonFile(stream, mode="w"), rows, blocks)
             self.file.system.mv(building, self.file.path)
         except Exception as error:  # a driver raises whatever its service's client does
             _remove(self.file.system, building)
             raise DataError(
-                f"{self} could not be written", got=first_line(error), do="nothing is lost: the same command goes on"
+                f"{self} could not be written",
+                got=first_line(error),
+                do="repair the output, and run the same command: it continues from there",
             ) from error
 
-    def _write(self, sink: Any, rows: Rows, parts: Iterable[Any]) -> None:
-        """Part by part; the bytes depend on the rows alone. Closes the sink."""
-        tables = (rows.table(part) for part in parts)
+    def _write(self, sink: Any, rows: Rows, blocks: Iterable[Any]) -> None:
+        """Block by block; the bytes depend only on the rows. Closes the sink."""
+        tables = (rows.table(block) for block in blocks)
         with sink:
             if self._is_parquet:
                 with parquet.ParquetWriter(sink, rows.schema) as writer:
@@ -119,13 +120,13 @@ class FileTarget:
                 packed.close()
 
     def _beside(self, ending: str) -> str:
-        """A hidden name in the same folder; of the same file always the same, so that no more than one is left over."""
+        """A hidden name in the same folder, always the same for a file, so that at most one is left over."""
         folder, slash, name = self.file.path.rpartition("/")
         return f"{folder}{slash}.{name}{ending}"
 
     def _opened(self, ending: str) -> Any:
         folder = self.file.path.rpartition("/")[0]
-        if folder and not self._at_once:  # object stores need none, and some would make a bucket
+        if folder and not self._is_object_store:  # object stores need none, and some would make a bucket
             self.file.system.makedirs(folder, exist_ok=True)
         return self.file.system.open(self._beside(ending), "wb")
 
@@ -137,12 +138,14 @@ class FileTarget:
             raise
         except Exception as error:  # a driver raises whatever its service's client does
             raise ConfigError(
-                f"{self} can't be written", got=first_line(error), do="check the path, and this account's rights to it"
+                f"{self} can't be written",
+                got=first_line(error),
+                do="check the path, and whether this account may write there",
             ) from error
 
 
 def _remove(system: Any, path: str) -> None:
     try:
         system.rm(path)
-    except Exception as error:  # what can't be removed is overwritten next time
+    except Exception as error:  # it is overwritten next time
         log.debug("%s stays: %s", path, error)

@@ -1,35 +1,48 @@
-"""What is to be recommended to whom, cut into blocks of users, and the key by which equal work is known again."""
+"""Lists for many users: computed block by block, kept as files, and put into rows with ids.
+
+A block that is there and undamaged is not computed again: its folder is named after a hash of everything that
+determines the lists.
+"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
+from pyarrow import parquet
 from torch import Tensor
 
-from ncf.data.columns import Ids
-from ncf.data.ids import id_bytes, kind_of
+from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
+from ncf.data.ids import encode_ids, id_bytes, kind_of
 from ncf.errors import DataError
-from ncf.serving.batch.choose import left_over
+from ncf.files import new_file
+from ncf.serving.batch.choose import num_offered
 from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import Recommender
+from ncf.serving.recommender import FROM_MODEL, FROM_POPULARITY, RANK, SCORE, SOURCE, Recommender, learned_of
 
-PART_FORMAT = 1
+BLOCK_FORMAT = 1
 BLOCK_ROWS = 200_000
+USER, ITEM, VERSION = "user", "item", "model_version"
+BLOCK_SCHEMA = pa.schema([(USER, pa.int64()), (ITEM, pa.int32()), (RANK, pa.int64()), (SCORE, pa.float32())])
+COLUMNS = (USER_ID, ITEM_ID, RANK, SCORE, SOURCE, VERSION)
+CSV_COLUMNS = (USER_ID, RANK, ITEM_ID, TITLE, SCORE, SOURCE, VERSION)  # a CSV file is read by people
 
 
 @dataclass(frozen=True)
 class Lists:
-    """The best k items of each of some users.
+    """The best k items for each of some users.
 
     Attributes:
         recommender: the model, and what it may recommend.
-        user_ids: outside ids, each once.
+        user_ids: ids, without repetitions.
         k: items per user.
-        block_rows: recommendations that are held in memory at once, at the least one user's.
+        block_rows: recommendations that are held in memory at once, but at least those of one user.
     """
 
     recommender: Recommender
@@ -44,7 +57,7 @@ class Lists:
     @classmethod
     def of(cls, recommender: Recommender, user_ids: Ids, k: int, block_rows: int = BLOCK_ROWS) -> "Lists":
         """Lists with k reduced to the number of items that may be recommended, if that is less."""
-        return cls(recommender, user_ids, min(k, left_over(recommender)), block_rows)
+        return cls(recommender, user_ids, min(k, num_offered(recommender)), block_rows)
 
     @cached_property
     def users(self) -> Tensor:
@@ -58,24 +71,141 @@ class Lists:
         return (slice(start, min(start + size, len(self.users))) for start in range(0, len(self.users), size))
 
     def key(self) -> str:
-        """Hash of all that decides the lists, and how they are cut."""
+        """Hash of all that decides the lists and their blocks."""
         choice = self.recommender.choice
-        digest = hashlib.sha256(f"{PART_FORMAT} {self.k} {self.block_rows} {torch.__version__}".encode())
-        for part in (*_content(self.recommender.bundle), *_ids(self.user_ids), choice.left_out.numpy()):
-            digest.update(str((part.dtype, part.shape)).encode())
-            digest.update(np.ascontiguousarray(part).data if part.dtype.kind != "V" else part.tobytes())
+        digest = hashlib.sha256(f"{BLOCK_FORMAT} {self.k} {self.block_rows} {torch.__version__}".encode())
+        for array in (*_content(self.recommender.bundle), *_hashable(self.user_ids), choice.left_out.numpy()):
+            digest.update(str((array.dtype, array.shape)).encode())
+            digest.update(np.ascontiguousarray(array).data if array.dtype.kind != "V" else array.tobytes())
         digest.update(str(choice.unseen_only).encode())
         return digest.hexdigest()[:16]
+
+    def compute_block(self, block: slice) -> Any:
+        """An Arrow table: position of the user among the users, index of the item, rank, score.
+
+        Raises:
+            ModelError: a score is NaN.
+        """
+        items, scores = self.recommender.best(self.users[block], self.k)
+        user, position = np.nonzero(items >= 0)
+        columns = [block.start + user, items[user, position], position + 1, scores[user, position]]
+        return pa.table(columns, schema=BLOCK_SCHEMA)
 
 
 def _content(bundle: Bundle) -> Iterator[Any]:
     """Arrays of all that a bundle's recommendations depend on."""
     for _, weights in sorted(bundle.model.state_dict().items()):
         yield weights.numpy()
-    yield from (*_ids(bundle.user_ids), *_ids(bundle.item_ids))
+    yield from (*_hashable(bundle.user_ids), *_hashable(bundle.item_ids))
     yield from (bundle.seen.counts.numpy(), bundle.seen.items.numpy(), bundle.learned, bundle.item_counts)
     yield np.frombuffer(bundle.config.model_dump_json().encode(), dtype=np.uint8)
 
 
-def _ids(ids: Ids) -> tuple[Any, Any]:
+def _hashable(ids: Ids) -> tuple[Any, Any]:
     return np.frombuffer(kind_of(ids).encode(), dtype=np.uint8), id_bytes(ids)
+
+
+def block_path(folder: Path, block: slice) -> Path:
+    """The file of a block."""
+    return folder / f"{block.start:012}.parquet"
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a block's file is there and undamaged."""
+    try:
+        return bool(read_block(path).schema.equals(BLOCK_SCHEMA))
+    except (OSError, ValueError):  # Arrow's errors are one or the other
+        return False
+
+
+def read_block(path: Path) -> Any:
+    """The Arrow table of a block.
+
+    Raises:
+        OSError, ValueError: the file is missing or damaged.
+    """
+    return parquet.ParquetFile(path, page_checksum_verification=True, memory_map=False).read()
+
+
+def compute_blocks(lists: Lists, folder: Path, complete: set[Path], report: Callable[[int], None]) -> None:
+    """Compute every block that is not complete yet.
+
+    Args:
+        lists: for whom, and how many.
+        folder: holds the blocks; created if it does not exist.
+        complete: files of blocks that need not be computed.
+        report: called with the number of users of each computed block.
+
+    Raises:
+        ModelError: a score is NaN.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for block in lists.blocks:
+        path = block_path(folder, block)
+        if path not in complete:
+            with new_file(path) as new:
+                parquet.write_table(lists.compute_block(block), new, write_page_checksum=True)
+            report(block.stop - block.start)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Puts ids, titles and sources in the place of a block's indices.
+
+    Attributes:
+        user_ids: Arrow array, by position among the users.
+        item_ids, titles: Arrow arrays, by index of the item.
+        learned: bool Arrow array, by position among the users: whether the model has learned of the user.
+        version: of the model.
+        columns: names, in order.
+    """
+
+    user_ids: Any
+    item_ids: Any
+    titles: Any
+    learned: Any
+    version: int
+    columns: Sequence[str]
+
+    @classmethod
+    def of(cls, lists: Lists, version: int, columns: Sequence[str], *, text_uuids: bool = False) -> "Rows":
+        """With the ids of the lists; UUIDs are written as text on request."""
+        bundle = lists.recommender.bundle
+        return cls(
+            arrow_ids(lists.user_ids, text_uuids=text_uuids),
+            arrow_ids(bundle.item_ids, text_uuids=text_uuids),
+            pa.array(bundle.titles, pa.string()),
+            pa.array(learned_of(bundle, lists.users).numpy()),
+            version,
+            columns,
+        )
+
+    @property
+    def schema(self) -> Any:
+        """Names and Arrow types of the columns."""
+        types = {USER_ID: self.user_ids.type, ITEM_ID: self.item_ids.type, SCORE: pa.float32()}
+        types |= {TITLE: pa.string(), SOURCE: pa.string(), RANK: pa.int64(), VERSION: pa.int64()}
+        return pa.schema([(name, types[name]) for name in self.columns])
+
+    def table(self, block: Any) -> Any:
+        """The rows of a block, an Arrow table."""
+        user, item = (block.column(name).combine_chunks() for name in (USER, ITEM))
+        values = {
+            USER_ID: self.user_ids.take(user),
+            ITEM_ID: self.item_ids.take(item),
+            TITLE: self.titles.take(item),
+            RANK: block.column(RANK),
+            SCORE: block.column(SCORE),
+            SOURCE: pc.if_else(self.learned.take(user), FROM_MODEL, FROM_POPULARITY),
+            VERSION: pa.repeat(pa.scalar(self.version, pa.int64()), len(block)),
+        }
+        return pa.table([values[name] for name in self.columns], schema=self.schema)
+
+
+def arrow_ids(ids: Ids, *, text_uuids: bool) -> Any:
+    """Ids as an Arrow array of integers, strings or UUIDs."""
+    if kind_of(ids) != "uuid":
+        return pa.array(ids, pa.int64() if kind_of(ids) == "int" else pa.string())
+    if text_uuids:
+        return pa.array([str(value) for value in ids], pa.string())
+    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(encode_ids(ids), pa.binary(16)))

@@ -1,4 +1,4 @@
-"""The rows as a table of a database: written beside the old one, which it replaces in one transaction."""
+"""The rows as a table of a database: filled beside the old table, which it replaces in one transaction."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +15,8 @@ from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError
 from ncf.ingest.config import Database
 from ncf.ingest.database import find_url, guarded, open_engine, place
-from ncf.serving.batch.config import TableOutput
-from ncf.serving.batch.lists import Lists
-from ncf.serving.batch.rows import COLUMNS, VERSION, Rows
+from ncf.serving.config import TableOutput
+from ncf.serving.batch.lists import COLUMNS, VERSION, Lists, Rows
 from ncf.serving.recommender import RANK, SCORE, SOURCE
 
 T = TypeVar("T")
@@ -30,7 +29,7 @@ TRY_SECONDS = 2  # PostgreSQL lets no new reader in while we wait for the old on
 
 @dataclass(frozen=True)
 class TableTarget:
-    """A table to be replaced whole or not at all.
+    """A table that is replaced whole or not at all.
 
     Attributes:
         engine: of the database; nothing is connected yet.
@@ -61,14 +60,14 @@ class TableTarget:
                 "a table can't be replaced in one transaction in this database",
                 got=kind if kind not in SWAPPING else "SQLite in memory",
                 allowed="PostgreSQL, or a SQLite file",
-                do="write a file, and load it from there",
+                do="write a file, and load that into the database",
             )
         schema, _, name = output.table.rpartition(".")
         if schema and kind == "sqlite":
             raise ConfigError("SQLite has no schemas", got=output.table, allowed=f"a name alone, such as {name}")
         engine = open_engine(url, may_make=True)
         if kind == "sqlite":
-            _real_transactions(engine, output.wait_seconds)
+            _use_real_transactions(engine, output.wait_seconds)
         return cls(engine, schema or None, name, output.wait_seconds)
 
     def __str__(self) -> str:
@@ -85,7 +84,7 @@ class TableTarget:
         return COLUMNS
 
     def check(self, lists: Lists) -> None:
-        """Make the new table, empty, and remove it again.
+        """Create the new table, empty, and remove it again.
 
         Raises:
             DataError: the database can't be reached, or refuses.
@@ -94,15 +93,15 @@ class TableTarget:
         do = "check host, port, database, user and password in the URL, that the server runs, and the user's rights"
         self._guarded(lambda: self._try(lists), f"{self} can't be written", do)
 
-    def write(self, rows: Rows, parts: Iterable[Any]) -> None:
-        """Fill the new table, and only then take the place of the old one.
+    def write(self, rows: Rows, blocks: Iterable[Any]) -> None:
+        """Fill the new table, and only then replace the old one.
 
         Raises:
-            DataError: the database refuses, or the old table's readers do not end; the old table is then as it was.
+            DataError: the database refuses, or readers hold the old table for too long; the old table is unchanged.
         """
         kinds = _kind(rows.user_ids.type), _kind(rows.item_ids.type)
-        do = "nothing is lost: the same command goes on"
-        self._guarded(lambda: self._write(rows, parts, kinds), f"{self} could not be written", do)
+        do = "repair the output, and run the same command: it continues from there"
+        self._guarded(lambda: self._write(rows, blocks, kinds), f"{self} could not be written", do)
 
     def _guarded(self, call: Callable[[], T], what: str, do: str) -> T:
         return guarded(call, self.engine.url, what, do)
@@ -112,15 +111,15 @@ class TableTarget:
             self._check_old(connection)
             kinds = kind_of(lists.user_ids), kind_of(lists.recommender.bundle.item_ids)
             with connection.begin():
-                self._make(connection, *kinds).drop(connection)
+                self._create(connection, *kinds).drop(connection)
 
-    def _write(self, rows: Rows, parts: Iterable[Any], kinds: tuple[IdKind, IdKind]) -> None:
+    def _write(self, rows: Rows, blocks: Iterable[Any], kinds: tuple[IdKind, IdKind]) -> None:
         with self._alone() as connection:
             self._check_old(connection)
             with connection.begin():
-                table = self._make(connection, *kinds)
-            for part in parts:
-                for batch in rows.table(part).to_batches(max_chunksize=INSERTED_ROWS):
+                table = self._create(connection, *kinds)
+            for block in blocks:
+                for batch in rows.table(block).to_batches(max_chunksize=INSERTED_ROWS):
                     with connection.begin():
                         connection.execute(table.insert(), batch.to_pylist())
             self._swap(connection, table)
@@ -143,24 +142,24 @@ class TableTarget:
         with connection.begin():
             found = inspect(connection)
             if self.name in found.get_view_names(self.schema):
-                raise ConfigError(f"{self} is a view", do="name another table, or remove the view")
+                raise ConfigError(f"{self} is a view", do="choose another name, or remove the view")
             if not found.has_table(self.name, self.schema):
                 return
             columns = {str(column["name"]) for column in found.get_columns(self.name, self.schema)}
             views = self._views(connection)
         if columns != set(COLUMNS):
             raise ConfigError(
-                f"{self} is there already, and is none of recommendations",
+                f"{self} exists already, and does not contain recommendations",
                 got=sorted(columns),
                 allowed=", ".join(COLUMNS),
-                do="name another table, or remove that one",
+                do="choose another name, or remove that table",
             )
         if views:
-            do = "let them read another table that you fill from this one, or remove them"
-            raise ConfigError(f"{self} can't be replaced: views are made of it", got=views, do=do)
+            do = "remove them, or let them read a table of your own that you fill from this one"
+            raise ConfigError(f"{self} can't be replaced: views depend on it", got=views, do=do)
 
     def _views(self, connection: Connection) -> list[str]:
-        """Views that hold on to the old table; SQLite's go by the name."""
+        """Views that depend on the old table itself; SQLite's go by its name."""
         if self.engine.dialect.name != "postgresql":
             return []
         found = connection.execute(
@@ -172,8 +171,8 @@ class TableTarget:
         )
         return [str(name) for (name,) in found]
 
-    def _make(self, connection: Connection, user_kind: IdKind, item_kind: IdKind) -> sa.Table:
-        """The new table, empty; what an interrupted run has left of one goes."""
+    def _create(self, connection: Connection, user_kind: IdKind, item_kind: IdKind) -> sa.Table:
+        """Create the new table, empty; one that an interrupted run left is removed first."""
         table = sa.Table(
             self.name + NEW,
             sa.MetaData(),
@@ -190,7 +189,7 @@ class TableTarget:
         return table
 
     def _swap(self, connection: Connection, table: sa.Table) -> None:
-        """Replace the old table, with its grants, in one transaction; of those who read it we wait for the end."""
+        """Replace the old table, with its grants, in one transaction, once its readers have finished."""
         end = time.monotonic() + self.wait_seconds
         while True:
             try:
@@ -213,7 +212,7 @@ class TableTarget:
         connection.execute(text(f"ALTER TABLE {quote.format_table(table)} RENAME TO {quote.quote(self.name)}"))
 
     def _grants(self, connection: Connection, new: str) -> list[str]:
-        """What gives those who may read the old table the same rights to the new one."""
+        """Statements that give the roles that may use the old table the same rights to the new one."""
         found = connection.execute(
             text(
                 "SELECT grantee, privilege_type FROM information_schema.table_privileges "
@@ -225,7 +224,7 @@ class TableTarget:
         return [f"GRANT {right} ON {new} TO {'PUBLIC' if who == 'PUBLIC' else quote(str(who))}" for who, right in found]
 
 
-def _real_transactions(engine: Engine, wait_seconds: int) -> None:
+def _use_real_transactions(engine: Engine, wait_seconds: int) -> None:
     """Let a transaction of SQLite cover tables made and renamed, which Python's driver by itself does not."""
 
     @event.listens_for(engine, "connect")

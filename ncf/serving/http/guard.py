@@ -1,4 +1,4 @@
-"""How often a client may ask: a token bucket each, in bounded memory."""
+"""What a client may request: sizes, rates and the token. A request is checked before any work is done for it."""
 
 import asyncio
 import hmac
@@ -9,18 +9,20 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ncf.serving.http.limits import Limits
-from ncf.serving.http.metrics import Measured
-from ncf.serving.http.replies import RefusedError, refusal_reply
+from ncf.serving.config import Limits
+from ncf.serving.http.metrics import ServiceMetrics
+from ncf.serving.http.schemas import RefusedError, error_reply
 
 MOST_CLIENTS = 10_000  # remembered; the one that was away longest is forgotten first
+OPEN_PATHS = ("/healthz",)  # answered without the token, with fewer details, for whoever restarts the service
+TRUSTED = "ncf.trusted"  # key of the scope: whether the token was right, or none is required
 
 
 class Rates:
-    """Counts requests by client.
+    """Limits the requests of each client by a token bucket, in bounded memory.
 
     Args:
-        per_second: requests a second; one second's worth, but at least one, may come at once.
+        per_second: requests per second; those of one second, but at least one, may come at once.
     """
 
     def __init__(self, per_second: float) -> None:
@@ -28,11 +30,11 @@ class Rates:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> (requests left, at this time)
 
     def wait(self, client: str, now: float) -> float:
-        """Seconds that this client's request comes too early; 0 lets it pass and counts it.
+        """Seconds by which this client's request is too early; 0 lets it pass and counts it.
 
         Args:
-            client: whatever tells clients apart.
-            now: seconds of a clock that only goes forward.
+            client: identifies the client.
+            now: seconds of a monotonic clock.
         """
         left, since = self._left.pop(client, (self._most, now))
         left = min(self._most, left + (now - since) * self._per_second)
@@ -43,34 +45,30 @@ class Rates:
         return 0.0 if passes else (1 - left) / self._per_second
 
 
-OPEN_PATHS = ("/healthz",)  # answered without the token, for whoever restarts the service; it then says less
-TRUSTED = "ncf.trusted"  # key of the scope: whether the token was right, or none is asked for
-
-
 class Guard:
-    """ASGI middleware. A request passes with its whole body read, or is refused before any work.
+    """ASGI middleware: a request passes with its whole body read, or is refused before any work.
 
     Args:
         app: the service.
         limits: sizes and rates.
-        token: what a client has to send, as `Authorization: Bearer TOKEN`; None asks for none.
-        measured: counts every answer, refusals too.
+        token: what a client must send as `Authorization: Bearer TOKEN`; None: no token is required.
+        metrics: counts every answer, refusals included.
     """
 
-    def __init__(self, app: ASGIApp, *, limits: Limits, token: str | None, measured: Measured) -> None:
-        self._app, self._limits, self._measured = app, limits, measured
+    def __init__(self, app: ASGIApp, *, limits: Limits, token: str | None, metrics: ServiceMetrics) -> None:
+        self._app, self._limits, self._metrics = app, limits, metrics
         self._token = None if token is None else token.encode()
         self._rates = Rates(limits.requests_per_second)
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hand it on."""
+        """Answer one request, or pass it on."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         started, status = time.perf_counter(), 500
         self._waiting += 1
 
-        async def counted(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -80,11 +78,11 @@ class Guard:
             try:
                 body = await self._admit(scope, receive)
             except RefusedError as refusal:
-                return await refusal_reply(refusal)(scope, receive, counted)
-            return await self._app(scope, _replayed(body, receive), counted)
+                return await error_reply(refusal.status, refusal)(scope, receive, send_and_note_status)
+            return await self._app(scope, _replay(body, receive), send_and_note_status)
         finally:
             self._waiting -= 1
-            self._measured.request(scope["path"], scope["method"], status, time.perf_counter() - started)
+            self._metrics.count_request(scope["path"], scope["method"], status, time.perf_counter() - started)
 
     async def _admit(self, scope: Scope, receive: Receive) -> bytes:
         """The request's body.
@@ -92,15 +90,15 @@ class Guard:
         Raises:
             RefusedError: the request may not pass.
         """
-        headers = dict(scope["headers"])
+        limits, headers = self._limits, dict(scope["headers"])
         scope[TRUSTED] = self._token is None or _has_token(headers, self._token)
         client = scope["client"][0] if scope.get("client") else ""
         if (seconds := self._rates.wait(client, time.monotonic())) > 0:
             raise RefusedError(
                 429,
-                "too many requests of this client",
-                allowed=f"{self._limits.requests_per_second:g} a second",
-                do="ask again later",
+                "too many requests from this client",
+                allowed=f"{limits.requests_per_second:g} per second",
+                do="try again later",
                 headers={"Retry-After": str(math.ceil(seconds))},
             )
         if not scope[TRUSTED] and scope["path"] not in OPEN_PATHS:
@@ -110,41 +108,45 @@ class Guard:
                 do="send the header Authorization: Bearer TOKEN",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if self._waiting > self._limits.most_waiting:
+        if self._waiting > limits.most_waiting:
             raise RefusedError(
                 503,
                 "too many requests are waiting",
-                allowed=str(self._limits.most_waiting),
-                do="ask again later",
+                allowed=str(limits.most_waiting),
+                do="try again later",
                 headers={"Retry-After": "1"},
             )
-        return await self._read(headers, receive)
-
-    async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        most = self._limits.max_body_bytes
-        told = headers.get(b"content-length", b"0")
-        if told.isdigit() and len(told) < 20 and int(told) > most:
-            raise _too_large(int(told), most)
-        parts, size = [], 0
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and len(announced) < 20:
+            self._check_size(int(announced))
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise RefusedError(400, "the client left before the request's body was there")
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > most:
-                        raise _too_large(size, most)
-                    if not message.get("more_body", False):
-                        return b"".join(parts)
+            async with asyncio.timeout(limits.body_seconds):
+                return await self._read(receive)
         except TimeoutError as error:
+            allowed, close = f"{limits.body_seconds:g} seconds", {"Connection": "close"}
+            raise RefusedError(408, "the body did not arrive in time", allowed=allowed, headers=close) from error
+
+    async def _read(self, receive: Receive) -> bytes:
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RefusedError(400, "the client left before the whole body had arrived")
+            body += message.get("body", b"")
+            self._check_size(len(body))
+            if not message.get("more_body", False):
+                return bytes(body)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.max_body_bytes:
             raise RefusedError(
-                408,
-                "the request's body did not arrive in time",
-                allowed=f"{self._limits.body_seconds:g} seconds",
+                413,
+                "the body is too large",
+                got=size,
+                allowed=f"{self._limits.max_body_bytes} bytes",
+                do="send fewer item_ids",
                 headers={"Connection": "close"},
-            ) from error
+            )
 
 
 def _has_token(headers: dict[bytes, bytes], token: bytes) -> bool:
@@ -152,22 +154,11 @@ def _has_token(headers: dict[bytes, bytes], token: bytes) -> bool:
     return hmac.compare_digest(given.strip(), token) and scheme.lower() == b"bearer"
 
 
-def _too_large(size: int, most: int) -> RefusedError:
-    return RefusedError(
-        413,
-        "the request's body is too large",
-        got=size,
-        allowed=f"{most} bytes",
-        do="send fewer item ids",
-        headers={"Connection": "close"},
-    )
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body as one message, then whatever else comes."""
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Receives the body as one message, then whatever else comes."""
     first: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         return first.pop() if first else await receive()
 
-    return again
+    return receive_again

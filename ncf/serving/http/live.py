@@ -1,6 +1,12 @@
-"""What the service answers with: one complete model at a time, swapped as a whole."""
+"""The model that answers: loaded completely, swapped as a whole, and replaced by each new champion.
 
-from collections.abc import Sequence
+Where champions come from is passed in.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -8,10 +14,12 @@ from typing import Any, Self
 import torch
 
 from ncf.data.ids import IdKind, kind_of
-from ncf.errors import ModelError
-from ncf.evaluation.lists import top_items
+from ncf.errors import ModelError, NCFError
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
+
+LOG = logging.getLogger("ncf.serving")
+LONGEST_WAIT = 300.0  # seconds between two attempts to load a version that could not be loaded
 
 
 @dataclass(frozen=True)
@@ -20,9 +28,9 @@ class Served:
 
     Attributes:
         name, version: of the registered model.
-        recommender: the version's.
-        user_kind, item_kind: which type their ids are of.
-        loaded: when it was.
+        recommender: answers with this version.
+        user_kind, item_kind: type of the ids.
+        loaded: when it was loaded.
     """
 
     name: str
@@ -34,7 +42,7 @@ class Served:
 
     @classmethod
     def of(cls, name: str, version: int, bundle: Bundle) -> Self:
-        """Make a bundle ready, and let it answer once, so that the first user does not wait.
+        """Make a bundle ready. It answers once, both ways, so that the first user does not wait.
 
         Raises:
             ModelError: a weight or a score is not a number.
@@ -42,12 +50,50 @@ class Served:
         wrong = [key for key, value in bundle.model.state_dict().items() if not torch.isfinite(value).all()]
         if wrong:
             raise ModelError(f"weights of version {version} of {name} are not numbers", got=wrong, do="train again")
-        kinds = kind_of(bundle.user_ids), kind_of(bundle.item_ids)
-        served = cls(name, version, Recommender(bundle), *kinds, datetime.now(UTC))
+        recommender = Recommender(bundle)
         known = torch.from_numpy(bundle.learned).nonzero()[:1, 0]
-        served.recommender.best(known, 1)
-        top_items(served.recommender.fold_in.scores(torch.zeros(1, dtype=torch.int64))[None], 1)
-        return served
+        recommender.best(known, 1)
+        recommender.best_of_user(-1, torch.zeros(1, dtype=torch.int64), 1)
+        return cls(name, version, recommender, kind_of(bundle.user_ids), kind_of(bundle.item_ids), datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best items for one user.
+
+    Attributes:
+        source: "model", "items" (folded in) or "popularity".
+        item_ids: best first.
+        titles: one per item, empty where unknown.
+        scores: float32 values: logits, or numbers of interactions from popularity.
+        unknown: ids of the request that the model does not know.
+    """
+
+    source: str
+    item_ids: list[Any]
+    titles: list[str]
+    scores: list[float]
+    unknown: list[Any]
+
+
+def answer(served: Served, user_id: Any, item_ids: Sequence[Any], k: int) -> Answer:
+    """Recommend to one user.
+
+    Args:
+        served: the model.
+        user_id: id of the right type, or None. A user of whom the model has learned is answered with their own vector.
+        item_ids: ids of the right type; any other user is folded in by them. They are left out of every answer.
+        k: items to recommend, from 1; fewer if fewer are left.
+
+    Raises:
+        ModelError: a score is NaN.
+    """
+    recommender, bundle = served.recommender, served.recommender.bundle
+    user = -1 if user_id is None else recommender.user_of(user_id)
+    found = recommender.items_of(item_ids) if item_ids else torch.empty(0, dtype=torch.int64)
+    source, best, scores = recommender.best_of_user(user, found[found >= 0], k)
+    unknown = [value for value, index in zip(item_ids, found.tolist(), strict=True) if index < 0]
+    return Answer(source, bundle.item_ids[best].tolist(), bundle.titles[best].tolist(), scores.tolist(), unknown)
 
 
 @dataclass(frozen=True)
@@ -55,9 +101,9 @@ class Problem:
     """Why the newest champion does not serve, or is not known.
 
     Attributes:
-        reason: in words.
-        since: when it was first seen.
-        version: the one that can't serve; None if no version is known.
+        reason: for the reader.
+        since: when it was first noticed.
+        version: the version that can't serve; None if no version is known.
     """
 
     reason: str
@@ -66,7 +112,7 @@ class Problem:
 
 
 class Live:
-    """The model that serves now. Readers take `current` once a request; a swap is one assignment.
+    """The model that answers now. A request reads `current` once; a swap is one assignment.
 
     Args:
         current: the first model.
@@ -78,57 +124,88 @@ class Live:
         self.swaps = 0
 
     def swap(self, new: Served) -> None:
-        """Let the next request be answered by another model."""
+        """Answer the next request with another model."""
         self.current = new
         self.swaps += 1
-        self.well()
-
-    def well(self) -> None:
-        """The champion is known, and serves."""
         self.problem = None
 
     def report(self, reason: str, version: int | None = None) -> None:
-        """Something is wrong with the champion; the present model goes on."""
+        """Something is wrong with the champion; the present model keeps answering."""
         before = self.problem
-        same = before is not None and before.version == version
-        self.problem = Problem(reason, before.since if before is not None and same else datetime.now(UTC), version)
+        since = before.since if before is not None and before.version == version else datetime.now(UTC)
+        self.problem = Problem(reason, since, version)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The best items of one user.
+class Watcher:
+    """Looks for a new champion at intervals, in a thread of its own, and swaps it in.
 
-    Attributes:
-        source: "model", "items" (folded in) or "popularity".
-        item_ids: outside ids, best first.
-        titles: one an item, empty where unknown.
-        scores: float32 values: logits, or numbers of interactions from popularity.
-        unknown: of the ids sent along, those that the model does not know.
-    """
-
-    source: str
-    item_ids: list[Any]
-    titles: list[str]
-    scores: list[float]
-    unknown: list[Any]
-
-
-def answer(served: Served, user_id: Any, item_ids: Sequence[Any], k: int) -> Answer:
-    """Recommend.
+    A new champion is loaded completely before it replaces the present one. One that can't be loaded is reported, and
+    tried again after pauses that double up to five minutes; the present one keeps answering.
 
     Args:
-        served: the model.
-        user_id: outside id of the right type, or None. A user whom the model has learned is answered with their own
-            vector.
-        item_ids: outside ids of the right type; another user is folded in by them. They are left out of every answer.
-        k: items wanted, from 1; fewer where there are fewer left.
-
-    Raises:
-        ModelError: a score is NaN.
+        live: the model that answers.
+        find: returns the champion's version, or None if there is none.
+        load: loads a version, ready to answer.
+        seconds: between two looks.
     """
-    recommender, bundle = served.recommender, served.recommender.bundle
-    user = -1 if user_id is None else recommender.user_of(user_id)
-    found = recommender.items_of(item_ids) if item_ids else torch.empty(0, dtype=torch.int64)
-    source, best, scores = recommender.best_of_user(user, found[found >= 0], k)
-    unknown = [value for value, index in zip(item_ids, found.tolist(), strict=True) if index < 0]
-    return Answer(source, bundle.item_ids[best].tolist(), bundle.titles[best].tolist(), scores.tolist(), unknown)
+
+    def __init__(
+        self, live: Live, find: Callable[[], int | None], load: Callable[[int], Served], seconds: float
+    ) -> None:
+        self.live = live
+        self._find, self._load, self._seconds = find, load, seconds
+        self._failed: int | None = None
+        self._tries, self._not_before = 0, 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="champion", daemon=True)
+
+    def __enter__(self) -> "Watcher":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+
+    def look(self) -> None:
+        """Look once. Errors are reported and logged, never raised: the service keeps running."""
+        try:
+            version = self._find()
+        except Exception as error:
+            return self._report(f"the champion can't be looked up: {_message(error)}", None)
+        if version is None:
+            return self._report(f"no version of {self.live.current.name} is the champion any more", None)
+        if version == self.live.current.version:
+            self._failed = self.live.problem = None
+        elif version != self._failed or time.monotonic() >= self._not_before:
+            self._try(version)
+        return None
+
+    def _try(self, version: int) -> None:
+        LOG.info("loading version %d of %s", version, self.live.current.name)
+        try:
+            new = self._load(version)
+        except Exception as error:
+            self._tries = self._tries + 1 if version == self._failed else 1
+            self._failed = version
+            self._not_before = time.monotonic() + min(self._seconds * 2**self._tries, LONGEST_WAIT)
+            return self._report(f"version {version}, the new champion, can't serve: {_message(error)}", version)
+        self._failed = None
+        self.live.swap(new)
+        LOG.info("version %d of %s serves", version, new.name)
+        return None
+
+    def _report(self, reason: str, version: int | None) -> None:
+        if self.live.problem is None or self.live.problem.reason != reason:
+            LOG.warning("%s; version %d keeps serving", reason, self.live.current.version)
+        self.live.report(reason, version)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self.look()
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, NCFError):
+        return str(error)
+    message: Any = getattr(error, "message", None) or str(error)
+    return f"{type(error).__name__}: {str(message)[:300]}"

@@ -186,7 +186,7 @@ def test_a_log_without_times_or_too_short_is_refused_before_any_run(
     for path, changes, words in (
         (workspace / "timeless.csv", {}, "needs the time of every interaction"),
         (log, {"window_days": 300, "policies": ["never"]}, "too short for a backtest"),
-        (log, {"start": "1990-01-01T00:00:00Z"}, "starts before the log does"),
+        (log, {"start": "1990-01-01T00:00:00Z"}, "starts before the log"),
     ):
         with pytest.raises(DataError, match=words):
             backtest(small(path, dataset="refused", **changes))

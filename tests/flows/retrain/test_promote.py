@@ -147,7 +147,7 @@ def test_guards_are_measured_where_they_are_on(
     assert not decision.promote and "its files have 0.0 MB, more than 0.001" in decision.reason
     figures = decision.figures
     assert figures["size_mb"] == pytest.approx(size_mb(tmp_path / BUNDLE))
-    assert figures["coverage"] == evaluate(good, data, "test").of_all["full/coverage_at_10"]
+    assert figures["coverage"] == evaluate(good, data, "test").overall["full/coverage_at_10"]
     assert figures["cold_loss"] < 0, "the challenger hits more"
     assert figures["seconds"] > 0
 

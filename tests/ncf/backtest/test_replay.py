@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ncf.backtest.plan import Window
-from ncf.backtest.replay import Replay, Week
+from ncf.backtest.replay import Replay, WindowData
 from ncf.data.config import DataConfig
 from ncf.data.history import DAY
 from ncf.data.ratings import Ratings
@@ -19,13 +19,13 @@ def replay_of(rows: list[Row], **data: Any) -> Replay:
     return Replay.of("planted", log_of(rows), DataConfig.model_validate(data))
 
 
-def met(week: Week) -> set[tuple[int, int]]:
+def met(week: WindowData) -> set[tuple[int, int]]:
     """Outside ids of what came in a window."""
-    users, items = week.data.user_ids[week.met.users], week.data.item_ids[week.met.items]
+    users, items = week.data.user_ids[week.new_pairs.users], week.data.item_ids[week.new_pairs.items]
     return set(zip(users.tolist(), items.tolist(), strict=True))
 
 
-def known(week: Week) -> set[tuple[int, int]]:
+def known(week: WindowData) -> set[tuple[int, int]]:
     users, items = week.data.user_ids[week.data.train.users], week.data.item_ids[week.data.train.items]
     return set(zip(users.tolist(), items.tolist(), strict=True))
 
@@ -39,7 +39,7 @@ def test_a_week_has_what_is_new_in_it_and_what_was_known_before() -> None:
         (1, 13, 14, 5),
         (3, 10, 20, 5),
     ]
-    week = replay_of(rows).week(SECOND)
+    week = replay_of(rows).window_data(SECOND)
     assert known(week) == {(1, 10), (1, 11)}
     assert met(week) == {(2, 10), (1, 12)}
     assert week.data.item_ids.tolist() == [10, 11, 12], "items of later weeks are not in the catalogue"
@@ -48,14 +48,14 @@ def test_a_week_has_what_is_new_in_it_and_what_was_known_before() -> None:
 @pytest.mark.parametrize("repeated", ["last", "first", "sum"])
 def test_a_pair_that_was_met_before_is_not_met_again(repeated: str) -> None:
     rows: list[Row] = [(1, 10, 0, 5), (2, 11, 1, 5), (1, 10, 8, 5), (1, 11, 9, 5), (1, 11, 30, 5)]
-    week = replay_of(rows, filters={"repeated": repeated}).week(SECOND)
+    week = replay_of(rows, filters={"repeated": repeated}).window_data(SECOND)
     assert known(week) == {(1, 10), (2, 11)}
     assert met(week) == {(1, 11)}
 
 
 def test_ratings_below_the_threshold_count_as_little_as_in_a_training() -> None:
     rows: list[Row] = [(1, 10, 0, 5), (1, 11, 1, 2), (1, 12, 8, 2), (2, 10, 9, 4), (1, 11, 10, 4)]
-    week = replay_of(rows, feedback={"threshold": 4}).week(SECOND)
+    week = replay_of(rows, feedback={"threshold": 4}).window_data(SECOND)
     assert known(week) == {(1, 10)}
     assert met(week) == {(2, 10), (1, 11)}, "what was not liked before may be liked now"
 

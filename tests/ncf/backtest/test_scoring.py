@@ -10,7 +10,7 @@ import pytest
 
 from ncf.backtest.plan import Plan, Policy, make_plan
 from ncf.backtest.replay import Replay
-from ncf.backtest.scoring import HR, KNOWN, MET, NDCG, POPULARITY, column, judge, metric_columns
+from ncf.backtest.scoring import HR, INTERACTIONS, KNOWN, NDCG, POPULARITY, column, metric_columns, score_window
 from ncf.config import GMFConfig, GMFTraining
 from ncf.data.config import DataConfig
 from ncf.data.history import DAY
@@ -33,7 +33,9 @@ def replayed(rows: list[Row], policies: list[str], start: int, epochs: int = 0) 
         model = build_model(GMFConfig(embedding_dim=8), data.num_users, data.num_items, seed=0)
         bundles[moment] = Bundle.of(fit(model, data, training, seed=0).model, GMFConfig(embedding_dim=8), data)
     return plan, [
-        judge(replay.week(window), {policy.name: plan.moment(policy, window) for policy in plan.policies}, bundles)
+        score_window(
+            replay.window_data(window), {policy.name: plan.moment(policy, window) for policy in plan.policies}, bundles
+        )
         for window in plan.windows
     ]
 
@@ -81,7 +83,7 @@ def test_strangers_are_served_what_was_popular_when_the_model_was_trained() -> N
         all_known = Counter(item for _, item, day, _ in rows if day < days[0])
         assert frame[column(POPULARITY, HR)].tolist() == expected_hits(rows, all_known, days)
         assert set(means(frame, KNOWN).values()) == {0.0, 1.0}, "nobody but popularity knows them"
-        assert frame[MET].tolist() == [3] * 50
+        assert frame[INTERACTIONS].tolist() == [3] * 50
     last = means(frames[-1], HR)
     assert last["weekly"] > last["monthly"] + 0.2 and last["monthly"] > last["never"] + 0.1, "tastes moved on"
 

@@ -8,8 +8,7 @@ import torch
 
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
-from ncf.evaluation.evaluate import evaluate
-from ncf.evaluation.lists import top_lists
+from ncf.evaluation.evaluate import evaluate, top_lists
 from ncf.evaluation.ranking import HoldoutRanker
 from tests.ncf.toy_data import FixedScores, random_data
 
@@ -63,7 +62,7 @@ def test_evaluate_is_ranks_and_lists_together(rng: np.random.Generator) -> None:
     assert evaluation.ranks.full.tolist() == ranks.full.tolist()
     assert evaluation.per_user["sampled/map_at_5"].tolist() == ranks.every()["sampled/map_at_5"].tolist()
     assert evaluation.per_user["full/novelty_at_20"].tolist() == lists.novelty(20).tolist()
-    assert evaluation.of_all["full/coverage_at_5"] == lists.coverage(5)
+    assert evaluation.overall["full/coverage_at_5"] == lists.coverage(5)
 
 
 def test_the_memory_allowed_does_not_matter(rng: np.random.Generator) -> None:

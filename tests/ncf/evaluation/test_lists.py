@@ -6,8 +6,8 @@ import torch
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
-from ncf.evaluation.lists import TopLists, top_items, top_lists
-from ncf.evaluation.ranking import HoldoutRanker, SplitName
+from ncf.evaluation.evaluate import TopLists, top_lists
+from ncf.evaluation.ranking import HoldoutRanker, SplitName, top_items
 from tests.ncf.toy_data import FixedScores, fixed_scores, pair_rows, random_data
 
 INF = math.inf

@@ -7,8 +7,7 @@ from scipy.stats import bootstrap
 
 from ncf.errors import ConfigError
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import Decision, Judged, decide, gain_over
-from ncf.evaluation.promotion_config import PromotionConfig
+from ncf.evaluation.promotion import CandidateMetrics, Decision, PromotionConfig, decide, gain_over
 
 USERS = 400
 POPULARITY = np.tile([0.1, 0.2, 0.3, 0.2], 100)  # mean 0.2
@@ -18,8 +17,8 @@ POOR = np.tile([0.1, 0.2, 0.3, 0.1], 100)  # mean 0.175
 
 
 def decided(challenger: Values, champion: Values | None, **config: Any) -> Decision:
-    judged = None if champion is None else Judged(champion)
-    return decide(Judged(challenger), POPULARITY, judged, PromotionConfig.model_validate(config))
+    judged = None if champion is None else CandidateMetrics(champion)
+    return decide(CandidateMetrics(challenger), POPULARITY, judged, PromotionConfig.model_validate(config))
 
 
 def assert_tells(decision: Decision, *words: str) -> None:
@@ -109,21 +108,21 @@ def test_the_same_seed_decides_the_same() -> None:
 
 
 def test_one_user_proves_nothing() -> None:
-    decision = decide(Judged(np.array([1.0])), np.array([0.1]), Judged(np.array([0.0])))
+    decision = decide(CandidateMetrics(np.array([1.0])), np.array([0.1]), CandidateMetrics(np.array([0.0])))
     assert not decision.promote
     assert_tells(decision, "may be chance", "-inf to +inf")
     assert all(np.isfinite(value) for value in decision.figures.values())
 
 
-def guarded(challenger: Judged, champion: Judged | None = None, **guards: Any) -> Decision:
+def guarded(challenger: CandidateMetrics, champion: CandidateMetrics | None = None, **guards: Any) -> Decision:
     config = PromotionConfig.model_validate({"guards": guards})
     interactions = np.tile([3, 40, 3, 40], 100)
     return decide(challenger, POPULARITY, champion, config, interactions=interactions)
 
 
 def test_guards_are_off_by_default() -> None:
-    challenger = Judged(BETTER, np.zeros(USERS), coverage=0.0, seconds=1e9, size_mb=1e9)
-    assert guarded(challenger, Judged(GOOD, np.ones(USERS), coverage=1.0)).promote
+    challenger = CandidateMetrics(BETTER, np.zeros(USERS), coverage=0.0, seconds=1e9, size_mb=1e9)
+    assert guarded(challenger, CandidateMetrics(GOOD, np.ones(USERS), coverage=1.0)).promote
 
 
 COLD_HITS = np.tile([0.0, 1.0, 1.0, 1.0], 100)  # half of the users with 3 interactions
@@ -141,8 +140,8 @@ COLD_HITS = np.tile([0.0, 1.0, 1.0, 1.0], 100)  # half of the users with 3 inter
 def test_a_guard_keeps_a_better_challenger_back(
     guards: dict[str, float], limit: dict[str, float], words: list[str], figure: str
 ) -> None:
-    challenger = Judged(BETTER, COLD_HITS, coverage=0.2, seconds=2.0, size_mb=30.0)
-    champion = Judged(GOOD, np.ones(USERS), coverage=0.5)
+    challenger = CandidateMetrics(BETTER, COLD_HITS, coverage=0.2, seconds=2.0, size_mb=30.0)
+    champion = CandidateMetrics(GOOD, np.ones(USERS), coverage=0.5)
     kept_back = guarded(challenger, champion, **guards)
     assert not kept_back.promote
     assert_tells(kept_back, "kept back: better than the champion by 0.0500", "but", *words)
@@ -151,23 +150,23 @@ def test_a_guard_keeps_a_better_challenger_back(
 
 
 def test_users_with_few_interactions_are_as_many_as_the_setting_says() -> None:
-    champion = Judged(GOOD, np.ones(USERS))
-    assert guarded(Judged(BETTER, COLD_HITS), champion, maximum_cold_loss=0.1, cold_interactions=2).promote, (
+    champion = CandidateMetrics(GOOD, np.ones(USERS))
+    assert guarded(CandidateMetrics(BETTER, COLD_HITS), champion, maximum_cold_loss=0.1, cold_interactions=2).promote, (
         "there are none"
     )
-    decision = guarded(Judged(BETTER, COLD_HITS), champion, maximum_cold_loss=0.1, cold_interactions=40)
+    decision = guarded(CandidateMetrics(BETTER, COLD_HITS), champion, maximum_cold_loss=0.1, cold_interactions=40)
     assert decision.figures["cold_loss"] == pytest.approx(0.25)
 
 
 def test_a_first_champion_must_not_be_too_slow_either() -> None:
-    decision = guarded(Judged(BETTER, seconds=2.0), None, maximum_seconds=1.0, minimum_coverage=1.0)
+    decision = guarded(CandidateMetrics(BETTER, seconds=2.0), None, maximum_seconds=1.0, minimum_coverage=1.0)
     assert not decision.promote
     assert_tells(decision, "2.00 s")
 
 
 def test_a_guard_without_its_measurement_is_an_error() -> None:
     with pytest.raises(ConfigError, match="maximum_size_mb is on"):
-        guarded(Judged(BETTER), Judged(GOOD), maximum_size_mb=1.0)
+        guarded(CandidateMetrics(BETTER), CandidateMetrics(GOOD), maximum_size_mb=1.0)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from scipy.stats import norm
 
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.comparison import SKETCH_SIZE, holdout_sketch, likeness, widening_after
-from ncf.evaluation.promotion import Judged, decide
-from ncf.evaluation.promotion_config import PromotionConfig
+from ncf.evaluation.promotion import CandidateMetrics, PromotionConfig, decide
 from tests.ncf.toy_data import literal_data, taste_data
 
 
@@ -83,7 +82,7 @@ def test_many_challengers_that_are_no_better_are_seldom_promoted_even_once() -> 
         for counted in broken:
             config = PromotionConfig(seed_widening=1, resamples=200, count_challengers=counted)
             decisions = (
-                decide(Judged(challenger), popularity, Judged(champion), config, earlier=night)
+                decide(CandidateMetrics(challenger), popularity, CandidateMetrics(champion), config, earlier=night)
                 for night, challenger in enumerate(challengers)
             )
             broken[counted] += any(decision.promote for decision in decisions)

@@ -6,7 +6,7 @@ import pytest
 from ncf.data.split import Pairs
 from ncf.evaluation.metrics import Z_95
 from ncf.monitoring.accuracy import NEVER, measure_accuracy, next_items, ranks_of
-from ncf.monitoring.arrived import find_arrived
+from ncf.monitoring.new_interactions import find_new_interactions
 from ncf.serving.recommender import Recommender
 from tests.ncf.monitoring.logs import LAST, SCORES, bundle_with, known_data, log_of
 from tests.ncf.toy_data import pair_rows, pairs
@@ -69,8 +69,8 @@ def test_users_of_whom_nothing_was_learned_are_left_out() -> None:
 
 def test_the_first_new_item_of_each_known_user(recommender: Recommender) -> None:
     new = [(10, 5, 121), (10, 4, 120), (20, 9, 115), (40, 5, 110), (30, 1, LAST - 3), (30, 2, LAST), (30, 4, 130)]
-    arrived = find_arrived(log_of(new), recommender.bundle)
+    arrived = find_new_interactions(log_of(new), recommender.bundle)
     last_time = recommender.bundle.history.last_time
     assert pair_rows(next_items(arrived, last_time)) == [(0, 4), (1, 6), (2, 4)]
     assert pair_rows(next_items(arrived, None)) == [(0, 4), (1, 6), (2, 1)]
-    assert pair_rows(next_items(find_arrived(log_of([]), recommender.bundle), last_time)) == []
+    assert pair_rows(next_items(find_new_interactions(log_of([]), recommender.bundle), last_time)) == []

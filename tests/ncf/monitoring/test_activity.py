@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ncf.data.history import DAY, DayCounts
-from ncf.monitoring.activity import Activity, compare_activity
+from ncf.monitoring.findings import Activity, compare_activity
 
 NOON = DAY // 2
 

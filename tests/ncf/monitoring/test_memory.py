@@ -1,8 +1,8 @@
 import pytest
 
-from ncf.monitoring.verdict import Told, worth_telling
+from ncf.monitoring.verdict import LastEvent, is_news
 
-BEFORE = Told(new=1000, names=["growth", "psi"])
+BEFORE = LastEvent(new=1000, names=["growth", "psi"])
 
 
 @pytest.mark.parametrize(
@@ -16,14 +16,14 @@ BEFORE = Told(new=1000, names=["growth", "psi"])
         (BEFORE, 1999, ["psi"], False),
         (BEFORE, 2000, ["psi"], True),
         (BEFORE, 5000, [], False),
-        (Told(new=0, names=["lost"]), 0, ["lost"], False),
+        (LastEvent(new=0, names=["lost"]), 0, ["lost"], False),
     ],
 )
-def test_a_state_is_told_once(before: Told | None, new: int, names: list[str], expected: bool) -> None:
-    assert worth_telling(before, new, names, again=2.0) is expected
+def test_a_state_is_told_once(before: LastEvent | None, new: int, names: list[str], expected: bool) -> None:
+    assert is_news(before, new, names, again=2.0) is expected
 
 
 def test_a_threshold_that_comes_and_goes_is_told_once() -> None:
-    told = Told.after(Told.after(None, 600, ["psi"]), 700, ["growth"])
-    assert told == Told(new=700, names=["growth", "psi"])
-    assert not worth_telling(told, 800, ["psi"], again=2.0)
+    told = LastEvent.after(LastEvent.after(None, 600, ["psi"]), 700, ["growth"])
+    assert told == LastEvent(new=700, names=["growth", "psi"])
+    assert not is_news(told, 800, ["psi"], again=2.0)

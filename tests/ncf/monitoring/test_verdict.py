@@ -3,21 +3,21 @@ from typing import Any
 
 import pytest
 
-from ncf.monitoring.accuracy import Accuracy, Figure
-from ncf.monitoring.activity import Activity
-from ncf.monitoring.arrived import Newcomers
+from ncf.evaluation.metrics import Mean
+from ncf.monitoring.accuracy import Accuracy
 from ncf.monitoring.config import ThresholdConfig
-from ncf.monitoring.findings import Findings, measure
+from ncf.monitoring.findings import Activity, Findings, measure
+from ncf.monitoring.new_interactions import Newcomers
 from ncf.monitoring.popularity import Shift
-from ncf.monitoring.verdict import judge
+from ncf.monitoring.verdict import exceeded_thresholds
 from ncf.serving.recommender import Recommender
 from tests.ncf.monitoring.logs import KNOWN, SCORES, bundle_with, log_of
 
 NOW = datetime(2030, 1, 10, tzinfo=UTC)
 
 
-def figure(value: float, half: float = 0.01) -> Figure:
-    return Figure(value=value, low=value - half, high=value + half)
+def figure(value: float, half: float = 0.01) -> Mean:
+    return Mean(value, value - half, value + half)
 
 
 def accuracy_of(ndcg: float, popular: float, at_training: float | None = 0.2) -> Accuracy:
@@ -45,7 +45,7 @@ def findings_of(**changes: Any) -> Findings:
 
 
 def test_nothing_odd_passes_nothing() -> None:
-    assert judge(findings_of(), ThresholdConfig(), NOW) == []
+    assert exceeded_thresholds(findings_of(), ThresholdConfig(), NOW) == []
 
 
 UNKNOWN = Newcomers(users=5, items=2, user_share=0.6, item_share=0.2, either_share=0.7)
@@ -69,7 +69,7 @@ SHIFTED = Shift(psi=0.3, by_chance=0.01, before=[], after=[])
     ],
 )
 def test_a_threshold_is_passed_in_words(changes: dict[str, Any], names: list[str], words: str) -> None:
-    passed = judge(findings_of(**changes), ThresholdConfig(), NOW)
+    passed = exceeded_thresholds(findings_of(**changes), ThresholdConfig(), NOW)
     assert [one.name for one in passed] == names
     assert {one.kind for one in passed} == {"drift"}
     assert words in passed[0].words
@@ -86,13 +86,13 @@ def test_a_threshold_is_passed_in_words(changes: dict[str, Any], names: list[str
     ],
 )
 def test_what_may_be_chance_or_was_not_measured_passes_nothing(changes: dict[str, Any]) -> None:
-    assert judge(findings_of(**changes), ThresholdConfig(), NOW) == []
+    assert exceeded_thresholds(findings_of(**changes), ThresholdConfig(), NOW) == []
 
 
 def test_of_too_few_new_interactions_nothing_is_said() -> None:
     odd = findings_of(new=499, newcomers=UNKNOWN, shift=SHIFTED, activity=activity_of(9), accuracy=accuracy_of(0, 1))
-    assert judge(odd, ThresholdConfig(), NOW) == []
-    assert len(judge(odd, ThresholdConfig(min_interactions=499), NOW)) == 6
+    assert exceeded_thresholds(odd, ThresholdConfig(), NOW) == []
+    assert len(exceeded_thresholds(odd, ThresholdConfig(min_interactions=499), NOW)) == 6
 
 
 def test_an_empty_threshold_is_not_looked_at() -> None:
@@ -102,24 +102,24 @@ def test_an_empty_threshold_is_not_looked_at() -> None:
     off = dict.fromkeys(
         ("growth", "psi", "unknown_users", "unknown_items", "activity_factor", "accuracy_share", "lost")
     )
-    assert judge(odd, ThresholdConfig.model_validate({**off, "below_popularity": False}), NOW) == []
+    assert exceeded_thresholds(odd, ThresholdConfig.model_validate({**off, "below_popularity": False}), NOW) == []
 
 
 def test_faults_are_told_of_few_interactions_too_and_come_first() -> None:
     thresholds = ThresholdConfig(silence_hours=4)
     damaged = findings_of(new=0, lost=150, retyped=["user_id: int, now str"])
-    passed = judge(damaged, thresholds, NOW)
+    passed = exceeded_thresholds(damaged, thresholds, NOW)
     assert [(one.name, one.kind) for one in passed] == [
         (name, "fault") for name in ("retyped", "lost", "silence_hours")
     ]
     assert "user_id: int, now str" in passed[0].words
     assert "has lost 150 of the 10,000 interactions that the champion knows (1.5%, more than 1.0%)" in passed[1].words
-    assert "nothing has come for 5 hours, more than 4" in passed[2].words
-    assert [one.kind for one in judge(findings_of(lost=150, shift=SHIFTED), ThresholdConfig(), NOW)] == [
+    assert "no interaction has arrived for 5 hours, more than 4" in passed[2].words
+    assert [one.kind for one in exceeded_thresholds(findings_of(lost=150, shift=SHIFTED), ThresholdConfig(), NOW)] == [
         "fault",
         "drift",
     ]
-    assert judge(findings_of(newest_time=None), thresholds, NOW) == []
+    assert exceeded_thresholds(findings_of(newest_time=None), thresholds, NOW) == []
 
 
 def test_everything_is_measured_of_one_log() -> None:
@@ -144,7 +144,7 @@ def test_everything_is_measured_of_one_log() -> None:
 def test_nothing_new_is_a_quiet_answer() -> None:
     found = measure(log_of([]), Recommender(bundle_with(SCORES)), window=28)
     assert (found.new, found.lost, found.shift, found.activity, found.accuracy) == (0, 0, None, None, None)
-    assert judge(found, ThresholdConfig(min_interactions=1), NOW) == []
+    assert exceeded_thresholds(found, ThresholdConfig(min_interactions=1), NOW) == []
     assert found.figures() == {
         **{"known_interactions": 10, "new_interactions": 0, "late_interactions": 0, "lost_share": 0, "growth": 0},
         **{"new_users": 0, "new_items": 0},

@@ -12,8 +12,7 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import Judged, decide
-from ncf.evaluation.promotion_config import PromotionConfig
+from ncf.evaluation.promotion import CandidateMetrics, PromotionConfig, decide
 from ncf.evaluation.ranking import HoldoutRanker, Scorer
 from ncf.models.build import build_model
 from ncf.training.fit import fit
@@ -42,7 +41,7 @@ def trained(data: PreparedData, factors: int, seed: int, training: TrainingConfi
 def promoted(ours: list[Values], theirs: list[Values], popularity: Values, config: PromotionConfig) -> int:
     """How many of ours would take the place of how many of theirs."""
     return sum(
-        decide(Judged(mine), popularity, Judged(other), config).promote
+        decide(CandidateMetrics(mine), popularity, CandidateMetrics(other), config).promote
         for mine in ours
         for other in theirs
         if mine is not other

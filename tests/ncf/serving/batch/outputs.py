@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from ncf.serving.batch.config import OutputConfig
+from ncf.serving.config import OutputConfig
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.bundle import Bundle

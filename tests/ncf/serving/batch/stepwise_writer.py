@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from ncf.serving.batch.config import OutputConfig
-from ncf.serving.batch.lists import Lists
-from ncf.serving.batch.rows import Rows
+from ncf.serving.config import OutputConfig
+from ncf.serving.batch.lists import Lists, Rows
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender

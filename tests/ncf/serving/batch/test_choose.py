@@ -12,8 +12,8 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from ncf.errors import DataError
-from ncf.serving.batch.choose import choose_items, choose_users, left_over
-from ncf.serving.batch.config import ItemFilters, UserChoice
+from ncf.serving.batch.choose import choose_items, choose_users, num_offered
+from ncf.serving.config import ItemFilters, UserChoice
 from ncf.serving.recommender import Recommender
 from tests.ncf.serving.bundles import bundle_of, some_data, with_text_ids, with_uuids
 
@@ -29,7 +29,7 @@ def file(folder: Path, name: str, content: str) -> str:
 def kept(filters: ItemFilters, recommender: Recommender = RECOMMENDER) -> list[Any]:
     choice = choose_items(recommender, filters)
     items = np.delete(recommender.bundle.item_ids, choice.left_out.numpy())
-    assert left_over(Recommender(recommender.bundle, choice=choice)) == len(items)
+    assert num_offered(Recommender(recommender.bundle, choice=choice)) == len(items)
     return list(items.tolist())
 
 
@@ -51,9 +51,9 @@ def test_texts_and_uuids_in_a_list() -> None:
 @pytest.mark.parametrize(
     ("bundle", "ids", "words"),
     [
-        (INTEGER, ("x",), "users.ids has an id of another type than the model's: 'x'; allowed: integers"),
-        (INTEGER, ("07",), "'07'; allowed: integers"),
-        (INTEGER, ("1", "1.5"), "'1.5'; allowed: integers"),
+        (INTEGER, ("x",), "users.ids has an id of another type than the model's: 'x'; allowed: 64-bit integers"),
+        (INTEGER, ("07",), "'07'; allowed: 64-bit integers"),
+        (INTEGER, ("1", "1.5"), "'1.5'; allowed: 64-bit integers"),
         (TEXT, ("user-003", 7), "7; allowed: text"),
         (UUIDS, ("user-003",), "'user-003'; allowed: UUIDs"),
         (UUIDS, (7,), "7; allowed: UUIDs"),
@@ -99,8 +99,8 @@ def test_users_of_a_parquet_file_by_another_column(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("", "is empty"),
-        ("user_id\n", "has no ids"),
-        ("user_id,age\n", "has no ids"),
+        ("user_id\n", "contains no ids"),
+        ("user_id,age\n", "contains no ids"),
         ("who,age\n3,4\n", "has no column user_id; it has: ['who', 'age']; what to do: set users.column"),
         ("who\n3\n", "a file of one column has its name in the first line"),
         ("user_id\n3\nx\n", "column user_id has an id of another type than the model's: 'x'"),

@@ -17,8 +17,7 @@ from pyarrow import parquet
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, DataError
-from ncf.serving.batch.lists import Lists
-from ncf.serving.batch.rows import make_parts
+from ncf.serving.batch.lists import Lists, compute_blocks
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.recommender import Recommender
 from tests.ncf.serving.batch.outputs import NAMES, expected_rows, output_of, write
@@ -139,7 +138,7 @@ def test_blocks_that_are_done_are_not_worked_out_again_unless_damaged(tmp_path: 
     lists = Lists.of(Recommender(bundle), bundle.user_ids, 4, 8)
     target = target_of(output_of(path=str(tmp_path / "a.parquet")))
     folder = tmp_path / "parts" / lists.key()
-    make_parts(lists, folder, set(), lambda users: None)
+    compute_blocks(lists, folder, set(), lambda users: None)
     parts = sorted(folder.iterdir())
     assert len(parts) == 13
     parts[2].write_bytes(parts[2].read_bytes()[:-9])
@@ -213,7 +212,7 @@ def test_where_moving_may_not_be_atomic_it_is_said(tmp_path: Path, caplog: pytes
     bundle = bundle_of(some_data())
     with caplog.at_level(logging.WARNING):
         write(bundle, tmp_path, output_of(path="drawer://desk/lists.csv"))
-    assert "/desk/lists.csv: whether a reader sees a gap" in caplog.text
+    assert "/desk/lists.csv: for a moment readers may find no file" in caplog.text
     caplog.clear()
     write(bundle, tmp_path, output_of(path="memory://desk/lists.csv"))
     assert not caplog.text
@@ -226,7 +225,7 @@ def test_a_remote_file_system_that_fails_keeps_the_old_file(tmp_path: Path, monk
     system = fsspec.filesystem("drawer")
     before = system.cat("/table/lists.csv")
     monkeypatch.setattr(DrawerFileSystem, "full", True)
-    with pytest.raises(DataError, match="could not be written: 'the drawer is full'; what to do: nothing is lost"):
+    with pytest.raises(DataError, match="could not be written: 'the drawer is full'; what to do: repair the output"):
         write(bundle_of(some_data(), seed=1), tmp_path, output)
     assert system.cat("/table/lists.csv") == before
     assert [Path(path).name for path in system.find("/table")] == ["lists.csv"]
@@ -235,7 +234,7 @@ def test_a_remote_file_system_that_fails_keeps_the_old_file(tmp_path: Path, monk
 def test_a_folder_in_the_way_and_an_unwritable_path_are_refused_before_any_work(tmp_path: Path) -> None:
     bundle = bundle_of(some_data())
     (tmp_path / "lists.csv").mkdir()
-    with pytest.raises(ConfigError, match=r"a folder is in the way of the file: '.*lists.csv'"):
+    with pytest.raises(ConfigError, match=r"the output is a folder, not a file: '.*lists.csv'"):
         write(bundle, tmp_path, output_of(path=str(tmp_path / "lists.csv")))
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"file/lists.csv can't be written"):

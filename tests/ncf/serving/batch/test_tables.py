@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, DataError, NCFError
-from ncf.serving.batch.config import TableOutput
+from ncf.serving.config import TableOutput
 from ncf.serving.batch.tables import TableTarget
 from tests.ncf.serving.batch.outputs import expected_rows, output_of, read_table, write
 from tests.ncf.serving.batch.table_poller import poll
@@ -129,7 +129,7 @@ def test_a_transaction_with_an_old_snapshot_is_as_the_documentation_says(databas
 @pytest.mark.parametrize("kind", ["TABLE lists (user_id integer, bought integer)", "VIEW lists AS SELECT 1 AS user_id"])
 def test_another_table_or_view_of_the_name_is_left_alone(database: str, kind: str, tmp_path: Path) -> None:
     run(database, f"CREATE {kind}")
-    with pytest.raises(ConfigError, match="is there already, and is none of recommendations|is a view"):
+    with pytest.raises(ConfigError, match="exists already, and does not contain recommendations|is a view"):
         write(bundle_of(some_data()), tmp_path, output_of(table="lists"))
     assert not list((tmp_path / "parts").glob("*/"))
 
@@ -150,7 +150,7 @@ def test_views_of_sqlite_go_on_reading_the_new_table(database: str, tmp_path: Pa
 def test_views_of_postgresql_forbid_the_swap_and_are_named(database: str, postgres: Postgres, tmp_path: Path) -> None:
     write(bundle_of(some_data()), tmp_path, output_of(table="lists"))
     run(database, "CREATE VIEW first AS SELECT user_id, item_id FROM lists WHERE rank = 1")
-    with pytest.raises(ConfigError, match=r"can't be replaced: views are made of it: \['public.first'\]"):
+    with pytest.raises(ConfigError, match=r"can't be replaced: views depend on it: \['public.first'\]"):
         write(bundle_of(some_data(), seed=1), tmp_path, output_of(table="lists"))
 
 
@@ -176,7 +176,7 @@ def test_a_reader_that_does_not_end_keeps_the_old_table(database: str, postgres:
     engine = sa.create_engine(database, poolclass=sa.NullPool)
     with engine.connect() as reader:
         reader.execute(sa.text("SELECT count(*) FROM lists"))  # and its transaction stays open
-        with pytest.raises(DataError, match=r"could not be written.*lock timeout.*the same command goes on"):
+        with pytest.raises(DataError, match=r"could not be written.*lock timeout.*run the same command"):
             write(bundle_of(some_data(), seed=1), tmp_path, output_of(table="lists", wait_seconds=1))
     assert read_table(database, "lists") == expected_rows(old)
     new = bundle_of(some_data(), seed=1)

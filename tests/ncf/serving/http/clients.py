@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 
 from ncf.serving.bundle import Bundle
 from ncf.serving.http.app import create_app
-from ncf.serving.http.limits import Limits
+from ncf.serving.config import Limits
 from ncf.serving.http.live import Live, Served
 
 NAME = "ncf-some"

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from ncf.serving.http.app import create_app
-from ncf.serving.http.limits import Limits
+from ncf.serving.config import Limits
 from tests.ncf.serving.bundles import bundle_of, some_data
 from tests.ncf.serving.http.clients import client_of, error_of, live_of
 
@@ -57,7 +57,7 @@ def test_too_many_requests_are_refused_with_the_time_to_wait() -> None:
     client = client_of(bundle_of(some_data()), Limits(requests_per_second=0.02))
     assert client.get("/version").status_code == 200
     answer = client.get("/version")
-    assert error_of(answer, 429)["allowed"] == "0.02 a second"
+    assert error_of(answer, 429)["allowed"] == "0.02 per second"
     assert 1 <= int(answer.headers["retry-after"]) <= 50
 
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ncf.serving.http import app as http
-from ncf.serving.http.limits import Limits
+from ncf.serving.config import Limits
 from tests.ncf.serving.bundles import bundle_of, some_data, with_text_ids
 from tests.ncf.serving.http.clients import client_of, error_of
 
@@ -19,12 +19,12 @@ def client() -> TestClient:
 @pytest.mark.parametrize(
     ("query", "what", "got", "allowed"),
     [
-        ("user_id=abc", "user_id is of the wrong type", "abc", "a whole number of 64 bits"),
+        ("user_id=abc", "user_id is of the wrong type", "abc", "a 64-bit integer"),
         ("user_id=3&k=0", "query.k is not allowed", "0", "Input should be greater than or equal to 1"),
         ("user_id=3&k=101", "query.k is not allowed", "101", "Input should be less than or equal to 100"),
         ("user_id=3&k=x", "query.k is not allowed", "x", "Input should be a valid integer"),
         ("user=3", "query.user_id is missing", None, ""),
-        ("user_id=3&limit=4", "query.limit is not known", "4", ""),
+        ("user_id=3&limit=4", "query.limit is unknown", "4", ""),
     ],
 )
 def test_a_wrong_query_is_told_what_is_allowed(
@@ -38,8 +38,8 @@ def test_a_wrong_query_is_told_what_is_allowed(
 @pytest.mark.parametrize(
     ("body", "status", "what"),
     [
-        ({}, 422, "nothing is said of the user"),
-        ({"item_ids": []}, 422, "nothing is said of the user"),
+        ({}, 422, "the request names neither a user nor items"),
+        ({"item_ids": []}, 422, "the request names neither a user nor items"),
         ({"user_id": "3"}, 422, "user_id is of the wrong type"),
         ({"user_id": 3.5}, 422, "body.user_id"),
         ({"user_id": True}, 422, "body.user_id"),
@@ -49,7 +49,7 @@ def test_a_wrong_query_is_told_what_is_allowed(
         ({"item_ids": [1] * 1001}, 422, "body.item_ids"),
         ({"item_ids": [1], "k": "3"}, 422, "body.k"),
         ({"item_ids": [1], "more": 1}, 422, "body.more"),
-        ([], 422, "the body is no JSON object"),
+        ([], 422, "the body is not a JSON object"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -73,9 +73,9 @@ def test_a_body_that_is_no_json_object_is_refused(client: TestClient, content: b
 def test_a_body_that_can_not_be_read_is_told_what_would_be(client: TestClient) -> None:
     header = {"content-type": "application/json"}
     broken = error_of(client.post("/recommendations", content=b'{"item_ids": [1', headers=header), 422)
-    assert broken["what"] == "the body is no JSON; it goes wrong at character 15"
+    assert broken["what"] == "the body is not valid JSON: error at character 15"
     form = error_of(client.post("/recommendations", data={"user_id": "1"}), 422)
-    assert form["what"] == "the body is no JSON object" and "Content-Type: application/json" in form["do"]
+    assert form["what"] == "the body is not a JSON object" and "Content-Type: application/json" in form["do"]
     nothing = error_of(client.post("/recommendations"), 422)
     assert nothing["what"] == "the body is missing" and '"item_ids": [1, 2]' in nothing["allowed"]
 
@@ -99,7 +99,7 @@ def test_a_fault_shows_nothing_of_the_inside(client: TestClient, monkeypatch: py
 
     monkeypatch.setattr(http, "answer", broken)
     answer = client.get("/recommendations", params={"user_id": 3})
-    assert error_of(answer, 500)["what"] == "a fault of the service"
+    assert error_of(answer, 500)["what"] == "internal error of the service"
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
 

@@ -6,8 +6,7 @@ import torch
 
 from ncf.config import ModelConfig
 from ncf.errors import ModelError
-from ncf.serving.http.live import Live, Served
-from ncf.serving.http.watch import Watcher
+from ncf.serving.http.live import Live, Served, Watcher
 from tests.ncf.serving.bundles import bundle_of, every_model, some_data
 
 NAME = "ncf-some"

@@ -15,7 +15,7 @@ from ncf.serving.bundle import Bundle
 
 
 @dataclass(frozen=True)
-class Arrived:
+class NewInteractions:
     """The pairs of a log that a model has never seen, each user's in order of time.
 
     Attributes:
@@ -55,7 +55,7 @@ class Arrived:
         return self.times > time
 
 
-def find_arrived(log: CodedLog, bundle: Bundle) -> Arrived:
+def find_new_interactions(log: CodedLog, bundle: Bundle) -> NewInteractions:
     """Compare a log with what a model has seen; a pair that is in both is neither new nor lost.
 
     Args:
@@ -73,7 +73,7 @@ def find_arrived(log: CodedLog, bundle: Bundle) -> Arrived:
     new_users, new_items = np.unique(log_users[users[new] < 0]), np.unique(log_items[items[new] < 0])
     user_of[new_users] = num_users + np.arange(len(new_users))
     item_of[new_items] = num_items + np.arange(len(new_items))
-    return Arrived(
+    return NewInteractions(
         user_of[log_users],
         item_of[log_items],
         log.times[new] if log.has_times else None,
@@ -127,13 +127,13 @@ class Newcomers(BaseModel):
     either_share: float
 
 
-def newcomers(arrived: Arrived) -> Newcomers:
+def newcomers(new: NewInteractions) -> Newcomers:
     """Count them; the shares are 0 where nothing is new."""
-    user, item = arrived.users >= arrived.num_users, arrived.items >= arrived.num_items
-    shares = [np.count_nonzero(new) / max(1, len(arrived)) for new in (user, item, user | item)]
+    user, item = new.users >= new.num_users, new.items >= new.num_items
+    shares = [np.count_nonzero(unknown) / max(1, len(new)) for unknown in (user, item, user | item)]
     return Newcomers(
-        users=arrived.new_users,
-        items=arrived.new_items,
+        users=new.new_users,
+        items=new.new_items,
         user_share=shares[0],
         item_share=shares[1],
         either_share=shares[2],

@@ -1,0 +1,157 @@
+"""The service's JSON: answers and errors, as OpenAPI describes them and as they are written."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+from typing_extensions import override
+
+from ncf.errors import ConfigError, NCFError
+
+SHOWN_CHARACTERS = 200  # of a wrong value
+JSON_OBJECT = 'a JSON object, such as {"item_ids": [1, 2]}'
+
+
+class Recommendation(BaseModel):
+    """One item of a list."""
+
+    item_id: int | str = Field(description="ID of the item, with the type it has in the log; a UUID is text")
+    title: str = Field(description="empty if unknown")
+    rank: int = Field(ge=1, description="position in the list, from 1")
+    score: float = Field(description="the model's logit, or the item's number of interactions; an exact float32")
+
+
+class Recommendations(BaseModel):
+    """The best items for one user."""
+
+    model: str = Field(description="name of the registered model")
+    version: int = Field(description="version of the registered model that answered")
+    user_id: int | str | None = Field(description="as in the request")
+    source: str = Field(
+        description="what the list is based on. model: the user's own vector; items: a vector fitted to the item_ids "
+        "of the request; popularity: nothing is known about the user"
+    )
+    unknown_items: list[int | str] = Field(description="item_ids of the request that the model does not know")
+    recommendations: list[Recommendation]
+
+
+class Health(BaseModel):
+    """Whether the service answers, and whether it answers with the newest champion."""
+
+    status: str = Field(description="ok, or degraded: the service answers, but not with the newest champion")
+    version: int | None = Field(default=None, description="version that answers; only with the token")
+    problem: str | None = Field(default=None, description="problem with the newest champion; only with the token")
+    since: str | None = Field(default=None, description="when the problem began, ISO 8601; only with the token")
+
+
+class Version(BaseModel):
+    """The model that answers."""
+
+    model: str
+    version: int
+    kind: str = Field(description="gmf, mlp or neumf")
+    dataset: str
+    fingerprint: str = Field(description="fingerprint of the training data")
+    num_users: int
+    num_items: int
+    user_id: str = Field(description="type of user IDs: int, str or uuid")
+    item_id: str = Field(description="type of item IDs: int, str or uuid")
+    loaded: str = Field(description="when the model was loaded, ISO 8601")
+    ncf: str = Field(description="version of ncf that serves it")
+
+
+class ErrorFacts(BaseModel):
+    """What was wrong, the value, what is allowed, and what to do."""
+
+    what: str
+    got: str | None = None
+    allowed: str = ""
+    do: str = ""
+
+
+class ErrorReply(BaseModel):
+    """The answer to every request that fails."""
+
+    error: ErrorFacts = Field(description="what was wrong, the value, what is allowed, and what to do")
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorReply, "description": description}
+    for status, description in {
+        400: "the body can't be read",
+        401: "the token is missing or wrong",
+        405: "the path does not support this method",
+        408: "the body did not arrive in time",
+        413: "the body is too large",
+        422: "a value is not allowed",
+        429: "too many requests from this client",
+        500: "internal error of the service; see its log",
+        503: "too many requests are waiting",
+    }.items()
+}
+
+
+class JSONReply(Response):
+    """JSON in ASCII, so that any text of a client can be repeated, and without NaN, which JSON does not have."""
+
+    media_type = "application/json"
+
+    @override
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class RefusedError(NCFError):
+    """A request that is refused.
+
+    Args:
+        status: HTTP status.
+        what, got, allowed, do: as in NCFError.
+        headers: additional headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        what: str,
+        *,
+        got: object = None,
+        allowed: str = "",
+        do: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(what, got=got, allowed=allowed, do=do)
+        self.status = status
+        self.headers = headers
+
+
+def error_reply(status: int, error: NCFError, headers: Mapping[str, str] | None = None) -> JSONReply:
+    """The answer for an error; a RefusedError brings its own status and headers."""
+    if isinstance(error, RefusedError):
+        status, headers = error.status, error.headers
+    got = None if error.got is None else str(error.got)[:SHOWN_CHARACTERS]
+    facts = {"what": error.what, "got": got, "allowed": error.allowed, "do": error.do}
+    return JSONReply({"error": facts}, status, dict(headers or {}))
+
+
+def invalid_request(error: Mapping[str, Any]) -> ConfigError:
+    """Our error for one of pydantic's errors, as FastAPI reports it."""
+    location = [str(part) for part in error["loc"]]
+    name, got = ".".join(location), error.get("input")
+    got = got if isinstance(got, str | int | float | bool) else None
+    match error["type"], location:
+        case "missing", ["body"]:
+            return ConfigError("the body is missing", allowed=JSON_OBJECT, do="see /docs")
+        case "missing", _:
+            return ConfigError(f"{name} is missing", do="see /docs")
+        case "extra_forbidden", _:
+            do = "leave it out, or correct the name"
+            return ConfigError(f"{name} is unknown", got=got, allowed="the fields shown in /docs", do=do)
+        case "json_invalid", _:
+            return ConfigError(f"the body is not valid JSON: error at character {location[-1]}", do="see /docs")
+        case _, ["body"]:
+            do = "send it with the header Content-Type: application/json"
+            return ConfigError("the body is not a JSON object", got=got, allowed=JSON_OBJECT, do=do)
+    return ConfigError(f"{name} is not allowed", got=got, allowed=str(error["msg"]), do="see /docs")
