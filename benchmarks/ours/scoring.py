@@ -17,11 +17,11 @@ from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
 from ncf.models.build import Model
 from ncf.sampling.sampler import draw_candidates
 from ncf.sampling.unseen import UnseenItems
-from ncf.serving.config import FileOutput
 from ncf.serving.batch.files import FileTarget
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.write import write_lists
 from ncf.serving.bundle import Bundle
+from ncf.serving.config import FileOutput
 from ncf.serving.recommender import Recommender
 
 

@@ -23,9 +23,9 @@ from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
 from ncf.files import cache_dir
 from ncf.hardware import torch_threads
 from ncf.serving.batch.choose import choose_items, choose_users
-from ncf.serving.config import FileOutput, TableOutput
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.write import Target, target_of, write_lists
+from ncf.serving.config import FileOutput, TableOutput
 from ncf.serving.recommender import Recommender
 from ncf.training.devices import check_hardware
 

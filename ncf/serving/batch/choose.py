@@ -17,8 +17,8 @@ from ncf.errors import DataError
 from ncf.ingest.config import ColumnName, FileSource
 from ncf.ingest.id_types import integers_of
 from ncf.ingest.tables import Table, open_table
-from ncf.serving.config import ItemFilters, UserChoice
 from ncf.serving.bundle import Bundle
+from ncf.serving.config import ItemFilters, UserChoice
 from ncf.serving.recommender import Choice, Recommender
 
 ALLOWED = {"int": "64-bit integers", "str": "text", "uuid": "UUIDs"}

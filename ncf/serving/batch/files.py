@@ -14,8 +14,8 @@ from pyarrow import parquet
 from ncf.errors import ConfigError, DataError
 from ncf.files import new_file
 from ncf.ingest.locations import File, file_system, first_line
-from ncf.serving.config import FileOutput
 from ncf.serving.batch.lists import COLUMNS, CSV_COLUMNS, Lists, Rows
+from ncf.serving.config import FileOutput
 
 OBJECT_STORES = frozenset(  # a name gets its new object in one step
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}

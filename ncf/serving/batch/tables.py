@@ -15,8 +15,8 @@ from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError
 from ncf.ingest.config import Database
 from ncf.ingest.database import find_url, guarded, open_engine, place
-from ncf.serving.config import TableOutput
 from ncf.serving.batch.lists import COLUMNS, VERSION, Lists, Rows
+from ncf.serving.config import TableOutput
 from ncf.serving.recommender import RANK, SCORE, SOURCE
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ from typing import TypeAlias
 from filelock import FileLock
 from pyarrow import parquet
 
-from ncf.serving.config import FileOutput, OutputConfig
 from ncf.serving.batch.files import FileTarget
 from ncf.serving.batch.lists import Lists, Rows, block_path, compute_blocks, is_complete, read_block
 from ncf.serving.batch.tables import TableTarget
+from ncf.serving.config import FileOutput, OutputConfig
 
 Target: TypeAlias = FileTarget | TableTarget
 Progress: TypeAlias = Callable[[int, int], AbstractContextManager[Callable[[int], None]]]

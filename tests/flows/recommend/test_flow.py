@@ -18,8 +18,8 @@ from flows.recommend.flow import Recommended, recommend, sample
 from flows.recommend.settings import RecommendSettings
 from ncf.errors import ConfigError, DataError, ModelError, NCFError
 from ncf.files import CACHE_VARIABLE
-from ncf.serving.config import FileOutput
 from ncf.serving.bundle import Bundle
+from ncf.serving.config import FileOutput
 from ncf.serving.recommender import Recommender
 from tests.flows.leaks import captured_logs, stored_texts
 from tests.flows.registry.registered_models import make_champion

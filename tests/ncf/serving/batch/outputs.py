@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from ncf.serving.config import OutputConfig
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.bundle import Bundle
+from ncf.serving.config import OutputConfig
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import REPOSITORY, environment
 from tests.ncf.serving.batch.stepwise_writer import VERSION, K

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from ncf.serving.config import OutputConfig
 from ncf.serving.batch.lists import Lists, Rows
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.bundle import Bundle
+from ncf.serving.config import OutputConfig
 from ncf.serving.recommender import Recommender
 
 K, USERS_A_BLOCK, VERSION = 4, 2, 3

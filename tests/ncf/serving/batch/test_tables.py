@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, DataError, NCFError
-from ncf.serving.config import TableOutput
 from ncf.serving.batch.tables import TableTarget
+from ncf.serving.config import TableOutput
 from tests.ncf.serving.batch.outputs import expected_rows, output_of, read_table, write
 from tests.ncf.serving.batch.table_poller import poll
 from tests.ncf.serving.bundles import bundle_of, every_kind_of_ids, some_data

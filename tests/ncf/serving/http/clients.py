@@ -5,8 +5,8 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from ncf.serving.bundle import Bundle
-from ncf.serving.http.app import create_app
 from ncf.serving.config import Limits
+from ncf.serving.http.app import create_app
 from ncf.serving.http.live import Live, Served
 
 NAME = "ncf-some"

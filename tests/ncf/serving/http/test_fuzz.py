@@ -14,8 +14,8 @@ from schemathesis.openapi import from_asgi
 from schemathesis.schemas import BaseSchema
 
 from ncf.data.prepared import PreparedData
-from ncf.serving.http.app import create_app
 from ncf.serving.config import Limits
+from ncf.serving.http.app import create_app
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids, with_uuids
 from tests.ncf.serving.http.clients import live_of
 

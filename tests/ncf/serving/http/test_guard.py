@@ -7,8 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from ncf.serving.http.app import create_app
 from ncf.serving.config import Limits
+from ncf.serving.http.app import create_app
 from tests.ncf.serving.bundles import bundle_of, some_data
 from tests.ncf.serving.http.clients import client_of, error_of, live_of
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ncf.serving.http import app as http
 from ncf.serving.config import Limits
+from ncf.serving.http import app as http
 from tests.ncf.serving.bundles import bundle_of, some_data, with_text_ids
 from tests.ncf.serving.http.clients import client_of, error_of
 
