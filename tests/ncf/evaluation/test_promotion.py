@@ -131,8 +131,13 @@ COLD_HITS = np.tile([0.0, 1.0, 1.0, 1.0], 100)  # half of the users with 3 inter
 @pytest.mark.parametrize(
     ("guards", "limit", "words", "figure"),
     [
-        ({"minimum_coverage": 0.5}, {"minimum_coverage": 0.4}, ["20.0%", "less than 0.5 of the 50.0%"], "coverage"),
-        ({"maximum_cold_loss": 0.4}, {"maximum_cold_loss": 0.5}, ["200 users with 10", "0.5000"], "cold_loss"),
+        (
+            {"minimum_coverage": 0.5},
+            {"minimum_coverage": 0.4},
+            ["20.0%", "less than 0.5 of the champion's 50.0%"],
+            "coverage",
+        ),
+        ({"maximum_cold_loss": 0.4}, {"maximum_cold_loss": 0.5}, ["200 users with at most 10", "0.5000"], "cold_loss"),
         ({"maximum_seconds": 1.9}, {"maximum_seconds": 2.0}, ["2.00 s, more than 1.9"], "seconds"),
         ({"maximum_size_mb": 29.0}, {"maximum_size_mb": 30.0}, ["30.0 MB, more than 29"], "size_mb"),
     ],
