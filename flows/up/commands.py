@@ -1,4 +1,4 @@
-"""`up`: start what does not run, set the Prefect server up, and wait until everything is healthy."""
+"""The subcommands: start everything and wait until it is healthy, show how it is, stop it, print its logs."""
 
 import secrets
 import subprocess
@@ -10,9 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from flows.serve.access import is_loopback
+from flows.up.addresses import SETTINGS, remove_addresses, running_settings, write_addresses
 from flows.up.health import Health
 from flows.up.passwords import Passwords, read_passwords, require_passwords
-from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_stopped
+from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_ended
 from flows.up.programs import (
     ACCOUNTS,
     AUTH_FILE,
@@ -25,35 +26,38 @@ from flows.up.programs import (
     present_environment,
     programs,
 )
-from flows.up.settings import (
-    SETTINGS,
-    DownSettings,
-    LogsSettings,
-    StatusSettings,
-    UpSettings,
+from flows.up.settings import DownSettings, LogsSettings, StatusSettings, UpSettings
+from flows.up.supervisor import (
+    CONFIG,
+    LOGS,
+    Supervisor,
+    SupervisorError,
     asks_for_passwords,
-    remove_addresses,
-    running_settings,
-    write_addresses,
+    check_paths,
+    configuration,
+    tail,
 )
-from flows.up.supervisor import CONFIG, LOGS, Supervisor, SupervisorError, check_paths, configuration, tail
 from ncf.errors import ConfigError
 
-LOOK_SECONDS = 0.5  # between two looks whether a server is healthy
-TAIL = 15  # lines of a log that say why it is not
+POLL_SECONDS = 0.5  # between two health checks
+TAIL = 15  # last lines of a log that an error shows
 
 
 def up(settings: UpSettings, console: Console) -> None:
-    """Start what does not run, wait until it is healthy, and say where it is.
+    """Start what does not run, wait until it is healthy, and print where it is.
 
     Raises:
-        ConfigError: the address, a port or a password is no good, or the servers run with other settings.
+        ConfigError: the address, a port or a password can't be used, or the servers run with other settings.
         SupervisorError: something does not become healthy.
     """
     passwords = read_passwords(present_environment())
     require_passwords(passwords, settings.host, is_loopback(settings.host))
     if not is_loopback(settings.host) and not settings.mlflow_names:
-        raise ConfigError("MLflow refuses requests by names that it does not know", do="name them: --mlflow-names")
+        raise ConfigError(
+            "other machines can reach this address, and MLflow refuses requests by names that it does not know",
+            got=settings.host,
+            do="name them: --mlflow-names",
+        )
     check_paths(settings.run_folder, Path.cwd())
     variables = environment(settings, passwords, present_environment())
     supervisor = Supervisor(settings.run_folder)
@@ -67,7 +71,7 @@ def up(settings: UpSettings, console: Console) -> None:
     supervisor.start_program(WORKER)
     wait(supervisor, health, WORKER, console)
     exports = write_addresses(settings, Path.cwd())
-    for line in told(settings, exports, passwords is not None):
+    for line in summary(settings, exports, passwords is not None):
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -92,18 +96,20 @@ def start(
             raise ConfigError(
                 "the servers of this folder run with other settings",
                 got=f"{running_settings(settings).model_dump_json()}, {with_or_without} passwords",
-                do="repeat those, or: make down, then make up with the new ones",
+                do="use those settings, or stop the servers first: make down, then make up",
             )
         return
     check_ports(settings)
     for folder in (supervisor.folder / LOGS, settings.home / "prefect", settings.home / "artifacts"):
         folder.mkdir(parents=True, exist_ok=True)
-    supervisor.folder.chmod(0o700)  # the logs are nobody else's to read
+    supervisor.folder.chmod(0o700)  # nobody else may read the logs
     kept.write_text(wanted, encoding="utf-8")
     (supervisor.folder / AUTH_FILE).write_text(auth_file(settings), encoding="utf-8")
     (supervisor.folder / SETTINGS).write_text(settings.model_dump_json() + "\n", encoding="utf-8")
     if passwords:
-        (settings.home / ACCOUNTS).touch(mode=0o600)  # MLflow would let every account read the passwords' hashes
+        (settings.home / ACCOUNTS).touch(
+            mode=0o600
+        )  # it has hashes of passwords, and MLflow's would be readable by all
     make_database(settings)
     console.print(f"Starting in {settings.home}", highlight=False, soft_wrap=True)
     end(leftovers(supervisor.folder))
@@ -111,7 +117,7 @@ def start(
 
 
 def make_database(settings: UpSettings) -> None:
-    """Make MLflow's database if there is none; it is there whole or not at all, also after a kill."""
+    """Create MLflow's database if there is none; even after a kill it is there whole or not at all."""
     if not settings.database.exists():
         from flows.tracking.store import connect  # late: with MLflow it takes seconds
 
@@ -119,10 +125,10 @@ def make_database(settings: UpSettings) -> None:
 
 
 def wait(supervisor: Supervisor, health: Health, name: str, console: Console) -> None:
-    """Wait until a program is healthy, and show that something happens.
+    """Wait until a program is healthy, with a spinner on the terminal.
 
     Raises:
-        SupervisorError: it takes too long, or the supervisor gave it up; the end of its log is told.
+        SupervisorError: it takes too long, or the supervisor gave it up; the message has the end of its log.
     """
     began = time.monotonic()
     with console.status(f"{TITLES[name]} ..."):
@@ -136,17 +142,17 @@ def wait(supervisor: Supervisor, health: Health, name: str, console: Console) ->
                     + "\n".join(tail(log, TAIL))
                     + f"\n{TITLES[name]}",
                     got=state["spawnerr"] or state["statename"],
-                    do=f"see {log}; the same command goes on",
+                    do=f"see {log}; the same command continues from there",
                 )
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     console.print(f"  {TITLES[name]:<15} healthy  ({time.monotonic() - began:.0f} s)", highlight=False)
 
 
 def set_up(variables: Mapping[str, str], console: Console) -> None:
-    """Make work pool, locks, deployments and automations, in a process that has the servers' addresses.
+    """Create or update work pool, locks, deployments and automations, in a process with the servers' addresses.
 
     Raises:
-        SupervisorError: the server does not take them.
+        SupervisorError: the server refuses them.
     """
     began = time.monotonic()
     command = [sys.executable, "-m", "flows.up.set_up"]
@@ -154,44 +160,44 @@ def set_up(variables: Mapping[str, str], console: Console) -> None:
         done = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SupervisorError("the Prefect server could not be set up", got=(done.stderr + done.stdout).strip()[-2000:])
-    console.print(f"  {'deployments':<15} there    ({time.monotonic() - began:.0f} s)", highlight=False)
+    console.print(f"  {'deployments':<15} ready    ({time.monotonic() - began:.0f} s)", highlight=False)
 
 
-def told(settings: UpSettings, exports: list[str], with_passwords: bool) -> list[str]:
-    """What the user is told when everything runs."""
+def summary(settings: UpSettings, exports: list[str], with_passwords: bool) -> list[str]:
+    """What the user reads when everything runs."""
     lines = ["", f"Prefect: {settings.prefect_url}", f"MLflow:  {settings.mlflow_url}"]
-    lines += [f"Passwords: {'asked for' if with_passwords else 'none; only this machine can connect'}", ""]
-    lines += ["In this folder, a retraining now:", *exports]
+    lines += [f"Passwords: {'required' if with_passwords else 'none; only this machine can connect'}", ""]
+    lines += ["To retrain now, run in this folder:", *exports]
     return [*lines, "  .venv/bin/prefect deployment run retrain/ml-100k --watch"]
 
 
 def status(settings: StatusSettings, console: Console) -> bool:
-    """Say what runs and whether it is healthy. Returns whether everything is."""
+    """Print what runs and whether it is healthy. Returns whether everything is."""
     supervisor = Supervisor(settings.run_folder)
     if not supervisor.runs():
-        console.print(f"Nothing runs in {settings.home}; make up starts it.", highlight=False, soft_wrap=True)
+        console.print(f"Nothing runs in {settings.home}. To start: make up", highlight=False, soft_wrap=True)
         return False
     running = running_settings(settings)
     health = Health(running, read_passwords(present_environment()))
-    where = {MLFLOW: running.mlflow_url, PREFECT: running.prefect_url, WORKER: f"{running.runs} runs at a time"}
+    locations = {MLFLOW: running.mlflow_url, PREFECT: running.prefect_url, WORKER: f"{running.runs} runs at a time"}
     healthy = []
     for name, state in sorted(supervisor.states().items(), key=lambda each: list(TITLES).index(each[0])):
         healthy.append(state["statename"] == "RUNNING" and health.check(name))
-        word = "healthy" if healthy[-1] else "not healthy"
-        what = f"{TITLES[name]:<15} {word:<12} {state['statename'].lower():<9} {state['description']:<32} {where[name]}"
-        console.print(what, highlight=False, soft_wrap=True)
+        health_text = "healthy" if healthy[-1] else "not healthy"
+        line = f"{TITLES[name]:<15} {health_text:<12} {state['statename'].lower():<9} {state['description']:<32} "
+        console.print(line + locations[name], highlight=False, soft_wrap=True)
     if health.passwords is None and asks_for_passwords((supervisor.folder / CONFIG).read_text(encoding="utf-8")):
-        console.print("The servers ask for passwords; without them the worker's health can't be known.")
+        console.print("The servers require passwords, and none are set: the health of the worker is unknown.")
     return all(healthy)
 
 
 def down(settings: DownSettings, console: Console) -> None:
     """Stop flow runs, then the worker, then the servers.
 
-    Flow runs are stopped first: they still reach the servers, and say there how they ended.
+    Flow runs are stopped first, while they can still report their end to the servers.
 
     Raises:
-        ConfigError: the servers run, and the passwords are no good; nothing is stopped then.
+        ConfigError: the servers run, and the passwords can't be used; nothing is stopped.
         SupervisorError: the supervisor does not stop.
     """
     supervisor = Supervisor(settings.run_folder)
@@ -199,17 +205,17 @@ def down(settings: DownSettings, console: Console) -> None:
     passwords = read_passwords(present_environment()) if running else None
     runs = flow_runs(settings.run_folder)
     if runs:
-        console.print(f"Stopping {len(runs)} processes of flow runs; what they finished is kept.", highlight=False)
+        console.print(f"Stopping {len(runs)} processes of flow runs; what they have finished is kept.", highlight=False)
     with console.status("stopping ..."):
         ended = end_flow_runs(settings.run_folder)
         if running:
             supervisor.stop_program(WORKER)
             ended |= end_flow_runs(settings.run_folder)  # what the worker started meanwhile
-            report_stopped(running_settings(settings), passwords, ended)
+            report_ended(running_settings(settings), passwords, ended)
             supervisor.stop()
         end(leftovers(settings.run_folder))
     remove_addresses(Path.cwd())
-    console.print(f"Nothing runs in {settings.home} any more; its databases and files stay.", highlight=False)
+    console.print(f"Everything in {settings.home} is stopped; its databases and files stay.", highlight=False)
 
 
 def logs(settings: LogsSettings, console: Console) -> None:
@@ -222,7 +228,7 @@ def logs(settings: LogsSettings, console: Console) -> None:
     names = [settings.program] if settings.program else [*TITLES, "supervisord"]
     found = {name: folder / f"{name}.log" for name in names if (folder / f"{name}.log").exists()}
     if not found:
-        raise ConfigError("there is no log", got=str(folder), do="make up, or name its folder: --folder")
+        raise ConfigError("there is no log", got=str(folder), do="make up, or name the folder: --folder")
     for name, path in found.items():
         console.print(f"==> {name}: {path}", highlight=False, soft_wrap=True, markup=False)
         for line in tail(path, settings.lines):

@@ -1,4 +1,4 @@
-"""The settings of the servers on one machine, and what follows from them."""
+"""The settings of the servers on one machine."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -6,18 +6,17 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from ncf.config import Settings
-from ncf.files import new_file
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 LOG_LINES = 40
 
 
 class FolderSettings(Settings):
-    """Which servers are meant: those of a folder."""
+    """The folder that the servers keep everything in."""
 
     folder: Path = Field(
         default=Path("mlruns"),
-        description="where the databases and MLflow's files are kept; the run folder `up` in it has logs and the "
+        description="folder of the databases and of MLflow's files; its subfolder `up` has the logs and the "
         "supervisor's files",
     )
 
@@ -33,23 +32,23 @@ class FolderSettings(Settings):
 
 
 class UpSettings(FolderSettings):
-    """Start an MLflow server, a Prefect server with the deployments of prefect.yaml, and a worker, unless they run."""
+    """Start an MLflow server, a Prefect server with the deployments of prefect.yaml, and a worker."""
 
     host: str = Field(
-        default="127.0.0.1", description="address to listen on; any but this machine's own needs passwords"
+        default="127.0.0.1", description="address to listen on; any but a loopback address needs passwords"
     )
     prefect_port: Port = Field(default=4200, description="port of the Prefect server")
     mlflow_port: Port = Field(default=5000, description="port of the MLflow server")
     mlflow_names: tuple[str, ...] = Field(
         default=(),
-        description="names and addresses by which other machines reach MLflow, without port; it refuses others. Needed "
-        "with a host that is not this machine's own",
+        description="names and addresses by which other machines reach MLflow, without port; it refuses others. "
+        "Required if the host is not a loopback address",
     )
     runs: int = Field(
-        default=2, ge=1, le=1000, description="flow runs that the worker has at a time; a retraining uses a core"
+        default=2, ge=1, le=1000, description="flow runs that the worker runs at a time; a retraining uses one core"
     )
     wait_seconds: float = Field(
-        default=300.0, ge=1.0, le=86_400.0, description="seconds that each server has to become healthy"
+        default=300.0, ge=1.0, le=86_400.0, description="seconds to wait for each server to become healthy"
     )
 
     @model_validator(mode="after")
@@ -70,7 +69,7 @@ class UpSettings(FolderSettings):
 
     @property
     def database(self) -> Path:
-        """MLflow's database: that of the commands without servers, so that they have one history."""
+        """MLflow's database, which commands without servers use as well, so that there is one history."""
         return self.home / "mlflow.db"
 
     @property
@@ -80,63 +79,19 @@ class UpSettings(FolderSettings):
 
 
 class DownSettings(FolderSettings):
-    """Stop the worker, its flow runs, and the servers; what they keep stays."""
+    """Stop the worker, its flow runs, and the servers; databases and files stay."""
 
 
 class StatusSettings(FolderSettings):
-    """Say what runs, and where."""
+    """Show what runs, where, and whether it is healthy."""
 
 
 class LogsSettings(FolderSettings):
-    """Print the end of the logs."""
+    """Print the end of the logs of the servers and the worker."""
 
     program: str = Field(
         default="",
         pattern=r"^(|mlflow|prefect|worker|supervisord)$",
-        description="mlflow, prefect, worker or supervisord; empty: all",
+        description="mlflow, prefect, worker or supervisord; empty: all of them",
     )
-    lines: int = Field(default=LOG_LINES, ge=1, le=1_000_000, description="last lines of each")
-
-
-SETTINGS = "settings.json"
-
-
-def running_settings(settings: FolderSettings) -> UpSettings:
-    """The settings that the servers were started with."""
-    kept = settings.run_folder / SETTINGS
-    return UpSettings.model_validate_json(kept.read_text(encoding="utf-8"))
-
-
-def asks_for_passwords(configuration: str) -> bool:
-    """Whether the servers of a supervisor's configuration have passwords."""
-    return "--app-name basic-auth" in configuration
-
-
-PREFECT_FILE = Path("prefect.toml")  # Prefect's own: it reads it in the folder that a command runs in
-SERVER_FILE = Path("mlruns") / "server"  # ours: flows.tracking.store.server_file
-HEAD = "# Written by make up, removed by make down."
-
-
-def write_addresses(settings: UpSettings, checkout: Path) -> list[str]:
-    """Write both files. Returns what is left for the user to export: nothing, or lines of shell."""
-    mlflow = checkout / SERVER_FILE
-    with new_file(mlflow) as building:
-        building.write_text(f"{settings.mlflow_url}\n", encoding="utf-8")
-    prefect = checkout / PREFECT_FILE
-    if not is_ours(prefect):
-        return [f"export PREFECT_API_URL={settings.prefect_url}/api"]
-    with new_file(prefect) as building:
-        building.write_text(f'{HEAD}\n[api]\nurl = "{settings.prefect_url}/api"\n', encoding="utf-8")
-    return []
-
-
-def remove_addresses(checkout: Path) -> None:
-    """Remove both files; a prefect.toml that somebody wrote stays."""
-    (checkout / SERVER_FILE).unlink(missing_ok=True)
-    if is_ours(checkout / PREFECT_FILE):
-        (checkout / PREFECT_FILE).unlink(missing_ok=True)
-
-
-def is_ours(path: Path) -> bool:
-    """Whether a file is not there, or was written by us."""
-    return not path.exists() or path.read_text(encoding="utf-8", errors="replace").startswith(HEAD)
+    lines: int = Field(default=LOG_LINES, ge=1, le=1_000_000, description="number of last lines of each log")

@@ -1,4 +1,4 @@
-"""What the supervisor runs: ends what an earlier start of the same program left, then becomes the program."""
+"""What the supervisor runs for each program: end the processes of an earlier start, then become the program."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from flows.up.programs import FOLDER_VARIABLE
 
 
 def main(name: str, command: list[str]) -> None:
-    """Become the program. A server whose parent was killed holds its port, and would let no successor start."""
+    """Become the program. A server whose parent was killed still holds its port, and its successor could not start."""
     end(leftovers(Path(os.environ[FOLDER_VARIABLE]), name))
     os.execv(command[0], command)
 

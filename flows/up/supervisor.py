@@ -1,10 +1,10 @@
-"""The supervisor, supervisord: its configuration, its start, and what it is asked."""
+"""The supervisor, supervisord: its configuration, its start and stop, and its programs."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -55,7 +55,7 @@ stdout_logfile_backups=3
 
 
 class SupervisorError(NCFError):
-    """The supervisor, or a program that it should keep up, does not do what it should."""
+    """The supervisor, or a program of it, does not start, answer or stop."""
 
 
 def configuration(folder: Path, programs: Sequence[Program], directory: Path) -> str:
@@ -84,12 +84,21 @@ def configuration(folder: Path, programs: Sequence[Program], directory: Path) ->
     return "".join(parts)
 
 
+def asks_for_passwords(configuration: str) -> bool:
+    """Whether the servers of a configuration have passwords."""
+    return "--app-name basic-auth" in configuration
+
+
 def check_paths(folder: Path, directory: Path) -> None:
-    """Raise ConfigError if a path is nothing for supervisord: too long for a socket, or with its special characters."""
+    """Check that supervisord can use the paths.
+
+    Raises:
+        ConfigError: a path has a special character, or is too long for a socket.
+    """
     path = str(folder / SOCKET)
     for text, do in ((path, "choose another: --folder"), (str(directory), "run in a checkout with another path")):
         if any(mark in text for mark in SPECIAL):
-            raise ConfigError("supervisord can't work with the path", got=text, allowed="none of % ; #", do=do)
+            raise ConfigError("supervisord can't use the path", got=text, allowed="none of % ; #", do=do)
     if len(os.fsencode(path)) > LONGEST_SOCKET:
         raise ConfigError(
             "the path of the supervisor's socket is too long for the system",
@@ -110,15 +119,15 @@ class Supervisor:
         self.folder = folder
 
     def runs(self) -> bool:
-        """Whether it answers; a socket or a pid that a killed one left does not."""
+        """Whether it answers; a socket or a pid file of a killed one does not count."""
         try:
-            return str(self._ask().getState()["statename"]) in ("RUNNING", "RESTARTING")
+            return str(self._rpc().getState()["statename"]) in ("RUNNING", "RESTARTING")
         except (OSError, Fault):
             return False
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """What it says of each program: statename, pid, start (seconds since 1970), spawnerr."""
-        return {str(info["name"]): dict(info) for info in self._ask().getAllProcessInfo()}
+        """The state of each program: statename, pid, start (seconds since 1970), spawnerr."""
+        return {str(info["name"]): dict(info) for info in self._rpc().getAllProcessInfo()}
 
     def start(self, environment: Mapping[str, str]) -> None:
         """Start it in the background; the environment is that of all programs.
@@ -137,14 +146,14 @@ class Supervisor:
             )
 
     def start_program(self, name: str) -> None:
-        """Start a program that is not running, one that was given up included; it may take a while to be of use."""
+        """Start a program that is not running, even if the supervisor gave it up; do not wait until it is healthy."""
         if self.states()[name]["statename"] in ("STOPPED", "EXITED", "FATAL", "UNKNOWN"):
-            self._ask().startProcess(name, False)
+            self._rpc().startProcess(name, False)
 
     def stop_program(self, name: str) -> None:
         """Stop a program and wait until it has ended."""
         if self.states()[name]["statename"] not in ("STOPPED", "EXITED", "FATAL", "UNKNOWN"):
-            self._ask().stopProcess(name, True)
+            self._rpc().stopProcess(name, True)
 
     def stop(self) -> None:
         """Stop all programs and the supervisor, and wait until they have ended.
@@ -152,14 +161,16 @@ class Supervisor:
         Raises:
             SupervisorError: they do not end.
         """
-        pid = int(self._ask().getPID())
-        self._ask().shutdown()
+        pid = int(self._rpc().getPID())
+        self._rpc().shutdown()
         if not _within(STOP_SECONDS, lambda: not _exists(pid)):
             raise SupervisorError(
-                "the supervisor does not stop; its process", got=pid, do=f"kill -9 {pid}, and try again"
+                "the supervisor does not stop; its process",
+                got=pid,
+                do=f"kill -9 {pid}, then repeat the command",
             )
 
-    def _ask(self) -> Any:
+    def _rpc(self) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self.folder / SOCKET}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
@@ -172,9 +183,10 @@ def tail(path: Path, lines: int) -> list[str]:
         return []
 
 
-def _within(seconds: float, true: Any) -> bool:
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Wait until a condition holds, and return whether it did in time."""
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         if time.monotonic() > end:
             return False
         time.sleep(0.2)

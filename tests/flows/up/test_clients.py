@@ -4,7 +4,8 @@ import pytest
 
 from flows.tracking.store import TrackingError, check_tracking, connect, tracking_uri
 from flows.tracking.tracking import Tracker
-from flows.up.settings import UpSettings, remove_addresses, write_addresses
+from flows.up.addresses import remove_addresses, write_addresses
+from flows.up.settings import UpSettings
 from tests.e2e.processes import free_port
 
 
