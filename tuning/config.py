@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ncf.config import Settings
+from ncf.ingest.config import check_public_url
 
 WHERE_PASSWORDS_GO = "keep the whole URL in an environment variable, from which it is handed to open_study"
 
@@ -81,9 +82,6 @@ class StorageConfig(Settings):
     @field_validator("url")
     @classmethod
     def _url_without_password(cls, url: str | None) -> str | None:
-        from ncf.ingest.checks import check_public_url  # late: it brings SQLAlchemy
-
-        # raises ConfigError, which pydantic lets through; a ValueError it prints with the URL
         check_public_url(url, WHERE_PASSWORDS_GO)
         return url
 

@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ncf.errors import ConfigError, NCFError
 from ncf.files import cache_dir, new_file
-from ncf.ingest.checks import parse_url
-from ncf.ingest.database import connect_args, open_engine, place, scrub, with_installed_driver
+from ncf.ingest.config import parse_url
+from ncf.ingest.database import connect_args, database_location, open_engine, scrub, with_installed_driver
 from tuning.config import StorageConfig
 
 
@@ -48,7 +48,7 @@ class Database:
     @property
     def place(self) -> str:
         """Where it is, in words; neither user nor password."""
-        return place(self.url)
+        return database_location(self.url)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -113,7 +113,7 @@ def _told(url: URL) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
         message = scrub(str(getattr(cause, "orig", None) or cause), url) or type(cause).__name__
     # the driver's own error may show the password, and is not chained to it
-    raise StudyError(f"{place(url)} can't be used", got=message, do=_remedy(message)) from None
+    raise StudyError(f"{database_location(url)} can't be used", got=message, do=_remedy(message)) from None
 
 
 def _remedy(message: str) -> str:
@@ -171,7 +171,7 @@ def _refuse_other_tables(url: URL, config: StorageConfig) -> None:
         engine.dispose()
     if tables and not set(tables) >= OPTUNA_TABLES:
         raise StudyError(
-            f"{place(url)} is not one of studies; it has the tables",
+            f"{database_location(url)} is not one of studies; it has the tables",
             got=", ".join(sorted(tables)[:10]),
             allowed="an empty database, or one that Optuna made",
             do="give the studies a database of their own; this one was not changed",
@@ -184,7 +184,7 @@ def _connected(url: URL, config: StorageConfig) -> RDBStorage:
             return _rdb_storage(url, config)
         except RuntimeError as error:  # Optuna's word for another version of its tables
             raise StudyError(
-                f"{place(url)} was made by another version of Optuna",
+                f"{database_location(url)} was made by another version of Optuna",
                 got=str(error),
                 do="copy it, then run `optuna storage upgrade --storage URL`, or use a new database",
             ) from error

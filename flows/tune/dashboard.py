@@ -8,7 +8,7 @@ from flows.cli.command import fail
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import study_url
 from ncf.errors import ConfigError, NCFError
-from ncf.ingest.checks import parse_url
+from ncf.ingest.config import parse_url
 from ncf.ingest.database import with_installed_driver
 
 HOST = "127.0.0.1"

@@ -19,7 +19,7 @@ from ncf.config import GMFRecipe, MLPRecipe
 from ncf.content import content_key
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
-from ncf.ingest.checks import parse_url
+from ncf.ingest.config import parse_url
 from tuning.database import check_database
 from tuning.observer import Recipe
 from tuning.problem import Problem

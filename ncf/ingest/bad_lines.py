@@ -25,9 +25,9 @@ INTEGER = re.compile(r"\s*-?[0-9]+\s*")
 
 @dataclass(frozen=True)
 class TextColumn:
-    """A wanted column: its place, its name in the file, what its values are, and whether they may be empty."""
+    """A wanted column: its index, its name in the file, what its values are, and whether they may be empty."""
 
-    place: int
+    index: int
     name: str
     kind: Kind
     optional: bool = False
@@ -68,8 +68,8 @@ def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn], good: 
                     found.shown.append(f"line {line} has {len(cells)}")
                 continue
             for role, column in columns.items():
-                if allowed := _fault(cells[column.place], column):
-                    found.first.setdefault(role, (line, cells[column.place], allowed))
+                if allowed := _fault(cells[column.index], column):
+                    found.first.setdefault(role, (line, cells[column.index], allowed))
                     found.values[role] += 1
     return _wrong_lines(file, dialect, found) if found.wrong_lines else _wrong_value(file, dialect, columns, found)
 
@@ -99,7 +99,7 @@ def _wrong_value(file: File, dialect: Dialect, columns: dict[str, TextColumn], f
         do = "set encoding to what the file is in, such as latin-1 or cp1252"
     elif line == 1 and faults == 1:
         do += "; if it names the columns, set header to true"
-    name = f"column {columns[role].name}" if dialect.header else f"column at place {columns[role].place}"
+    name = f"column {columns[role].name}" if dialect.header else f"column at position {columns[role].index}"
     return DataError(
         f"{file}, line {line} has an unusable {role} ({name})",
         got=value.encode(errors="surrogateescape") if bad else value,

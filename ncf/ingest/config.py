@@ -1,19 +1,35 @@
-"""Where an interaction log lies: one kind of settings for each kind of place."""
+"""Where an interaction log is: settings for each kind of source, and the checks of a query and of a URL by their text.
 
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+SQLAlchemy and sqlparse take long to import, and are imported by the checks that need them.
+"""
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
 from ncf.data.columns import TimeUnit
+from ncf.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+    from sqlparse.sql import Token
 
 MovieLensName: TypeAlias = Literal["ml-100k", "ml-latest-small", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m"]
 MOVIELENS: tuple[MovieLensName, ...] = get_args(MovieLensName)
 ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
 
+EXAMPLE_URL = "postgresql://user@host:5432/database"
+WHERE_PASSWORDS_GO = "put the whole URL into $NCF_DATABASE_URL (url_variable) or a Prefect Secret block (secret_block)"
+SECRET_KEY = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
+SECRET_PART = re.compile(r"(?:pass|pwd|secret|token)\w*\s*=\s*([^;&]+)", re.IGNORECASE)  # within odbc_connect
+READING = ("SELECT", "WITH")
+WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "UPSERT", "INTO", "TRUNCATE", "DROP", "ALTER", "CREATE"})
+
 
 class Columns(Settings):
-    """What the log calls its columns: their names, or their places from 0."""
+    """What the log calls its columns: their names, or their positions from 0."""
 
     user: ColumnName = Field(default="user_id", description="the users")
     item: ColumnName = Field(default="item_id", description="the items")
@@ -51,15 +67,15 @@ class FileSource(Settings):
     )
     header: bool | None = Field(
         default=None,
-        description="whether the first line names the columns; empty: yes, but if columns are places, only a line with "
-        "usual names, such as user_id",
+        description="whether the first line names the columns; empty: yes, but if columns are given by position, only "
+        "a line with usual names, such as user_id",
     )
     encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is no matter")
     columns: Columns = Columns()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")
     titles_item: ColumnName = Field(
-        default="item_id", description="its column with the item ids; the log's name for it does, too"
+        default="item_id", description="its column with the item ids; the name that the log has for it is accepted too"
     )
     titles_title: ColumnName = Field(default="title", description="its column with the titles")
 
@@ -109,7 +125,7 @@ class Database(Settings):
     @field_validator("url")
     @classmethod
     def _url_without_password(cls, url: str | None) -> str | None:
-        refuse_password(url)
+        check_public_url(url)
         return url
 
 
@@ -126,8 +142,6 @@ class SQLSource(Database):
     @field_validator("query")
     @classmethod
     def _query_only_reads(cls, query: str | None) -> str | None:
-        from ncf.ingest.checks import check_select  # late, since it knows these settings
-
         if query is not None:
             check_select(query)
         return query
@@ -139,17 +153,10 @@ class SQLSource(Database):
         return self
 
 
-def refuse_password(url: object) -> None:
-    """Raise ConfigError, which pydantic lets through; a ValueError it would print with the URL."""
-    from ncf.ingest.checks import check_public_url  # late, since it knows these settings
-
-    check_public_url(url)
-
-
 def _kind(value: Any) -> str | None:
     """The kind of a source that leaves it out, by the keys that only this kind has."""
     given: dict[str, Any] = value if isinstance(value, dict) else dict(value)
-    refuse_password(given.get("url"))  # before any message shows what was given
+    check_public_url(given.get("url"))  # before any message shows what was given
     if "kind" in given:
         return str(given["kind"])
     known = {"path": "files", "prefix": "paper", "table": "sql", "query": "sql", "name": "movielens"}
@@ -168,3 +175,88 @@ SourceConfig: TypeAlias = Annotated[
         "(table or query)",
     ),
 ]
+
+
+def check_select(query: str) -> None:
+    """Refuse all but one SELECT; this reads the text alone.
+
+    Raises:
+        ConfigError: it is another statement, or several. (A ValueError would be printed by pydantic with the settings.)
+    """
+    import sqlparse
+    from sqlparse.tokens import Keyword
+
+    statements = [tokens for tokens in map(_significant, sqlparse.parse(query)) if tokens]
+    tokens = statements[0] if statements else []
+    first = next((token for token in tokens if token.value != "("), None)
+    writing = [token for token in tokens if token.ttype in Keyword and token.normalized.split()[0] in WRITING]
+    do = "read with SELECT, or WITH ... SELECT"
+    if len(statements) != 1:
+        got = f"{len(statements)} statements"
+    elif first is None or first.normalized not in READING:
+        got = first.value if first else ""
+    elif writing:
+        got, do = writing[0].value, "leave it out; if it is the name of a column, put it in quotes"
+    else:
+        return
+    raise ConfigError("query must be one SELECT that only reads", got=got, do=do)
+
+
+def _significant(statement: "Token") -> "list[Token]":
+    """The tokens of a statement without white space, comments, and the ; at the end."""
+    from sqlparse.tokens import Comment, Whitespace
+
+    flat = statement.flatten()  # type: ignore[no-untyped-call]
+    tokens = [token for token in flat if token.ttype not in Whitespace and token.ttype not in Comment]
+    while tokens and tokens[-1].value == ";":
+        tokens.pop()
+    return tokens
+
+
+def check_public_url(text: object, do: str = WHERE_PASSWORDS_GO) -> None:
+    """Refuse a URL with a password; the message repeats nothing of it.
+
+    Args:
+        text: a URL, or nothing.
+        do: where such a URL belongs, in words.
+
+    Raises:
+        ConfigError: it has one, or can't be read. (A ValueError would be printed by pydantic with the URL.)
+    """
+    if isinstance(text, str) and url_secrets(parse_url(text)):
+        raise ConfigError(
+            "the setting url must not have a password: settings are shown and logged",
+            allowed=f"a URL without one, such as {EXAMPLE_URL}",
+            do=do,
+        )
+
+
+def parse_url(text: str) -> "URL":
+    """Read an SQLAlchemy URL.
+
+    Raises:
+        ConfigError: it is none; the message does not repeat it.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(text.strip())
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or "@" in (url.host or ""):
+        raise ConfigError(
+            "the database's URL can't be read",
+            allowed=f"an SQLAlchemy URL such as {EXAMPLE_URL}",
+            do="write @ : / ? # % in a password as %40 %3A %2F %3F %23 %25",
+        )
+    return url
+
+
+def url_secrets(url: "URL") -> list[str]:
+    """The password of a URL, and what its query gives as password, secret or token."""
+    given = {key: [value] if isinstance(value, str) else value for key, value in url.query.items()}
+    values = [(key, value) for key, several in given.items() for value in several]
+    found = [value for key, value in values if SECRET_KEY.search(key)]
+    found += [part for _, value in values for part in SECRET_PART.findall(value)]
+    return [secret for secret in (str(url.password or ""), *found) if secret]

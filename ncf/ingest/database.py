@@ -12,8 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from ncf.errors import ConfigError, DataError
-from ncf.ingest.checks import EXAMPLE, _secrets, parse_url
-from ncf.ingest.config import Database
+from ncf.ingest.config import EXAMPLE_URL, Database, parse_url, url_secrets
 
 T = TypeVar("T")
 CONNECT_SECONDS = 10  # without it a host that drops packets holds a run for minutes
@@ -42,7 +41,7 @@ def find_url(source: Database, given: str | None) -> URL:
     if not text:
         raise ConfigError(
             "the database's URL is not known",
-            allowed=f"an SQLAlchemy URL such as {EXAMPLE}",
+            allowed=f"an SQLAlchemy URL such as {EXAMPLE_URL}",
             do=f"set ${source.url_variable} to it, or the setting secret_block, or url if it needs no password",
         )
     return with_installed_driver(parse_url(text))
@@ -71,7 +70,9 @@ def open_engine(url: URL, *, may_make: bool = False) -> Engine:
     driver = url.drivername
     try:
         if url.get_dialect().is_async:
-            raise ConfigError("an asynchronous driver can't be used", got=driver, do=f"name another, as in {EXAMPLE}")
+            raise ConfigError(
+                "an asynchronous driver can't be used", got=driver, do=f"name another, as in {EXAMPLE_URL}"
+            )
         return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=connect_args(url))
     except NoSuchModuleError:
         problem = ConfigError("this kind of database is unknown", got=driver, do="install its SQLAlchemy dialect")
@@ -109,7 +110,7 @@ def connect(engine: Engine) -> Connection:
         return connection
 
     do = "check host, port, database, user and password in the URL, and that the server runs"
-    return guarded(opened, engine.url, f"no connection to {place(engine.url)}", do)
+    return guarded(opened, engine.url, f"no connection to {database_location(engine.url)}", do)
 
 
 def guarded(call: Callable[[], T], url: URL, what: str, do: str) -> T:
@@ -127,7 +128,7 @@ def guarded(call: Callable[[], T], url: URL, what: str, do: str) -> T:
 
 def scrub(message: str, url: URL) -> str:
     """One line of a message, without the secrets of the URL in any spelling; empty if they are too short to find."""
-    secrets = _secrets(url)
+    secrets = url_secrets(url)
     if any(len(secret) < SHORT for secret in secrets):
         return ""
     spellings = {
@@ -140,7 +141,7 @@ def scrub(message: str, url: URL) -> str:
     return " ".join(message.split())[:500]
 
 
-def place(url: URL) -> str:
+def database_location(url: URL) -> str:
     """Where a database is, in words; neither user nor password."""
     port = f":{url.port}" if url.port else ""
     host = f" at {url.host}{port}" if url.host else ""

@@ -28,7 +28,7 @@ class Dialect:
         encoding: a Python codec.
         quoting: whether a field may stand in double quotes, with separators and newlines in it.
         header: whether the first line names the columns.
-        names: of the columns, without RecBole's types; their places where there is no header.
+        names: of the columns, without RecBole's types; their positions where there is no header.
         skip: lines before the first row.
     """
 
@@ -136,7 +136,7 @@ def find_dialect(
     if header and "\ufffd" in "".join(first):
         do = "set encoding to what the file is in, such as latin-1 or cp1252"
         raise DataError(f"{start.file}, line {line} is not in {encoding}", got=first, do=do)
-    names = tuple(name_of(cell) for cell in first) if header else tuple(str(place) for place in range(len(first)))
+    names = tuple(name_of(cell) for cell in first) if header else tuple(str(index) for index in range(len(first)))
     return Dialect(
         found, encoding, quoting, header, names, _lines_before_rows(start, found, quoting, line) if header else 0
     )

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from ncf.data.columns import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
+from ncf.ingest.columns import IdColumn, as_uuids, by_role, is_position, null_row
 from ncf.ingest.config import ColumnName, FileSource
-from ncf.ingest.id_types import IdColumn, as_uuids, null_row
 from ncf.ingest.locations import File
-from ncf.ingest.naming import by_role, is_place
 from ncf.ingest.tables import Table, open_table
 from ncf.ingest.text import NotAllIntegersError
 
@@ -28,7 +27,7 @@ def open_titles(source: FileSource) -> Table | None:
     """The titles' file, if there is one; its columns are called as those of the log are, unless they are set."""
     if source.titles_path is None:
         return None
-    named = not (is_place(source.titles_item) and is_place(source.titles_title))
+    named = not (is_position(source.titles_item) and is_position(source.titles_title))
     own = source.model_copy(update={"format": "auto", "header": True if named else source.header})
     item = source.columns.item
 
@@ -83,7 +82,7 @@ class _Log:
         """In words, where a row, from 0, stands."""
         for table, file, rows in self.origins:
             if row < rows:
-                return table.place_of(file, row)
+                return table.locate(file, row)
             row -= rows
         raise IndexError(row)
 
@@ -119,9 +118,9 @@ def open_tables(source: FileSource) -> dict[int, Table]:
     Raises:
         DataError: files are not there, or their columns are not what they should be.
     """
-    places = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
+    paths = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
     wanted = by_role(source.columns)
-    tables = {part: open_table(path, source, lambda _: wanted) for part, path in places.items() if path is not None}
+    tables = {part: open_table(path, source, lambda _: wanted) for part, path in paths.items() if path is not None}
     _check_same_roles(list(tables.values()))
     return tables
 
@@ -172,7 +171,7 @@ def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
         columns[role] = ids.take()
         pa.default_memory_pool().release_unused()  # else its blocks stay with the process
         if (row := null_row(columns[role])) is not None:
-            raise no_id(log.locate(row), role, columns[role].iloc[row])
+            raise _no_id(log.locate(row), role, columns[role].iloc[row])
         if role in uuids:
             columns[role] = as_uuids(columns[role])
     for role in list(log.others):
@@ -181,10 +180,10 @@ def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def no_id(place: str, role: str, value: object) -> DataError:
+def _no_id(where: str, role: str, value: object) -> DataError:
     """The error of an id such as NULL among integers."""
     return DataError(
-        f"{place} has an unusable {role}",
+        f"{where} has an unusable {role}",
         got=value,
         allowed="an id, which all others show to be an integer",
         do="mend or remove the row",

@@ -11,11 +11,11 @@ from ncf.config import Settings, settings_of
 from ncf.data.columns import ITEM_ID, TITLE, TimeUnit
 from ncf.data.ratings import Ratings
 from ncf.files import cache_dir
+from ncf.ingest.columns import by_role, find_columns
 from ncf.ingest.config import MOVIELENS, Columns, FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
 from ncf.ingest.database import find_url
 from ncf.ingest.files import load_files, open_tables, open_titles
 from ncf.ingest.movielens import load_movielens
-from ncf.ingest.naming import by_role, find_columns
 from ncf.ingest.paper import find_three, load_paper
 from ncf.ingest.sql import load_sql
 
@@ -41,11 +41,11 @@ def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -
     """
     wanted = by_role(settings.columns)
     names = [str(name) for name in frame.columns]
-    places = find_columns(names, wanted, WHERE)
-    log = frame.iloc[:, list(places.values())].set_axis(list(places), axis=1)
+    indices = find_columns(names, wanted, WHERE)
+    log = frame.iloc[:, list(indices.values())].set_axis(list(indices), axis=1)
     titles = frame[TITLE].set_axis(pd.Index(log[ITEM_ID])).astype("str") if names.count(TITLE) == 1 else None
     ratings = Ratings.from_frame(log, titles, time_unit=settings.time_unit)
-    taken = [f"{names[place]} as {role}" for role, place in places.items() if wanted[role] != names[place] != role]
+    taken = [f"{names[index]} as {role}" for role, index in indices.items() if wanted[role] != names[index] != role]
     return replace(ratings, tally=ratings.tally.note(f"columns taken: {', '.join(taken)}")) if taken else ratings
 
 

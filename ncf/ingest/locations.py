@@ -141,7 +141,7 @@ def file_system(location: str) -> tuple[Any, str]:
         ) from error
     except ValueError as error:
         allowed = "a path, or a URL that fsspec knows, such as s3://bucket/log.parquet"
-        raise DataError("this place is unknown", got=location, allowed=allowed, do=first_line(error)) from error
+        raise DataError("this location is unknown", got=location, allowed=allowed, do=first_line(error)) from error
 
 
 @contextmanager

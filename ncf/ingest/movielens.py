@@ -1,4 +1,4 @@
-"""MovieLens by name, fetched once into a cache outside the repository."""
+"""MovieLens by name, downloaded once into a cache outside the repository: from GroupLens, or the package index."""
 
 import hashlib
 import io
@@ -17,7 +17,9 @@ from ncf.data.columns import ITEM_ID, TITLE
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
 from ncf.files import CACHE_VARIABLE, cache_dir
-from ncf.ingest.archives import (
+from ncf.ingest.config import MovieLensName, MovieLensSource
+from ncf.ingest.download import check, download, published_md5
+from ncf.ingest.releases import (
     GENRES,
     RATINGS_FILE,
     RELEASES,
@@ -28,13 +30,15 @@ from ncf.ingest.archives import (
     unpack,
     write_tables,
 )
-from ncf.ingest.config import MovieLensName, MovieLensSource
-from ncf.ingest.download import check, download, published_md5
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "movielens"  # in the cache
 ON_PACKAGE_INDEX = "ml-100k"  # the one that a package carries too
+WHEEL = "recbole==1.2.1"  # carries the same ratings
+WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
+RATINGS_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"  # of GroupLens' u.data
+PIP_SECONDS = 300.0
 
 
 def load_movielens(source: MovieLensSource, cache: Path) -> Ratings:
@@ -101,11 +105,11 @@ def _make(release: Release, folder: Path) -> None:
         unpack(archive, release, folder)
     else:
         _fetch(release, archive, folder)
-    logger.info("%s (%s Terms: %s)", release.title, release.licence, release.terms)
+    logger.info("%s (%s Terms: %s)", release.title, release.license, release.terms)
 
 
 def _fetch(release: Release, archive: Path, folder: Path) -> None:
-    """Download the archive and unpack it, or take the next place that has the same."""
+    """Download the archive and unpack it, or take the next source that has the same."""
     logger.info("Downloading %s to %s", release.title, folder)
     try:
         md5 = release.md5 or published_md5(release.url)
@@ -119,7 +123,7 @@ def _fetch(release: Release, archive: Path, folder: Path) -> None:
     if release.name == ON_PACKAGE_INDEX:
         logger.info("Taking the package index instead (%s)", reasons[0])
         try:
-            ratings, items = from_package_index()
+            ratings, items = _from_package_index()
         except DataError as error:
             reasons.append(f"the package index: {error}")
         else:
@@ -133,13 +137,7 @@ def _fetch(release: Release, archive: Path, folder: Path) -> None:
     )
 
 
-WHEEL = "recbole==1.2.1"  # carries the same ratings
-WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
-RATINGS_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"  # of GroupLens' u.data
-SECONDS = 300.0
-
-
-def from_package_index() -> tuple[bytes, pd.DataFrame]:
+def _from_package_index() -> tuple[bytes, pd.DataFrame]:
     """The content of u.data, and the items: columns item_id, title and genres.
 
     Raises:
@@ -147,12 +145,12 @@ def from_package_index() -> tuple[bytes, pd.DataFrame]:
     """
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            return _from_wheel(_download(Path(scratch)))
+            return _from_wheel(_pip_download(Path(scratch)))
     except (OSError, ValueError, KeyError, subprocess.SubprocessError, zipfile.BadZipFile) as error:
         raise DataError(_short(error), do="use a package index that has it") from error
 
 
-def _download(scratch: Path) -> Path:
+def _pip_download(scratch: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
     subprocess.run(
         [*command, "--dest", str(scratch), WHEEL],
@@ -160,7 +158,7 @@ def _download(scratch: Path) -> Path:
         stdout=None if sys.stdout.isatty() else subprocess.DEVNULL,  # pip's own progress bar
         stderr=subprocess.PIPE,
         text=True,
-        timeout=SECONDS,
+        timeout=PIP_SECONDS,
     )
     wheel = next(scratch.glob("*.whl"), None)
     if wheel is None:

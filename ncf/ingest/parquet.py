@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from ncf.errors import DataError
-from ncf.ingest.id_types import whole_numbers
+from ncf.ingest.columns import whole_numbers
 from ncf.ingest.locations import File, reading
 
 BLOCK_ROWS = 1 << 20

@@ -1,19 +1,25 @@
-"""A log from a database, in chunks, so that the driver's own rows are never all in memory."""
+"""A log from a database: a table or a query that only reads, in chunks, so that not all rows are in memory twice."""
 
+import difflib
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import ColumnClause, Connection, CursorResult, Inspector, column, inspect, select, table
+from sqlalchemy.exc import NoSuchTableError, SAWarning
 
 from ncf.data.columns import TIMESTAMP, TimeUnit
 from ncf.data.faults import row_of
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
-from ncf.ingest.config import SQLSource
-from ncf.ingest.database import connect, find_url, guarded, open_engine, place
-from ncf.ingest.select import ask
+from ncf.ingest.columns import by_role, is_position
+from ncf.ingest.config import ColumnName, Columns, SQLSource
+from ncf.ingest.database import connect, database_location, find_url, guarded, open_engine
+
+SHOWN = 20  # names in a message
 
 
 def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
@@ -29,29 +35,29 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
     """
     chunks: dict[str, list[pd.Series[Any]]] = {}
     unit = source.time_unit
-    for chunk, unit in read_chunks(source, database_url):  # noqa: B007 (the last is that of all)
+    for chunk, unit in _read_chunks(source, database_url):  # noqa: B007 (the last is that of all)
         for ours, values in chunk.items():
             chunks.setdefault(ours, []).append(values)
     frame = pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in list(chunks)})
-    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: row_of(name_of(source), row))
+    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: row_of(_name_of(source), row))
 
 
-def name_of(source: SQLSource) -> str:
+def _name_of(source: SQLSource) -> str:
     """What messages call the table or query."""
     return source.table or "the query"
 
 
-def read_chunks(
+def _read_chunks(
     source: SQLSource, database_url: str | None = None
 ) -> Iterator[tuple[dict[str, "pd.Series[Any]"], TimeUnit]]:
     """The rows in our columns, chunk by chunk, and the unit of the times; arguments and errors are `load_sql`'s."""
     url = find_url(source, database_url)
     engine = open_engine(url)
-    what = f"the {'query' if source.query else 'table'} can't be read from {place(url)}"
+    what = f"the {'query' if source.query else 'table'} can't be read from {database_location(url)}"
     do = "check the query" if source.query else "check that the user of the URL may read the table"
     unit = source.time_unit
     with connect(engine) as connection:
-        rows, wanted = guarded(lambda: ask(connection, source), url, what, do)
+        rows, wanted = guarded(lambda: _select(connection, source), url, what, do)
         chunks = rows.yield_per(source.chunk_rows).partitions()
         some = False
         while (chunk := guarded(lambda: next(chunks, None), url, what, do)) is not None:
@@ -61,7 +67,9 @@ def read_chunks(
                 columns[TIMESTAMP], unit = _microseconds(columns[TIMESTAMP]), "us"
             yield {ours: _column(values) for ours, values in columns.items()}, unit
     if not some:
-        raise DataError(f"{name_of(source)} has no rows", do=f"check that it is the right one in {place(url)}")
+        raise DataError(
+            f"{_name_of(source)} has no rows", do=f"check that it is the right one in {database_location(url)}"
+        )
 
 
 def _column(values: Sequence[Any]) -> "pd.Series[Any]":
@@ -85,3 +93,81 @@ def _microseconds(values: Sequence[Any]) -> list[int | None]:
 
 def _first(values: Sequence[Any]) -> Any:
     return next((value for value in values if value is not None), None)
+
+
+def _select(connection: Connection, source: SQLSource) -> tuple[CursorResult[tuple[object, ...]], dict[str, int]]:
+    """Ask for the rows, from a cursor of the server where there is one.
+
+    Returns:
+        The rows to come, and our columns -> their indices in a row.
+
+    Raises:
+        DataError: there is no such table or column.
+        SQLAlchemyError: the database refuses.
+    """
+    streaming = connection.execution_options(stream_results=True)
+    if source.query is not None:
+        verbatim = streaming.execution_options(no_parameters=True)  # else % and : would be taken for parameters
+        rows = verbatim.exec_driver_sql(source.query.strip().rstrip(";"))
+        return rows, _find_columns(list(rows.keys()), source.columns, "the query")
+    schema, _, name = (source.table or "").rpartition(".")
+    found = _columns_of(connection, name, schema or None)
+    wanted = _find_columns(found, source.columns, f"the table {source.table}")
+    chosen: list[ColumnClause[object]] = [column(found[index]) for index in wanted.values()]
+    statement = select(*chosen).select_from(table(name, *chosen, schema=schema or None))
+    return streaming.execute(statement), {ours: index for index, ours in enumerate(wanted)}
+
+
+def _find_columns(found: Sequence[str], columns: Columns, where: str) -> dict[str, int]:
+    """Our columns -> their indices among the columns found.
+
+    Raises:
+        DataError: one is missing, or is there twice.
+    """
+    asked = {ours: ours if name is None and ours in found else name for ours, name in by_role(columns).items()}
+    return {ours: _find_column(name, found, where) for ours, name in asked.items() if name is not None}
+
+
+def _find_column(name: ColumnName, found: Sequence[str], where: str) -> int:
+    if name not in found and is_position(name) and int(name) < len(found):
+        return int(name)
+    times = found.count(str(name))
+    if times == 1:
+        return found.index(str(name))
+    raise DataError(
+        f"{where} has {'no column' if not times else 'several columns of the name'}",
+        got=name,
+        allowed=_listed(found),
+        do=_nearest(str(name), found, "name another in columns") if not times else "name them apart with AS",
+    )
+
+
+def _columns_of(connection: Connection, name: str, schema: str | None) -> list[str]:
+    inspector = inspect(connection)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # of types it does not know, such as an extension's
+            return [str(found["name"]) for found in inspector.get_columns(name, schema)]
+    except NoSuchTableError:
+        pass
+    known = _tables(inspector, schema)
+    raise DataError(
+        f"there is no such table in the schema {schema or inspector.default_schema_name or 'main'}",
+        got=name,
+        allowed=_listed(known) if known else f"there are none; schemas: {_listed(inspector.get_schema_names())}",
+        do=_nearest(name, known, "name another, with its schema: schema.table"),
+    )
+
+
+def _tables(inspector: Inspector, schema: str | None) -> list[str]:
+    return sorted({*inspector.get_table_names(schema), *inspector.get_view_names(schema)})
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _nearest(name: str, known: Sequence[str], otherwise: str) -> str:
+    by_lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    return f"perhaps {by_lower[near[0]]!r} is meant; else {otherwise}" if near else otherwise

@@ -1,4 +1,4 @@
-"""The files of one place as one table, be they text or Parquet: its columns found, and read block by block."""
+"""The files of one location as one table, be they text or Parquet: its columns found, and read block by block."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ import pyarrow as pa
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
 from ncf.ingest.bad_lines import Kind, TextColumn, line_of
+from ncf.ingest.columns import SETTINGS, find_columns, is_position, looks_named
 from ncf.ingest.config import ColumnName, FileSource
 from ncf.ingest.decoding import BLOCK_BYTES
 from ncf.ingest.dialect import Dialect, Start, check_same_header, find_dialect, read_start
 from ncf.ingest.locations import PARQUET_ENDINGS, File, find_files, reading
-from ncf.ingest.naming import SETTINGS, find_columns, is_place, looks_named
 from ncf.ingest.parquet import BLOCK_ROWS, read_schema, read_table_blocks
 from ncf.ingest.text import read_blocks, time_kind
 
@@ -53,12 +53,12 @@ class TextTable:
         """
         columns = self.columns
         if not integer_times:
-            number = {r: TextColumn(c.place, c.name, "number") for r, c in columns.items() if c.kind == "integer"}
+            number = {r: TextColumn(c.index, c.name, "number") for r, c in columns.items() if c.kind == "integer"}
             columns = columns | number
         return read_blocks(file, self.dialects[file], columns, BLOCK_BYTES >> 4 if small else BLOCK_BYTES)
 
-    def place_of(self, file: File, row: int) -> str:
-        """In words, the place of a row, from 0."""
+    def locate(self, file: File, row: int) -> str:
+        """Where a row, from 0, is, in words."""
         return f"{file}, line {line_of(file, self.dialects[file], row)}"
 
 
@@ -76,7 +76,7 @@ class ParquetTable:
         """As those of `TextTable`."""
         return read_table_blocks(file, self.names, KINDS, BLOCK_ROWS >> 4 if small else BLOCK_ROWS)
 
-    def place_of(self, file: File, row: int) -> str:
+    def locate(self, file: File, row: int) -> str:
         """As those of `TextTable`."""
         return f"{file}, row {row + 1}"
 
@@ -90,7 +90,7 @@ def open_table(location: str, source: FileSource, wanted: Wanted, settings: dict
     Args:
         location: path, folder, glob or URL.
         source: how the files are written.
-        wanted: from the columns' names to role -> name or place.
+        wanted: from the columns' names to role -> name or position.
         settings: role -> the setting that names it, for errors.
 
     Raises:
@@ -143,8 +143,8 @@ def _open_text(files: list[File], source: FileSource, wanted: Wanted, settings: 
             dialects[file] = _dialect(other, source, wanted, first.separator)
         check_same_header(first, dialects[file], files[0], file)
     columns = {
-        role: TextColumn(place, first.names[place], _kind(role, place, records), optional=role == TITLE)
-        for role, place in found.items()
+        role: TextColumn(index, first.names[index], _kind(role, index, records), optional=role == TITLE)
+        for role, index in found.items()
     }
     names = {role: column.name for role, column in columns.items()}
     return TextTable(files, names, _guessed(names, wanted(first.names)), dialects, columns)
@@ -152,12 +152,12 @@ def _open_text(files: list[File], source: FileSource, wanted: Wanted, settings: 
 
 def _guessed(names: dict[str, str], wanted: dict[str, ColumnName | None]) -> frozenset[str]:
     asked = {role: role if column is None else column for role, column in wanted.items()}
-    return frozenset(role for role, name in names.items() if not is_place(asked[role]) and name != asked[role])
+    return frozenset(role for role, name in names.items() if not is_position(asked[role]) and name != asked[role])
 
 
-def _kind(role: str, place: int, records: list[tuple[int, list[str]]]) -> Kind:
+def _kind(role: str, index: int, records: list[tuple[int, list[str]]]) -> Kind:
     kinds: dict[str, Kind] = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TITLE: "text"}
-    return time_kind(records, place) if role == TIMESTAMP else kinds[role]
+    return time_kind(records, index) if role == TIMESTAMP else kinds[role]
 
 
 def _dialect(start: Start, source: FileSource, wanted: Wanted, separator: str | None) -> Dialect:
@@ -166,13 +166,13 @@ def _dialect(start: Start, source: FileSource, wanted: Wanted, separator: str | 
     def fits(cells: list[str]) -> bool:
         columns = wanted(cells)
         for role, column in columns.items():
-            if column is not None and is_place(column) and column not in cells:
+            if column is not None and is_position(column) and column not in cells:
                 return int(column) < len(cells) and looks_named(cells[int(column)], role)
         try:
             return bool(find_columns(cells, columns, start.file))
         except DataError:
             return False
 
-    by_place = all(column is None or is_place(column) for column in wanted(()).values())
-    header = source.header if source.header is not None or by_place else True
+    by_position = all(column is None or is_position(column) for column in wanted(()).values())
+    header = source.header if source.header is not None or by_position else True
     return find_dialect(start, separator, source.encoding, inter=inter, header=header, fits=fits)

@@ -47,9 +47,9 @@ def read_blocks(
         refuse_open_quote(file, dialect)
 
 
-def time_kind(records: list[Record], place: int) -> Kind:
+def time_kind(records: list[Record], index: int) -> Kind:
     """What the first rows have for times: integers, numbers, or text such as ISO 8601."""
-    values = [cells[place] for _, cells in records if place < len(cells) and cells[place]]
+    values = [cells[index] for _, cells in records if index < len(cells) and cells[index]]
     if values and all(INTEGER.fullmatch(value) for value in values):
         return "integer"
     numbers = sum(NUMBER.fullmatch(value) is not None for value in values)
@@ -57,13 +57,13 @@ def time_kind(records: list[Record], place: int) -> Kind:
 
 
 def _open(feed: Feed, dialect: Dialect, columns: dict[str, TextColumn], block_bytes: int) -> Any:
-    needed = {str(column.place): TYPES[column.kind] for column in columns.values()}
+    needed = {str(column.index): TYPES[column.kind] for column in columns.values()}
     return arrow_csv.open_csv(
         pa.PythonFile(feed, mode="r"),
         arrow_csv.ReadOptions(
             block_size=block_bytes,
             skip_rows=dialect.skip,
-            column_names=[str(place) for place in range(len(dialect.names))],
+            column_names=[str(index) for index in range(len(dialect.names))],
         ),
         arrow_csv.ParseOptions(
             delimiter=arrow_separator(dialect.separator),
@@ -77,7 +77,7 @@ def _open(feed: Feed, dialect: Dialect, columns: dict[str, TextColumn], block_by
 
 
 def _wanted(batch: Any, columns: dict[str, TextColumn]) -> dict[str, Any]:
-    block = {role: batch.column(str(column.place)) for role, column in columns.items()}
+    block = {role: batch.column(str(column.index)) for role, column in columns.items()}
     if any(block[role].null_count for role, column in columns.items() if not column.optional):
         raise ValueError("a value is empty")
     return block

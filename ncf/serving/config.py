@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from ncf.config import Settings
 from ncf.errors import ConfigError
 from ncf.hardware import available_cores
-from ncf.ingest.config import ColumnName, Database, refuse_password
+from ncf.ingest.config import ColumnName, Database, check_public_url
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 TABLE_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,49}\.)?[A-Za-z_][A-Za-z0-9_]{0,49}")
@@ -114,7 +114,7 @@ class TableOutput(Database):
 
 def _which(value: Any) -> str | None:
     given: dict[str, Any] = value if isinstance(value, dict) else dict(value)
-    refuse_password(given.get("url"))  # before any message shows the URL
+    check_public_url(given.get("url"))  # before any message shows the URL
     has = [kind for kind, key in (("file", "path"), ("table", "table")) if given.get(key) is not None]
     return has[0] if len(has) == 1 else None
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
 from ncf.data.ids import IdKind, kind_of
 from ncf.errors import DataError
+from ncf.ingest.columns import integers_of
 from ncf.ingest.config import ColumnName, FileSource
-from ncf.ingest.id_types import integers_of
 from ncf.ingest.tables import Table, open_table
 from ncf.serving.bundle import Bundle
 from ncf.serving.config import ItemFilters, UserChoice

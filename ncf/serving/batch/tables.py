@@ -14,7 +14,7 @@ from ncf.data.columns import ITEM_ID, USER_ID
 from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError
 from ncf.ingest.config import Database
-from ncf.ingest.database import find_url, guarded, open_engine, place
+from ncf.ingest.database import database_location, find_url, guarded, open_engine
 from ncf.serving.batch.lists import COLUMNS, VERSION, Lists, Rows
 from ncf.serving.config import TableOutput
 from ncf.serving.recommender import RANK, SCORE, SOURCE
@@ -71,7 +71,9 @@ class TableTarget:
         return cls(engine, schema or None, name, output.wait_seconds)
 
     def __str__(self) -> str:
-        return f"the table {f'{self.schema}.' if self.schema else ''}{self.name} of {place(self.engine.url)}"
+        return (
+            f"the table {f'{self.schema}.' if self.schema else ''}{self.name} of {database_location(self.engine.url)}"
+        )
 
     @property
     def text_uuids(self) -> bool:

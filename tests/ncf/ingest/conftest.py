@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ncf.ingest import archives as releases
+from ncf.ingest import releases
 from tests.ncf.ingest.web_server import Web, running_web_server
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from ncf.data.ratings import Ratings
 from ncf.ingest import movielens as package_index
-from ncf.ingest.archives import FLAGS, RELEASES, Release
 from ncf.ingest.config import MovieLensName, MovieLensSource
 from ncf.ingest.load import load_ratings
+from ncf.ingest.releases import FLAGS, ITEMS, RATINGS, RELEASES, Release
 from tests.ncf.ingest.web_server import Web
 
 ROWS = [(196, 242, 3.0, 881250949), (186, 302, 3.5, 891717742), (196, 1, 5.0, 881250950)]
@@ -44,9 +44,9 @@ def archive(name: str) -> bytes:
     release = next(release for release in RELEASES.values() if release.name == name)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as files:
-        files.writestr(f"{release.folder}/README", "not needed")
-        files.writestr(release.ratings_member, ratings_text(release))
-        files.writestr(release.items_member, items_text(release).encode(release.encoding))
+        files.writestr(f"{release.folder or release.name}/README", "not needed")
+        files.writestr(release.member(RATINGS), ratings_text(release))
+        files.writestr(release.member(ITEMS), items_text(release).encode(release.encoding))
     return content.getvalue()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from ncf.errors import ConfigError, DataError
 from ncf.ingest.config import SourceConfig, SQLSource
-from ncf.ingest.database import connect, find_url, guarded, open_engine, place, scrub
+from ncf.ingest.database import connect, database_location, find_url, guarded, open_engine, scrub
 from ncf.ingest.load import load_ratings
 
 PASSWORD = "hunter2:geheim"
@@ -154,4 +154,4 @@ def test_a_password_that_many_words_contain_hides_the_whole_message() -> None:
 
 
 def test_where_a_database_is_names_no_user() -> None:
-    assert place(make_url(WITH_PASSWORD[0])) == "the database shop at db.example:5432 (postgresql)"
+    assert database_location(make_url(WITH_PASSWORD[0])) == "the database shop at db.example:5432 (postgresql)"

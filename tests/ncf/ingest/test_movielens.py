@@ -7,10 +7,10 @@ import pytest
 from ncf.errors import DataError
 from ncf.files import cache_dir
 from ncf.ingest import movielens as package_index
-from ncf.ingest.archives import RELEASES
 from ncf.ingest.config import MOVIELENS, MovieLensName, MovieLensSource
 from ncf.ingest.download import CHUNK_BYTES
 from ncf.ingest.load import load_ratings
+from ncf.ingest.releases import RELEASES
 from tests.e2e.processes import REPOSITORY
 from tests.ncf.ingest.fake_movielens import archive, assert_ratings, load, publish, publish_wheel, set_checksum
 from tests.ncf.ingest.web_server import Web

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ncf.ingest.archives import genres_text
 from ncf.ingest.config import MOVIELENS, MovieLensName
 from ncf.ingest.movielens import load_items
+from ncf.ingest.releases import genres_text
 from tests.ncf.ingest.fake_movielens import TITLES, assert_ratings, load, publish, publish_wheel
 from tests.ncf.ingest.web_server import Web
 

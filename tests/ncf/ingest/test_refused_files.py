@@ -125,7 +125,7 @@ def test_files_are_refused(tmp_path: Path, case: str) -> None:
     ("url", "message"),
     [
         ("s3://bucket/log.csv", r"s3://bucket/log.csv needs a driver that is not installed.*s3fs.*pip install"),
-        ("nonsense://x/log.csv", r"this place is unknown: 'nonsense://x/log.csv'; allowed: a path, or a URL"),
+        ("nonsense://x/log.csv", r"this location is unknown: 'nonsense://x/log.csv'; allowed: a path, or a URL"),
         ("memory://nothing/log.csv", r"no such file: 'memory:///nothing/log.csv'"),
     ],
 )

@@ -136,19 +136,19 @@ WITH_SETTINGS: dict[str, Case] = {
         {"log.dat": "1::2::5\n\n3::4::x\n"},
         "log.dat",
         {"columns": {"user": 0, "item": 1, "rating": 2}},
-        r"log.dat, line 3 has an unusable rating \(column at place 2\): 'x'",
+        r"log.dat, line 3 has an unusable rating \(column at position 2\): 'x'",
     ),
-    "a place beyond the last column": (
+    "a position beyond the last column": (
         {"log.csv": LINES},
         "log.csv",
         {"columns": {"user": 0, "item": 4}},
-        r"no column at the place that columns.item says: 4; allowed: 0 to 3",
+        r"no column at the position that columns.item gives: 4; allowed: 0 to 3",
     ),
     "a name where there is no header": (
         {"log.csv": LINES},
         "log.csv",
         {"header": False},
-        r"log.csv has no names of columns, but one is asked for: 'user_id'; .*set columns.user to a place",
+        r"log.csv has no names of columns, but one is asked for: 'user_id'; .*set columns.user to a position",
     ),
     "a name in other letters": (
         {"log.csv": "Who,What\n7,1\n"},

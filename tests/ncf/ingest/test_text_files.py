@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.datasets import has_ml_1m, ml_1m_folder
-from ncf.ingest.id_types import NULLS
+from ncf.ingest.columns import NULLS
 from tests.ncf.ingest.log_files import CSV, ROWS, ids, load, rows
 
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")

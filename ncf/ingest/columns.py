@@ -1,0 +1,219 @@
+"""The columns of a log: which one is the user, the item, ..., and whether its ids are integers or text."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
+from ncf.errors import DataError
+from ncf.ingest.config import ColumnName, Columns
+
+SPELLINGS = {  # small letters and digits only
+    USER_ID: ("userid", "user", "uid", "userno", "customerid", "customer", "visitorid", "memberid", "accountid"),
+    ITEM_ID: (
+        *("itemid", "item", "iid", "itemno", "movieid", "movie", "productid", "product", "bookid", "trackid"),
+        *("songid", "artistid", "articleid", "parentasin", "asin"),
+    ),
+    RATING: ("rating", "ratings", "stars", "score"),
+    TIMESTAMP: ("timestamp", "time", "datetime", "ts", "date", "unixtime", "unixreviewtime", "createdat", "eventtime"),
+    TITLE: ("title", "name", "movietitle", "itemname", "itemtitle"),
+}
+NULLS = ("NULL", "null", "None", "NaN", "nan", "NA", "N/A", "<NA>", "\\N")  # as other programs write an empty value
+SETTINGS = {USER_ID: "columns.user", ITEM_ID: "columns.item", RATING: "columns.rating", TIMESTAMP: "columns.timestamp"}
+
+
+def by_role(columns: Columns) -> dict[str, ColumnName | None]:
+    """Our columns -> what the settings call them."""
+    return {USER_ID: columns.user, ITEM_ID: columns.item, RATING: columns.rating, TIMESTAMP: columns.timestamp}
+
+
+def is_position(column: ColumnName | None) -> bool:
+    """Whether a column is given by its position: an integer, or digits, as a command line gives them."""
+    return isinstance(column, int) or (column is not None and re.fullmatch("[0-9]+", column) is not None)
+
+
+def looks_named(cell: str, role: str) -> bool:
+    """Whether a cell is one of the known spellings of a column's name."""
+    return _plain(cell) in SPELLINGS[role]
+
+
+def find_columns(
+    names: Sequence[str],
+    wanted: dict[str, ColumnName | None],
+    where: object,
+    settings: dict[str, str] = SETTINGS,
+    *,
+    header: bool = True,
+) -> dict[str, int]:
+    """The index of each wanted column.
+
+    A name must be there as it is. Only where nothing but the usual name is asked for (user_id, ...; or None, for a
+    column that may be absent) a known other spelling does, if just one column has one.
+
+    Args:
+        names: of the columns, in their order.
+        wanted: role -> name or position.
+        where: the file, for errors.
+        settings: role -> the setting that names it, for errors.
+        header: whether the columns have names at all.
+
+    Raises:
+        DataError: a column is missing, or could be any of several.
+    """
+    stripped = [name.strip() for name in names]
+    found: dict[str, int] = {}
+    for role, column in wanted.items():
+        index = _find_column(stripped, role, column, where, settings.get(role, role), header)
+        if index is not None:
+            _refuse_twice(found, role, index, where, stripped)
+            found[role] = index
+    return found
+
+
+def _find_column(
+    names: list[str], role: str, column: ColumnName | None, where: object, setting: str, header: bool
+) -> int | None:
+    name = role if column is None else column
+    exact = [index for index, other in enumerate(names) if other == name] if header else []
+    if len(exact) == 1:
+        return exact[0]
+    if exact:
+        do = f"rename one, or set {setting} to a position, such as {exact[0]}"
+        raise DataError(f"{where} has {len(exact)} columns of one name", got=name, do=do)
+    if column is not None and is_position(column):
+        return _checked_index(int(column), names, where, setting)
+    others = [index for index, other in enumerate(names) if name == role and header and looks_named(other, role)]
+    if len(others) == 1:
+        return others[0]
+    if others:
+        do = f"set {setting} to the right one"
+        raise DataError(f"{where} has several columns that may be {role}", got=[names[o] for o in others], do=do)
+    if column is None:
+        return None
+    raise _missing(names, str(name), where, setting, header)
+
+
+def _checked_index(index: int, names: list[str], where: object, setting: str) -> int:
+    if index < len(names):
+        return index
+    raise DataError(
+        f"{where} has no column at the position that {setting} gives",
+        got=index,
+        allowed=f"0 to {len(names) - 1}",
+        do="count from 0, or check the separator",
+    )
+
+
+def _missing(names: list[str], name: str, where: object, setting: str, header: bool) -> DataError:
+    if not header:
+        do = f"set {setting} to a position, counted from 0"
+        return DataError(f"{where} has no names of columns, but one is asked for", got=name, do=do)
+    near = difflib.get_close_matches(_plain(name), [_plain(other) for other in names], n=1)
+    do = f"set {setting} to a name or a position"
+    if near:
+        do = f"did you mean {next(other for other in names if _plain(other) == near[0])!r}? {do}"
+    elif any(re.fullmatch(r"-?[0-9.]+", other) for other in names):
+        do = f"the first line looks like data: if so, set header to false and {setting} to a position, counted from 0"
+    return DataError(f"{where} has no column {name}; it has", got=names, do=do)
+
+
+def _refuse_twice(found: dict[str, int], role: str, index: int, where: object, names: list[str]) -> None:
+    if index in found.values():
+        first = next(other for other, at in found.items() if at == index)
+        raise DataError(
+            f"{where}: one column can't be both {first} and {role}", got=names[index], do="name two columns"
+        )
+
+
+def _plain(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+class IdColumn:
+    """Ids of a text column are integers if every one is written as an integer is: no leading zero, sign +, or space.
+
+    One other makes all of them text, as they stood there: what was taken for integers so far is written back exactly.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[Any] = []
+        self._text = False
+
+    def add(self, block: Any, *, text: bool = False) -> None:
+        """Take one Arrow array without nulls.
+
+        Args:
+            block: integers, or strings, of which the type is found out.
+            text: the strings are known to be text, such as those of a Parquet file.
+        """
+        integers = block if pa.types.is_integer(block.type) else None if text else integers_of(block)
+        if integers is None and not self._text:
+            self._text = True
+            self._blocks = [earlier.cast(pa.string()) for earlier in self._blocks]
+        self._blocks.append(block.cast(pa.string()) if self._text else integers)
+
+    def take(self) -> "pd.Series[Any]":
+        """All of them, int64 or str; the column is empty afterwards."""
+        values = pa.chunked_array(self._blocks, pa.string() if self._text else pa.int64())
+        self._blocks = []
+        return pd.Series(values.to_pandas() if self._text else values.to_numpy())
+
+
+def integers_of(text: Any) -> Any | None:
+    """int64 Arrow array of an array of strings without nulls, if each is the way its integer is written; else None."""
+    try:
+        integers = text.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return integers if _canonical(text) else None
+
+
+def _canonical(text: Any) -> bool:
+    """Whether each string, already known to be an integer, has neither a leading zero nor is -0 or 0x1f."""
+    if len(text) == 0:
+        return True
+    _, offsets, data = text.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[text.offset : text.offset + len(text) + 1]
+    letters = np.frombuffer(data, dtype=np.uint8)
+    starts, lengths = ends[:-1], np.diff(ends)
+    negative = letters[starts] == ord("-")
+    first = letters[starts + negative]
+    return bool((first != ord("0")).all() or (lengths[first == ord("0")] == 1).all())
+
+
+def null_row(ids: "pd.Series[Any]") -> int | None:
+    """The first row whose id says that there is none (NULL, NaN, ...), where all the others are integers; else None."""
+    if pd.api.types.is_integer_dtype(ids):
+        return None
+    values = pa.array(ids, pa.string())
+    null = pc.is_in(values, pa.array(NULLS))
+    if not pc.any(null).as_py() or integers_of(values.filter(pc.invert(null))) is None:
+        return None
+    return int(pc.index(null, True).as_py())
+
+
+def as_uuids(text: "pd.Series[str]") -> "pd.Series[Any]":
+    """A column of UUIDs written as text, as uuid.UUID; a categorical, so that each is made once."""
+    codes, written = pd.factorize(text)
+    return pd.Series(pd.Categorical.from_codes(codes, pd.Index([UUID(value) for value in written], dtype=object)))
+
+
+def whole_numbers(block: Any, where: str) -> Any:
+    """int64 of a Parquet column of floats, which pandas makes of integers when one is missing.
+
+    Raises:
+        DataError: one is not whole, or too large to be exact.
+    """
+    numbers = block.to_numpy(zero_copy_only=False)
+    bad = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(f"{where} has an unusable id", got=numbers[row], allowed="integers or text", do="write it anew")
+    return pa.array(numbers.astype(np.int64))
