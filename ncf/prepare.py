@@ -19,7 +19,7 @@ from ncf.data.history import History
 from ncf.data.interactions import Interactions, to_interactions
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import Ratings
-from ncf.data.split import Pairs, Split, joined
+from ncf.data.split import Pairs, Split, concat_pairs
 from ncf.data.splits import split_interactions
 from ncf.errors import DataError
 from ncf.ingest.config import SourceConfig
@@ -111,7 +111,7 @@ def prepare_split(
         history: when the pairs came, if it is known.
     """
     generator = torch.Generator().manual_seed(candidate_seed)
-    everything = joined((split.train, split.validation, split.test, split.other))
+    everything = concat_pairs((split.train, split.validation, split.test, split.other))
     unseen = UnseenItems.of(everything, len(split.user_ids), len(split.item_ids))
 
     def holdout(pairs: Pairs, given: Indices | None = None) -> Holdout:

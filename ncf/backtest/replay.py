@@ -63,7 +63,7 @@ class Replay:
                 allowed="a log with times",
                 do="set source.columns.timestamp to the log's column with the times",
             )
-        if ratings.parts is not None:
+        if ratings.splits is not None:
             raise DataError(
                 "a backtest splits the log by time, and this log brings its own split",
                 allowed="one log without a split",

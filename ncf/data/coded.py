@@ -27,7 +27,7 @@ class CodedLog:
         ratings: float64[N].
         times: int64[N] microseconds since the epoch; 0 without times.
         has_times: whether the log has times at all.
-        parts: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
+        splits: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
         candidates: int32[M, 2] codes of user and item, for a source with its own candidates; else None.
         tally: what became of the rows so far.
     """
@@ -39,7 +39,7 @@ class CodedLog:
     ratings: NDArray[np.float64]
     times: NDArray[np.int64]
     has_times: bool = True
-    parts: NDArray[np.int8] | None = None
+    splits: NDArray[np.int8] | None = None
     candidates: Codes | None = None
     tally: Tally = NOTHING_READ
 
@@ -59,7 +59,7 @@ class CodedLog:
             frame[RATING].to_numpy()[order],
             times[order],
             ratings.has_times,
-            None if ratings.parts is None else ratings.parts[order],
+            None if ratings.splits is None else ratings.splits[order],
             None if offered is None else np.stack([offered_users, offered_items], axis=1),
             ratings.tally,
         )
@@ -86,7 +86,7 @@ class CodedLog:
             items=self.items[kept],
             ratings=self.ratings[kept],
             times=self.times[kept],
-            parts=None if self.parts is None else self.parts[kept],
+            splits=None if self.splits is None else self.splits[kept],
             tally=self.tally.drop(reason, left_out),
         )
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 USER_ID, ITEM_ID, RATING, TIMESTAMP, TITLE = "user_id", "item_id", "rating", "timestamp", "title"
 COLUMNS = (USER_ID, ITEM_ID, RATING, TIMESTAMP)
-TRAIN, VALIDATION, TEST = 0, 1, 2  # parts of a split that a source brings
+TRAIN, VALIDATION, TEST = 0, 1, 2  # the codes of a split that a source brings
 TimeUnit: TypeAlias = Literal["auto", "s", "ms", "us", "ns", "iso"]
 
 Ids: TypeAlias = NDArray[Any]

@@ -105,7 +105,7 @@ def _refuse_impossible(filters: FilterConfig, ratings: Ratings) -> None:
                 do="name the column with the times, or leave out this filter",
             )
     for name in AGAINST_A_GIVEN_SPLIT:
-        if name in used and ratings.parts is not None:
+        if name in used and ratings.splits is not None:
             raise DataError(
                 f"the log brings its own split, which data.filters.{name} would change",
                 got=getattr(filters, name) if name.startswith("min") else shown(getattr(filters, name)),
@@ -145,8 +145,8 @@ def _merge_repeated(log: CodedLog, repeated: Repeated) -> CodedLog:
     again = pairs[1:] == pairs[:-1]
     if not again.any():
         return log
-    if log.parts is not None:
-        _refuse_leaks(log, log.parts, order, again)
+    if log.splits is not None:
+        _refuse_leaks(log, log.splits, order, again)
     first, last = np.append(True, ~again), np.append(~again, True)
     if repeated == "sum":
         ratings = log.ratings.copy()
@@ -158,9 +158,9 @@ def _merge_repeated(log: CodedLog, repeated: Repeated) -> CodedLog:
     return replace(log, tally=tally).keep(kept, REASONS[repeated])
 
 
-def _refuse_leaks(log: CodedLog, parts: NDArray[np.int8], order: NDArray[np.int64], again: Mask) -> None:
+def _refuse_leaks(log: CodedLog, splits: NDArray[np.int8], order: NDArray[np.int64], again: Mask) -> None:
     """Refuse a pair in two splits: what is tested must not have been learned."""
-    ordered = parts[order]
+    ordered = splits[order]
     leaks = np.flatnonzero(again & (ordered[1:] != ordered[:-1]))
     if not len(leaks):
         return
@@ -168,9 +168,9 @@ def _refuse_leaks(log: CodedLog, parts: NDArray[np.int8], order: NDArray[np.int6
     user, item = log.user_ids[log.users[row]], log.item_ids[log.items[row]]
     others = f", as the other {len(leaks) - 1:,} such pairs" if len(leaks) > 1 else ""
     raise DataError(
-        f"user {user!s} has item {item!s} in two parts of the split that the log brings",
-        got=" and ".join(SPLITS[split] for split in sorted({parts[row], parts[next_row]})),
-        allowed="a pair in one part",
+        f"user {user!s} has item {item!s} in two of the splits that the log brings",
+        got=" and ".join(SPLITS[split] for split in sorted({splits[row], splits[next_row]})),
+        allowed="a pair in one split",
         do=f"take it out of one of them{others}",
     )
 
@@ -181,16 +181,16 @@ def _apply_threshold(log: CodedLog, threshold: float) -> CodedLog:
     In a split of the log's own a user may lose all of train by it, and then is not evaluated either.
     """
     kept = log.keep(log.ratings >= threshold, f"rating below {threshold:g}")
-    if log.parts is None or kept.parts is None:
+    if log.splits is None or kept.splits is None:
         return kept
-    lost = _trained_users(log, log.parts) & ~_trained_users(kept, kept.parts)
+    lost = _trained_users(log, log.splits) & ~_trained_users(kept, kept.splits)
     return kept.keep(~lost[kept.users], "held out of users with nothing left in train")
 
 
-def _trained_users(log: CodedLog, parts: NDArray[np.int8]) -> Mask:
+def _trained_users(log: CodedLog, splits: NDArray[np.int8]) -> Mask:
     """Which users have a row in train: bool[len(user_ids)]."""
     trained = np.zeros(len(log.user_ids), dtype=bool)
-    trained[log.users[parts == TRAIN]] = True
+    trained[log.users[splits == TRAIN]] = True
     return trained
 
 

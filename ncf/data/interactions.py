@@ -21,7 +21,7 @@ class Interactions:
         users, items: int64[N] indices, sorted by user, then by time, then by place in the log.
         times: int64[N] microseconds since the epoch; None for a log without times.
         labels: float32[N] in [0, 1], for explicit feedback; None where every label is 1.
-        parts: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
+        splits: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
         candidates: int64[M, 2] user and item, for a source with its own candidates of the test holdout; else None.
             An item of the candidates is numbered even if nobody has it.
         tally: what became of the rows so far.
@@ -33,7 +33,7 @@ class Interactions:
     items: Indices
     times: Indices | None = None
     labels: NDArray[np.float32] | None = None
-    parts: NDArray[np.int8] | None = None
+    splits: NDArray[np.int8] | None = None
     candidates: Indices | None = None
     tally: Tally = NOTHING_READ
 
@@ -63,7 +63,7 @@ def to_interactions(
         item_of[log.items],
         log.times if log.has_times else None,
         _labels_of(log.ratings, feedback),
-        log.parts,
+        log.splits,
         None if candidates is None else np.stack([user_of[candidates[:, 0]], item_of[candidates[:, 1]]], axis=1),
         log.tally,
     )

@@ -13,7 +13,7 @@ from ncf.data.history import History
 from ncf.data.ids import id_bytes
 from ncf.data.ratings import NOTHING_READ, Tally
 from ncf.data.report import DataReport
-from ncf.data.split import Pairs, joined, no_pairs
+from ncf.data.split import Pairs, concat_pairs, no_pairs
 from ncf.errors import ConfigError
 
 
@@ -91,7 +91,7 @@ class PreparedData:
     @cached_property
     def everything(self) -> Pairs:
         """All observed pairs: what serving calls seen."""
-        return joined((self.train, self.validation.pairs, self.test.pairs, self.other))
+        return concat_pairs((self.train, self.validation.pairs, self.test.pairs, self.other))
 
     def refitted(self) -> "PreparedData":
         """The validation pairs among the train pairs, and no validation holdout: for a model's last training.
@@ -108,7 +108,7 @@ class PreparedData:
                 got="explicit feedback",
                 allowed="implicit feedback",
             )
-        together = joined((self.train, self.validation.pairs))
+        together = concat_pairs((self.train, self.validation.pairs))
         order = np.argsort(together.users, kind="stable")  # the validation pairs are the newest of their users
         none = Holdout(no_pairs(), self.validation.candidates[:0])
         return replace(self, train=Pairs(together.users[order], together.items[order]), validation=none)

@@ -63,7 +63,7 @@ class Ratings:
             timestamp (int64, microseconds since the epoch, 0 where the log has no times); one row a rating.
         titles: item_id -> title (str), for the items that have one; may be empty.
         has_times: whether the log has times at all.
-        parts: int8[rows]: TRAIN, VALIDATION or TEST, if the source brings its own split; else None.
+        splits: int8[rows]: TRAIN, VALIDATION or TEST, if the source brings its own split; else None.
         candidates: columns user_id, item_id, if the source brings the test holdout's candidates; else None.
         tally: what was read.
     """
@@ -71,7 +71,7 @@ class Ratings:
     frame: pd.DataFrame
     titles: "pd.Series[str]"
     has_times: bool = True
-    parts: NDArray[np.int8] | None = None
+    splits: NDArray[np.int8] | None = None
     candidates: pd.DataFrame | None = None
     tally: Tally = NOTHING_READ
 
@@ -82,7 +82,7 @@ class Ratings:
         titles: "pd.Series[str] | None" = None,
         *,
         time_unit: TimeUnit = "auto",
-        parts: NDArray[np.int8] | None = None,
+        splits: NDArray[np.int8] | None = None,
         candidates: pd.DataFrame | None = None,
         locate: Locate = row_number,
     ) -> Self:
@@ -92,7 +92,7 @@ class Ratings:
             frame: user_id and item_id; rating (1 if there is none) and timestamp if known. Other columns are ignored.
             titles: item_id -> title; of an item's several the first counts.
             time_unit: of the timestamps; auto tells by the values.
-            parts: see the class.
+            splits: see the class.
             candidates: see the class.
             locate: turns a position from 0 into words for the user, such as "log.csv, line 7" or "row 8".
 
@@ -100,14 +100,14 @@ class Ratings:
             DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.
         """
         raw = _known_columns(frame)
-        if parts is not None and len(parts) != len(raw):
-            raise DataError("parts must name one part a row", got=len(parts), allowed=f"{len(raw)} parts")
+        if splits is not None and len(splits) != len(raw):
+            raise DataError("splits must name one split a row", got=len(splits), allowed=f"{len(raw)} splits")
         checked = _checked(raw, time_unit, locate)
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
         titles = pd.Series(dtype=str) if titles is None else titles.copy()
         titles = titles[titles.notna() & ~titles.index.duplicated()]
-        return cls(checked, titles, has_times, parts, offered, _tally_of(checked, has_times))
+        return cls(checked, titles, has_times, splits, offered, _tally_of(checked, has_times))
 
 
 def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,10 @@ from ncf.data.interactions import Interactions
 from ncf.data.ratings import NOTHING_READ, Tally
 from ncf.errors import DataError
 
+Mask: TypeAlias = NDArray[np.bool_]
+
+MIN_INTERACTIONS = 3  # one each for train, validation and test
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -29,9 +33,9 @@ def no_pairs() -> Pairs:
     return Pairs(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
-def joined(parts: Sequence[Pairs]) -> Pairs:
+def concat_pairs(splits: Sequence[Pairs]) -> Pairs:
     """The pairs of several splits, one after the other."""
-    return Pairs(np.concatenate([p.users for p in parts]), np.concatenate([p.items for p in parts]))
+    return Pairs(np.concatenate([p.users for p in splits]), np.concatenate([p.items for p in splits]))
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,7 @@ class Split:
     tally: Tally = NOTHING_READ
 
 
-Mask: TypeAlias = NDArray[np.bool_]
-
-MIN_INTERACTIONS = 3  # one each for train, validation and test
-
-
-def divided(
+def split_rows(
     interactions: Interactions,
     train: Mask,
     validation: Mask,
@@ -107,9 +106,9 @@ def first_of_each_user(users: Indices, rows: Mask) -> Mask:
         users: int64[N], sorted, up or down.
         rows: bool[N].
     """
-    places = np.flatnonzero(rows)
+    indices = np.flatnonzero(rows)
     first = np.zeros(len(users), dtype=bool)
-    first[places[np.diff(users[places], prepend=-1) != 0]] = True
+    first[indices[np.diff(users[indices], prepend=-1) != 0]] = True
     return first
 
 
@@ -118,7 +117,7 @@ def last_of_each_user(users: Indices, rows: Mask) -> Mask:
     return first_of_each_user(users[::-1], rows[::-1])[::-1]
 
 
-def with_enough(interactions: Interactions) -> Mask:
+def rows_of_evaluable_users(interactions: Interactions) -> Mask:
     """Rows of the users with an interaction each for train, validation and test: bool[N].
 
     Raises:

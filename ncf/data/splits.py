@@ -1,4 +1,4 @@
-"""Each user's newest interactions are held out (He et al., WWW 2017, section 4.1)."""
+"""How interactions are split: leave-one-out, at random, by time, or as the log brings it."""
 
 from dataclasses import replace
 
@@ -10,30 +10,58 @@ from ncf.data.columns import TEST, TRAIN, VALIDATION, Indices
 from ncf.data.config import SplitConfig
 from ncf.data.interactions import Interactions
 from ncf.data.ratings import Tally
-from ncf.data.split import Mask, Split, divided, first_of_each_user, last_of_each_user, with_enough
+from ncf.data.split import Mask, Split, first_of_each_user, last_of_each_user, rows_of_evaluable_users, split_rows
 from ncf.data.times import microseconds_of, shown, time_of
 from ncf.errors import DataError
 from ncf.splitmix import derived_seed, random_bits
 
+PURPOSE = 0x5B1177  # keeps these random numbers apart from those of other uses of the same seed
+
+
+def split_interactions(interactions: Interactions, config: SplitConfig = SplitConfig()) -> Split:  # noqa: B008
+    """Divide the interactions.
+
+    A split that came with the log is kept, whatever the settings say; without times leave-one-out becomes random.
+    Either is noted in the tally.
+
+    Raises:
+        DataError: nothing would be left to train on or to evaluate, or the log has no times for a temporal split.
+    """
+    if interactions.splits is not None:
+        return given_split(_note_kept_split(interactions, config))
+    if config.kind == "temporal":
+        return temporal_split(interactions, config)
+    if config.kind == "random":
+        return random_split(interactions, config.seed)
+    if interactions.times is None:
+        note = f"the log has no times: the split is random, with seed {config.seed}, instead of leave-one-out"
+        return random_split(replace(interactions, tally=interactions.tally.note(note)), config.seed)
+    return leave_one_out(interactions)
+
+
+def _note_kept_split(interactions: Interactions, config: SplitConfig) -> Interactions:
+    """With a note if another split was asked for than the log's own."""
+    if config.kind == "leave-one-out":  # nobody asked: it is the default
+        return interactions
+    note = f"the log brings its own split, which is kept; no {config.kind} one is made"
+    return replace(interactions, tally=interactions.tally.note(note))
+
 
 def leave_one_out(interactions: Interactions) -> Split:
-    """Hold out each user's newest interaction as test and the one before it as validation.
+    """Hold out each user's newest interaction as test and the one before it as validation (He et al., section 4.1).
 
     Users with fewer than 3 interactions stay in train only. Without times, what comes later in the log is the newer.
 
     Raises:
         DataError: no user has enough interactions, so that nothing could be evaluated.
     """
-    enough = with_enough(interactions)
+    enough = rows_of_evaluable_users(interactions)
     test = last_of_each_user(interactions.users, enough)
     validation = last_of_each_user(interactions.users, enough & ~test)
-    return divided(interactions, ~(test | validation), validation, test)
+    return split_rows(interactions, ~(test | validation), validation, test)
 
 
-PURPOSE = 0x5B1177  # keeps these random numbers apart from those of other uses of the same seed
-
-
-def randomly(interactions: Interactions, seed: int) -> Split:
+def random_split(interactions: Interactions, seed: int) -> Split:
     """Hold out one interaction of each user as test and another as validation, any being equally likely.
 
     Users with fewer than 3 interactions stay in train only. Which are held out follows from the seed and the pairs
@@ -44,10 +72,10 @@ def randomly(interactions: Interactions, seed: int) -> Split:
     """
     if interactions.times is None:
         interactions = _by_item(interactions)
-    enough = with_enough(interactions)
-    place = _shuffled_places(interactions, seed)
-    test, validation = enough & (place == 0), enough & (place == 1)
-    return divided(interactions, ~(test | validation), validation, test)
+    enough = rows_of_evaluable_users(interactions)
+    order = _random_order(interactions, seed)
+    test, validation = enough & (order == 0), enough & (order == 1)
+    return split_rows(interactions, ~(test | validation), validation, test)
 
 
 def _by_item(interactions: Interactions) -> Interactions:
@@ -56,19 +84,19 @@ def _by_item(interactions: Interactions) -> Interactions:
     return replace(interactions, users=interactions.users[order], items=interactions.items[order], labels=labels)
 
 
-def _shuffled_places(interactions: Interactions, seed: int) -> Indices:
-    """Place of each interaction among its user's in random order, from 0: int64[N]."""
+def _random_order(interactions: Interactions, seed: int) -> Indices:
+    """Rank of each interaction among its user's in random order, from 0: int64[N]."""
     users = interactions.users
     numbers = torch.from_numpy(users * len(interactions.item_ids) + interactions.items)
     order = np.lexsort((random_bits(derived_seed(seed, PURPOSE), numbers).numpy(), users))
     starts: Mask = np.diff(users, prepend=-1) > 0
     first = np.flatnonzero(starts)[np.cumsum(starts) - 1]
-    places = np.empty(len(users), dtype=np.int64)
-    places[order] = np.arange(len(users)) - first
-    return places
+    ranks = np.empty(len(users), dtype=np.int64)
+    ranks[order] = np.arange(len(users)) - first
+    return ranks
 
 
-def temporal(interactions: Interactions, config: SplitConfig) -> Split:
+def temporal_split(interactions: Interactions, config: SplitConfig) -> Split:
     """Train on what was before `validation_from`.
 
     The validation is each user's first interaction from then on, the test the first from `test_from` on. What else
@@ -95,7 +123,7 @@ def temporal(interactions: Interactions, config: SplitConfig) -> Split:
         if not rows.any():
             raise _nothing_in(name, times, moments)
     tally = _note_left_out(interactions, train, validation, test, middle & ~late & ~known, late & ~known)
-    return divided(interactions, train, validation, test, tally=tally)
+    return split_rows(interactions, train, validation, test, tally=tally)
 
 
 def _nothing_in(name: str, times: Indices, moments: tuple[int, int]) -> DataError:
@@ -126,8 +154,8 @@ def _note_left_out(
     return tally.note(f"{rest:,} rows after validation_from are in no split; they are known, but not learned")
 
 
-def as_given(interactions: Interactions) -> Split:
-    """Take the parts as they are.
+def given_split(interactions: Interactions) -> Split:
+    """Keep the splits that came with the log.
 
     A user with several rows in a holdout is evaluated on the first of them (the oldest; without times the first in
     the file); the others go to `other`. Without a validation part, each user's newest train interaction (without
@@ -136,10 +164,10 @@ def as_given(interactions: Interactions) -> Split:
     Raises:
         DataError: train or test is empty, a held-out user has nothing in train, or candidates are missing for one.
     """
-    parts = interactions.parts
-    assert parts is not None, "the log brings no split of its own"
-    train = parts == TRAIN
-    test, tally = _one_each(interactions, parts == TEST, "test", interactions.tally)
+    splits = interactions.splits
+    assert splits is not None, "the log brings no split of its own"
+    train = splits == TRAIN
+    test, tally = _one_each(interactions, splits == TEST, "test", interactions.tally)
     for name, rows in (("train", train), ("test", test)):
         if not rows.any():
             raise DataError(
@@ -147,14 +175,14 @@ def as_given(interactions: Interactions) -> Split:
                 allowed="at least one in train and one in test",
                 do="check the files of the split, and whether the filters leave anything of it",
             )
-    validation, tally = _one_each(interactions, parts == VALIDATION, "validation", tally)
+    validation, tally = _one_each(interactions, splits == VALIDATION, "validation", tally)
     if not validation.any():
         validation, tally = _newest_of_train(interactions, train, tally)
         train = train & ~validation
     for name, rows in (("validation", validation), ("test", test)):
         _refuse_strangers(interactions, train, rows, name)
     candidates, tally = _candidates(interactions, test, tally)
-    return divided(interactions, train, validation, test, tally=tally, candidates=candidates)
+    return split_rows(interactions, train, validation, test, tally=tally, candidates=candidates)
 
 
 def _newest_of_train(interactions: Interactions, train: Mask, tally: Tally) -> tuple[Mask, Tally]:
@@ -216,32 +244,3 @@ def _candidates(interactions: Interactions, test: Mask, tally: Tally) -> tuple[I
     table = np.full((len(users), int(counts.max())), -1, dtype=np.int64)
     table[row, np.arange(len(row)) - (np.cumsum(counts) - counts)[row]] = offered
     return table, tally
-
-
-def split_interactions(interactions: Interactions, config: SplitConfig = SplitConfig()) -> Split:  # noqa: B008
-    """Divide the interactions.
-
-    A split that came with the log is kept, whatever the settings say; without times leave-one-out becomes random.
-    Either is noted in the tally.
-
-    Raises:
-        DataError: nothing would be left to train on or to evaluate, or the log has no times for a temporal split.
-    """
-    if interactions.parts is not None:
-        return as_given(_note_kept_split(interactions, config))
-    if config.kind == "temporal":
-        return temporal(interactions, config)
-    if config.kind == "random":
-        return randomly(interactions, config.seed)
-    if interactions.times is None:
-        note = f"the log has no times: the split is random, with seed {config.seed}, instead of leave-one-out"
-        return randomly(replace(interactions, tally=interactions.tally.note(note)), config.seed)
-    return leave_one_out(interactions)
-
-
-def _note_kept_split(interactions: Interactions, config: SplitConfig) -> Interactions:
-    """With a note if another split was asked for than the log's own."""
-    if config.kind == "leave-one-out":  # nobody asked: it is the default
-        return interactions
-    note = f"the log brings its own split, which is kept; no {config.kind} one is made"
-    return replace(interactions, tally=interactions.tally.note(note))

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from ncf.errors import DataError
-from ncf.ingest.decoding import text_lines
-from ncf.ingest.dialect import Dialect, Record, split_lines
+from ncf.ingest.dialect import Dialect, Record, split_lines, text_lines
 from ncf.ingest.locations import File
 
 Kind: TypeAlias = Literal["id", "integer", "number", "text"]

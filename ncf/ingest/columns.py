@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
 from ncf.ingest.config import ColumnName, Columns
+
+Wanted: TypeAlias = Callable[[Sequence[str]], dict[str, ColumnName | None]]  # names of the columns -> role -> column
 
 SPELLINGS = {  # small letters and digits only
     USER_ID: ("userid", "user", "uid", "userno", "customerid", "customer", "visitorid", "memberid", "accountid"),
@@ -75,6 +77,12 @@ def find_columns(
             _refuse_twice(found, role, index, where, stripped)
             found[role] = index
     return found
+
+
+def guessed_roles(names: dict[str, str], wanted: dict[str, ColumnName | None]) -> frozenset[str]:
+    """The roles whose column was found by a known spelling of its name, and was not asked for by that name."""
+    asked = {role: role if column is None else column for role, column in wanted.items()}
+    return frozenset(role for role, name in names.items() if not is_position(asked[role]) and name != asked[role])
 
 
 def _find_column(

@@ -1,20 +1,24 @@
-"""How a text file is written: its separator, its header, its encoding, and what its first lines say about it."""
+"""How a text file is written: its encoding, its separator, its header, and what its first lines say about it."""
 
+import codecs
 import csv
 import io
 import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from ncf.errors import DataError
-from ncf.ingest.decoding import open_text_start
 from ncf.ingest.locations import File, reading
 
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
 TYPED_NAME = re.compile(r"(.+):(token|float|token_seq|float_seq)")  # RecBole's header
 START_LINES = 100
+START_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 24
 
 Record = tuple[int, list[str]]
 
@@ -61,7 +65,7 @@ def read_start(file: File, encoding: str) -> Start:
         DataError: it is empty, compressed in another way than its name says, or no text.
     """
     _check_content(file)
-    start, whole = open_text_start(file, encoding)
+    start, whole = _open_start(file, encoding)
     if not start.strip():
         raise DataError(f"{file} is empty", do="check that it was written to the end, and that it is the right one")
     if "\0" in start:
@@ -210,12 +214,49 @@ def _check_content(file: File) -> None:
     raise DataError(f"{file} is no text", got=found, do=do)
 
 
-def check_same_header(first: Dialect, other: Dialect, file: File, other_file: File) -> None:
-    """Refuse one of several files whose columns are not those of the first."""
-    if first.names != other.names:
-        raise DataError(
-            f"{other_file} has other columns than {file}",
-            got=list(other.names),
-            allowed=str(list(first.names)),
-            do="give a glob that takes only files of one kind",
+def is_utf8(encoding: str) -> bool:
+    """Whether this is a name of UTF-8, with or without the byte order mark."""
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
+
+
+@contextmanager
+def text_lines(file: File, encoding: str) -> Iterator[Iterator[str]]:
+    """The lines of a file with their ends, for what Arrow does not tell; bytes that are no text become surrogates."""
+    with reading(file), file.open() as stream:
+        text = io.TextIOWrapper(
+            io.BufferedReader(_PythonStream(stream), BLOCK_BYTES),
+            encoding="utf-8-sig" if is_utf8(encoding) else encoding,
+            errors="surrogateescape",
+            newline="",
         )
+        yield iter(text)
+
+
+class _PythonStream(io.RawIOBase):
+    """An Arrow stream as one of Python's."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        read = self._stream.read(len(buffer))
+        buffer[: len(read)] = read
+        return len(read)
+
+
+def _open_start(file: File, encoding: str) -> tuple[str, bool]:
+    """The first letters of a file, and whether they are all.
+
+    Raises:
+        DataError: it can't be read, or is in another encoding.
+    """
+    with reading(file), file.open() as stream:
+        start = stream.read(START_BYTES)
+        whole = len(start) < START_BYTES
+    if is_utf8(encoding) and start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise DataError(f"{file} is not in UTF-8, but in UTF-16", do="set encoding to utf-16")
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if is_utf8(encoding) else encoding)("replace")
+    return decoder.decode(start), whole

@@ -1,9 +1,9 @@
-"""The items' titles, from a file of their own."""
+"""A log from files, be they text or Parquet, with the items' titles from a file of their own."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -14,58 +14,14 @@ from numpy.typing import NDArray
 from ncf.data.columns import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
-from ncf.ingest.columns import IdColumn, as_uuids, by_role, is_position, null_row
+from ncf.ingest.columns import SETTINGS, IdColumn, Wanted, as_uuids, by_role, is_position, null_row
 from ncf.ingest.config import ColumnName, FileSource
-from ncf.ingest.locations import File
-from ncf.ingest.tables import Table, open_table
-from ncf.ingest.text import NotAllIntegersError
+from ncf.ingest.locations import PARQUET_ENDINGS, File, find_files
+from ncf.ingest.parquet import ParquetTable, open_parquet
+from ncf.ingest.text import NotAllIntegersError, TextTable, open_text
 
-SETTINGS = {ITEM_ID: "titles_item", TITLE: "titles_title"}
-
-
-def open_titles(source: FileSource) -> Table | None:
-    """The titles' file, if there is one; its columns are called as those of the log are, unless they are set."""
-    if source.titles_path is None:
-        return None
-    named = not (is_position(source.titles_item) and is_position(source.titles_title))
-    own = source.model_copy(update={"format": "auto", "header": True if named else source.header})
-    item = source.columns.item
-
-    def wanted(names: Sequence[str]) -> dict[str, ColumnName | None]:
-        as_in_log = source.titles_item not in names and item in names
-        return {ITEM_ID: item if as_in_log else source.titles_item, TITLE: source.titles_title}
-
-    return open_table(source.titles_path, own, wanted, SETTINGS)
-
-
-def read_titles(table: Table) -> "pd.Series[str]":
-    """Item id, integer or text as the file has it, -> title; the first of several, and none that is empty."""
-    ids = IdColumn()
-    texts: list[Any] = []
-    for file in table.files:
-        for block in table.blocks(file):
-            ids.add(block[ITEM_ID], text=table.typed)
-            texts.append(block[TITLE])
-    titles = pd.Series(pa.chunked_array(texts, pa.string()).to_pandas().to_numpy(dtype=object), index=ids.take())
-    titles = titles[titles.notna() & (titles != "")]
-    return titles[~titles.index.duplicated()].astype("str")
-
-
-def titles_of(titles: "pd.Series[str]", ids: "pd.Series[Any]") -> "pd.Series[str]":
-    """The titles with ids of the log's type; an id that can't be one of the log's is left out."""
-    integers = pd.api.types.is_integer_dtype(ids)
-    if not integers and isinstance(ids.iloc[0], UUID):
-        own = {str(value): value for value in ids.unique()}
-        titles = titles.set_axis(titles.index.astype("str"))
-        return titles[titles.index.isin(list(own))].rename(index=own)
-    if integers == pd.api.types.is_integer_dtype(titles.index):
-        return titles
-    if not integers:
-        return titles.set_axis(titles.index.astype("str"))
-    numbers = titles.index.to_series().astype("str")
-    canonical = numbers.str.fullmatch("0|-?[1-9][0-9]{0,17}").to_numpy()
-    return titles[canonical].set_axis(numbers[canonical].astype("int64").to_numpy())
-
+Table: TypeAlias = TextTable | ParquetTable
+TITLES_SETTINGS = {ITEM_ID: "titles_item", TITLE: "titles_title"}
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +35,7 @@ class _Log:
     origins: list[tuple[Table, File, int]] = field(default_factory=list)
 
     def locate(self, row: int) -> str:
-        """In words, where a row, from 0, stands."""
+        """Where a row, from 0, is, in words."""
         for table, file, rows in self.origins:
             if row < rows:
                 return table.locate(file, row)
@@ -98,18 +54,23 @@ def load_files(source: FileSource) -> Ratings:
     tables = open_tables(source)
     titles = open_titles(source)
     try:
-        log, parts = _read(tables, integer_times=True)
+        log, splits = _read(tables, integer_times=True)
     except NotAllIntegersError:
-        log, parts = _read(tables, integer_times=False)
-    frame = _frame(log, uuid_roles(tables))
+        log, splits = _read(tables, integer_times=False)
+    frame = _frame(log, frozenset.intersection(*(table.uuids for table in tables.values())))
     ratings = Ratings.from_frame(
         frame,
-        None if titles is None else titles_of(read_titles(titles), frame[ITEM_ID]),
+        None if titles is None else _titles_of(_read_titles(titles), frame[ITEM_ID]),
         time_unit=source.time_unit,
-        parts=parts if len(tables) > 1 else None,
+        splits=splits if len(tables) > 1 else None,
         locate=log.locate,
     )
-    return replace(ratings, tally=ratings.tally.note(note)) if (note := renamed(tables[TRAIN])) else ratings
+    train = tables[TRAIN]
+    if not train.guessed:
+        return ratings
+    note = f"columns taken: {', '.join(f'{train.names[r]} as {r}' for r in train.names if r in train.guessed)}"
+    logger.info("%s: %s", train.files[0], note)
+    return replace(ratings, tally=ratings.tally.note(note))
 
 
 def open_tables(source: FileSource) -> dict[int, Table]:
@@ -120,35 +81,27 @@ def open_tables(source: FileSource) -> dict[int, Table]:
     """
     paths = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
     wanted = by_role(source.columns)
-    tables = {part: open_table(path, source, lambda _: wanted) for part, path in paths.items() if path is not None}
-    _check_same_roles(list(tables.values()))
-    return tables
-
-
-def uuid_roles(tables: dict[int, Table]) -> frozenset[str]:
-    """The columns of ids that are UUIDs in every table."""
-    return frozenset.intersection(*(table.uuids for table in tables.values()))
-
-
-def _check_same_roles(tables: Sequence[Table]) -> None:
-    for table in tables[1:]:
-        if other := set(table.names) ^ set(tables[0].names):
+    tables = {split: open_table(path, source, lambda _: wanted) for split, path in paths.items() if path is not None}
+    train = tables[TRAIN]
+    for table in tables.values():
+        if other := set(table.names) ^ set(train.names):
             raise DataError(
-                f"of {tables[0].files[0]} and {table.files[0]} only one has the column",
+                f"of {train.files[0]} and {table.files[0]} only one has the column",
                 got=", ".join(sorted(other)),
                 do="give both the same columns",
             )
+    return tables
 
 
 def _read(tables: dict[int, Table], *, integer_times: bool) -> tuple[_Log, NDArray[np.int8]]:
     log = _Log()
-    parts = []
-    for part, table in tables.items():
+    splits = []
+    for split, table in tables.items():
         rows = sum(_read_file(log, table, file, integer_times) for file in table.files)
         if not rows:
             raise DataError(f"{table.files[0]} has no rows", do="check that it was written to the end")
-        parts.append(np.full(rows, part, dtype=np.int8))
-    return log, np.concatenate(parts)
+        splits.append(np.full(rows, split, dtype=np.int8))
+    return log, np.concatenate(splits)
 
 
 def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
@@ -171,7 +124,12 @@ def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
         columns[role] = ids.take()
         pa.default_memory_pool().release_unused()  # else its blocks stay with the process
         if (row := null_row(columns[role])) is not None:
-            raise _no_id(log.locate(row), role, columns[role].iloc[row])
+            raise DataError(
+                f"{log.locate(row)} has an unusable {role}",
+                got=columns[role].iloc[row],
+                allowed="an id, which all others show to be an integer",
+                do="mend or remove the row",
+            )
         if role in uuids:
             columns[role] = as_uuids(columns[role])
     for role in list(log.others):
@@ -180,37 +138,21 @@ def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def _no_id(where: str, role: str, value: object) -> DataError:
-    """The error of an id such as NULL among integers."""
-    return DataError(
-        f"{where} has an unusable {role}",
-        got=value,
-        allowed="an id, which all others show to be an integer",
-        do="mend or remove the row",
-    )
-
-
 def _joined(role: str, blocks: list[Any]) -> "pd.Series[Any]":
-    types = list(dict.fromkeys(block.type for block in blocks))
-    kind = types[0]
-    if len(types) > 1:
-        kind = common_type(role, types)
-        blocks = [block.cast(kind) for block in blocks]
-    return as_series(pa.chunked_array(blocks, kind))
-
-
-def as_series(values: Any) -> "pd.Series[Any]":
-    """An Arrow column as one of pandas."""
-    number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    kind = _common_type(role, list(dict.fromkeys(block.type for block in blocks)))
+    values: Any = pa.chunked_array([block.cast(kind) for block in blocks], kind)
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     return pd.Series(values.to_numpy()) if number else values.to_pandas()
 
 
-def common_type(role: str, types: Sequence[Any]) -> Any:
+def _common_type(role: str, types: Sequence[Any]) -> Any:
     """The Arrow type that takes the values of several.
 
     Raises:
         DataError: there is none.
     """
+    if len(types) == 1:
+        return types[0]
     if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in types):
         return pa.float64()
     if all(pa.types.is_timestamp(kind) for kind in types) and len({kind.tz for kind in types}) == 1:
@@ -219,10 +161,73 @@ def common_type(role: str, types: Sequence[Any]) -> Any:
     raise DataError(f"the files have {role} in different types", got=got, do="write them in the same type")
 
 
-def renamed(table: Table) -> str:
-    """What was taken for what, where a name is not the usual one and was not asked for."""
-    taken = [f"{name} as {role}" for role, name in table.names.items() if role in table.guessed]
-    text = f"columns taken: {', '.join(taken)}" if taken else ""
-    if text:
-        logger.info("%s: %s", table.files[0], text)
-    return text
+def open_table(location: str, source: FileSource, wanted: Wanted, settings: dict[str, str] = SETTINGS) -> Table:
+    """Find the files and their columns; nothing but their beginnings is read.
+
+    Args:
+        location: path, folder, glob or URL.
+        source: how the files are written.
+        wanted: from the columns' names to role -> name or position.
+        settings: role -> the setting that names it, for errors.
+
+    Raises:
+        DataError: there are no files, they are not what they should be, or lack a column.
+    """
+    files = find_files(location, source.format)
+    if _is_parquet(files, source):
+        return open_parquet(files, wanted, settings)
+    return open_text(files, source, wanted, settings)
+
+
+def _is_parquet(files: list[File], source: FileSource) -> bool:
+    if source.format != "auto":
+        return source.format == "parquet"
+    tables = [file.ending in PARQUET_ENDINGS and not file.compression for file in files]
+    if any(tables) != all(tables):
+        got = f"{files[tables.index(True)]} and {files[tables.index(False)]}"
+        raise DataError("Parquet and text files together", got=got, do="set format, or give a narrower glob")
+    return all(tables)
+
+
+def open_titles(source: FileSource) -> Table | None:
+    """The titles' file, if there is one; its columns are called as those of the log are, unless they are set."""
+    if source.titles_path is None:
+        return None
+    named = not (is_position(source.titles_item) and is_position(source.titles_title))
+    own = source.model_copy(update={"format": "auto", "header": True if named else source.header})
+    item = source.columns.item
+
+    def wanted(names: Sequence[str]) -> dict[str, ColumnName | None]:
+        as_in_log = source.titles_item not in names and item in names
+        return {ITEM_ID: item if as_in_log else source.titles_item, TITLE: source.titles_title}
+
+    return open_table(source.titles_path, own, wanted, TITLES_SETTINGS)
+
+
+def _read_titles(table: Table) -> "pd.Series[str]":
+    """Item id, integer or text as the file has it, -> title; the first of several, and none that is empty."""
+    ids = IdColumn()
+    texts: list[Any] = []
+    for file in table.files:
+        for block in table.blocks(file):
+            ids.add(block[ITEM_ID], text=table.typed)
+            texts.append(block[TITLE])
+    titles = pd.Series(pa.chunked_array(texts, pa.string()).to_pandas().to_numpy(dtype=object), index=ids.take())
+    titles = titles[titles.notna() & (titles != "")]
+    return titles[~titles.index.duplicated()].astype("str")
+
+
+def _titles_of(titles: "pd.Series[str]", ids: "pd.Series[Any]") -> "pd.Series[str]":
+    """The titles with ids of the log's type; an id that can't be one of the log's is left out."""
+    integers = pd.api.types.is_integer_dtype(ids)
+    if not integers and isinstance(ids.iloc[0], UUID):
+        own = {str(value): value for value in ids.unique()}
+        titles = titles.set_axis(titles.index.astype("str"))
+        return titles[titles.index.isin(list(own))].rename(index=own)
+    if integers == pd.api.types.is_integer_dtype(titles.index):
+        return titles
+    if not integers:
+        return titles.set_axis(titles.index.astype("str"))
+    numbers = titles.index.to_series().astype("str")
+    canonical = numbers.str.fullmatch("0|-?[1-9][0-9]{0,17}").to_numpy()
+    return titles[canonical].set_axis(numbers[canonical].astype("int64").to_numpy())

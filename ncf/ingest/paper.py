@@ -25,7 +25,7 @@ def load_paper(source: PaperSource) -> Ratings:
     """Read the three files, each plain or as .gz.
 
     Returns:
-        Train and test rows, marked in `parts`, and the test's candidates in the order of their file.
+        Train and test rows, marked in `splits`, and the test's candidates in the order of their file.
 
     Raises:
         DataError: a file is missing or damaged, or the three do not fit each other.
@@ -39,7 +39,7 @@ def load_paper(source: PaperSource) -> Ratings:
         pd.concat([train, test], ignore_index=True),
         None if source.titles_path is None else _titles(Path(source.titles_path).expanduser()),
         time_unit="s",
-        parts=np.repeat(np.array([TRAIN, TEST], dtype=np.int8), [len(train), len(test)]),
+        splits=np.repeat(np.array([TRAIN, TEST], dtype=np.int8), [len(train), len(test)]),
         candidates=candidates,
     )
 

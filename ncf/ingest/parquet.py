@@ -1,20 +1,62 @@
-"""Parquet files as a stream of blocks of the wanted columns."""
+"""Parquet files as a table: their columns found, and read block by block."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
-from ncf.ingest.columns import whole_numbers
+from ncf.ingest.columns import Wanted, find_columns, guessed_roles, whole_numbers
 from ncf.ingest.locations import File, reading
 
 BLOCK_ROWS = 1 << 20
+UUID_TYPE = str(pa.uuid())
+KINDS = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TIMESTAMP: "time", TITLE: "text"}
 
 
-def read_schema(file: File) -> Any:
+@dataclass(frozen=True)
+class ParquetTable:
+    """Parquet files with the same columns; attributes and methods are those of `TextTable`."""
+
+    files: list[File]
+    names: dict[str, str]
+    guessed: frozenset[str]
+    uuids: frozenset[str]
+    typed: ClassVar[bool] = True
+
+    def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[dict[str, Any]]:
+        """As those of `TextTable`."""
+        return _read_blocks(file, self.names, BLOCK_ROWS >> 4 if small else BLOCK_ROWS)
+
+    def locate(self, file: File, row: int) -> str:
+        """As those of `TextTable`."""
+        return f"{file}, row {row + 1}"
+
+
+def open_parquet(files: list[File], wanted: Wanted, settings: dict[str, str]) -> ParquetTable:
+    """Find the columns of Parquet files; the arguments are those of `open_table`."""
+    opened: list[dict[str, tuple[str, str]]] = []
+    for file in files:
+        schema = _read_schema(file)
+        found = find_columns(schema.names, wanted(schema.names), file, settings)
+        opened.append({role: (schema.names[at], str(schema.field(at).type)) for role, at in found.items()})
+        if opened[-1] != opened[0]:
+            raise DataError(
+                f"{file} has other columns than {files[0]}",
+                got=", ".join(" ".join(column) for column in opened[-1].values()),
+                allowed=", ".join(" ".join(column) for column in opened[0].values()),
+                do="give a glob that takes only files of one kind",
+            )
+    names = {role: name for role, (name, _) in opened[0].items()}
+    uuids = frozenset(role for role, (_, kind) in opened[0].items() if kind == UUID_TYPE)
+    return ParquetTable(files, names, guessed_roles(names, wanted(list(names.values()))), uuids)
+
+
+def _read_schema(file: File) -> Any:
     """The Arrow schema of a Parquet file.
 
     Raises:
@@ -30,15 +72,12 @@ def read_schema(file: File) -> Any:
         return parquet.read_schema(stream)
 
 
-def read_table_blocks(
-    file: File, columns: dict[str, str], kinds: dict[str, str], block_rows: int = BLOCK_ROWS
-) -> Iterator[dict[str, Any]]:
+def _read_blocks(file: File, columns: dict[str, str], block_rows: int) -> Iterator[dict[str, Any]]:
     """Arrow arrays of the wanted columns, block by block; no others are read.
 
     Args:
         file: a Parquet file.
         columns: role -> name.
-        kinds: role -> "id", "number", "time" or "text".
         block_rows: rows of a block.
 
     Raises:
@@ -50,7 +89,7 @@ def read_table_blocks(
         names = list(dict.fromkeys(columns.values()))
         for batch in table.iter_batches(batch_size=block_rows, columns=names):
             yield {
-                role: _of_kind(batch.column(name), kinds[role], file, role, name, done)
+                role: _of_kind(batch.column(name), KINDS[role], file, role, name, done)
                 for role, name in columns.items()
             }
             done += len(batch)

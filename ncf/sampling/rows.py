@@ -30,12 +30,12 @@ class PairRows:
         return cls(counts, counts.cumsum(0) - counts, items)
 
     @classmethod
-    def of(cls, parts: Sequence[Pairs], num_users: int, device: torch.device | str = "cpu") -> Self:
+    def of(cls, splits: Sequence[Pairs], num_users: int, device: torch.device | str = "cpu") -> Self:
         """Group the pairs of several splits; a user's items are in the order of the splits, then of their pairs."""
-        tensors = [_by_user(part, device) for part in parts]
+        tensors = [_by_user(pairs, device) for pairs in splits]
         counted = [torch.bincount(users, minlength=num_users) for users, _ in tensors]
         counts = torch.stack(counted).sum(dim=0)
-        items = torch.empty(sum(len(part) for part in parts), dtype=torch.int32, device=device)
+        items = torch.empty(sum(len(pairs) for pairs in splits), dtype=torch.int32, device=device)
         free = counts.cumsum(0) - counts
         for (users, its), own in zip(tensors, counted, strict=True):
             place = (free - (own.cumsum(0) - own))[users]
@@ -51,9 +51,9 @@ class PairRows:
         return row, self.items[self.offsets[users][row] + within].long()
 
 
-def _by_user(part: Pairs, device: torch.device | str) -> tuple[Tensor, Tensor]:
+def _by_user(pairs: Pairs, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Users and items, int64, users ascending; a split is so already, and sorting 20 million takes seconds."""
-    users, items = (torch.as_tensor(index, device=device) for index in (part.users, part.items))
+    users, items = (torch.as_tensor(index, device=device) for index in (pairs.users, pairs.items))
     if (users[1:] >= users[:-1]).all():
         return users, items
     order = torch.argsort(users, stable=True)

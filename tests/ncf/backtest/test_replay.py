@@ -114,7 +114,7 @@ def test_a_log_without_times_is_refused() -> None:
     without = Ratings.from_frame(rows.frame.drop(columns="timestamp"))
     with pytest.raises(DataError, match="needs the time of every interaction.*source.columns.timestamp"):
         Replay.of("planted", without, DataConfig())
-    split = replace(rows, parts=np.zeros(2, dtype=np.int8))
+    split = replace(rows, splits=np.zeros(2, dtype=np.int8))
     with pytest.raises(DataError, match="brings its own split"):
         Replay.of("planted", split, DataConfig())
 

@@ -202,7 +202,7 @@ PARTS = [TRAIN, TRAIN, TRAIN, VALIDATION, TEST, TEST]
 
 def given_split(rows: Sequence[tuple[int, int]] = GIVEN, parts: Sequence[int] = PARTS) -> Ratings:
     frame = pd.DataFrame(rows, columns=["user_id", "item_id"]).assign(timestamp=range(len(rows)))
-    return Ratings.from_frame(frame, parts=np.array(parts, dtype=np.int8))
+    return Ratings.from_frame(frame, splits=np.array(parts, dtype=np.int8))
 
 
 @pytest.mark.parametrize(
@@ -217,43 +217,43 @@ def test_a_filter_that_would_change_a_given_split_is_refused(name: str, value: o
         filtered(given_split(), **{name: value})
 
 
-def with_parts(found: Interactions) -> list[tuple[object, object, int]]:
-    assert found.parts is not None
-    return [(*pair, int(part)) for pair, part in zip(ids_of(found), found.parts, strict=True)]
+def with_splits(found: Interactions) -> list[tuple[object, object, int]]:
+    assert found.splits is not None
+    return [(*pair, int(part)) for pair, part in zip(ids_of(found), found.splits, strict=True)]
 
 
 def test_the_parts_of_a_given_split_go_with_their_rows() -> None:
     found = filtered(given_split(GIVEN[::-1], PARTS[::-1]))
-    assert sorted(with_parts(found)) == sorted((*pair, part) for pair, part in zip(GIVEN, PARTS, strict=True))
+    assert sorted(with_splits(found)) == sorted((*pair, part) for pair, part in zip(GIVEN, PARTS, strict=True))
 
 
 def test_repeated_pairs_within_a_part_are_merged() -> None:
     found = filtered(given_split([(1, 5), (1, 6), (1, 5), (1, 7), (1, 7)], [0, 0, 0, 2, 2]))
-    assert with_parts(found) == [(1, 6, TRAIN), (1, 5, TRAIN), (1, 7, TEST)]
+    assert with_splits(found) == [(1, 6, TRAIN), (1, 5, TRAIN), (1, 7, TEST)]
     assert found.tally.repeated_pairs == 2
 
 
 def test_a_pair_in_two_parts_of_a_given_split_is_refused() -> None:
-    with pytest.raises(DataError, match=r"user 2 has item 7 in two parts .*: 'train and test'"):
+    with pytest.raises(DataError, match=r"user 2 has item 7 in two of the splits .*: 'train and test'"):
         filtered(given_split([*GIVEN[:3], (2, 7), (1, 7), (2, 7)], [0, 0, 0, 2, 2, 0]))
 
 
 def test_the_threshold_applies_to_all_parts_of_a_given_split() -> None:
     log = given_split()
     log = replace(log, frame=log.frame.assign(rating=[5.0, 1.0, 5.0, 1.0, 5.0, 1.0]))
-    assert with_parts(filtered(log, {"threshold": 4})) == [(1, 5, TRAIN), (1, 7, TEST), (2, 5, TRAIN)]
+    assert with_splits(filtered(log, {"threshold": 4})) == [(1, 5, TRAIN), (1, 7, TEST), (2, 5, TRAIN)]
 
 
 def test_a_user_of_a_given_split_who_loses_all_of_train_by_the_threshold_is_not_evaluated() -> None:
     log = given_split()
     log = replace(log, frame=log.frame.assign(rating=[5.0, 1.0, 1.0, 5.0, 5.0, 5.0]))
     found = filtered(log, {"threshold": 4})
-    assert with_parts(found) == [(1, 5, TRAIN), (1, 7, TEST)]
+    assert with_splits(found) == [(1, 5, TRAIN), (1, 7, TEST)]
     assert found.tally.dropped == (("rating below 4", 2), ("held out of users with nothing left in train", 2))
 
 
 def test_max_users_keeps_the_users_of_a_given_split_in_all_parts() -> None:
     log = given_split([*GIVEN, (3, 5)], [*PARTS, TRAIN])
-    assert sorted(with_parts(filtered(log, max_users=2))) == sorted(
+    assert sorted(with_splits(filtered(log, max_users=2))) == sorted(
         (*pair, part) for pair, part in zip(GIVEN, PARTS, strict=True)
     )

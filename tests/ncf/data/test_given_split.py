@@ -111,7 +111,7 @@ def with_candidates(offered: list[tuple[int, int]]) -> Interactions:
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
     given = np.array([TRAIN, TRAIN, TRAIN, TRAIN, TEST, TEST], dtype=np.int8)
     candidates = pd.DataFrame(offered, columns=["user_id", "item_id"])
-    return to_interactions(Ratings.from_frame(frame, time_unit="s", parts=given, candidates=candidates))
+    return to_interactions(Ratings.from_frame(frame, time_unit="s", splits=given, candidates=candidates))
 
 
 def test_the_candidates_that_came_with_the_log_are_used_in_their_order() -> None:

@@ -169,8 +169,8 @@ def test_of_an_items_two_titles_the_first_counts_and_an_empty_one_is_none() -> N
 
 
 def test_parts_are_one_a_row() -> None:
-    with pytest.raises(DataError, match="one part a row: 2; allowed: 3 parts"):
-        Ratings.from_frame(log(), parts=np.zeros(2, dtype=np.int8))
+    with pytest.raises(DataError, match="one split a row: 2; allowed: 3 splits"):
+        Ratings.from_frame(log(), splits=np.zeros(2, dtype=np.int8))
 
 
 def test_candidates_with_ids_of_another_type_are_refused() -> None:

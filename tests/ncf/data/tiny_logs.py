@@ -40,7 +40,7 @@ def tiny_log(rows: Sequence[Row], parts: Sequence[int] | None = None, times: boo
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
     given = None if parts is None else np.array(parts, dtype=np.int8)
     return to_interactions(
-        Ratings.from_frame(frame if times else frame.drop(columns="timestamp"), time_unit="s", parts=given)
+        Ratings.from_frame(frame if times else frame.drop(columns="timestamp"), time_unit="s", splits=given)
     )
 
 

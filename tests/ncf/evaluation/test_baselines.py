@@ -6,7 +6,7 @@ import torch
 from benchmarks.datasets import has_ml_1m, ml_1m_folder, paper_prefix
 from ncf.data.config import DataConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.split import joined
+from ncf.data.split import concat_pairs
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.ingest.config import PaperSource
@@ -46,5 +46,7 @@ def test_popularity_on_the_papers_split() -> None:
         return summary["sampled/hr_at_10"].value, summary["sampled/ndcg_at_10"].value
 
     assert popularity(data) == pytest.approx((0.4530, 0.2538), abs=0.00005)
-    papers_train = replace(data, train=joined([data.train, data.validation.pairs]))  # the authors validate on the test
+    papers_train = replace(
+        data, train=concat_pairs([data.train, data.validation.pairs])
+    )  # the authors validate on the test
     assert popularity(papers_train) == pytest.approx((0.4531, 0.2541), abs=0.00005)
