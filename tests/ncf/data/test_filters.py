@@ -197,12 +197,12 @@ def test_a_filter_by_time_is_refused_for_a_log_without_times(name: str) -> None:
 
 
 GIVEN = [(1, 5), (1, 6), (2, 5), (2, 7), (1, 7), (2, 6)]
-PARTS = [TRAIN, TRAIN, TRAIN, VALIDATION, TEST, TEST]
+SPLITS = [TRAIN, TRAIN, TRAIN, VALIDATION, TEST, TEST]
 
 
-def given_split(rows: Sequence[tuple[int, int]] = GIVEN, parts: Sequence[int] = PARTS) -> Ratings:
+def given_split(rows: Sequence[tuple[int, int]] = GIVEN, splits: Sequence[int] = SPLITS) -> Ratings:
     frame = pd.DataFrame(rows, columns=["user_id", "item_id"]).assign(timestamp=range(len(rows)))
-    return Ratings.from_frame(frame, splits=np.array(parts, dtype=np.int8))
+    return Ratings.from_frame(frame, splits=np.array(splits, dtype=np.int8))
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def with_splits(found: Interactions) -> list[tuple[object, object, int]]:
     return [(*pair, int(part)) for pair, part in zip(ids_of(found), found.splits, strict=True)]
 
 
-def test_the_parts_of_a_given_split_go_with_their_rows() -> None:
-    found = filtered(given_split(GIVEN[::-1], PARTS[::-1]))
-    assert sorted(with_splits(found)) == sorted((*pair, part) for pair, part in zip(GIVEN, PARTS, strict=True))
+def test_the_splits_of_a_given_split_go_with_their_rows() -> None:
+    found = filtered(given_split(GIVEN[::-1], SPLITS[::-1]))
+    assert sorted(with_splits(found)) == sorted((*pair, part) for pair, part in zip(GIVEN, SPLITS, strict=True))
 
 
 def test_repeated_pairs_within_a_part_are_merged() -> None:
@@ -233,12 +233,12 @@ def test_repeated_pairs_within_a_part_are_merged() -> None:
     assert found.tally.repeated_pairs == 2
 
 
-def test_a_pair_in_two_parts_of_a_given_split_is_refused() -> None:
+def test_a_pair_in_two_splits_of_a_given_split_is_refused() -> None:
     with pytest.raises(DataError, match=r"user 2 has item 7 in two of the splits .*: 'train and test'"):
         filtered(given_split([*GIVEN[:3], (2, 7), (1, 7), (2, 7)], [0, 0, 0, 2, 2, 0]))
 
 
-def test_the_threshold_applies_to_all_parts_of_a_given_split() -> None:
+def test_the_threshold_applies_to_all_splits_of_a_given_split() -> None:
     log = given_split()
     log = replace(log, frame=log.frame.assign(rating=[5.0, 1.0, 5.0, 1.0, 5.0, 1.0]))
     assert with_splits(filtered(log, {"threshold": 4})) == [(1, 5, TRAIN), (1, 7, TEST), (2, 5, TRAIN)]
@@ -252,8 +252,8 @@ def test_a_user_of_a_given_split_who_loses_all_of_train_by_the_threshold_is_not_
     assert found.tally.dropped == (("rating below 4", 2), ("held out of users with nothing left in train", 2))
 
 
-def test_max_users_keeps_the_users_of_a_given_split_in_all_parts() -> None:
-    log = given_split([*GIVEN, (3, 5)], [*PARTS, TRAIN])
+def test_max_users_keeps_the_users_of_a_given_split_in_all_splits() -> None:
+    log = given_split([*GIVEN, (3, 5)], [*SPLITS, TRAIN])
     assert sorted(with_splits(filtered(log, max_users=2))) == sorted(
-        (*pair, part) for pair, part in zip(GIVEN, PARTS, strict=True)
+        (*pair, part) for pair, part in zip(GIVEN, SPLITS, strict=True)
     )

@@ -25,7 +25,7 @@ LOG = [
 PARTS = [TRAIN, TRAIN, VALIDATION, TEST, TRAIN, VALIDATION, TRAIN]
 
 
-def test_the_parts_are_taken_as_they_are() -> None:
+def test_the_splits_are_kept() -> None:
     split = split_interactions(tiny_log(LOG, PARTS), SplitConfig())
     assert by_split(split) == {
         "train": ["ann b", "ann a", "bob a", "cyd a"],
@@ -135,8 +135,8 @@ def test_a_test_user_without_candidates_is_refused_by_name() -> None:
         split_interactions(with_candidates([(1, 50)]), SplitConfig())
 
 
-def test_parts_and_candidates_survive_a_change_of_the_rows_order() -> None:
+def test_splits_and_candidates_survive_a_change_of_the_rows_order() -> None:
     given = with_candidates([(2, 50), (1, 60)])
-    assert given.parts is not None
-    assert given.parts.tolist() == [TRAIN, TRAIN, TEST, TRAIN, TRAIN, TEST]  # sorted by user and time
-    assert replace(given, parts=None).candidates is not None
+    assert given.splits is not None
+    assert given.splits.tolist() == [TRAIN, TRAIN, TEST, TRAIN, TRAIN, TEST]  # sorted by user and time
+    assert replace(given, splits=None).candidates is not None

@@ -168,7 +168,7 @@ def test_of_an_items_two_titles_the_first_counts_and_an_empty_one_is_none() -> N
     assert Ratings.from_frame(log(), titles).titles.to_dict() == {1: "Alien"}
 
 
-def test_parts_are_one_a_row() -> None:
+def test_splits_are_one_a_row() -> None:
     with pytest.raises(DataError, match="one split a row: 2; allowed: 3 splits"):
         Ratings.from_frame(log(), splits=np.zeros(2, dtype=np.int8))
 

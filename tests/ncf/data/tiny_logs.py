@@ -35,10 +35,10 @@ def filtered(log: Ratings, feedback: dict[str, Any] | None = None, **settings: A
     return to_interactions(filter_ratings(log, FilterConfig.model_validate(settings), meaning), meaning)
 
 
-def tiny_log(rows: Sequence[Row], parts: Sequence[int] | None = None, times: bool = True) -> Interactions:
+def tiny_log(rows: Sequence[Row], splits: Sequence[int] | None = None, times: bool = True) -> Interactions:
     """Interactions of (user, item, seconds since the epoch), with the split of each row if it is given."""
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
-    given = None if parts is None else np.array(parts, dtype=np.int8)
+    given = None if splits is None else np.array(splits, dtype=np.int8)
     return to_interactions(
         Ratings.from_frame(frame if times else frame.drop(columns="timestamp"), time_unit="s", splits=given)
     )

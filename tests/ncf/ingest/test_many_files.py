@@ -89,13 +89,13 @@ def test_a_split_made_elsewhere_is_kept(tmp_path: Path) -> None:
         test_path=str(tmp_path / "test.csv"),
     )
     assert ids(ratings) == (["7", "7", "x", "8", "9"], [1, 2, 4, 5, 6])
-    assert ratings.parts is not None
-    assert ratings.parts.dtype == np.int8
-    assert ratings.parts.tolist() == [TRAIN, TRAIN, VALIDATION, TEST, TEST]
+    assert ratings.splits is not None
+    assert ratings.splits.dtype == np.int8
+    assert ratings.splits.tolist() == [TRAIN, TRAIN, VALIDATION, TEST, TEST]
 
 
 def test_a_test_split_alone(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text(CSV)
     ratings = load(tmp_path / "train.csv", CSV, test_path=str(tmp_path / "test.csv"))
-    assert ratings.parts is not None
-    assert ratings.parts.tolist() == [TRAIN] * 3 + [TEST] * 3
+    assert ratings.splits is not None
+    assert ratings.splits.tolist() == [TRAIN] * 3 + [TEST] * 3

@@ -36,8 +36,8 @@ def test_the_three_files_are_read_plain_or_compressed(tmp_path: Path, compressed
     assert ratings.frame["item_id"].tolist() == [1, 2, 2, 0, 0, 3, 1]
     assert ratings.frame["rating"].tolist() == [4, 3, 5, 2, 1, 5, 4]
     assert ratings.frame["timestamp"].tolist() == [s * 1_000_000 for s in (30, 20, 10, 40, 7, 50, 60)]
-    assert ratings.parts is not None
-    assert ratings.parts.tolist() == [TRAIN] * 5 + [TEST] * 2
+    assert ratings.splits is not None
+    assert ratings.splits.tolist() == [TRAIN] * 5 + [TEST] * 2
     assert ratings.candidates is not None
     assert ratings.candidates.to_numpy().tolist() == [[0, 5], [0, 4], [1, 1], [1, 9], [1, 3]]
 

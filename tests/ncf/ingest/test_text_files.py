@@ -30,7 +30,7 @@ def test_csv_is_read_with_types_and_nothing_to_note(tmp_path: Path) -> None:
     assert rows(ratings) == ROWS
     assert [str(kind) for kind in ratings.frame.dtypes] == ["int64", "int64", "float64", "int64"]
     assert ratings.has_times
-    assert ratings.parts is None
+    assert ratings.splits is None
     assert ratings.tally.rows_read == 3
     assert ratings.tally.notes == ()
 
