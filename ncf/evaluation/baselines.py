@@ -1,6 +1,6 @@
-"""Recommenders that are not neural, beside which every model is judged: they go through the same evaluation.
+"""Baselines, which go through the same evaluation as the models.
 
-All of them count observed pairs alone; of explicit feedback they see who met what, not how it was rated.
+All of them use only observed pairs: of explicit feedback they see who rated what, not the ratings.
 """
 
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 
-NEIGHBOURS, SHRINKAGE = 20, 10.0  # of ItemKNN, where nobody says otherwise
+NEIGHBOURS, SHRINKAGE = 20, 10.0  # defaults of ItemKNN
 GET_IMPLICIT = ".venv/bin/pip install -c constraints.txt -e '.[als]'"
 
 
@@ -31,13 +31,13 @@ class Popularity:
 
 
 class ItemKNN:
-    """An item's score is the summed similarity of those of its nearest items that the user has in train.
+    """Item-based nearest neighbours: an item's score is its summed similarity to the user's train items.
 
     Args:
         data: the prepared data set.
-        neighbours: nearest items kept for each item; few keep the matrix of similarities small.
+        neighbours: most similar items kept for each item.
         shrinkage: see `nearest_items`.
-        memory_mb: MB that the similarities worked out at once may take.
+        memory_mb: memory for the similarities that are computed at once, in MB.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class IALS:
 
     Args:
         data: the prepared data set.
-        factors: numbers per user and item.
+        factors: length of the user and item vectors.
         regularization: weight of the factors' squared length.
         alpha: weight of an observed pair; an unobserved one has 1.
         iterations: passes over users and items.
@@ -82,9 +82,9 @@ class IALS:
             raise ConfigError(
                 "iALS needs the package implicit, which can't be imported",
                 got=str(error),
-                do=f"{GET_IMPLICIT}, or go without it: --no-baselines.ials.enabled",
+                do=f"{GET_IMPLICIT}, or turn it off: --no-baselines.ials.enabled",
             ) from error
-        with threadpool_limits(1, "blas"):  # implicit runs threads of its own, which BLAS's would only hinder
+        with threadpool_limits(1, "blas"):  # implicit runs threads of its own, which BLAS's threads would slow down
             model = AlternatingLeastSquares(
                 factors=factors,
                 regularization=regularization,
@@ -103,7 +103,7 @@ class IALS:
 
 
 def can_ials() -> bool:
-    """Whether the optional package behind `IALS` is installed."""
+    """Whether `implicit`, the optional package behind `IALS`, is installed."""
     return find_spec("implicit") is not None
 
 
@@ -116,30 +116,30 @@ def train_matrix(data: PreparedData) -> Any:
 
 
 def nearest_items(seen: Any, neighbours: int, shrinkage: float, memory_mb: int = SCORING_MEMORY_MB) -> Any:
-    """Cosine similarity of each item with its nearest ones, by the users they have in common.
+    """Cosine similarity of each item to its nearest neighbours, over users.
 
-    similarity(i, j) = common(i, j) / (sqrt(users(i) * users(j)) + shrinkage): with few users in common two items are
-    alike by chance, and the shrinkage makes light of them.
+    similarity(i, j) = common(i, j) / (sqrt(users(i) * users(j)) + shrinkage): two items with few users in common are
+    similar by chance, and the shrinkage reduces their similarity.
 
     Args:
         seen: sparse 0/1 [num_users, num_items].
-        neighbours: kept for each item, of equal ones the first of the catalogue; an item is not its own neighbour.
+        neighbours: kept per item; ties are broken by the catalogue's order. An item is not its own neighbour.
         shrinkage: 0 for the plain cosine.
-        memory_mb: MB that the similarities worked out at once may take.
+        memory_mb: memory for the similarities that are computed at once, in MB.
 
     Returns:
         Sparse float32[num_items, num_items]; row i has the similarities of i's neighbours.
     """
     num_items = seen.shape[1]
     by_item, lengths = seen.T.tocsr(), np.sqrt(np.asarray(seen.sum(axis=0), dtype=np.float32).ravel())
-    parts = []
+    blocks = []
     for start in range(0, num_items, rows_at_once := users_at_once(memory_mb, num_items)):
         items = np.arange(start, min(start + rows_at_once, num_items))
         common = (by_item[items] @ seen).toarray()
         similar = common / np.maximum(np.outer(lengths[items], lengths) + np.float32(shrinkage), 1e-12)
         similar[np.arange(len(items)), items] = 0
-        parts.append(_largest(similar, neighbours))
-    return vstack(parts).tocsr()
+        blocks.append(_largest(similar, neighbours))
+    return vstack(blocks).tocsr()
 
 
 def _largest(similar: Any, neighbours: int) -> Any:

@@ -1,4 +1,4 @@
-"""Is one model better than another? Paired over users. What follows from it is in `promotion`."""
+"""Is one model better than another? Paired differences over users, and repeated tests on the same holdout."""
 
 from collections.abc import Iterable, Mapping
 from statistics import NormalDist
@@ -19,11 +19,11 @@ def paired_difference(ours: Values, theirs: Values) -> Mean:
 
 
 def stronger_baseline(name: str, model: Values, baselines: Mapping[str, Values]) -> str:
-    """A sentence that names the best of the baselines if it is better than the model; else nothing.
+    """A sentence that names the best baseline if it is better than the model; otherwise an empty text.
 
     Args:
-        name: the model's.
-        model: NDCG@10 of full ranking on the test holdout, one value a user.
+        name: name of the model.
+        model: its NDCG@10 of full ranking on the test holdout, float64[U], one value per user.
         baselines: the same of each baseline.
     """
     best = max(baselines, key=lambda baseline: baselines[baseline].mean(), default=None)
@@ -41,14 +41,14 @@ def signed(difference: Mean) -> str:
     return f"{difference.value:+.4f}, 95 % interval {difference.low:+.4f} to {difference.high:+.4f}"
 
 
-SKETCH_SIZE = 128  # hashes: the standard error of a likeness is then 0.044 at most
+SKETCH_SIZE = 128  # hashes: the standard error of a likeness is at most 0.044
 DIGITS = 16  # hexadecimal, of a hash
 
 
 def holdout_sketch(data: PreparedData) -> str:
-    """What `likeness` needs to know of the test holdout: the smallest hashes of its pairs of ids, as text.
+    """The smallest hashes of the test holdout's pairs of ids, as text, for `likeness`.
 
-    A bottom-k sketch (Broder 1997): of two sets, the smallest hashes of both together are a random sample.
+    A bottom-k sketch (Broder 1997): the smallest hashes of the union of two sets are a random sample of it.
     """
     pairs = data.test.pairs
     frame = pd.DataFrame({USER_ID: data.user_ids[pairs.users], ITEM_ID: data.item_ids[pairs.items]})
@@ -57,11 +57,11 @@ def holdout_sketch(data: PreparedData) -> str:
 
 
 def likeness(ours: str, theirs: str) -> float:
-    """Pairs that two test holdouts have in common, divided by those of either: 0 for none, 1 for the same holdout.
+    """Jaccard similarity of two test holdouts: the share of their pairs that are in both, 1 for the same holdout.
 
     Args:
-        ours: a sketch.
-        theirs: another's sketch.
+        ours: sketch of a holdout.
+        theirs: sketch of another one.
     """
     mine, others = set(_hashes(ours)), set(_hashes(theirs))
     sample = sorted(mine | others)[:SKETCH_SIZE]
@@ -73,15 +73,15 @@ def _hashes(sketch: str) -> Iterable[str]:
 
 
 def widening_after(earlier: float, confidence: float) -> float:
-    """How many times as wide the interval must be for a challenger after so many on the same holdout.
+    """Factor by which the interval widens for a challenger after earlier ones on the same holdout.
 
-    The k-th challenger is judged with a k^2-th of the first one's chance of error at each side. However many come,
-    their chances together are then at most pi^2 / 6 = 1.64 times that of the first: 4.1 % where it has 2.5.
+    The k-th challenger is tested with 1 / k^2 of the first one's error probability on each side. However many there
+    are, their total error probability is at most pi^2 / 6 = 1.64 times that of the first: 4.1 % for 2.5 %.
 
     Args:
-        earlier: challengers that this holdout has judged before; of one that was judged on a part of it, that part.
-        confidence: of the first challenger's two-sided interval.
+        earlier: number of earlier challengers on this holdout, each weighted by the `likeness` of its own holdout.
+        confidence: that of the first challenger's two-sided interval.
     """
     tail = (1 - confidence) / 2
-    first, now = (NormalDist().inv_cdf(1 - chance) for chance in (tail, tail / (1 + earlier) ** 2))
+    first, now = (NormalDist().inv_cdf(1 - error) for error in (tail, tail / (1 + earlier) ** 2))
     return now / first

@@ -1,4 +1,4 @@
-"""Ranks, and what is read off them. Pure functions; everything per user, so that intervals and paired tests work."""
+"""Metrics of ranks: pure functions with one value per user, so that intervals and paired tests are possible."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Z_95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
 def rank_of(target: Tensor, others: Tensor) -> Tensor:
-    """Rank of each target among the others, from 1. A tie counts against the target: it takes the worst place.
+    """Rank of each target among the others, from 1. A tie counts against the target: it takes the worst rank.
 
     Args:
         target: float[B], score of the held-out item.
@@ -38,7 +38,7 @@ def rank_of(target: Tensor, others: Tensor) -> Tensor:
 
 
 def unusable_scores() -> ModelError:
-    """The error for scores from which no order can be read."""
+    """The error for scores that can't be ranked."""
     return ModelError(
         "the model gave scores that are not numbers",
         allowed="finite scores",
@@ -72,14 +72,14 @@ def precision(ranks: Indices, k: int) -> Values:
 
 
 def average_precision(ranks: Indices, k: int) -> Values:
-    """Precision at the place of each held-out item among the first k, averaged over the user's held-out items.
+    """Precision at the rank of each held-out item among the first k, averaged over the user's held-out items.
 
-    There is one, at `rank`, where the precision is 1 / rank: MAP@k is MRR@k, under the name that others look for.
+    With one held-out item, where the precision is 1 / rank, MAP@k is MRR@k; it is included for readers who look for it.
     """
     return reciprocal_rank(ranks, k)
 
 
-CUTOFFS = (1, 5, 10, 20)  # the lengths of list that are reported
+CUTOFFS = (1, 5, 10, 20)  # reported lengths of list
 METRICS: Mapping[str, Callable[[Indices, int], Values]] = MappingProxyType(
     {
         "hr": hit,
@@ -114,7 +114,7 @@ class Mean:
 
 
 def mean_with_interval(values: Values) -> Mean:
-    """Mean of one value a user: value ± 1.96 standard errors. A single user gives an infinite interval."""
+    """Mean of one value per user, ± 1.96 standard errors. A single user gives an infinite interval."""
     mean = float(values.mean())
     error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
     return Mean(mean, mean - Z_95 * error, mean + Z_95 * error)

@@ -1,4 +1,4 @@
-"""What is in a log that a model was not trained on, and what is no longer in it."""
+"""What a log contains that a model has not seen, and what it no longer contains."""
 
 from dataclasses import dataclass
 
@@ -16,17 +16,17 @@ from ncf.serving.bundle import Bundle
 
 @dataclass(frozen=True)
 class NewInteractions:
-    """The pairs of a log that a model has never seen, each user's in order of time.
+    """The pairs of a log that a model has not seen, sorted by time for each user.
 
     Attributes:
-        users: int64[N], the model's index of the user; from `num_users` on those that it does not know.
-        items: int64[N], the same of the item.
+        users: int64[N], the model's index of the user; unknown users are numbered from `num_users`.
+        items: int64[N], the same for items.
         times: int64[N], microseconds since 1970; None without times.
-        num_users, num_items: that the model knows.
-        new_users, new_items: that it does not know.
-        known_pairs: that it has seen, in training or in its holdouts.
-        lost_pairs: of these, no longer in the log.
-        retyped: columns whose ids are of another type than the model's, such as "user_id: int, now str".
+        num_users, num_items: numbers that the model knows.
+        new_users, new_items: numbers that it does not know.
+        known_pairs: pairs that it has seen, in train or in its holdouts.
+        lost_pairs: known pairs that are no longer in the log.
+        retyped: columns whose ids have another type than the model's, such as "user_id: int, now str".
     """
 
     users: Indices
@@ -49,17 +49,17 @@ class NewInteractions:
         return np.bincount(self.items, minlength=self.num_items + self.new_items)
 
     def since(self, time: int | None) -> NDArray[np.bool_]:
-        """bool[N]: the pairs newer than a time; all of them if it or the log's times are not known."""
+        """bool[N]: the pairs newer than a time; all pairs if the time or the log's times are unknown."""
         if time is None or self.times is None:
             return np.ones(len(self), dtype=bool)
         return self.times > time
 
 
 def find_new_interactions(log: CodedLog, bundle: Bundle) -> NewInteractions:
-    """Compare a log with what a model has seen; a pair that is in both is neither new nor lost.
+    """Compare a log with the pairs that a model has seen.
 
     Args:
-        log: filtered as the model's was, one row a pair.
+        log: filtered like the model's log, one row per pair.
         bundle: the model.
     """
     num_users, num_items = len(bundle.user_ids), len(bundle.item_ids)
@@ -96,7 +96,7 @@ def _known(ids: Ids, theirs: Ids) -> Indices:
 
 
 def _seen_pairs(bundle: Bundle) -> Indices:
-    """Every pair that the model has seen, user * num_items + item, each once."""
+    """The distinct pairs that the model has seen, as user * num_items + item."""
     users = np.repeat(np.arange(len(bundle.user_ids)), bundle.seen.counts.numpy())
     pairs: Indices = np.unique(users * len(bundle.item_ids) + bundle.seen.items.numpy())
     return pairs
@@ -111,13 +111,13 @@ def _retyped(log: CodedLog, bundle: Bundle) -> tuple[str, ...]:
 
 
 class Newcomers(BaseModel):
-    """New users and items, and how much of what is new they make up.
+    """New users and items, and their shares of the new interactions.
 
     Attributes:
-        users, items: that the model does not know.
-        user_share: of the new interactions, those of unknown users, who get popular items.
-        item_share: of the new interactions, those with unknown items, which are never recommended.
-        either_share: of the new interactions, those with an unknown user or item, of which the model can say nothing.
+        users, items: numbers that the model does not know.
+        user_share: share of interactions by unknown users, who get popular items.
+        item_share: share of interactions with unknown items, which are never recommended.
+        either_share: share of interactions with an unknown user or item, about which the model can say nothing.
     """
 
     users: int
@@ -128,7 +128,7 @@ class Newcomers(BaseModel):
 
 
 def newcomers(new: NewInteractions) -> Newcomers:
-    """Count them; the shares are 0 where nothing is new."""
+    """Count new users and items; the shares are 0 if nothing is new."""
     user, item = new.users >= new.num_users, new.items >= new.num_items
     shares = [np.count_nonzero(unknown) / max(1, len(new)) for unknown in (user, item, user | item)]
     return Newcomers(

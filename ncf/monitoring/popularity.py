@@ -1,4 +1,4 @@
-"""Do users turn to other items than before? The population stability index over classes of popularity.
+"""Popularity shift: the population stability index (PSI) over classes of popularity.
 
 PSI = sum over the classes b of (q_b - p_b) ln(q_b / p_b), where p_b and q_b are the shares of the interactions before
 and after that went to the items of class b. It is 0 for equal shares, and the same in both directions.
@@ -13,18 +13,18 @@ from ncf.data.history import History
 
 Shares = NDArray[np.float64]
 
-CLASSES = 10  # of known popularity, each a tenth of the interactions; the usual number of PSI's bins
-SMOOTHING = 0.5  # interactions that an empty class is taken for, so that it has a logarithm
+CLASSES = 10  # of popularity, each with a tenth of the interactions; the usual number of PSI's bins
+SMOOTHING = 0.5  # interactions added to a class, so that an empty one has a logarithm
 
 
 class Shift(BaseModel):
-    """How the interactions lie on the classes, the most popular first, the last one of items that nobody had.
+    """Shares of the interactions by class, the most popular class first; the last class is items that nobody had.
 
     Attributes:
         psi: see the module.
-        by_chance: what PSI is on average if nothing has changed, by the number of interactions alone.
-        before: shares of the newest tenth of what the model was trained on.
-        after: shares of what is new.
+        by_chance: mean of PSI if nothing has changed, by the number of interactions alone.
+        before: shares of the newest tenth of the model's interactions.
+        after: shares of the new interactions.
     """
 
     psi: float
@@ -34,14 +34,14 @@ class Shift(BaseModel):
 
 
 def popularity_shift(history: History, new_counts: Indices) -> Shift:
-    """Compare the newest tenth of what the model was trained on with what is new.
+    """Compare the newest tenth of the model's interactions with the new ones.
 
-    Items are classed by their interactions before that tenth, so that both sides are newer than their classes. All
-    the past is no yardstick: users never meet an item twice, so that what is new is always less popular than the old.
+    Items are classed by their interactions before that tenth, so that both sides are newer than their classes. The
+    whole past would be a bad yardstick: users never have an item twice, so new interactions are always less popular.
 
     Args:
         history: of the model's data.
-        new_counts: int64[at least the model's num_items], new interactions of each item, the unknown ones at the end.
+        new_counts: int64[at least the model's num_items], new interactions of each item, unknown items at the end.
     """
     unknown = len(new_counts) - len(history.early)
     classes = np.append(popularity_classes(history.early), np.full(unknown, CLASSES))
@@ -56,14 +56,14 @@ def popularity_shift(history: History, new_counts: Indices) -> Shift:
 
 
 def popularity_classes(counts: Indices, classes: int = CLASSES) -> Indices:
-    """The class of each item, from 0 for the most popular; each with about the same number of interactions.
+    """Class of each item, from 0 for the most popular; all classes have about the same number of interactions.
 
-    With all items one after the other, the most popular first, and each as long as it has interactions, the place of
-    an item's middle decides; of equal ones the first of the catalogue comes first. Those without any come last.
+    Items are laid end to end, the most popular first, each as long as its interactions; an item's class is where its
+    middle lies. Ties are in the catalogue's order. Items without interactions are in a class of their own, the last.
 
     Args:
         counts: int64[num_items].
-        classes: at most; there are fewer if one item has more than its share.
+        classes: at most so many; fewer if one item has more than its share.
     """
     if not counts.any():
         return np.full(len(counts), classes, dtype=np.int64)
@@ -76,12 +76,12 @@ def popularity_classes(counts: Indices, classes: int = CLASSES) -> Indices:
 
 
 def psi(before: Indices, after: Indices, smoothing: float = SMOOTHING) -> float:
-    """The population stability index of two sets of counts. Equal shares give 0, however many interactions there are.
+    """Population stability index of two sets of counts; equal shares give 0.
 
     Args:
-        before: int64[B], interactions of each class.
-        after: the same.
-        smoothing: interactions, as a share of the smaller set, added to every share of both.
+        before: int64[B], interactions by class.
+        after: int64[B], the same.
+        smoothing: interactions added to every class of both, as a share of the smaller set.
     """
     added = smoothing / max(1, min(int(before.sum()), int(after.sum())))
     p, q = (_shares(counts) + added for counts in (before, after))
@@ -90,7 +90,7 @@ def psi(before: Indices, after: Indices, smoothing: float = SMOOTHING) -> float:
 
 
 def psi_by_chance(before: int, after: int, classes: int) -> float:
-    """PSI's mean for two samples of one distribution: (B - 1) (1/N + 1/M), as for chi-square; infinite without any.
+    """Mean of PSI for two samples of one distribution: (B - 1) (1/N + 1/M), as for chi-square; infinite for no sample.
 
     Args:
         before: interactions, N.

@@ -1,4 +1,4 @@
-"""A bundle's items: found by title, and by what the model makes of them."""
+"""The items of a bundle: found by title, or by similarity of their vectors."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ SIMILARITY = "similarity"
 
 
 class Catalogue:
-    """The items of a bundle, to look around in.
+    """The items of a bundle: titles, popularity and vectors.
 
     Args:
         bundle: a trained model with its ids and titles.
 
     Attributes:
-        items: one row an item, in the model's order: item_id, title (str, empty where unknown), count (int64, train
+        items: one row per item, in the model's order: item_id, title (str, empty where unknown), count (int64, train
             interactions).
         vectors: float32[num_items, D], what the model has learned of each item.
     """
@@ -32,41 +32,41 @@ class Catalogue:
         self.vectors = item_vectors(bundle.model)
 
     def find(self, text: str) -> pd.DataFrame:
-        """The items with this text in their titles, in capitals or small letters; the popular ones first.
+        """The items whose titles contain a text, ignoring case, the most popular first.
 
         Returns:
-            The rows of `items` that fit; none if no title does.
+            The matching rows of `items`.
         """
         fits = self.items[TITLE].str.contains(text, case=False, regex=False)
         return self.items[fits].sort_values(COUNT, ascending=False, kind="stable").reset_index(drop=True)
 
     def similar(self, item_id: Any, k: int = 10) -> pd.DataFrame:
-        """The items whose vectors point most nearly where this one's does.
+        """The items with the largest cosine similarity to an item's vector.
 
         Args:
-            item_id: outside id.
-            k: items wanted, from 1; fewer where there are fewer.
+            item_id: id of an item of the log.
+            k: number of items, from 1; fewer if the catalogue has fewer.
 
         Returns:
-            The nearest k rows of `items`, the nearest first, with similarity: the cosine, float32, -1 to 1.
+            The k rows of `items`, the most similar first, with the column similarity: the cosine, float32, -1 to 1.
 
         Raises:
             ConfigError: the model does not know the item, or k is not at least 1.
         """
         if k < 1:
             raise ConfigError("k is out of range", got=k, allowed="1 or more")
-        [place] = pd.Index(self.items[ITEM_ID]).get_indexer(pd.Index([item_id]))
-        if place < 0:
-            raise ConfigError("the model does not know this item", got=item_id, do="look for one: find(text)")
+        [index] = pd.Index(self.items[ITEM_ID]).get_indexer(pd.Index([item_id]))
+        if index < 0:
+            raise ConfigError("the model does not know this item", got=item_id, do="find one by its title: find(text)")
         lengths = np.maximum(np.linalg.norm(self.vectors, axis=1), np.finfo(np.float32).tiny)
-        cosines = self.vectors @ self.vectors[place] / (lengths * lengths[place])
+        cosines = self.vectors @ self.vectors[index] / (lengths * lengths[index])
         nearest = np.argsort(-cosines, kind="stable")
-        nearest = nearest[nearest != place][:k]
+        nearest = nearest[nearest != index][:k]
         found: pd.DataFrame = self.items.iloc[nearest].reset_index(drop=True)
         return found.assign(**{SIMILARITY: cosines[nearest]})
 
 
 def item_vectors(model: Model) -> NDArray[np.float32]:
-    """A model's item embeddings, float32[num_items, D]; NeuMF's two tables stand side by side."""
+    """Item embeddings of a model, float32[num_items, D]; the two tables of NeuMF are concatenated."""
     tables = [table for name, table in model.state_dict().items() if name.endswith(ITEM_TABLE)]
     return np.concatenate([table.cpu().numpy() for table in tables], axis=1)

@@ -1,4 +1,4 @@
-"""Folding in: the vector of a user who is known by a list of items alone, fitted on the frozen model."""
+"""Folding in: a vector for a user who is known only by a list of items, fitted on the frozen model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -14,25 +14,25 @@ from ncf.serving.bundle import Bundle
 from ncf.training.objective import OF_LABELS, OF_ZERO
 
 USER_TABLE = "user_embedding"
-STEPS, EVALUATIONS = 8, 12  # of L-BFGS: they bound the time, and more of them fit what is listed, not what is liked
-MOST_OTHERS = 4_096  # items that stand for the rest of the catalogue, so that a large one takes no longer
+STEPS, EVALUATIONS = 8, 12  # of L-BFGS: they bound the time, and more of them overfit the listed items
+MOST_OTHERS = 4_096  # items that represent the rest of the catalogue, so that a large one takes no longer
 ORDER_SEED = 0
-ONLY_USER = torch.zeros(1, dtype=torch.int64)  # index of the user of a model that has one
+ONLY_USER = torch.zeros(1, dtype=torch.int64)  # index of the user of a model with one user
 
 
 class FoldIn:
-    """Fits user vectors to lists of items; everything else of the model stays as it is.
+    """Fits user vectors to lists of items; the rest of the model is not changed.
 
-    What is minimised is a user's own share of the training's objective, with the expected negatives in place of drawn
-    ones: the mean loss of the listed items (label 1) and of the others (label 0, together `num_negatives` times the
-    weight of the listed), and the vector's L2. L-BFGS goes a bounded number of steps from the mean of the learned
-    users' vectors. No number is drawn for a request: the same items give the same vector, in any order.
+    It minimizes the user's own share of the training objective, with expected negatives in place of sampled ones: the
+    mean loss of the listed items (label 1) and of the others (label 0, together `num_negatives` times the weight of the
+    listed), and the vector's L2. L-BFGS makes a bounded number of steps from the mean of the learned users' vectors.
+    Nothing is sampled for a request: the same items give the same vector, in any order.
 
-    bpr has no loss of one label; a model trained with it is fitted by bce.
+    bpr has no loss for a single label; a model trained with it is fitted with bce.
 
     Args:
-        bundle: the model, whose weights must not change meanwhile; its facts have the settings it was trained with,
-            or the defaults are taken.
+        bundle: the model, whose weights must not change; its facts hold the settings it was trained with, else the
+            defaults are used.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -55,7 +55,7 @@ class FoldIn:
         self._order = order.to(self._device)
 
     def scores(self, items: Tensor) -> Tensor:
-        """Items int64[P], at least one -> scores of all items for who has these, float[num_items]."""
+        """Items int64[P], at least one -> scores of all items for a user who has these, float[num_items]."""
         model = self.fitted(items)
         with torch.inference_mode():
             return model.score_all(ONLY_USER.to(self._device), self._items_part)[0]
@@ -77,7 +77,7 @@ class FoldIn:
             length = torch.stack([vector.square().sum() for vector in vectors]).sum()
             return loss + self._l2(len(listed)) * length
 
-        _minimise(objective, vectors)
+        _minimize(objective, vectors)
         return model
 
     def _others(self, listed: Tensor) -> Tensor:
@@ -93,8 +93,8 @@ class FoldIn:
         else:
             negative = self.config.unobserved_weight * (len(self._order) - num_listed)
         total = num_listed + negative
-        chances = self._drawn[others]
-        return 1 / total, chances * (negative / total / chances.sum().clamp(min=1e-12))
+        drawn = self._drawn[others]
+        return 1 / total, drawn * (negative / total / drawn.sum().clamp(min=1e-12))
 
     def _l2(self, num_listed: int) -> float:
         """Weight of the vector's squared length beside the mean loss of the user's own samples."""
@@ -104,9 +104,9 @@ class FoldIn:
 
 
 def training_of(about: Mapping[str, Any]) -> TrainingConfig:
-    """How a bundle's model was trained, as far as its facts say so; the defaults otherwise."""
-    told = about.get("settings")
-    training = told.get("training") if isinstance(told, Mapping) else None
+    """The settings with which a bundle's model was trained, by its facts; defaults where they say nothing."""
+    settings = about.get("settings")
+    training = settings.get("training") if isinstance(settings, Mapping) else None
     known = training if isinstance(training, Mapping) else {}
     return TrainingConfig.model_validate({name: known[name] for name in TrainingConfig.model_fields if name in known})
 
@@ -125,7 +125,7 @@ def _with_one_user(bundle: Bundle, frozen: dict[int, nn.Parameter]) -> Model:
     return model.eval()
 
 
-def _minimise(objective: Callable[[], Tensor], parameters: Sequence[nn.Parameter]) -> None:
+def _minimize(objective: Callable[[], Tensor], parameters: Sequence[nn.Parameter]) -> None:
     optimizer = torch.optim.LBFGS(
         parameters, max_iter=STEPS, max_eval=EVALUATIONS, line_search_fn="strong_wolfe", history_size=STEPS
     )

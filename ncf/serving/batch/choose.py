@@ -43,7 +43,7 @@ def read_ids(path: str, column: ColumnName, role: str, setting: str, kind: IdKin
     ids = [convert(block, kind, f"{path}, column {table.names[role]}") for block in blocks if len(block)]
     if not ids:
         raise DataError(f"{path} contains no ids", do="check that it is the right file, and is complete")
-    return each_once(np.concatenate(ids))
+    return pd.unique(np.concatenate(ids))
 
 
 def read_categories(
@@ -74,7 +74,7 @@ def ids_of_settings(values: Sequence[str | int], kind: IdKind) -> Ids:
         wrong = [value for value in values if not isinstance(value, str)]
         if wrong:
             raise _other_kind(where, wrong[0], kind)
-    return each_once(convert(pa.array([str(value) for value in values], pa.string()), kind, where))
+    return pd.unique(convert(pa.array([str(value) for value in values], pa.string()), kind, where))
 
 
 def convert(values: Any, kind: IdKind, where: str) -> Ids:
@@ -87,19 +87,19 @@ def convert(values: Any, kind: IdKind, where: str) -> Ids:
     if kind == "int":
         found = values if integers else integers_of(values)
         if found is None:
-            raise _other_kind(where, _first_not_integer(values), kind)
+            wrong = (value for value in values.to_pylist() if integers_of(pa.array([value], pa.string())) is None)
+            raise _other_kind(where, next(wrong), kind)
         numbers: Ids = found.to_numpy()
         return numbers
     if integers:
         raise _other_kind(where, values[0].as_py(), kind)
-    text = values.to_pylist()
-    return np.array(text if kind == "str" else [_uuid(value, where) for value in text], dtype=object)
-
-
-def each_once(ids: Ids) -> Ids:
-    """The ids without repetitions, in the order in which each comes first."""
-    unique: Ids = pd.Index(ids).unique().to_numpy()
-    return unique
+    converted = []
+    for text in values.to_pylist():
+        try:
+            converted.append(text if kind == "str" else UUID(text))
+        except ValueError as error:
+            raise _other_kind(where, text, kind) from error
+    return np.array(converted, dtype=object)
 
 
 def _as_written(*columns: ColumnName) -> FileSource:
@@ -108,17 +108,6 @@ def _as_written(*columns: ColumnName) -> FileSource:
 
 def _blocks(table: Table) -> Iterator[Any]:
     return (block for file in table.files for block in table.blocks(file, small=True))
-
-
-def _first_not_integer(values: Any) -> Any:
-    return next(value for value in values.to_pylist() if integers_of(pa.array([value], pa.string())) is None)
-
-
-def _uuid(value: str, where: str) -> UUID:
-    try:
-        return UUID(value)
-    except ValueError as error:
-        raise _other_kind(where, value, "uuid") from error
 
 
 def _other_kind(where: str, value: Any, kind: IdKind) -> DataError:
@@ -151,18 +140,14 @@ def choose_items(recommender: Recommender, filters: ItemFilters) -> Choice:
     left = torch.ones(len(recommender.bundle.item_ids), dtype=torch.bool)
     for name, path in (("allowlist", filters.allowlist), ("blocklist", filters.blocklist)):
         if path is not None:
-            listed = _listed(recommender, path, filters)
+            ids = read_ids(path, filters.column, ITEM_ID, "filters.column", kind_of(recommender.bundle.item_ids))
+            listed = _marked(recommender, ids)
             left &= listed if name == "allowlist" else ~listed
             _refuse_none(left, f"{name} {path}")
     if filters.categories is not None:
         left &= _of_categories(recommender, filters, filters.categories)
         _refuse_none(left, f"categories {', '.join(filters.categories)}")
     return Choice((~left).nonzero()[:, 0], filters.unseen)
-
-
-def _listed(recommender: Recommender, path: str, filters: ItemFilters) -> Tensor:
-    ids = read_ids(path, filters.column, ITEM_ID, "filters.column", kind_of(recommender.bundle.item_ids))
-    return _marked(recommender, ids)
 
 
 def _of_categories(recommender: Recommender, filters: ItemFilters, wanted: tuple[str, ...]) -> Tensor:

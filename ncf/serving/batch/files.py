@@ -1,8 +1,8 @@
 """The rows as a Parquet or CSV file, here or at an fsspec URL; a reader sees the old file or the new one, whole."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,17 @@ class FileTarget:
         Raises:
             ConfigError: it can't be written, or is a folder.
         """
-        with self._writable():
-            if self.file.system.isdir(self.file.path):
-                raise ConfigError("the output is a folder, not a file", got=str(self), do="name another file")
-            with self._opened(".writable") as stream:
-                stream.write(b"0")
-            self.file.system.rm(self._beside(".writable"))
+        try:
+            is_folder = self.file.system.isdir(self.file.path)
+            if not is_folder:
+                with self._opened(".writable") as stream:
+                    stream.write(b"0")
+                self.file.system.rm(self._beside(".writable"))
+        except Exception as error:  # a driver raises whatever its service's client does
+            do = "check the path, and whether this account may write there"
+            raise ConfigError(f"{self} can't be written", got=first_line(error), do=do) from error
+        if is_folder:
+            raise ConfigError("the output is a folder, not a file", got=str(self), do="name another file")
         if not (self.file.is_local or self._is_object_store):
             log.warning("%s: for a moment readers may find no file, depending on how its file system moves files", self)
 
@@ -96,7 +101,8 @@ class FileTarget:
                 self._write(pa.PythonFile(stream, mode="w"), rows, blocks)
             self.file.system.mv(building, self.file.path)
         except Exception as error:  # a driver raises whatever its service's client does
-            _remove(self.file.system, building)
+            with suppress(Exception):  # what can't be removed is overwritten next time
+                self.file.system.rm(building)
             raise DataError(
                 f"{self} could not be written",
                 got=first_line(error),
@@ -129,23 +135,3 @@ class FileTarget:
         if folder and not self._is_object_store:  # object stores need none, and some would make a bucket
             self.file.system.makedirs(folder, exist_ok=True)
         return self.file.system.open(self._beside(ending), "wb")
-
-    @contextmanager
-    def _writable(self) -> Iterator[None]:
-        try:
-            yield
-        except ConfigError:
-            raise
-        except Exception as error:  # a driver raises whatever its service's client does
-            raise ConfigError(
-                f"{self} can't be written",
-                got=first_line(error),
-                do="check the path, and whether this account may write there",
-            ) from error
-
-
-def _remove(system: Any, path: str) -> None:
-    try:
-        system.rm(path)
-    except Exception as error:  # it is overwritten next time
-        log.debug("%s stays: %s", path, error)

@@ -1,10 +1,10 @@
 """The rows as a table of a database: filled beside the old table, which it replaces in one transaction."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event, inspect, text
@@ -18,8 +18,6 @@ from ncf.ingest.database import database_location, find_url, guarded, open_engin
 from ncf.serving.batch.lists import COLUMNS, VERSION, Lists, Rows
 from ncf.serving.config import TableOutput
 from ncf.serving.recommender import RANK, SCORE, SOURCE
-
-T = TypeVar("T")
 
 SWAPPING = ("postgresql", "sqlite")
 NEW = "__ncf_new"
@@ -93,7 +91,7 @@ class TableTarget:
             ConfigError: there is another table, or a view, of the name.
         """
         do = "check host, port, database, user and password in the URL, that the server runs, and the user's rights"
-        self._guarded(lambda: self._try(lists), f"{self} can't be written", do)
+        guarded(lambda: self._try(lists), self.engine.url, f"{self} can't be written", do)
 
     def write(self, rows: Rows, blocks: Iterable[Any]) -> None:
         """Fill the new table, and only then replace the old one.
@@ -103,10 +101,7 @@ class TableTarget:
         """
         kinds = _kind(rows.user_ids.type), _kind(rows.item_ids.type)
         do = "repair the output, and run the same command: it continues from there"
-        self._guarded(lambda: self._write(rows, blocks, kinds), f"{self} could not be written", do)
-
-    def _guarded(self, call: Callable[[], T], what: str, do: str) -> T:
-        return guarded(call, self.engine.url, what, do)
+        guarded(lambda: self._write(rows, blocks, kinds), self.engine.url, f"{self} could not be written", do)
 
     def _try(self, lists: Lists) -> None:
         with self._alone() as connection:

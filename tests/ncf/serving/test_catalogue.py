@@ -41,7 +41,9 @@ def test_the_nearest_directions_whatever_their_lengths(bundle: Bundle) -> None:
 
 
 def test_what_is_not_there_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match=r"does not know this item: 77; what to do: look for one: find\(text\)"):
+    with pytest.raises(
+        ConfigError, match=r"does not know this item: 77; what to do: find one by its title: find\(text\)"
+    ):
         Catalogue(bundle).similar(77)
     with pytest.raises(ConfigError, match="k is out of range: 0"):
         Catalogue(bundle).similar(0, k=0)
