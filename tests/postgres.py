@@ -87,7 +87,17 @@ def running_postgres() -> Iterator[Postgres]:
 
 
 def _initialise(programs: Path, folder: Path) -> None:
-    command = [programs / "initdb", "-D", folder / "data", "-U", ACCOUNT, "-E", "UTF8", "--locale=C", "-N"]
+    command: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        ACCOUNT,
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "-N",
+    ]
     command += ["--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
     done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, **as_account())
     assert done.returncode == 0, done.stderr
@@ -96,11 +106,10 @@ def _initialise(programs: Path, folder: Path) -> None:
 @contextmanager
 def _started(programs: Path, folder: Path) -> Iterator[Postgres]:
     postgres = Postgres(free_port())
-    command = [programs / "postgres", "-D", folder / "data", "-p", str(postgres.port), "-k", folder, "-F"]
+    command: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-p", str(postgres.port), "-F"]
+    command += ["-k", folder, "-h", "127.0.0.1"]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*command, "-h", "127.0.0.1"], cwd="/", stdout=log, stderr=log, start_new_session=True, **as_account()
-        )
+        server = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, start_new_session=True, **as_account())
     try:
         _wait(postgres, server, folder / "log")
         yield postgres

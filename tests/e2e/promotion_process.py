@@ -58,4 +58,5 @@ def hold(uri: str) -> None:
 
 
 if __name__ == "__main__":
-    {"kill": kill, "race": race, "hold": hold}[sys.argv[1]](*sys.argv[2:])
+    actions: dict[str, Callable[..., None]] = {"kill": kill, "race": race, "hold": hold}
+    actions[sys.argv[1]](*sys.argv[2:])

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from flows.registry.alias import Registry, locked
 from flows.registry.log import Entry, read_log
 from flows.registry.promotion import promote, reconcile, rollback
-from flows.retrain.promote import remove_old_weights
+from flows.retrain.promote import remove_weights_of_versions
 from flows.tracking.store import connect
 from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import (
@@ -186,7 +186,7 @@ def test_the_lock_of_a_machine_that_died_is_free_again(servers: Servers, registr
 def test_old_weights_go_from_a_server_that_keeps_the_files(registry: Registry) -> None:
     promote(registry, change(1), None)
     promote(registry, change(2), 1)
-    assert remove_old_weights(registry, keep=2) == [4, 3]
+    assert remove_weights_of_versions(registry, keep=2) == [4, 3]
     assert [count_weights(registry.client, number) for number in range(1, 7)] == [
         *[(2, 2)] * 2,
         *[(0, 0)] * 2,

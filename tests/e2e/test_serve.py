@@ -129,7 +129,7 @@ def check_bits(url: str, bundle: Bundle) -> None:
     """Every user is answered bit for bit what the batch has."""
     batch = Recommender(bundle).recommend(bundle.user_ids.tolist(), 7)
     for user, rows in batch.groupby("user_id"):
-        found = requests.get(f"{url}/recommendations", params={"user_id": user, "k": 7}, timeout=30).json()
+        found = requests.get(f"{url}/recommendations", params={"user_id": str(user), "k": "7"}, timeout=30).json()
         assert [row["item_id"] for row in found["recommendations"]] == rows["item_id"].tolist()
         scores = np.array([row["score"] for row in found["recommendations"]], dtype=np.float32)
         assert scores.tobytes() == rows["score"].to_numpy().tobytes()

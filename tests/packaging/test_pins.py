@@ -54,7 +54,7 @@ def test_every_upper_bound_has_its_reason_beside_it() -> None:
 
 def test_prefect_still_calls_fastapi_as_new_ones_do_not_allow() -> None:
     """Fails when fastapi<0.151 has lost its reason: then allow newer ones, and run make test."""
-    [folder] = find_spec("prefect").submodule_search_locations  # type: ignore[union-attr,misc]
+    [folder] = find_spec("prefect").submodule_search_locations  # type: ignore[misc]
     limits = Path(folder) / "server" / "api" / "concurrency_limits_v2.py"
     assert "min_items=" in limits.read_text(), "Prefect no longer says min_items: try without fastapi<0.151"
 

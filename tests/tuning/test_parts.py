@@ -13,7 +13,7 @@ from tests.ncf.toy_data import checkerboard
 from tests.ncf.training.small_models import same_weights
 from tests.tuning.small_studies import GMF, MLP, QUICK, Notes, gmf_recipe, pretrained_problem, sqlite
 from tuning.config import BudgetConfig
-from tuning.parts import ABOUT, WEIGHTS, new_model, part_key, trained_part, trained_parts
+from tuning.parts import ABOUT, WEIGHTS, initial_model, part_key, trained_part, trained_parts
 from tuning.problem import Problem
 from tuning.ranges import FloatRange
 from tuning.study import open_study
@@ -33,7 +33,7 @@ def test_a_part_is_what_fit_makes(tmp_path: Path) -> None:
     data = checkerboard()
     part = trained_part(GMF, data, 3, folder=tmp_path)
     problem = Problem("gmf", GMF, {"training.learning_rate": FloatRange(low=0.01, high=0.1)}, data)
-    alone = fit(new_model(problem, GMF, 3, None), data, GMF.training, seed=3)
+    alone = fit(initial_model(problem, GMF, 3, None), data, GMF.training, seed=3)
     assert same_weights(part.model, alone.model)
 
 
@@ -92,7 +92,7 @@ def test_neumf_of_parts_starts_from_both_and_trains_them_once(tmp_path: Path, mo
     parts = trained_parts(problem, problem.seed)
     assert parts is not None
     users, items = torch.arange(5), torch.arange(10).reshape(5, 2)
-    fused = new_model(problem, problem.recipe.model_copy(update={"alpha": 0.25}), 0, parts)
+    fused = initial_model(problem, problem.recipe.model_copy(update={"alpha": 0.25}), 0, parts)
     assert isinstance(fused, NeuMF)
     wanted = 0.25 * parts[0](users, items) + 0.75 * parts[1](users, items)
     assert torch.allclose(fused(users, items), wanted, atol=1e-6)

@@ -11,7 +11,7 @@ from ncf.hardware import HardwareConfig
 from tests.ncf.toy_data import checkerboard
 from tests.tuning.small_studies import GMF, MLP, RATE, SPACE, gmf_problem, gmf_recipe
 from tuning.problem import Problem
-from tuning.ranges import Choices, FloatRange
+from tuning.ranges import Choices, FloatRange, Range
 from tuning.study import differences
 
 
@@ -43,7 +43,10 @@ def test_explicit_feedback_with_a_loss_that_takes_no_labels_is_refused_before_an
 
 def test_the_first_trial_has_the_recipes_values_or_the_nearest_allowed() -> None:
     assert gmf_problem().base_values() == {RATE: 0.02, "training.schedule": "constant"}
-    low = {RATE: FloatRange(low=0.001, high=0.01), "training.schedule": Choices(choices=("linear", "cosine"))}
+    low: dict[str, Range] = {
+        RATE: FloatRange(low=0.001, high=0.01),
+        "training.schedule": Choices(choices=("linear", "cosine")),
+    }
     assert gmf_problem(low).base_values() == {RATE: 0.01, "training.schedule": "linear"}
 
 

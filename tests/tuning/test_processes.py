@@ -123,7 +123,7 @@ def test_workers_that_are_killed_again_and_again_lose_nothing(sqlite_workers: Wo
     for round_ in range(4):
         pair = [workers.start(budget, 0.3), workers.start(budget, 0.3)]
         begun = len(workers.lines("start"))
-        workers.until(lambda begun=begun: len(workers.lines("start")) >= begun + 2)
+        workers.until(lambda begun=begun: len(workers.lines("start")) >= begun + 2)  # type: ignore[misc]
         pair[round_ % 2].send_signal(signal.SIGKILL)
         pair[1 - round_ % 2].send_signal(signal.SIGKILL if round_ > 1 else signal.SIGINT)
         for process in pair:

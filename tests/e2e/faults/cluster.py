@@ -101,6 +101,10 @@ class Cluster:
         self.workers[name] = program
         return program
 
+    def stop_workers(self) -> None:
+        for worker in self.workers.values():
+            worker.stop()
+
     def cache(self, name: str = "one") -> Path:
         return self.folder / name / "cache"
 
@@ -269,7 +273,7 @@ def running_cluster(folder: Path, datasets: tuple[str, ...]) -> Iterator[Cluster
         cluster.start_mlflow()
         wait_until(partial(answers, f"{cluster.prefect_url}/health"), cluster.prefect.log)
         deploy(cluster)
-        stack.callback(lambda: [worker.stop() for worker in cluster.workers.values()])
+        stack.callback(cluster.stop_workers)
         yield cluster
 
 

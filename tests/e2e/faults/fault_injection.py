@@ -78,7 +78,7 @@ def at_epoch(strike: Callable[[], None], model: str, epoch: int) -> None:
         if self.title == model and trainer.current_epoch + 1 == epoch and not trainer.sanity_checking:
             strike()
 
-    EpochProgress.on_validation_end = struck  # type: ignore[method-assign]
+    EpochProgress.on_validation_end = struck  # type: ignore[method-assign, assignment]
 
 
 def inject_fault(fault: str) -> None:

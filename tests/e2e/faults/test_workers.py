@@ -47,7 +47,7 @@ def outcomes(cluster: Cluster) -> Iterator[dict[str, Outcome]]:
 
     began = datetime.now(UTC)
     cluster.workers["two"].kill()
-    cluster.workers["three"].process.terminate()  # type: ignore[union-attr]
+    cluster.workers["three"].process.terminate()
     cluster.workers["seven"].kill(with_children=False)
     runs["same deployment"] = cluster.start_run("theta", fault=MOMENT, seed=1)
     runs["same machine"] = cluster.start_run("theta", seed=1)

@@ -10,8 +10,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
-from flows.backup.__main__ import main
+from flows.backup.__main__ import Command, run
 from flows.backup.copy import backup, restore
+from flows.cli.command import run_command
 from flows.registry.alias import Registry
 from ncf.errors import ConfigError
 from tests.flows.registry.placeholder_versions import NAME, count_weights, new_registry
@@ -97,7 +98,7 @@ def test_a_damaged_database_is_not_taken_for_a_backup(home: Path, tmp_path: Path
     content = bytearray(database.read_bytes())
     content[8192:12288] = os.urandom(4096)
     database.write_bytes(content)
-    assert main(["backup", "--folder", str(home), "--to", str(tmp_path / "backup")]) == 1
+    assert run_command(Command, run, ["backup", "--folder", str(home), "--to", str(tmp_path / "backup")]) == 1
     assert not (tmp_path / "backup").exists()
 
 
@@ -118,7 +119,7 @@ def test_what_can_not_work_is_said_in_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(home.parent)
-    assert main(options) != 0
+    assert run_command(Command, run, options) != 0
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     for word in words:

@@ -53,7 +53,7 @@ def shop(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory, prefect_serve
 def test_by_default_every_user_in_a_csv_file_with_titles(shop: Path, bundle: Bundle) -> None:
     done = recommend(settings_of())
     path = shop / "recommendations" / "shop.csv"
-    expected = Recommender(bundle).recommend(bundle.user_ids, 10)
+    expected = Recommender(bundle).recommend(bundle.user_ids.tolist(), 10)
     assert done == Recommended(place=str(path), version=2, k=10, users=25, unknown=0, rows=len(expected))
     frame = pd.read_csv(path, dtype={"score": "float32"})
     assert list(frame) == ["user_id", "rank", "item_id", "title", "score", "source", "model_version"]

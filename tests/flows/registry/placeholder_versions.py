@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from mlflow import MlflowClient
 
@@ -27,7 +28,9 @@ def add_version(registry: Registry, figures: Mapping[str, float] | None = None) 
     """A version with weights in its run and in its logged model."""
     client = registry.client
     experiment = client.get_experiment_by_name("shop")
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment("shop", **_place(registry.uri))
+    experiment_id = (
+        experiment.experiment_id if experiment else client.create_experiment("shop", **_artifact_location(registry.uri))
+    )
     run_id = client.create_run(experiment_id).info.run_id
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / LOGGED
@@ -46,7 +49,7 @@ def add_version(registry: Registry, figures: Mapping[str, float] | None = None) 
     return int(version.version)
 
 
-def _place(uri: str) -> dict[str, str]:
+def _artifact_location(uri: str) -> dict[str, Any]:
     if not uri.startswith("sqlite:///"):
         return {}
     return {"artifact_location": (Path(uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()}

@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from prefect.flows import load_flow_from_entrypoint
+from prefect.flows import Flow, load_flow_from_entrypoint
 
 from flows.cli.parse import parse
 from flows.retrain.settings import RetrainSettings
@@ -84,7 +84,7 @@ def test_every_deployment_has_parameters_that_prefect_accepts() -> None:
     config = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
     assert len(config["deployments"]) >= 4
     for deployment in config["deployments"]:
-        flow = load_flow_from_entrypoint(str(REPOSITORY / deployment["entrypoint"]))
+        flow: Flow[..., Any] = load_flow_from_entrypoint(str(REPOSITORY / deployment["entrypoint"]))
         schema = json.loads(json.dumps(flow.parameters.model_dump()))
         if deployment["parameters"]:  # else they are given when it is run
             jsonschema.validate(deployment["parameters"], schema)

@@ -9,8 +9,8 @@ from flows.cli.parse import parse
 from flows.retrain.resolve_settings import choose_settings, given_values, with_found
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracking import Tracker
-from flows.tracking.tuned_settings import TUNED, find_tunings
-from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
+from flows.tracking.tuned_settings import TUNED, Tuning, find_tunings
+from ncf.config import GMFRecipe, MLPRecipe, ModelName, PretrainedRecipe
 from ncf.content import content_key
 from ncf.errors import ConfigError
 from tests.flows.tune.tunings import GMF, tuned, tuning
@@ -58,7 +58,10 @@ def test_of_a_form_with_every_value_in_it_only_the_changed_ones_are_given() -> N
 
 def test_neumf_pretrained_takes_its_own_only_with_the_parts_it_was_tuned_with() -> None:
     parts = {"gmf": GMFRecipe.model_validate(GMF).model_dump(mode="json"), "mlp": MLPRecipe().model_dump(mode="json")}
-    found = {"gmf": tuning("gmf", GMF), "neumf-pretrained": tuning("neumf-pretrained", PRETRAINED, parts)}
+    found: dict[ModelName, Tuning] = {
+        "gmf": tuning("gmf", GMF),
+        "neumf-pretrained": tuning("neumf-pretrained", PRETRAINED, parts),
+    }
     chosen = with_found(RetrainSettings(settings="tuned"), found)
     assert chosen.settings.neumf_pretrained.alpha == 0.25
     for changed in ({"mlp": {"training": {"num_negatives": 2}}}, {"gmf": {"model": {"embedding_dim": 9}}}):

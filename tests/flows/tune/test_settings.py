@@ -73,7 +73,7 @@ def test_what_is_searched_goes_by_the_negatives_of_the_champion_that_a_search_st
     monkeypatch.chdir(tmp_path)
     recipe = GMFRecipe.model_validate({"model": {"embedding_dim": 4}, "training": {"negatives": negatives}})
     data = some_data()
-    about = {"name": "gmf", "settings": recipe.model_dump(mode="json")}
+    about: dict[str, Any] = {"name": "gmf", "settings": recipe.model_dump(mode="json")}
     make_champion("ml-100k", bundle_of(data, recipe.model, **about))
     settings = TuneSettings.model_validate({"model": "gmf", "start": "champion"})
     problem = problem_of(Tracker("ml-100k"), settings, "gmf", data, {})

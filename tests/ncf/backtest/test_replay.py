@@ -68,7 +68,7 @@ def test_a_training_sees_nothing_of_what_comes_after() -> None:
     other = [(int(rng.integers(500)), int(rng.integers(900)), float(rng.uniform(21, 50)), 1) for _ in range(3000)]
     data = replay_of(rows).before(moment)
     for future in ([], other, [(user, item, 21.0, 5) for user, item, _, _ in before]):
-        same = replay_of([*before, *future]).before(moment)  # type: ignore[list-item]
+        same = replay_of([*before, *future]).before(moment)
         assert same.fingerprint == data.fingerprint
     pairs = {
         (data.user_ids[u], data.item_ids[i]) for u, i in zip(data.everything.users, data.everything.items, strict=True)

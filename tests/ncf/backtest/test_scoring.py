@@ -60,7 +60,7 @@ def expected_hits(rows: list[Row], learned: Mapping[int, float], window: tuple[f
     """Whether users whom nobody knows find one of the items that were popular, counted plainly; a tie is lost."""
     begin, end = window
     catalogue = {item for _, item, day, _ in rows if day < end}
-    found = {}
+    found: dict[int, float] = {}
     for user, item, day, _ in rows:
         if begin <= day < end:
             mine = learned.get(item, -math.inf)  # an item that the model does not know comes last

@@ -193,7 +193,7 @@ def test_a_filter_that_leaves_nothing_is_named() -> None:
 @pytest.mark.parametrize("name", ["as_of", "users_active_since", "items_active_since"])
 def test_a_filter_by_time_is_refused_for_a_log_without_times(name: str) -> None:
     with pytest.raises(DataError, match=f"no times, which data.filters.{name} needs: '2025-01-31T00:00:00Z'"):
-        filtered(timeless([(1, 5)]), **{name: "2025-01-31T00:00:00Z"})
+        filtered(timeless([(1, 5)]), None, **{name: "2025-01-31T00:00:00Z"})
 
 
 GIVEN = [(1, 5), (1, 6), (2, 5), (2, 7), (1, 7), (2, 6)]
@@ -214,7 +214,7 @@ def given_split(rows: Sequence[tuple[int, int]] = GIVEN, splits: Sequence[int] =
 )
 def test_a_filter_that_would_change_a_given_split_is_refused(name: str, value: object) -> None:
     with pytest.raises(DataError, match=f"brings its own split, which data.filters.{name} would change"):
-        filtered(given_split(), **{name: value})
+        filtered(given_split(), None, **{name: value})
 
 
 def with_splits(found: Interactions) -> list[tuple[object, object, int]]:

@@ -66,7 +66,7 @@ TIMES = {
     "another order": (["2025-01-01", "31/12/2024", "2025-03-01"], 2, "'31/12/2024'", TIME),
     "a word that pandas knows": (["2025-01-01", "now", "2025-03-01"], 2, "'now'", TIME),
     "none": ([NOW, None, NOW], 2, "nan", FINITE),
-    "not a time": (pd.to_datetime(["2025-01-01", None, "2025-01-01"]), 2, "NaT", FINITE),
+    "not a time": (pd.to_datetime(pd.Series(["2025-01-01", None, "2025-01-01"])), 2, "NaT", FINITE),
     "infinite": ([NOW, np.inf, NOW], 2, "inf", FINITE),
     "booleans": ([True, False, True], 1, "True", FINITE),
     "span of time": (pd.to_timedelta(["1s", "2s", "3s"]), 1, "0 days", FINITE),

@@ -46,7 +46,7 @@ def tiny_log(rows: Sequence[Row], splits: Sequence[int] | None = None, times: bo
 
 def with_labels(interactions: Interactions) -> Interactions:
     """The label of the n-th interaction is n / 100."""
-    return replace(interactions, labels=np.arange(len(interactions.users), dtype=np.float32) / 100)
+    return replace(interactions, labels=(np.arange(len(interactions.users)) / 100).astype(np.float32))
 
 
 def ids_of(found: Interactions) -> list[tuple[object, object]]:

@@ -155,7 +155,7 @@ def test_recommending_twice_gives_the_same() -> None:
 def test_a_user_alone_gets_the_same_bits_as_among_all(config: ModelConfig) -> None:
     bundle = bundle_of(some_data(), config)
     recommender = Recommender(bundle)
-    whole = recommender.recommend(bundle.user_ids, 5)
+    whole = recommender.recommend(list(bundle.user_ids), 5)
     alone = pd.concat([recommender.recommend([user], 5) for user in bundle.user_ids], ignore_index=True)
     pd.testing.assert_frame_equal(alone, whole, check_exact=True)
 

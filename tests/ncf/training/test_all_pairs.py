@@ -1,6 +1,7 @@
 """Blocks of users with all items: who is in them, what the pairs weigh, and how processes share them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.ncf.toy_data import pair_rows, pairs
 USER_WITH_ALL = [(2, item) for item in range(6)]
 
 
-def blocks_of(data: PreparedData, batch_size: int, epoch: int = 0, seed: int = 0, **process: int) -> list[Block]:
+def blocks_of(data: PreparedData, batch_size: int, epoch: int = 0, seed: int = 0, **process: Any) -> list[Block]:
     batches = AllPairsBatches(data, batch_size, 4, None, seed, **process)
     batches.epoch = epoch
     calls = list(batches)

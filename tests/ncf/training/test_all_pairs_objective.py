@@ -87,7 +87,7 @@ def gradients(model: Model, loss: Tensor) -> Gradients:
 
 def whole_epoch(model: Model, data: PreparedData, config: TrainingConfig, epoch: int = 0) -> tuple[float, Gradients]:
     """Loss and gradients of the epoch's only step, of one block or many."""
-    batches = make_batches(data, config, 0)
+    batches: Any = make_batches(data, config, 0)
     batches.epoch = epoch
     [steps] = list(batches)
     assert [step.last for step in steps] == [False] * (len(steps) - 1) + [True]

@@ -98,7 +98,9 @@ def test_validation_by_candidates_alone_steers_as_it_is_reported(
     logger, recorder = CSVLogger(tmp_path, name="", version=""), Recorder()
     training = fit(new_model(kind, board), board, config, seed=0, loggers=[logger], callbacks=[recorder])
     log = pd.read_csv(next(tmp_path.rglob("metrics.csv")))
-    assert [name for name in log if name.startswith("validation/")] == [f"validation/{name}" for name in VALIDATION[2:]]
+    assert [name for name in map(str, log) if name.startswith("validation/")] == [
+        f"validation/{name}" for name in VALIDATION[2:]
+    ]
     assert training.best_validation == max(recorder.validations)
     values = HoldoutRanker(board, "validation").rank_all(training.model).values()
     assert training.best_validation == pytest.approx(values["sampled/ndcg_at_10"].mean(), abs=1e-6)

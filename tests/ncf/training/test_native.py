@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def assert_same_training(
     native.finish()
     torch.testing.assert_close(total, expected, rtol=1e-4, atol=1e-4)
     for (name, mine), theirs in zip(other.named_parameters(), model.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=2e-5, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=2e-5, msg=partial("{}: {}".format, name))
         for key in ("exp_avg", "exp_avg_sq", "step"):
             if key in optimizer.state[theirs]:
                 torch.testing.assert_close(ours.state[mine][key], optimizer.state[theirs][key], rtol=1e-3, atol=1e-7)

@@ -35,7 +35,7 @@ def write(
 
 
 def expected_rows(bundle: Bundle, users: Any = None, k: int = K, version: int = VERSION) -> list[tuple[Any, ...]]:
-    frame = Recommender(bundle).recommend(bundle.user_ids if users is None else users, k)
+    frame = Recommender(bundle).recommend(list(bundle.user_ids if users is None else users), k)
     return [(*row, version) for row in frame.itertuples(index=False, name=None)]
 
 

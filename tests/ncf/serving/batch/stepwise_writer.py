@@ -56,7 +56,7 @@ def main(bundle: str, parts: str, output: str, step: str) -> None:
     lists = Lists.of(Recommender(loaded), loaded.user_ids, K, K * USERS_A_BLOCK)
     target = target_of(TypeAdapter(OutputConfig).validate_python(json.loads(output)))
     if step == "row-block":
-        Rows.table = stopping_rows(Rows.table)  # type: ignore[method-assign]
+        Rows.table = stopping_rows(Rows.table)  # type: ignore[method-assign, assignment]
     progress = stop_at_blocks if step == "block" else without_stops
     print_line(json.dumps(write_lists(lists, VERSION, target, Path(parts), progress)))
 

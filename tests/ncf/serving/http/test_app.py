@@ -36,7 +36,7 @@ def test_every_user_is_served_bit_for_bit_what_the_batch_has(config: ModelConfig
     client = client_of(bundle)
     batch = Recommender(bundle).recommend_json(to_json(pd.Series(data.user_ids)).to_list(), 7)
     for user, rows in batch.groupby("user_id", sort=False):
-        shown = int(user) if isinstance(user, np.integer) else user  # type: ignore[call-overload]
+        shown = int(user) if isinstance(user, np.integer) else user
         for answer in (
             client.get("/recommendations", params={"user_id": shown, "k": 7}),
             client.post("/recommendations", json={"user_id": shown, "k": 7}),
@@ -54,7 +54,11 @@ def test_every_user_is_served_bit_for_bit_what_the_batch_has(config: ModelConfig
 
 @every_model
 def test_bit_for_bit_also_of_a_catalogue_of_several_tiles(config: ModelConfig, rng: np.random.Generator) -> None:
-    wide = {"gmf": {"embedding_dim": 37}, "mlp": {"layers": (66, 40, 9)}, "neumf": {"layers": (66, 40, 9)}}
+    wide: dict[str, dict[str, Any]] = {
+        "gmf": {"embedding_dim": 37},
+        "mlp": {"layers": (66, 40, 9)},
+        "neumf": {"layers": (66, 40, 9)},
+    }
     config = config.model_copy(update=wide[config.kind])
     bundle = bundle_of(random_data(rng, 30, 15_000), config)
     batch = Recommender(bundle).recommend(bundle.user_ids.tolist(), 100)
