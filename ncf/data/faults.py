@@ -40,11 +40,6 @@ def row_number(position: int) -> str:
     return f"row {position + 1}"
 
 
-def row_of(name: str, position: int) -> str:
-    """Words for a row of a table in a database."""
-    return f"{row_number(position)} of {name}"
-
-
 def fault_in(raw: "pd.Series[Any]", bad: NDArray[np.bool_], allowed: str, do: str = "") -> list[Fault]:
     """The fault of the marked rows, or none.
 

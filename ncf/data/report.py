@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from ncf.data.prepared import PreparedData
 
 
+WITHOUT_CANDIDATES = (
+    "evaluated users with no unseen item to rank with theirs, which so comes first in the sampled protocol"
+)
+
+
 class DataReport(BaseModel):
     """The numbers of one preparation; `model_dump_json()` gives them as JSON.
 
@@ -59,6 +64,8 @@ class DataReport(BaseModel):
         held_out = _marked(data.num_items, validation.items) | _marked(data.num_items, test.items)
         complete = np.bincount(everything.users, minlength=data.num_users) >= data.num_items
         alone = [holdout.pairs.users[(holdout.candidates < 0).all(axis=1)] for holdout in (data.validation, data.test)]
+        if num_alone := len(np.unique(np.concatenate(alone))):
+            tally = tally.note(f"{WITHOUT_CANDIDATES}: {num_alone:,}")
         return cls(
             rows_read=tally.rows_read,
             dropped=dict(tally.dropped),
@@ -77,7 +84,7 @@ class DataReport(BaseModel):
             users_evaluated=int(evaluated.sum()),
             train_only_users=int((learned & ~evaluated).sum()),
             users_with_every_item=int(complete.sum()),
-            notes=[*tally.notes, *_on_candidates(len(np.unique(np.concatenate(alone))))],
+            notes=list(tally.notes),
         )
 
     def rows(self) -> list[tuple[str, str]]:
@@ -125,13 +132,6 @@ def _marked(size: int, indices: Indices) -> NDArray[np.bool_]:
     mask = np.zeros(size, dtype=bool)
     mask[indices] = True
     return mask
-
-
-def _on_candidates(alone: int) -> list[str]:
-    if not alone:
-        return []
-    words = "evaluated users with no unseen item to rank with theirs, which so comes first in the sampled protocol"
-    return [f"{words}: {alone:,}"]
 
 
 def _cell(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Units of times that are numbers, told by their size."""
+"""Times of a log: numbers of any unit, datetimes, or text, as microseconds since the epoch."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeAlias
@@ -18,72 +18,10 @@ UNITS: tuple[Unit, ...] = ("s", "ms", "us", "ns")
 BOUNDS = (10**11, 10**14, 10**17)
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, Python's last
-TO_ONE_UNIT = "bring the column to one unit, or set time_unit"
 YYYYMMDD = {
     "allowed": "seconds or dates, and this could be either",
     "do": "set time_unit to iso for dates such as 20250131, to s for seconds",
 }
-
-
-def unit_of(values: NDArray[Any]) -> Unit:
-    """The unit of most of the values; zero and less say nothing."""
-    highest = values.max(initial=0)
-    if kinds_of(values.min(initial=highest)) == kinds_of(highest):
-        return UNITS[int(kinds_of(highest))]
-    kinds = kinds_of(values[telling(values)])
-    return UNITS[int(np.bincount(kinds, minlength=1).argmax())]
-
-
-def mixed_units(values: NDArray[Any], unit: Unit, raw: "pd.Series[Any]") -> list[Fault]:
-    """The fault of values that look like another unit than `unit`, with an example of either."""
-    highest = values.max(initial=0)
-    if kinds_of(values.min(initial=highest)) == kinds_of(highest):
-        return []
-    tells, kinds = telling(values), kinds_of(values)
-    odd = tells & (kinds != UNITS.index(unit))
-    if not odd.any():
-        return []
-    usual, other = raw.iloc[int((tells & ~odd).argmax())], UNITS[int(kinds[odd.argmax()])]
-    return fault_in(raw, odd, one_unit(usual, unit, other), TO_ONE_UNIT)
-
-
-def one_unit(usual: object, unit: Unit, other: Unit) -> str:
-    """What is allowed where a time looks like another unit than most, of which `usual` is one."""
-    plain = usual.item() if isinstance(usual, np.generic) else usual
-    return f"one unit in the whole column; by its size this is {other}, while {plain!r} is {unit}"
-
-
-def are_dates(values: NDArray[Any]) -> bool:
-    """Whether all numbers read as dates YYYYMMDD from 1970 to 2100; as seconds they would be of autumn 1970."""
-    if not len(values) or values.min() < 1970_01_01 or values.max() > 2100_12_31:
-        return False
-    month, day = values // 100 % 100, values % 100
-    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
-
-
-def scaled(values: NDArray[Any], unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """int64[rows] microseconds, and bool[rows]: those outside 1970 to 9999, which are 0."""
-    outside = (values < 0) | (values > LAST_SECOND * PER_SECOND[unit])
-    inside = np.where(outside, 0, values) if outside.any() else values
-    if unit == "ns":
-        return (inside // 1_000).astype(np.int64), outside
-    factor = 10**6 // PER_SECOND[unit]
-    if np.issubdtype(inside.dtype, np.floating):
-        return np.rint(inside * factor).astype(np.int64), outside
-    whole = inside.astype(np.int64, copy=False)
-    return whole if factor == 1 else whole * factor, outside
-
-
-def kinds_of(values: Any) -> NDArray[np.intp]:
-    """The unit that each value looks like, as its place in `UNITS`."""
-    return np.asarray(np.searchsorted(BOUNDS, values, side="right"), dtype=np.intp)
-
-
-def telling(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which values say something about their unit."""
-    return (values > 0) & (values <= LAST_SECOND * PER_SECOND["ns"])
-
-
 Microseconds: TypeAlias = NDArray[np.int64]
 Read: TypeAlias = tuple[Microseconds, list[Fault]]
 ISO = "an ISO 8601 time such as 2025-01-31T12:00:00Z"
@@ -108,22 +46,26 @@ def read_times(times: "pd.Series[Any]", unit: TimeUnit = "auto") -> Read:
     if types.is_datetime64_any_dtype(column.dtype) or _holds_dates(column):
         return _from_datetimes(pd.to_datetime(column, utc=True, errors="coerce"), times, NUMBER_OR_ISO)
     if types.is_bool_dtype(column.dtype) or types.is_complex_dtype(column.dtype):
-        return _nothing(times)
+        return _all_unusable(times, NUMBER_OR_ISO)
     if unit == "iso":
         return _from_datetimes(_iso(column), times, ISO)
     if types.is_numeric_dtype(column.dtype):
         return _from_numbers(column, times, unit)
     if column.dtype == object or types.is_string_dtype(column.dtype):
         return _from_text(column, times, unit)
-    return _nothing(times)
+    return _all_unusable(times, NUMBER_OR_ISO)
 
 
 def _holds_dates(column: "pd.Series[Any]") -> bool:
     return column.dtype == object and types.infer_dtype(column, skipna=True) in ("datetime", "date", "datetime64")
 
 
-def _nothing(raw: "pd.Series[Any]") -> Read:
-    return np.zeros(len(raw), dtype=np.int64), fault_in(raw, np.ones(len(raw), dtype=bool), NUMBER_OR_ISO)
+def _unusable(raw: "pd.Series[Any]", faults: list[Fault]) -> Read:
+    return np.zeros(len(raw), dtype=np.int64), faults
+
+
+def _all_unusable(raw: "pd.Series[Any]", allowed: str, do: str = "") -> Read:
+    return _unusable(raw, fault_in(raw, np.ones(len(raw), dtype=bool), allowed, do))
 
 
 def _iso(column: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":
@@ -143,17 +85,46 @@ def _from_datetimes(times: "pd.Series[pd.Timestamp]", raw: "pd.Series[Any]", all
 
 
 def _from_numbers(numbers: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Literal["auto"]) -> Read:
-    values, missing = finite(numbers)
+    values, missing = _finite(numbers)
     if unit == "auto":
-        if are_dates(values):
-            return np.zeros(len(raw), dtype=np.int64), fault_in(raw, np.ones(len(raw), dtype=bool), **YYYYMMDD)
-        unit = unit_of(values)
-        if odd := mixed_units(values, unit, raw):
-            return np.zeros(len(raw), dtype=np.int64), [*fault_in(raw, missing, NUMBER_OR_ISO), *odd]
+        if _are_dates(values):
+            return _all_unusable(raw, **YYYYMMDD)
+        unit, odd = _unit_of(values, raw)
+        if odd:
+            return _unusable(raw, [*fault_in(raw, missing, NUMBER_OR_ISO), *odd])
     return _checked(values, missing, raw, unit, NUMBER_OR_ISO)
 
 
-def finite(numbers: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _unit_of(values: NDArray[Any], raw: "pd.Series[Any]") -> tuple[Unit, list[Fault]]:
+    """The unit of most values, told by their size, and the fault of those that look like another one.
+
+    Zero and less say nothing.
+    """
+    highest = values.max(initial=0)
+    lowest_unit, highest_unit = np.searchsorted(BOUNDS, [values.min(initial=highest), highest], side="right")
+    if lowest_unit == highest_unit:
+        return UNITS[highest_unit], []
+    telling = (values > 0) & (values <= LAST_SECOND * PER_SECOND["ns"])
+    units = np.searchsorted(BOUNDS, values, side="right")
+    most = int(np.bincount(units[telling], minlength=1).argmax())
+    odd = telling & (units != most)
+    if not odd.any():
+        return UNITS[most], []
+    usual, other = raw.iloc[int((telling & ~odd).argmax())], UNITS[units[odd.argmax()]]
+    plain = usual.item() if isinstance(usual, np.generic) else usual
+    allowed = f"one unit in the whole column; by its size this is {other}, while {plain!r} is {UNITS[most]}"
+    return UNITS[most], fault_in(raw, odd, allowed, "bring the column to one unit, or set time_unit")
+
+
+def _are_dates(values: NDArray[Any]) -> bool:
+    """Whether all numbers read as dates YYYYMMDD from 1970 to 2100; as seconds they would be of autumn 1970."""
+    if not len(values) or values.min() < 1970_01_01 or values.max() > 2100_12_31:
+        return False
+    month, day = values // 100 % 100, values % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+
+
+def _finite(numbers: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The numbers with 0 for what is none, and bool[rows]: where, or nothing at all if nowhere."""
     if types.is_integer_dtype(numbers.dtype) and not numbers.hasnans:
         plain = isinstance(numbers.dtype, np.dtype)
@@ -164,7 +135,7 @@ def finite(numbers: "pd.Series[Any]") -> tuple[NDArray[Any], NDArray[np.bool_]]:
 
 
 def _checked(values: NDArray[Any], missing: NDArray[np.bool_], raw: "pd.Series[Any]", unit: Unit, allowed: str) -> Read:
-    since_epoch, outside = scaled(values, unit)
+    since_epoch, outside = _scaled(values, unit)
     faults = fault_in(raw, missing, allowed)
     if faults:
         since_epoch, outside = np.where(missing, 0, since_epoch), outside & ~missing
@@ -179,11 +150,24 @@ def _from_text(column: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Lit
         other = numbers.isna() & _iso(column).notna() if numbers.hasnans else None
         words = "numbers as elsewhere in the column, not ISO 8601 text; time_unit iso takes text only"
         odd = [] if other is None else fault_in(raw, other.to_numpy(), words)
-        return (np.zeros(len(raw), dtype=np.int64), odd) if odd else _from_numbers(numbers, raw, unit)
+        return _unusable(raw, odd) if odd else _from_numbers(numbers, raw, unit)
     times = _iso(column)
     other = times.isna() & pd.to_numeric(column, errors="coerce").notna() if times.hasnans else None
     odd = [] if other is None else fault_in(raw, other.to_numpy(), "ISO 8601 text as elsewhere in the column")
-    return (np.zeros(len(raw), dtype=np.int64), odd) if odd else _from_datetimes(times, raw, NUMBER_OR_ISO)
+    return _unusable(raw, odd) if odd else _from_datetimes(times, raw, NUMBER_OR_ISO)
+
+
+def _scaled(values: NDArray[Any], unit: Unit) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """int64[rows] microseconds, and bool[rows]: those outside 1970 to 9999, which are 0."""
+    outside = (values < 0) | (values > LAST_SECOND * PER_SECOND[unit])
+    inside = np.where(outside, 0, values) if outside.any() else values
+    if unit == "ns":
+        return (inside // 1_000).astype(np.int64), outside
+    factor = 10**6 // PER_SECOND[unit]
+    if np.issubdtype(inside.dtype, np.floating):
+        return np.rint(inside * factor).astype(np.int64), outside
+    whole = inside.astype(np.int64, copy=False)
+    return whole if factor == 1 else whole * factor, outside
 
 
 def microseconds_of(time: datetime) -> int:

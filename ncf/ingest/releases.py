@@ -202,16 +202,7 @@ def read_tables(folder: Path) -> tuple[pd.DataFrame, "pd.Series[str]"]:
         ratings = pd.read_parquet(folder / RATINGS_FILE, page_checksum_verification=True)
     except (OSError, ValueError, KeyError) as error:
         raise _damaged(folder, error) from error
-    return ratings, read_titles_of(folder)
-
-
-def read_titles_of(folder: Path) -> "pd.Series[str]":
-    """The titles by item_id.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
-    return read_items_of(folder).set_index(ITEM_ID)[TITLE]
+    return ratings, read_items_of(folder).set_index(ITEM_ID)[TITLE]
 
 
 def read_items_of(folder: Path) -> pd.DataFrame:

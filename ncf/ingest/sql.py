@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnClause, Connection, CursorResult, Inspector, column, inspect, select, table
+from sqlalchemy import ColumnClause, Connection, CursorResult, column, inspect, select, table
 from sqlalchemy.exc import NoSuchTableError, SAWarning
 
 from ncf.data.columns import TIMESTAMP, TimeUnit
-from ncf.data.faults import row_of
+from ncf.data.faults import row_number
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
 from ncf.ingest.columns import by_role, is_position
@@ -39,7 +39,7 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
         for ours, values in chunk.items():
             chunks.setdefault(ours, []).append(values)
     frame = pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in list(chunks)})
-    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: row_of(_name_of(source), row))
+    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: f"{row_number(row)} of {_name_of(source)}")
 
 
 def _name_of(source: SQLSource) -> str:
@@ -150,17 +150,13 @@ def _columns_of(connection: Connection, name: str, schema: str | None) -> list[s
             return [str(found["name"]) for found in inspector.get_columns(name, schema)]
     except NoSuchTableError:
         pass
-    known = _tables(inspector, schema)
+    known = sorted({*inspector.get_table_names(schema), *inspector.get_view_names(schema)})
     raise DataError(
         f"there is no such table in the schema {schema or inspector.default_schema_name or 'main'}",
         got=name,
         allowed=_listed(known) if known else f"there are none; schemas: {_listed(inspector.get_schema_names())}",
         do=_nearest(name, known, "name another, with its schema: schema.table"),
     )
-
-
-def _tables(inspector: Inspector, schema: str | None) -> list[str]:
-    return sorted({*inspector.get_table_names(schema), *inspector.get_view_names(schema)})
 
 
 def _listed(names: Sequence[str]) -> str:
