@@ -74,7 +74,7 @@ def prepare_ratings(
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
     interactions = to_interactions(log, chosen.feedback)
     del log
-    refuse_unusable(interactions)
+    _refuse_unusable(interactions)
     split, history = split_interactions(interactions, chosen.split), History.of(interactions)
     del interactions
     own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
@@ -135,7 +135,7 @@ def prepare_split(
     )
 
 
-def refuse_unusable(interactions: Interactions) -> None:
+def _refuse_unusable(interactions: Interactions) -> None:
     """Refuse a log with one user, one item, or nothing unobserved.
 
     Args:
@@ -146,12 +146,13 @@ def refuse_unusable(interactions: Interactions) -> None:
     """
     users, items = len(interactions.user_ids), len(interactions.item_ids)
     if users == items == 1:
-        pair = {USER_ID: _plain(interactions.user_ids[0]), ITEM_ID: _plain(interactions.item_ids[0])}
+        [user], [item] = interactions.user_ids.tolist(), interactions.item_ids.tolist()
+        pair = {USER_ID: user, ITEM_ID: item}
         raise DataError("all rows are the same pair", got=pair, allowed="at least 2 users and 2 items", do=_do("rows"))
     for what, ids in (("user", interactions.user_ids), ("item", interactions.item_ids)):
         if len(ids) == 1:
             raise DataError(
-                f"all rows are of one {what}", got=_plain(ids[0]), allowed=f"at least 2 {what}s", do=_do(f"{what}s")
+                f"all rows are of one {what}", got=ids.tolist()[0], allowed=f"at least 2 {what}s", do=_do(f"{what}s")
             )
     if len(interactions.users) >= users * items:
         raise DataError(
@@ -161,11 +162,6 @@ def refuse_unusable(interactions: Interactions) -> None:
             do="use a log with more items; for ratings of everything, set data.feedback.threshold to what counts as "
             "liked",
         )
-
-
-def _plain(value: object) -> object:
-    item = getattr(value, "item", None)
-    return item() if callable(item) else value
 
 
 def _do(what: str) -> str:

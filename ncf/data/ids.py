@@ -13,6 +13,8 @@ from ncf.errors import DataError
 
 IdKind: TypeAlias = Literal["int", "str", "uuid"]
 KINDS: tuple[IdKind, ...] = get_args(IdKind)
+LARGEST_FLOAT = 2.0**53  # beyond it a float no longer holds every whole number
+LARGEST = 2**63 - 1
 
 
 def kind_of(ids: Ids) -> IdKind:
@@ -71,7 +73,11 @@ def decode_ids(column: "pd.Series[Any]", kind: object) -> Ids:
         ids = np.array([UUID(bytes=value) for value in ids], dtype=object)
     elif kind == "str":
         ids = ids.astype(object)
-    if len(ids) and _kind_or_none(ids) != kind:
+    try:
+        fits = not len(ids) or kind_of(ids) == kind
+    except DataError:
+        fits = False
+    if not fits:
         raise ValueError(f"the column {column.name} has no ids of kind {kind}, but {column.dtype}")
     return ids
 
@@ -93,17 +99,6 @@ def _uuid_or_same(value: Any) -> Any:
         return UUID(value) if isinstance(value, str) else value
     except ValueError:
         return value
-
-
-def _kind_or_none(ids: Ids) -> IdKind | None:
-    try:
-        return kind_of(ids)
-    except DataError:
-        return None
-
-
-LARGEST_FLOAT = 2.0**53  # beyond it a float no longer holds every whole number
-LARGEST = 2**63 - 1
 
 
 def as_ids(ids: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -65,6 +65,9 @@ def load_prepared(folder: Path) -> PreparedData:
             raise DataError(f"{folder} has another format", got=about["format"], allowed=str(FORMAT), do=again)
         items = pd.read_parquet(folder / "items.parquet")
         train = pd.read_parquet(folder / "train.parquet")
+        history = None
+        if EARLY in items:
+            history = History.of_frames(items, pd.read_parquet(folder / "days.parquet"), about["last_time"])
         data = PreparedData(
             about["name"],
             decode_ids(pd.read_parquet(folder / "users.parquet")[USER_ID], about[USER_ID]),
@@ -75,7 +78,7 @@ def load_prepared(folder: Path) -> PreparedData:
             items[TITLE].to_numpy(dtype=object),
             train["label"].to_numpy(np.float32, copy=True) if "label" in train else None,
             _pairs(pd.read_parquet(folder / "other.parquet")),
-            _history(items, folder, about["last_time"]),
+            history,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors
         raise DataError(f"{folder} is not a readable prepared data set", got=str(error), do=again) from error
@@ -87,10 +90,6 @@ def load_prepared(folder: Path) -> PreparedData:
             do=again,
         )
     return data
-
-
-def _history(items: pd.DataFrame, folder: Path, last_time: int | None) -> History | None:
-    return History.of_frames(items, pd.read_parquet(folder / "days.parquet"), last_time) if EARLY in items else None
 
 
 def _pairs_frame(pairs: Pairs) -> pd.DataFrame:

@@ -73,9 +73,13 @@ def find_columns(
     found: dict[str, int] = {}
     for role, column in wanted.items():
         index = _find_column(stripped, role, column, where, settings.get(role, role), header)
-        if index is not None:
-            _refuse_twice(found, role, index, where, stripped)
-            found[role] = index
+        if index is None:
+            continue
+        for other, taken in found.items():
+            if index == taken:
+                got, do = stripped[index], "name two columns"
+                raise DataError(f"{where}: one column can't be both {other} and {role}", got=got, do=do)
+        found[role] = index
     return found
 
 
@@ -130,14 +134,6 @@ def _missing(names: list[str], name: str, where: object, setting: str, header: b
     elif any(re.fullmatch(r"-?[0-9.]+", other) for other in names):
         do = f"the first line looks like data: if so, set header to false and {setting} to a position, counted from 0"
     return DataError(f"{where} has no column {name}; it has", got=names, do=do)
-
-
-def _refuse_twice(found: dict[str, int], role: str, index: int, where: object, names: list[str]) -> None:
-    if index in found.values():
-        first = next(other for other, at in found.items() if at == index)
-        raise DataError(
-            f"{where}: one column can't be both {first} and {role}", got=names[index], do="name two columns"
-        )
 
 
 def _plain(name: str) -> str:

@@ -14,6 +14,8 @@ from torch import Tensor
 from ncf.data.columns import Indices
 from ncf.data.split import Pairs
 
+LARGEST_TOTAL = 2**31  # the limit of `random_below`
+
 
 @dataclass(frozen=True)
 class UnseenItems:
@@ -72,9 +74,6 @@ def sorted_keys(pairs: Pairs, num_items: int, device: torch.device | str) -> Ten
         keys = keys.sort().values
     again = keys[1:] == keys[:-1]
     return torch.unique_consecutive(keys) if again.any() else keys
-
-
-LARGEST_TOTAL = 2**31  # the limit of `random_below`
 
 
 def popularity_weights(counts: Indices, beta: float) -> Indices:
