@@ -4,7 +4,7 @@ import numpy as np
 
 
 class NCFError(Exception):
-    """An error that the user can mend.
+    """An error that the user can fix.
 
     Args:
         what: what was wrong.

@@ -27,8 +27,8 @@ class FeedbackConfig(Settings):
     )
     threshold: float | None = Field(
         default=None,
-        description="implicit: only ratings of at least this much count, of a repeated pair the one that stays or the "
-        "sum; empty: every row counts",
+        description="implicit: only ratings of at least this much count as interactions; for a repeated pair, the "
+        "rating that is kept, or the sum; empty: every row counts",
     )
     scale: tuple[float, float] | None = Field(
         default=None,
@@ -55,7 +55,7 @@ class FilterConfig(Settings):
     as_of: Time | None = Field(default=None, description="the log as it was then: only rows before this time")
     repeated: Literal["last", "first", "sum"] = Field(
         default="last",
-        description="a repeated pair: the newest row stays, or the oldest, or the newest with the sum of all ratings",
+        description="row of a repeated pair that is kept: the newest, the oldest, or the newest with all ratings summed",
     )
     users_active_since: Time | None = Field(
         default=None, description="leave out users whose newest interaction is before this time"
@@ -81,8 +81,8 @@ class SplitConfig(Settings):
         default="leave-one-out",
         description="leave-one-out: each user's newest interaction is the test, the one before it the validation; "
         "temporal: each user's first interaction in either of two spans of time, trained on what was before them; "
-        "random: any two of each user's, for a log without times (taken by itself there, and said). The first and the "
-        "last need 3 interactions of a user. A source that brings its own split keeps it",
+        "random: any two of each user's (used instead of leave-one-out for a log without times, which the report "
+        "says). leave-one-out and random need 3 interactions of a user. A source with its own split keeps it",
     )
     validation_from: Time | None = Field(
         default=None, description="temporal: train before, validate from here on, up to test_from"
@@ -119,5 +119,5 @@ class DataConfig(Settings):
         default=0,
         ge=0,
         lt=2**63,
-        description="seed of those candidates; apart from the training seed, so that runs stay comparable",
+        description="seed of those candidates; not the training seed, so that runs with different seeds are comparable",
     )

@@ -24,7 +24,7 @@ class Fault:
         value: that value, as it came.
         allowed: what would have been right.
         rows: how many such rows there are.
-        do: the remedy; empty: to mend or remove the rows.
+        do: the remedy; empty: to fix or remove the rows.
     """
 
     column: str
@@ -65,7 +65,7 @@ def refuse(faults: Sequence[Fault], locate: Locate = row_number) -> None:
     if not faults:
         return
     first, *others = faults
-    do = first.do or ("mend or remove this row" if first.rows == 1 else f"mend or remove the {first.rows:,} such rows")
+    do = first.do or ("fix or remove this row" if first.rows == 1 else f"fix or remove the {first.rows:,} such rows")
     also = [
         f"{locate(fault.row)} has an unusable {fault.column}: {_shown(fault.value)!r} ({fault.rows:,} such)"
         for fault in others

@@ -126,7 +126,7 @@ def _refuse_outside_scale(log: CodedLog, scale: tuple[float, float] | None) -> N
             f"the rating of user {user!s} for item {item!s} is outside of the scale",
             got=float(log.ratings[row]),
             allowed=f"{scale[0]:g} to {scale[1]:g}",
-            do=f"correct data.feedback.scale, or mend or remove the {len(outside):,} such ratings",
+            do=f"correct data.feedback.scale, or fix or remove the {len(outside):,} such ratings",
         )
 
 

@@ -83,7 +83,7 @@ def _wrong_lines(file: File, dialect: Dialect, found: _Findings) -> DataError:
         f"{file}: {_number(found.wrong_lines)} lines have too many or too few columns",
         got=", ".join(found.shown) + more,
         allowed=f"{len(dialect.names)} columns divided by {dialect.separator!r}, as in the first line",
-        do="mend or remove these lines; a field with a separator in it needs double quotes",
+        do="fix or remove these lines; a field with a separator in it needs double quotes",
     )
 
 
@@ -93,7 +93,7 @@ def _wrong_value(file: File, dialect: Dialect, columns: dict[str, TextColumn], f
     role = min(found.first, key=lambda role: found.first[role])
     (line, value, allowed), faults = found.first[role], found.values[role]
     bad = _bad_bytes(value)
-    do = f"mend or remove {f'the {_number(faults)} such lines' if faults > 1 else 'the line'}"
+    do = f"fix or remove {f'the {_number(faults)} such lines' if faults > 1 else 'the line'}"
     if bad:
         do = "set encoding to what the file is in, such as latin-1 or cp1252"
     elif line == 1 and faults == 1:

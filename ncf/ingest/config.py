@@ -45,7 +45,7 @@ class MovieLensSource(Settings):
     """A MovieLens data set by name, downloaded once."""
 
     kind: Literal["movielens"] = "movielens"
-    name: MovieLensName = Field(default="ml-100k", description="which")
+    name: MovieLensName = Field(default="ml-100k", description="the data set's name")
 
 
 class FileSource(Settings):
@@ -63,14 +63,14 @@ class FileSource(Settings):
     separator: str | None = Field(
         default=None,
         min_length=1,
-        description=r"of text columns, such as ',' '\t' '::'; empty: found out from the file",
+        description=r"between the columns of text files, such as ',' '\t' '::'; empty: detected from the file",
     )
     header: bool | None = Field(
         default=None,
         description="whether the first line names the columns; empty: yes, but if columns are given by position, only "
         "a line with usual names, such as user_id",
     )
-    encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is no matter")
+    encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is skipped")
     columns: Columns = Columns()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")

@@ -128,7 +128,7 @@ def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
                 f"{log.locate(row)} has an unusable {role}",
                 got=columns[role].iloc[row],
                 allowed="an id, which all others show to be an integer",
-                do="mend or remove the row",
+                do="fix or remove the row",
             )
         if role in uuids:
             columns[role] = as_uuids(columns[role])

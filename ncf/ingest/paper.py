@@ -58,7 +58,7 @@ def find_three(source: PaperSource) -> list[Path]:
             raise DataError(
                 f"the paper's split lacks a file: neither {plain} nor {plain.name}.gz is there",
                 allowed=f"three files, {', '.join(prefix.name + each for each in ENDINGS)}",
-                do="mend prefix, the path of the files up to .train.rating, or fetch the file",
+                do="fix prefix, the path of the files up to .train.rating, or fetch the file",
             )
         found.append(file)
     return found
@@ -72,7 +72,7 @@ def _rows(file: Path) -> pd.DataFrame:
     except UNREADABLE as error:
         raise DataError(f"{file} can't be read", got=str(error), allowed=allowed, do="fetch it again") from error
     if frame.shape[1] != len(COLUMNS):
-        raise DataError(f"{file} has another number of columns", got=frame.shape[1], allowed=allowed, do="mend it")
+        raise DataError(f"{file} has another number of columns", got=frame.shape[1], allowed=allowed, do="fix it")
     frame = frame.set_axis(list(COLUMNS), axis=1)
     for column in COLUMNS:
         numbers = pd.to_numeric(frame[column], errors="coerce")
@@ -84,7 +84,7 @@ def _rows(file: Path) -> pd.DataFrame:
                 f"line {line + 1} of {file} has an unusable {column}",
                 got=frame[column].iloc[line],
                 allowed=f"{allowed}; user and item are integers",
-                do=f"mend or remove the {int(bad.sum())} such lines",
+                do=f"fix or remove the {int(bad.sum())} such lines",
             )
         frame[column] = numbers.astype(np.int64) if is_id else numbers
     return frame
@@ -133,7 +133,7 @@ def _negative_line(line: str, where: str, held_out: dict[int, int]) -> tuple[int
             f"{where} can't be understood",
             got=line[:80],
             allowed="(user,item), then item numbers, with tabs between",
-            do="mend the line",
+            do="fix the line",
         )
     user, item = int(match[1]), int(match[2])
     if held_out.get(user) != item:
@@ -166,7 +166,7 @@ def _refuse_first(frame: pd.DataFrame, bad: np.ndarray, what: str, allowed: str,
         row = frame.iloc[int(np.flatnonzero(bad)[0])]
         got = int(row[column]) if column else (int(row[USER_ID]), int(row[ITEM_ID]))
         of = "the user" if column else "the user and item"
-        raise DataError(f"{what}; {of}", got=got, allowed=allowed, do=f"mend the {int(bad.sum()):,} such cases")
+        raise DataError(f"{what}; {of}", got=got, allowed=allowed, do=f"fix the {int(bad.sum()):,} such cases")
 
 
 def _titles(file: Path) -> "pd.Series[str]":
@@ -174,5 +174,5 @@ def _titles(file: Path) -> "pd.Series[str]":
     try:
         frame = pd.read_csv(file, sep="\t", quoting=3, usecols=["item", TITLE], dtype={"item": "int64", TITLE: "str"})
     except UNREADABLE as error:
-        raise DataError(f"{file} has no readable titles", got=str(error), allowed=allowed, do="mend it") from error
+        raise DataError(f"{file} has no readable titles", got=str(error), allowed=allowed, do="fix it") from error
     return frame.drop_duplicates("item").set_index("item")[TITLE].rename_axis(ITEM_ID)

@@ -103,7 +103,7 @@ def _of_kind(values: Any, kind: str, file: File, role: str, name: str, done: int
         return _text(values, where)
     if values.null_count:
         row = done + int(pc.index(pc.is_null(values), True).as_py())
-        do = "mend or remove every such row"  # how many there are, this block does not know
+        do = "fix or remove every such row"  # how many there are, this block does not know
         raise DataError(f"{file}, row {row + 1} has an empty {role} (column {name})", allowed="a value", do=do)
     return {"id": _id, "number": _number, "time": _time}[kind](values, where)
 

@@ -5,8 +5,8 @@ from ncf.errors import ConfigError, DataError, ModelError, NCFError
 
 
 def test_message_says_what_the_value_what_is_allowed_and_what_to_do() -> None:
-    error = DataError("row 3 has an unusable rating", got="five", allowed="a number", do="mend the row")
-    assert str(error) == "row 3 has an unusable rating: 'five'; allowed: a number; what to do: mend the row"
+    error = DataError("row 3 has an unusable rating", got="five", allowed="a number", do="fix the row")
+    assert str(error) == "row 3 has an unusable rating: 'five'; allowed: a number; what to do: fix the row"
 
 
 def test_parts_that_are_not_given_are_left_out() -> None:

@@ -112,7 +112,7 @@ def test_every_column_and_the_number_of_rows_are_told_at_once() -> None:
     with pytest.raises(DataError) as error:
         Ratings.from_frame(bad)
     assert str(error.value) == (
-        "row 2 has an unusable user_id: ''; allowed: an id must not be empty, nor white space alone; what to do: mend "
+        "row 2 has an unusable user_id: ''; allowed: an id must not be empty, nor white space alone; what to do: fix "
         "or remove the 2 such rows; also row 1 has an unusable rating: 'x' (2 such); also row 1 has an unusable "
         "timestamp: -1 (1 such)"
     )
