@@ -179,7 +179,7 @@ def job() -> Board:
         board.box((x, 90), (132, 56), words, below, {2: "first", 4: "second"}.get(number, ""))
         if number:
             board.arrow((x - 95, 90), (x - 67, 90))
-    for x, words, below in ((561, "batch of all users", "file or table"), (723, "HTTP service", "one user at a time")):
+    for x, words, below in ((561, "recommendations", "file or table"), (723, "HTTP service", "one user at a time")):
         board.box((x, 240), (140, 50), words, below)
     board.arrow((723, 119), (723, 214))
     board.arrow((700, 119), (700, 165), (561, 165), (561, 214))
