@@ -22,7 +22,7 @@ class Policy:
     """How often a model is retrained.
 
     Attributes:
-        name: as it was given.
+        name: such as weekly or 10d.
         days: between two trainings; None: the first model serves forever.
     """
 

@@ -32,18 +32,18 @@ class TopLists:
 
     def coverage(self, k: int) -> float:
         """Share of the catalogue that is in at least one user's first k."""
-        shown = self._first(k)
-        return len(np.unique(shown[shown >= 0])) / len(self.item_counts)
+        items = self._first(k)
+        return len(np.unique(items[items >= 0])) / len(self.item_counts)
 
     def novelty(self, k: int) -> Values:
         """Mean self-information in bits, -log2(share of all train interactions), of the first k, per user.
 
         An item that nobody has in train counts as if one user had it.
         """
-        shown = self._first(k)
-        there = shown >= 0
+        items = self._first(k)
+        present = items >= 0
         bits = -np.log2(np.maximum(self.item_counts, 1) / self.item_counts.sum())
-        novelty: Values = np.where(there, bits[shown], 0.0).sum(axis=1) / there.sum(axis=1)
+        novelty: Values = np.where(present, bits[items], 0.0).sum(axis=1) / present.sum(axis=1)
         return novelty
 
     def _first(self, k: int) -> Indices:

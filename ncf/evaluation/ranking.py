@@ -52,7 +52,7 @@ def top_items(scores: Tensor, k: int) -> Tensor:
         ModelError: a score is NaN.
     """
     k = min(k, scores.shape[1])
-    best = scores.topk(min(k + 1, scores.shape[1]), dim=1)  # one more, to see whether the last place is contested
+    best = scores.topk(min(k + 1, scores.shape[1]), dim=1)  # one more, to see whether the last position is contested
     if torch.isnan(best.values[:, 0]).any():  # NaN sorts first
         raise unusable_scores()
     items, last = best.indices[:, :k], best.values[:, k - 1 : k]

@@ -53,13 +53,13 @@ def read_categories(
     settings = {ITEM_ID: "filters.categories_item", TITLE: "filters.categories_column"}
     table = open_table(path, _as_written(item, category), lambda _: {ITEM_ID: item, TITLE: category}, settings)
     where = f"{path}, column {table.names[ITEM_ID]}"
-    parts = [
+    blocks = [
         pd.Series(block[TITLE].to_pandas().to_numpy(dtype=object), index=pd.Index(convert(block[ITEM_ID], kind, where)))
         for block in _blocks(table)
     ]
-    if not parts:
+    if not blocks:
         raise DataError(f"{path} contains no rows", do="check that it is the right file, and is complete")
-    categories = pd.concat(parts).dropna().str.split(separator, regex=False).explode().str.strip()
+    categories = pd.concat(blocks).dropna().str.split(separator, regex=False).explode().str.strip()
     return categories[categories != ""]
 
 
