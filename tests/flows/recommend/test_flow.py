@@ -132,7 +132,7 @@ def test_the_password_is_in_no_file_no_log_and_no_parameter(shop: Path, postgres
         ({"users": {"ids": ["ann"]}}, DataError, "another type than the model's: 'ann'"),
         ({"filters": {"allowlist": "strangers.csv"}}, DataError, "the filters leave no item"),
         ({"output": {"path": "blocked/lists.csv"}}, ConfigError, "can't be written"),
-        ({"output": {"path": "nowhere://a/lists.csv"}}, DataError, "this place is unknown"),
+        ({"output": {"path": "nowhere://a/lists.csv"}}, DataError, "this location is unknown"),
         ({"output": {"table": "lists", "url_variable": "NO_SUCH"}}, ConfigError, "URL is not known"),
         ({"output": {"table": "lists", "secret_block": "never-saved"}}, ConfigError, "no Secret block"),
         ({"output": {"table": "lists", "url": "postgresql://a@127.0.0.1:9/d"}}, DataError, "can't be written"),
