@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ncf.data.columns import Indices
 from ncf.data.interactions import Interactions
 
-MOST_SEEN = 0.5  # no user has more than this share of the catalogue
+MOST_SEEN = 0.5  # no user has more than this share of the catalog
 ROUNDS = 5
 LEAST = 3  # interactions of the least active user: one each for train, validation and test
 
