@@ -55,7 +55,7 @@ class FilterConfig(Settings):
     as_of: Time | None = Field(default=None, description="the log as it was then: only rows before this time")
     repeated: Literal["last", "first", "sum"] = Field(
         default="last",
-        description="row of a repeated pair that is kept: the newest, the oldest, or the newest with all ratings summed",
+        description="row of a repeated pair to keep: the newest, the oldest, or the newest with all ratings summed",
     )
     users_active_since: Time | None = Field(
         default=None, description="leave out users whose newest interaction is before this time"
