@@ -1,4 +1,4 @@
-"""JSON values: flat names for nested ones, and a key by which equal ones are known again."""
+"""JSON values: a key for equal ones, dotted names for nested ones, and what two of them differ in."""
 
 import hashlib
 import json
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def content_key(*parts: object) -> str:
-    """A short hash of JSON values: equal values give equal keys in any process."""
+    """A short hash of JSON values; equal values have equal keys in any process."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values under dotted names, as searched settings and MLflow's parameters have them."""
+    """Nested values under dotted names, as used for searched settings and MLflow's parameters."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -20,3 +20,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The values in which two nested mappings differ, in words: "seed 1 there, 2 here"."""
+    flat_there, flat_here = flatten(there), flatten(here)
+    return [
+        f"{name} {flat_there.get(name)!r} there, {flat_here.get(name)!r} here"
+        for name in sorted(flat_there.keys() | flat_here.keys())
+        if flat_there.get(name) != flat_here.get(name)
+    ]

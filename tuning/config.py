@@ -1,4 +1,4 @@
-"""How a study searches, and for how long, as settings."""
+"""Settings of a study: sampler, pruner, budget and database."""
 
 from typing import Literal, Self
 
@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from ncf.config import Settings
 from ncf.ingest.config import check_public_url
 
-WHERE_PASSWORDS_GO = "keep the whole URL in an environment variable, from which it is handed to open_study"
+WHERE_PASSWORDS_GO = "keep the URL in an environment variable, and pass it to open_study"
 
 
 class SamplerConfig(Settings):
@@ -15,45 +15,47 @@ class SamplerConfig(Settings):
 
     kind: Literal["tpe", "random", "gp", "grid"] = Field(
         default="tpe",
-        description="tpe: tree-structured Parzen estimator, which learns from the trials so far; random; gp: Gaussian "
-        "process, for few trials of few settings; grid: every combination once",
+        description="tpe: tree-structured Parzen estimator, which learns from earlier trials; random; gp: Gaussian "
+        "process, for few trials and few settings; grid: every combination once",
     )
     startup_trials: int = Field(
-        default=10, ge=1, le=100_000, description="tpe, gp: trials drawn at random before anything is learned from them"
+        default=10, ge=1, le=100_000, description="tpe, gp: random trials before the sampler learns from them"
     )
     grid_points: int = Field(
         default=3,
         ge=2,
         le=1000,
-        description="grid: values per range, its ends included; choices are all taken. With several settings even 3 "
-        "are many trials",
+        description="grid: values per range, with both ends; all choices are used. With several settings even 3 "
+        "make many trials",
     )
 
 
 class PrunerConfig(Settings):
-    """Which trials are given up before their end."""
+    """Which trials are stopped early."""
 
     kind: Literal["median", "hyperband", "none"] = Field(
         default="median",
-        description="median: worse than half of the finished trials at the same epoch; hyperband: few epochs for many "
-        "trials, more for the better ones; none",
+        description="median: stop trials that are worse than half of the finished ones at the same epoch; hyperband: "
+        "few epochs for many trials, more for the better ones; none",
     )
     startup_trials: int = Field(
-        default=5, ge=0, le=100_000, description="median: finished trials before any is given up"
+        default=5, ge=0, le=100_000, description="median: finished trials before any is stopped"
     )
     warmup_epochs: int = Field(
-        default=2, ge=0, le=100_000, description="epochs before a trial can be given up; early figures say little"
+        default=2, ge=0, le=100_000, description="epochs before a trial can be stopped; early scores are unreliable"
     )
 
 
 class BudgetConfig(Settings):
-    """How long a study searches; what is reached first ends it."""
+    """How long a study searches; it ends at the first limit that is reached."""
 
-    trials: int = Field(default=50, ge=1, le=1_000_000, description="trials, the given-up and the failed ones counted")
+    trials: int = Field(
+        default=50, ge=1, le=1_000_000, description="number of trials, including pruned and failed ones"
+    )
     minutes: float | None = Field(
         default=None,
         gt=0.0,
-        description="minutes in which at least one trial ran; what runs then goes on to its end; empty: no limit",
+        description="minutes during which at least one trial ran; running trials are completed; empty: no limit",
     )
 
 
@@ -62,21 +64,21 @@ class StorageConfig(Settings):
 
     url: str | None = Field(
         default=None,
-        description="SQLAlchemy URL without a password, such as sqlite:///studies.db; empty: the caller's own "
-        "place, of make tune mlruns/optuna.db",
+        description="SQLAlchemy URL without a password, such as sqlite:///studies.db; empty: the default of the "
+        "caller, which is mlruns/optuna.db for make tune",
     )
     heartbeat_seconds: int = Field(
-        default=10, ge=1, le=3600, description="seconds between two signs of life of a running trial"
+        default=10, ge=1, le=3600, description="seconds between two heartbeats of a running trial"
     )
     grace_seconds: int = Field(
         default=60,
         ge=2,
         le=86_400,
-        description="seconds without a sign of life after which a trial on another machine counts as dead; a dead "
-        "process on this machine is seen at once",
+        description="seconds without a heartbeat after which a trial on another machine counts as dead; a dead "
+        "process on this machine is noticed at once",
     )
     lock_seconds: float = Field(
-        default=60.0, gt=0.0, le=3600.0, description="SQLite: seconds to wait for a database that others write to"
+        default=60.0, gt=0.0, le=3600.0, description="SQLite: seconds to wait for a database that is locked"
     )
 
     @field_validator("url")

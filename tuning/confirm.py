@@ -1,4 +1,4 @@
-"""Is the winner of a search really better? It is trained again with other seeds, beside the base settings."""
+"""Confirmation of a search: the winner and the base settings are trained again with other seeds, and compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from tuning.problem import Problem
 
 @dataclass(frozen=True)
 class Confirmed:
-    """One training of a confirmation.
+    """One training of the confirmation.
 
     Attributes:
         seed: of the training.
-        values: validation NDCG@10, one value a user: float64[U], in the holdout's order.
+        values: validation NDCG@10 per user, float64[U], in the order of the holdout.
         score: their mean.
         epochs, best_epoch, seconds: of the training.
     """
@@ -40,14 +40,14 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """The winner beside the base settings.
+    """The winner compared with the base settings.
 
     Attributes:
         winner, base: validation NDCG@10, mean over seeds and users, with its 95 % interval over users.
         gain: winner - base, paired over users, with its 95 % interval.
-        believed: the mean gain is above 0.
+        believed: whether the mean gain is above 0.
         seeds: of the trainings.
-        winner_scores, base_scores: mean over the users, by seed.
+        winner_scores, base_scores: means over the users, by seed.
     """
 
     winner: Mean
@@ -60,8 +60,8 @@ class Confirmation:
 
 
 def confirmation_seeds(problem: Problem, number: int = 3) -> tuple[int, ...]:
-    """Seeds other than that of the search."""
-    return tuple((problem.seed + place) % 2**31 for place in range(1, number + 1))
+    """Seeds that differ from that of the search."""
+    return tuple((problem.seed + offset) % 2**31 for offset in range(1, number + 1))
 
 
 def confirm_one(
@@ -73,14 +73,14 @@ def confirm_one(
     checkpoint_folder: Path | None = None,
     title: str = "confirmation",
 ) -> Confirmed:
-    """Train one recipe with one seed; the parts of neumf-pretrained have that seed too, and come from their cache.
+    """Train one recipe with one seed; the parts of neumf-pretrained have the same seed, and come from the cache.
 
     Args:
         problem: the search; its data, hardware and parts are used.
         recipe: the winner's, or the problem's own.
         seed: of the training.
         loggers: as in `ncf.training.fit.fit`.
-        checkpoint_folder: as there; with it, an interrupted training goes on.
+        checkpoint_folder: as there; an interrupted training resumes from it.
         title: of the progress bar.
 
     Raises:
@@ -104,19 +104,19 @@ def confirm_one(
     return Confirmed(seed, values, float(values.mean()), training.epochs, training.best_epoch, training.seconds)
 
 
-def conclude(winner: Sequence[Confirmed], base: Sequence[Confirmed]) -> Confirmation:
-    """Compare the two, mean over seeds, paired over users.
+def compare_with_base(winner: Sequence[Confirmed], base: Sequence[Confirmed]) -> Confirmation:
+    """Compare the two: means over the seeds, paired over the users.
 
     Raises:
-        ModelError: there are none, or they are of other seeds or other numbers of users.
+        ModelError: there are no trainings, or they have different seeds or numbers of users.
     """
     shapes = [sorted((one.seed, len(one.values)) for one in side) for side in (winner, base)]
     if not winner or shapes[0] != shapes[1]:
         raise ModelError(
             "the winner and the base settings can't be compared; their (seed, users)",
             got=shapes,
-            allowed="the same of both, at least one",
-            do="train both with each of the seeds, on the same data",
+            allowed="the same for both, at least one",
+            do="train both with every seed, on the same data",
         )
     ours, theirs = (np.mean([one.values for one in side], axis=0) for side in (winner, base))
     gain = paired_difference(ours, theirs)

@@ -1,4 +1,4 @@
-"""What can go wrong with a study."""
+"""The database of the studies: opened, checked, and with errors that name neither user nor password."""
 
 import hashlib
 import logging
@@ -24,11 +24,11 @@ from tuning.config import StorageConfig
 
 
 class StudyError(NCFError):
-    """A study, or the database it is in, can't be used."""
+    """A study, or its database, can't be used."""
 
 
 OPTUNA_TABLES = frozenset({"studies", "trials", "version_info"})
-ATTEMPTS = 8  # of making the tables, while other machines make them too
+ATTEMPTS = 8  # to create the tables, while other machines create them too
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Database:
     """An open database of studies.
 
     Attributes:
-        storage: Optuna's; it holds the only connections.
-        url: with its password; never shown.
-        lock: a file of this machine, held by one worker at a time.
+        storage: of Optuna; it has the only connections.
+        url: with its password; never printed.
+        lock: a lock file of this machine, for one worker at a time.
     """
 
     storage: RDBStorage
@@ -46,32 +46,32 @@ class Database:
     lock: Path
 
     @property
-    def place(self) -> str:
-        """Where it is, in words; neither user nor password."""
+    def location(self) -> str:
+        """Where it is, in words, without user and password."""
         return database_location(self.url)
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Tell the database's errors in our words and without the password.
+    def translated_errors(self) -> Iterator[None]:
+        """Raise errors of the database as `StudyError`, without the password.
 
         Raises:
-            StudyError: the database gave an error.
+            StudyError: the database failed.
         """
-        with _told(self.url), quiet_optuna():
+        with _translated_errors(self.url), quiet_optuna():
             yield
 
 
 def open_database(url: str, config: StorageConfig) -> Database:
-    """Open a database, and make its tables if it is new. A new SQLite file is there whole or not at all.
+    """Open a database, and create its tables if it is new. A new SQLite file is created atomically.
 
     Raises:
-        StudyError: it can't be reached, is locked, is no database, is of another Optuna version, or has other tables.
-        ConfigError: the URL can't be read, or names a kind of database or a driver that is not there.
+        StudyError: it can't be reached, is locked, is not a database, has another Optuna version, or has other tables.
+        ConfigError: the URL can't be read, or names a database or a driver that is not installed.
     """
     parsed = with_installed_driver(parse_url(url))
     lock = _lock_of(parsed)
     _make_folder(lock.parent)
-    with _told(parsed), quiet_optuna():
+    with _translated_errors(parsed), quiet_optuna():
         if parsed.get_backend_name() == "sqlite":
             _make_sqlite(parsed, config, lock)
         _refuse_other_tables(parsed, config)
@@ -79,7 +79,7 @@ def open_database(url: str, config: StorageConfig) -> Database:
 
 
 def check_database(url: str, config: StorageConfig) -> None:
-    """Find out whether studies can be kept there, before any work; a new database is made.
+    """Check that studies can be stored there; a new database is created.
 
     Raises:
         StudyError, ConfigError: as `open_database`.
@@ -89,7 +89,7 @@ def check_database(url: str, config: StorageConfig) -> None:
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's and Alembic's notes, and warnings about experimental parts, from the user."""
+    """Silence notes of Optuna and Alembic, and warnings about experimental features."""
     loggers = [logging.getLogger(name) for name in ("alembic", "optuna")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -105,7 +105,7 @@ def quiet_optuna() -> Iterator[None]:
 
 
 @contextmanager
-def _told(url: URL) -> Iterator[None]:
+def _translated_errors(url: URL) -> Iterator[None]:
     try:
         yield
         return
@@ -118,10 +118,10 @@ def _told(url: URL) -> Iterator[None]:
 
 def _remedy(message: str) -> str:
     if "database is locked" in message:
-        return "wait for the program that holds it, or end that; nothing was lost, and the same command goes on"
+        return "wait for the program that uses it, or end that; nothing was lost, and the same command continues"
     if "not a database" in message or "malformed" in message:
-        return "name another file; this one was not changed"
-    return "check the URL, and that the server runs and the account may make tables; then the same command goes on"
+        return "choose another file; this one was not changed"
+    return "check the URL, the server, and whether the account may create tables; then the same command continues"
 
 
 def _lock_of(url: URL) -> Path:
@@ -135,9 +135,7 @@ def _lock_of(url: URL) -> Path:
 def _sqlite_file(url: URL) -> Path:
     name = url.database or ":memory:"
     if name == ":memory:" or name.startswith("file:"):
-        raise ConfigError(
-            "studies need a file that stays", got=name, allowed="a URL such as sqlite:///mlruns/optuna.db"
-        )
+        raise ConfigError("studies need a database file", got=name, allowed="a URL such as sqlite:///mlruns/optuna.db")
     return Path(name).absolute()
 
 
@@ -146,35 +144,35 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudyError(
-            f"the folder {folder} can't be made", got=error.strerror or str(error), do="choose another place"
+            f"the folder {folder} can't be created", got=error.strerror or str(error), do="choose another folder"
         ) from error
 
 
 def _make_sqlite(url: URL, config: StorageConfig, lock: Path) -> None:
     path = _sqlite_file(url)
     try:
-        with FileLock(lock):  # two processes would break each other's tables, and so would a kill in the middle
+        with FileLock(lock):  # protects the tables from a second process; the new file, from a kill
             if not path.exists() or path.stat().st_size == 0:
                 with new_file(path) as building:
                     _connected(url.set(database=str(building)), config).engine.dispose()
     except OSError as error:
         raise StudyError(
-            f"the file {path} can't be made", got=error.strerror or str(error), do="name a file in another folder"
+            f"the file {path} can't be created", got=error.strerror or str(error), do="choose a file in another folder"
         ) from error
 
 
 def _refuse_other_tables(url: URL, config: StorageConfig) -> None:
-    engine = open_engine(_patient(url, config))
+    engine = open_engine(_with_timeout(url, config))
     try:
         tables = inspect(engine).get_table_names()
     finally:
         engine.dispose()
     if tables and not set(tables) >= OPTUNA_TABLES:
         raise StudyError(
-            f"{database_location(url)} is not one of studies; it has the tables",
+            f"{database_location(url)} does not contain studies; it has the tables",
             got=", ".join(sorted(tables)[:10]),
-            allowed="an empty database, or one that Optuna made",
-            do="give the studies a database of their own; this one was not changed",
+            allowed="an empty database, or one that Optuna created",
+            do="use a separate database for the studies; this one was not changed",
         )
 
 
@@ -182,21 +180,21 @@ def _connected(url: URL, config: StorageConfig) -> RDBStorage:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _rdb_storage(url, config)
-        except RuntimeError as error:  # Optuna's word for another version of its tables
+        except RuntimeError as error:  # Optuna raises it for another version of its tables
             raise StudyError(
-                f"{database_location(url)} was made by another version of Optuna",
+                f"{database_location(url)} was created by another version of Optuna",
                 got=str(error),
                 do="copy it, then run `optuna storage upgrade --storage URL`, or use a new database",
             ) from error
         except (SQLAlchemyError, StorageInternalError):
             if attempt == ATTEMPTS or url.get_backend_name() == "sqlite":
                 raise
-            time.sleep(0.25 * attempt)  # another machine makes the same tables just now
+            time.sleep(0.25 * attempt)  # another machine is creating the same tables
     raise AssertionError("unreachable")
 
 
 def _rdb_storage(url: URL, config: StorageConfig) -> RDBStorage:
-    # no heartbeat_interval: Optuna's own takes a failing trial for a dead one, and loses one that died in between
+    # no heartbeat_interval: Optuna's own heartbeats can take a failing trial for a dead one, and miss a dead one
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
     own: dict[str, Any] = {"connect_args": connect_args(url), "pool_pre_ping": True}
     if url.get_backend_name() == "sqlite":
@@ -204,6 +202,6 @@ def _rdb_storage(url: URL, config: StorageConfig) -> RDBStorage:
     return RDBStorage(text, {"hide_parameters": True, **own})
 
 
-def _patient(url: URL, config: StorageConfig) -> URL:
-    """The URL for an engine that is not Optuna's, as patient as that one is."""
+def _with_timeout(url: URL, config: StorageConfig) -> URL:
+    """The URL of an engine besides Optuna's, with the same timeout."""
     return url.update_query_dict({"timeout": str(config.lock_seconds)}) if url.get_backend_name() == "sqlite" else url

@@ -1,4 +1,4 @@
-"""What the outside is told of a study's trials, so that it can keep and show them."""
+"""The events of a study, for whoever records or shows its trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,13 @@ State: TypeAlias = Literal["complete", "pruned", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class TrialStart:
-    """A trial that begins.
+    """The start of a trial.
 
     Attributes:
         number: of the trial in its study, from 0.
-        recipe: the settings it trains with.
-        values: those of them that are searched, by their dotted names.
-        retry_of: number of the trial whose process died or was interrupted, if this one does its work again; of
-            several in a row the first.
+        recipe: all its settings.
+        values: the searched settings, by their dotted names.
+        retry_of: number of the interrupted trial that this one repeats; of several in a row, the first.
     """
 
     number: int
@@ -32,20 +31,20 @@ class TrialStart:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """A trial that ended.
+    """The end of a trial.
 
     Attributes:
         number: of the trial in its study, from 0.
-        state: complete; pruned: given up by the pruner; failed, for the reason given; interrupted: its process died or
-            was stopped, and another trial does its work again.
+        state: complete; pruned: stopped by the pruner; failed: see reason; interrupted: its process died or was
+            stopped, and another trial repeats it.
         values: the searched settings by their dotted names; empty if the trial died before it had them.
-        score: best validation NDCG@10, until it was given up if it was; None if it had none.
-        second: seconds of training or number of weights, where the study minds them.
-        epochs: epochs run.
+        score: best validation NDCG@10 until its end; None if it had none.
+        second: seconds of training or number of weights, if that is the study's second objective.
+        epochs: number of epochs that were run.
         best_epoch: the epoch with the score, from 1; 0: the initial weights.
-        seconds: of training; of an interrupted trial, until its last sign of life.
+        seconds: of training; of an interrupted trial, until its last heartbeat.
         reason: why it failed; empty otherwise.
-        curve: validation NDCG@10 by epoch, from 1, where the study has it: not with a second objective.
+        curve: validation NDCG@10 by epoch, from 1; None with a second objective.
         retry_of: as in TrialStart.
     """
 
@@ -63,23 +62,23 @@ class TrialOutcome:
 
 
 class Observer(Protocol):
-    """Is told of the trials of one worker. An error it raises stops the worker; its running trial is queued again."""
+    """Receives the trials of one worker. If it raises an error, the worker stops, and its trial is queued again."""
 
     def started(self, trial: TrialStart) -> Sequence[Logger]:
-        """A trial begins; the Lightning loggers returned receive its loss and validation by epoch."""
+        """Called when a trial starts; the returned Lightning loggers receive its loss and validation of each epoch."""
         ...
 
     def ended(self, outcome: TrialOutcome) -> None:
-        """A trial has ended, and the study has it already.
+        """Called when a trial has ended and is recorded in the study.
 
-        Trials of other processes that died are told here too, by the worker that finds them. A kill between the
-        study's note and this call leaves the trial untold: `tuning.summary.summarise` has every outcome.
+        Also called for a trial of another process that died, by the worker that finds it. If the process is killed
+        between the record and this call, there is no call: `tuning.summary.summarize` has every outcome.
         """
         ...
 
 
 class Silent:
-    """An observer that keeps nothing, for notebooks and tests."""
+    """An observer that does nothing, for notebooks and tests."""
 
     def started(self, trial: TrialStart) -> Sequence[Logger]:
         """No loggers."""

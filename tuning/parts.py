@@ -1,8 +1,8 @@
-"""GMF and MLP for NeuMF from pretrained parts: trained once, then taken from a cache."""
+"""The parts of a pretrained NeuMF, GMF and MLP: trained once, then read from a cache."""
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ from ncf.models.build import Model, build_model
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
-from ncf.training.fit import fit
+from ncf.training.fit import Training, fit
 from tuning.observer import Recipe
 from tuning.problem import Problem
 
@@ -30,23 +30,13 @@ WEIGHTS, ABOUT = "weights.safetensors", "part.json"
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Training):
     """A trained part.
 
     Attributes:
-        model: on the CPU, in evaluation mode.
-        score: its best validation NDCG@10.
-        epochs: epochs run.
-        best_epoch: the one whose weights were kept.
-        seconds: of its training.
-        trained: whether it was trained now, not taken from the cache.
+        trained: whether it was trained now; else it comes from the cache.
     """
 
-    model: GMF | MLP
-    score: float
-    epochs: int
-    best_epoch: int
-    seconds: float
     trained: bool
 
 
@@ -57,9 +47,9 @@ def trained_part(
     hardware: HardwareConfig | None = None,
     folder: Path | None = None,
 ) -> Part:
-    """The part with these settings, from the cache or trained now. Of two processes one trains and the other waits.
+    """The part with these settings, from the cache or trained now. Of two processes, one trains and the other waits.
 
-    An interrupted training goes on from its last epoch; a damaged entry of the cache is trained again.
+    An interrupted training resumes from its last epoch; a damaged entry of the cache is trained again.
 
     Args:
         recipe: shape and training.
@@ -86,7 +76,7 @@ def trained_part(
 
 
 def part_key(recipe: GMFRecipe | MLPRecipe, data: PreparedData, seed: int) -> str:
-    """Equal settings, data, seed and version of ncf have the same key; hardware decides no more than rounding."""
+    """Key in the cache, from settings, data, seed and version of ncf; hardware only affects rounding."""
     key = content_key(recipe.model_dump(mode="json"), seed, data.fingerprint, __version__)
     return f"{recipe.model.kind}-{key}"
 
@@ -97,14 +87,18 @@ def _train(
     model = build_model(recipe.model, data.num_users, data.num_items, seed)
     title = f"{recipe.model.kind} (part)"
     done = fit(model, data, recipe.training, seed=seed, title=title, hardware=hardware, checkpoint_folder=checkpoints)
-    assert isinstance(done.model, GMF | MLP)
-    return Part(done.model, done.best_validation, done.epochs, done.best_epoch, done.seconds, trained=True)
+    return Part(**vars(done), trained=True)
 
 
 def _write(entry: Path, part: Part) -> None:
     with new_folder(entry) as new:
         save_file({name: value.contiguous() for name, value in part.model.state_dict().items()}, new / WEIGHTS)
-        about = {"score": part.score, "epochs": part.epochs, "best_epoch": part.best_epoch, "seconds": part.seconds}
+        about = {
+            "score": part.best_validation,
+            "epochs": part.epochs,
+            "best_epoch": part.best_epoch,
+            "seconds": part.seconds,
+        }
         write_json(new / ABOUT, about)
         write_sums(new)
 
@@ -118,10 +112,9 @@ def _read(entry: Path, recipe: GMFRecipe | MLPRecipe, data: PreparedData) -> Par
         about = read_json(entry / ABOUT)
         model = build_model(recipe.model, data.num_users, data.num_items, seed=0)
         model.load_state_dict(load_file(entry / WEIGHTS))
-        assert isinstance(model, GMF | MLP)
-        return replace(Part(model.eval(), 0.0, 0, 0, 0.0, trained=False), **about)
+        return Part(model.eval(), best_validation=about.pop("score"), **about, trained=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        logger.warning("the cached part %s is damaged (%s); it is trained again", entry, str(error)[:200])
+        logger.warning("the cached part %s is damaged (%s) and is trained again", entry, str(error)[:200])
         return None
 
 
@@ -129,7 +122,7 @@ Parts: TypeAlias = tuple[GMF, MLP]
 
 
 def trained_parts(problem: Problem, seed: int) -> Parts | None:
-    """What neumf-pretrained starts from, from the cache or trained now; None for the other models."""
+    """The parts of neumf-pretrained, from the cache or trained now; None for other models."""
     if problem.parts is None:
         return None
     gmf, mlp = (trained_part(recipe, problem.data, seed, problem.hardware).model for recipe in problem.parts)
@@ -139,7 +132,7 @@ def trained_parts(problem: Problem, seed: int) -> Parts | None:
 
 
 def initial_model(problem: Problem, recipe: Recipe, seed: int, parts: Parts | None) -> Model:
-    """A model of the recipe with its initial values; the parts are copied."""
+    """The recipe's model with its initial weights; the parts are copied."""
     if isinstance(recipe, PretrainedRecipe):
         assert parts is not None
         return NeuMF.from_pretrained(*parts, recipe.alpha)

@@ -1,4 +1,4 @@
-"""What a study searches for: a model's settings on one data set."""
+"""What a study searches: a model's settings on one data set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,20 +19,20 @@ Second: TypeAlias = Literal["seconds", "size"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One search. Two problems with the same identity can share a study.
+    """A search for a model's settings on one data set. Problems with the same identity can share a study.
 
     Attributes:
-        model: which model.
-        recipe: the settings that the search begins with; those that are not searched stay as they are.
+        model: name of the model.
+        recipe: the initial settings; those that are not searched stay as they are.
         space: the searched settings, by their dotted names inside the recipe.
         data: the prepared data set.
-        seed: of every trial's training, so that trials differ in their settings alone, and of the sampler.
+        seed: of the sampler and of every trial's training, so that trials only differ in their settings.
         hardware: where to compute; one device.
-        parts: neumf-pretrained alone: the settings of the GMF and the MLP it starts from.
-        second: a second objective to be kept small: seconds of training, or size, the number of weights.
+        parts: for neumf-pretrained only: the settings of the GMF and MLP that it starts from.
+        second: a second objective, which is minimized: seconds of training, or size, the number of weights.
 
     Raises:
-        ConfigError: something of it is impossible; the message says what is allowed.
+        ConfigError: the fields contradict each other, or a setting can't be searched.
     """
 
     model: ModelName
@@ -47,12 +47,14 @@ class Problem:
     def __post_init__(self) -> None:
         wanted = RECIPES[self.model]
         if not isinstance(self.recipe, wanted):
-            raise ConfigError("the recipe is of another model", got=type(self.recipe).__name__, allowed=wanted.__name__)
+            raise ConfigError(
+                "the recipe belongs to another model", got=type(self.recipe).__name__, allowed=wanted.__name__
+            )
         if (self.model == "neumf-pretrained") != (self.parts is not None):
             raise ConfigError(
-                f"parts are for neumf-pretrained, and it needs them; the model is {self.model}",
+                f"parts are only for neumf-pretrained, and required there; the model is {self.model}",
                 got=self.parts,
-                do="give the recipes of GMF and MLP with neumf-pretrained alone",
+                do="pass the recipes of GMF and MLP for neumf-pretrained, and none for other models",
             )
         if self.hardware.devices > 1:
             raise ConfigError(
@@ -62,12 +64,12 @@ class Problem:
         check_space(self.model, self.recipe, self.space)
 
     def base_values(self) -> dict[str, Value]:
-        """What the first trial has for the searched settings: the recipe's own values, or the nearest allowed ones."""
+        """Values of the searched settings in the first trial: the recipe's, or the nearest ones in the ranges."""
         own = values_of(self.recipe, self.space)
         return {name: nearest(range_, own[name]) for name, range_ in self.space.items()}
 
     def identity(self) -> dict[str, Any]:
-        """What decides the outcome of a trial, as JSON values; hardware does not."""
+        """Everything but hardware that determines the outcome of a trial, as JSON values."""
         return {
             "data": self.data.fingerprint,
             "model": self.model,

@@ -1,4 +1,4 @@
-"""What a setting may be during a search, as data."""
+"""Ranges of searched settings, as data."""
 
 import json
 import math
@@ -18,7 +18,7 @@ class FloatRange(Settings):
 
     low: float = Field(description="smallest value, included")
     high: float = Field(description="largest value, included")
-    log: bool = Field(default=False, description="drawn evenly over the orders of magnitude, not over the values")
+    log: bool = Field(default=False, description="draw uniformly on a logarithmic scale")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -33,8 +33,8 @@ class IntRange(Settings):
 
     low: int = Field(description="smallest value, included")
     high: int = Field(description="largest value, included")
-    step: int = Field(default=1, ge=1, description="distance of neighbours; it must lead from low to high exactly")
-    log: bool = Field(default=False, description="drawn evenly over the orders of magnitude, not over the values")
+    step: int = Field(default=1, ge=1, description="distance between values; it divides high - low")
+    log: bool = Field(default=False, description="draw uniformly on a logarithmic scale")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -42,12 +42,12 @@ class IntRange(Settings):
         if self.log and (self.low < 1 or self.step != 1):
             raise ValueError(f"with log, low must be at least 1 and step 1, got low {self.low} and step {self.step}")
         if (self.high - self.low) % self.step:
-            raise ValueError(f"steps of {self.step} do not lead from {self.low} to {self.high}")
+            raise ValueError(f"step must divide high - low, got low {self.low}, high {self.high} and step {self.step}")
         return self
 
 
 class Choices(Settings):
-    """A few values without an order; a value may be a list, such as the widths of a tower."""
+    """Values without an order; a value may be a list, such as the widths of a tower."""
 
     choices: tuple[Value, ...] = Field(description="the values; at least two")
 
@@ -59,25 +59,25 @@ class Choices(Settings):
         labels = [label_of(choice) for choice in choices]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            raise ValueError(f"each choice must be there once, got twice: {', '.join(twice)}")
+            raise ValueError(f"each choice must be listed once, got twice: {', '.join(twice)}")
         return choices
 
 
-Range: TypeAlias = IntRange | FloatRange | Choices  # whole numbers first: {low: 1, high: 8} is both
+Range: TypeAlias = IntRange | FloatRange | Choices  # IntRange first, since {low: 1, high: 8} could be both
 
 
 def label_of(value: Value) -> str:
-    """A value as a short text, by which it is also told from others: 1, 1.0 and true differ."""
+    """A value as a short text that identifies it: 1, 1.0 and true differ."""
     return json.dumps(value)
 
 
 def limits_of(range_: Range) -> tuple[Value, ...]:
-    """What a setting must accept if it is to be searched: both ends, or every choice."""
+    """The values that a searched setting must accept: both ends, or every choice."""
     return range_.choices if isinstance(range_, Choices) else (range_.low, range_.high)
 
 
 def nearest(range_: Range, value: Value) -> Value:
-    """The allowed value that is nearest to another; of choices that are no numbers the first, if it is none of them."""
+    """The value of the range that is nearest to another value; for other choices than numbers, the first one."""
     match range_:
         case Choices():
             return _nearest_choice(range_.choices, value)
@@ -106,11 +106,11 @@ def _require_below(low: float, high: float) -> None:
         raise ValueError(f"low must be below high, got low {low} and high {high}")
 
 
-GOLDEN = (math.sqrt(5) - 1) / 2  # steps of this share of a whole never come near their own trace
+GOLDEN = (math.sqrt(5) - 1) / 2  # steps of this fraction of a whole spread evenly
 
 
 def points_of(range_: Range, number: int) -> tuple[Value, ...]:
-    """At most so many values of a range, its ends among them, evenly apart (with log: in ratio); every choice."""
+    """At most `number` evenly spaced values of a range, with both ends (log: on a logarithmic scale); all choices."""
     match range_:
         case Choices():
             return range_.choices
@@ -124,17 +124,17 @@ def points_of(range_: Range, number: int) -> tuple[Value, ...]:
 
 
 def grid(space: Mapping[str, Range], number: int) -> Iterator[dict[str, Value]]:
-    """All combinations, each once, in an order that goes to and fro, so that the first ones are from everywhere."""
+    """All combinations, each once, in an order in which the first ones are spread over the whole grid."""
     points = {name: points_of(range_, number) for name, range_ in space.items()}
     total = math.prod(map(len, points.values()))
     stride = next(step for step in range(max(1, round(total * GOLDEN)), 2 * total + 2) if math.gcd(step, total) == 1)
-    return (_combination(points, place * stride % total) for place in range(total))
+    return (_combination(points, index * stride % total) for index in range(total))
 
 
-def _combination(points: Mapping[str, tuple[Value, ...]], place: int) -> dict[str, Value]:
+def _combination(points: Mapping[str, tuple[Value, ...]], index: int) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for name, choices in points.items():
-        place, digit = divmod(place, len(choices))
+        index, digit = divmod(index, len(choices))
         values[name] = choices[digit]
     return values
 

@@ -1,4 +1,4 @@
-"""How long a study has run: interruptions are not counted, and trials side by side are counted once."""
+"""Optuna's trials in our terms: values, states, outcomes, and the time that a study took."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,11 +14,11 @@ Interval = tuple[float, float]
 
 
 def minutes_used(intervals: Iterable[Interval]) -> float:
-    """Minutes covered by at least one of the intervals.
+    """Minutes that at least one of the intervals covers.
 
     Args:
-        intervals: begin and end of each trial, in seconds since any common moment, in any order. One that ends before
-            it begins (clocks of two machines) covers nothing.
+        intervals: start and end of each trial, in seconds since a common moment, in any order. One that ends before it
+            starts (clocks of two machines differ) counts as 0.
     """
     covered, reached = 0.0, float("-inf")
     for begin, end in sorted(intervals):
@@ -28,17 +28,17 @@ def minutes_used(intervals: Iterable[Interval]) -> float:
 
 
 def suggest(trial: Trial, space: Mapping[str, Range]) -> dict[str, Value]:
-    """The trial's value for each searched setting: queued, learned or drawn."""
+    """The trial's value for each searched setting, from the queue or the sampler."""
     return from_params({name: _suggest(trial, name, range_) for name, range_ in space.items()}, space)
 
 
 def to_params(values: Mapping[str, Value], space: Mapping[str, Range]) -> dict[str, Any]:
-    """Values as Optuna queues and keeps them."""
+    """Values as Optuna stores them."""
     return {name: _label(v) if isinstance(space[name], Choices) else v for name, v in values.items()}
 
 
 def from_params(params: Mapping[str, Any], space: Mapping[str, Range]) -> dict[str, Value]:
-    """Values of what Optuna kept."""
+    """Values from what Optuna stored."""
     return {name: _value(space[name], param) for name, param in params.items() if name in space}
 
 
@@ -62,30 +62,35 @@ def _value(range_: Range, param: Any) -> Value:
     return param  # type: ignore[no-any-return]  # a number, as it was suggested
 
 
-BEGAN, ENDED = "began", "ended"  # seconds since 1970, UTC
-EPOCHS, BEST_EPOCH, SECONDS, REASON, INTERRUPTED = "epochs", "best_epoch", "seconds", "reason", "interrupted"
-QUEUED = "queued"  # what a trial was queued for; the first of several for the same is run
-RETRY_OF, FOLLOWS, DEATHS = "retry_of", "follows", "deaths"  # the first of a row, the one before, and how many died
-BASE = "base"
+class Attr:
+    """Keys of a trial's user attributes in Optuna."""
 
-Place: TypeAlias = Literal["waiting", "running", "duplicate"]
+    BEGAN, ENDED = "began", "ended"  # seconds since 1970, UTC
+    EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
+    REASON = "reason"  # why it failed
+    INTERRUPTED = "interrupted"  # by Ctrl-C or the observer, not by the death of its process
+    QUEUED = "queued"  # what it was queued for; of several trials for the same, the first is run
+    RETRY_OF, FOLLOWS = "retry_of", "follows"  # the trial that it repeats: the original one, and the last one
+    DEATHS = "deaths"  # how many processes died in the trials that it repeats
 
 
-def places(trials: Sequence[FrozenTrial]) -> dict[int, State | Place]:
-    """State of each trial by its number: of those that ended, how; else where it is.
+BASE = "base"  # what the trial of the initial settings is queued for
 
-    A trial that was queued for the same as an earlier one, by two machines at once, is a duplicate and is not run.
-    """
+QueueState: TypeAlias = Literal["waiting", "running", "duplicate"]
+
+
+def trial_states(trials: Sequence[FrozenTrial]) -> dict[int, State | QueueState]:
+    """State of each trial, by number. A duplicate was queued by another machine at the same time, and is not run."""
     copies = duplicates(trials)
-    return {trial.number: "duplicate" if trial.number in copies else _place(trial) for trial in trials}
+    return {trial.number: "duplicate" if trial.number in copies else _state(trial) for trial in trials}
 
 
 def duplicates(trials: Iterable[FrozenTrial]) -> set[int]:
-    """Numbers of the trials that were queued for what an earlier trial was queued for."""
+    """Numbers of the trials that were queued for the same purpose as an earlier trial."""
     seen: set[str] = set()
     copies: set[int] = set()
     for trial in sorted(trials, key=lambda trial: trial.number):
-        purpose = trial.user_attrs.get(QUEUED)
+        purpose = trial.user_attrs.get(Attr.QUEUED)
         if purpose in seen:
             copies.add(trial.number)
         elif purpose is not None:
@@ -94,24 +99,24 @@ def duplicates(trials: Iterable[FrozenTrial]) -> set[int]:
 
 
 def interval_of(trial: FrozenTrial) -> Interval | None:
-    """When a trial ran, until now if it still does; None if it had not begun."""
-    began = trial.user_attrs.get(BEGAN)
+    """Start and end of a trial, or now if it is running; None if it has not started."""
+    began = trial.user_attrs.get(Attr.BEGAN)
     if began is None:
         return None
-    return began, time.time() if trial.state == TrialState.RUNNING else trial.user_attrs.get(ENDED, began)
+    return began, time.time() if trial.state == TrialState.RUNNING else trial.user_attrs.get(Attr.ENDED, began)
 
 
 def outcome_of(trial: FrozenTrial, space: Mapping[str, Range]) -> TrialOutcome:
-    """A trial that ended.
+    """The outcome of a trial.
 
     Raises:
-        ValueError: it has not.
+        ValueError: it has not ended.
     """
     attrs, values = trial.user_attrs, trial.values or [None]
     curve = dict(sorted(trial.intermediate_values.items()))
     pruned = trial.state == TrialState.PRUNED
     reached = max(curve.values(), default=None)
-    state = _place(trial)
+    state = _state(trial)
     if state == "waiting" or state == "running":
         raise ValueError(f"trial {trial.number} has not ended: it is {state}")
     return TrialOutcome(
@@ -120,16 +125,16 @@ def outcome_of(trial: FrozenTrial, space: Mapping[str, Range]) -> TrialOutcome:
         values=from_params(trial.params, space),
         score=reached if pruned else values[0],
         second=values[1] if len(values) > 1 else None,
-        epochs=attrs.get(EPOCHS),
-        best_epoch=attrs.get(BEST_EPOCH),
-        seconds=attrs.get(SECONDS),
-        reason=attrs.get(REASON, ""),
+        epochs=attrs.get(Attr.EPOCHS),
+        best_epoch=attrs.get(Attr.BEST_EPOCH),
+        seconds=attrs.get(Attr.SECONDS),
+        reason=attrs.get(Attr.REASON, ""),
         curve=curve or None,
-        retry_of=attrs.get(RETRY_OF),
+        retry_of=attrs.get(Attr.RETRY_OF),
     )
 
 
-def _place(trial: FrozenTrial) -> State | Literal["waiting", "running"]:
+def _state(trial: FrozenTrial) -> State | Literal["waiting", "running"]:
     match trial.state:
         case TrialState.COMPLETE:
             return "complete"
@@ -140,4 +145,4 @@ def _place(trial: FrozenTrial) -> State | Literal["waiting", "running"]:
         case TrialState.RUNNING:
             return "running"
         case _:
-            return "failed" if REASON in trial.user_attrs else "interrupted"
+            return "failed" if Attr.REASON in trial.user_attrs else "interrupted"

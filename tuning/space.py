@@ -1,4 +1,4 @@
-"""Which settings of each model are searched, between which limits, and why there."""
+"""The search space of each model: which settings, which ranges, and the reasons for them."""
 
 import difflib
 import itertools
@@ -21,8 +21,8 @@ class Searched(NamedTuple):
 
     Attributes:
         name: dotted path inside the recipe.
-        range: what it may be.
-        because: why this range.
+        range: its values.
+        because: reason for this range.
     """
 
     name: str
@@ -32,8 +32,8 @@ class Searched(NamedTuple):
 
 NOT_SEARCHED = MappingProxyType(
     {
-        "training.validate_by": "trials would be judged by different measures",
-        "model.kind": "it is another model",
+        "training.validate_by": "the scores of the trials could not be compared",
+        "model.kind": "another kind is another model",
     }
 )
 
@@ -41,46 +41,46 @@ _TRAINING = (
     Searched(
         "training.learning_rate",
         FloatRange(low=0.0005, high=0.03, log=True),
-        "the default is 0.003; a tenth of it hardly learns within the epochs, and Adam gets restless above this",
+        "the default is 0.003; a tenth of it learns too slowly for max_epochs, and above this range Adam is unstable",
     ),
     Searched(
         "training.embedding_l2",
         FloatRange(low=0.00003, high=0.03, log=True),
-        "what matters most: the best strength differs by orders of magnitude between logs and widths",
+        "the most important setting; the best value differs by orders of magnitude between logs and widths",
     ),
-    Searched(
-        "training.num_negatives", IntRange(low=1, high=10), "the paper's best are 3 to 6, and wide models want more"
-    ),
+    Searched("training.num_negatives", IntRange(low=1, high=10), "3 to 6 are best in the paper; wide models need more"),
     Searched(
         "training.batch_size",
         IntRange(low=512, high=16384, log=True),
-        "smaller ones make an epoch slow, larger ones leave few steps in it",
+        "with smaller batches an epoch is slow, with larger ones it has few steps",
     ),
     Searched(
         "training.schedule",
         Choices(choices=("constant", "linear", "cosine")),
-        "a rate that falls to 0 often ends higher than a constant one",
+        "a rate that decreases to 0 often ends with a better score than a constant one",
     ),
     Searched(
         "training.max_epochs",
         IntRange(low=10, high=60, step=10),
-        "how fast a falling rate falls; a constant one stops by itself",
+        "how fast linear and cosine decrease the rate; with constant, early stopping decides",
     ),
 )
 _ALL_PAIRS = (
     Searched(
         "training.num_negatives",
         IntRange(low=2, high=40, log=True),
-        "with every pair in each step these are weights and cost nothing; wide models want many",
+        "with negatives all this is only a weight and costs nothing; wide models need a large one",
     ),
     Searched(
         "training.batch_size",
         IntRange(low=2**15, high=2**20, log=True),
-        "counts pairs here: of a thousand items a step has some 30 to 1,000 users",
+        "counts pairs here: with a thousand items, a step has about 30 to 1,000 users",
     ),
 )
 _EMBEDDING = Searched(
-    "model.embedding_dim", IntRange(low=8, high=128, log=True), "the paper has 8 to 64; with strong L2 wider is better"
+    "model.embedding_dim",
+    IntRange(low=8, high=128, log=True),
+    "8 to 64 in the paper; with strong L2, wider is better",
 )
 _TOWER = Searched(
     "model.layers",
@@ -90,14 +90,14 @@ _TOWER = Searched(
 _DROPOUT = Searched(
     "model.dropout",
     FloatRange(low=0.0, high=0.5),
-    "0 is the paper's; wide towers want some; above a half little is left",
+    "0 in the paper; wide towers need some; above 0.5 too little is left",
 )
 _FINE_TUNING = (
-    Searched("alpha", FloatRange(low=0.1, high=0.9), "0.5 is the paper's; at 0 or 1 one part would not count"),
+    Searched("alpha", FloatRange(low=0.1, high=0.9), "0.5 in the paper; at 0 or 1, one of the parts would be ignored"),
     Searched(
         "training.learning_rate",
         FloatRange(low=0.00003, high=0.003, log=True),
-        "the default is 0.0003; the start is good already, and a high rate destroys it",
+        "the default is 0.0003; a high rate would destroy the pretrained weights",
     ),
     *(searched for searched in _TRAINING if searched.name != "training.learning_rate"),
 )
@@ -115,16 +115,16 @@ SPACES: Mapping[ModelName, tuple[Searched, ...]] = MappingProxyType(
 def space_of(
     model: ModelName, overrides: Mapping[str, Range | None] | None = None, *, all_pairs: bool = False
 ) -> dict[str, Range]:
-    """The model's default space with changes.
+    """The model's default search space, with changes.
 
     Args:
-        model: which model.
-        overrides: by dotted name: another range, a range for a setting that is not searched by default, or None for
-            one that is not to be searched. Whole numbers for a setting that takes fractions mean all between them.
-        all_pairs: whether every unobserved pair is a negative, so that samples and negatives mean something else.
+        model: name of the model.
+        overrides: by dotted name: another range, the range of a setting that is not searched by default, or None to
+            leave a setting out. For a setting that takes fractions, a range of whole numbers has all numbers between.
+        all_pairs: whether every unobserved pair is a negative, which needs other ranges.
 
     Raises:
-        ConfigError: `overrides` takes out a setting that is not in the default space; or nothing is left to search.
+        ConfigError: `overrides` leaves out a setting that is not in the default space, or nothing is left to search.
     """
     space = {searched.name: searched.range for searched in (*SPACES[model], *(_ALL_PAIRS if all_pairs else ()))}
     for name, given in (overrides or {}).items():
@@ -137,19 +137,19 @@ def space_of(
 
 
 def check_space(model: ModelName, recipe: Recipe, space: Mapping[str, Range]) -> None:
-    """Make sure that every value which a search may try is one that the recipe can take.
+    """Check that the recipe can take every value of the search space.
 
-    A value that the recipe takes only together with certain values of others passes: such a trial may fail, with the
+    A value that is only valid together with certain values of other settings passes; such a trial may fail, with the
     reason.
 
     Args:
-        model: whose space it is.
-        recipe: the settings that the search begins with.
+        model: name of the model.
+        recipe: the initial settings.
         space: the searched settings.
 
     Raises:
-        ConfigError: nothing is searched, a name is not one of the recipe's settings, it may not be searched, or an end
-            of a range, or a choice, is outside the setting's own limits.
+        ConfigError: nothing is searched, a name is not a setting of the recipe or can't be searched, or an end of a
+            range, or a choice, is outside the limits of the setting.
     """
     _refuse_nothing(model, space)
     known = flatten(recipe.model_dump())
@@ -162,7 +162,7 @@ def check_space(model: ModelName, recipe: Recipe, space: Mapping[str, Range]) ->
             problem = _refusal(recipe, name, value, space)
             if problem:
                 raise ConfigError(
-                    f"the range of {name} has a value that the setting can't take",
+                    f"the range of {name} has an invalid value",
                     got=_plain(value),
                     allowed=problem,
                     do=f"change the range of {name}",
@@ -170,22 +170,22 @@ def check_space(model: ModelName, recipe: Recipe, space: Mapping[str, Range]) ->
 
 
 def with_values(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
-    """The recipe with other values for some settings, by their dotted names; checked as a whole.
+    """The recipe with other values for some settings, by their dotted names; all settings are checked together.
 
     Raises:
-        ConfigError: a value is impossible, alone or together with the others.
+        ConfigError: a value is invalid, alone or together with the others.
     """
     try:
         return _built(recipe, values)
     except ValidationError as error:
         problem = error.errors()[0]
         raise ConfigError(
-            "these settings do not go together", got={n: _plain(v) for n, v in values.items()}, allowed=problem["msg"]
+            "these settings can't be combined", got={n: _plain(v) for n, v in values.items()}, allowed=problem["msg"]
         ) from error
 
 
 def values_of(recipe: Recipe, space: Mapping[str, Range]) -> dict[str, Value]:
-    """What the recipe has for each searched setting."""
+    """The recipe's values of the searched settings."""
     flat = flatten(recipe.model_dump())
     return {name: flat[name] for name in space}
 
@@ -194,16 +194,16 @@ def _built(recipe: Recipe, values: Mapping[str, Value]) -> Recipe:
     """Raises ValidationError."""
     nested = recipe.model_dump()
     for name, value in values.items():
-        *folders, last = name.split(".")
-        place = nested
-        for folder in folders:
-            place = place[folder]
-        place[last] = value
+        *path, last = name.split(".")
+        group = nested
+        for key in path:
+            group = group[key]
+        group[last] = value
     return type(recipe).model_validate(nested)
 
 
 def _refusal(recipe: Recipe, name: str, value: Value, space: Mapping[str, Range]) -> str:
-    """Why the recipe can't take a value, whatever the other searched settings are; empty if it can."""
+    """Why the recipe can't take a value with any values of the other searched settings; empty if it can."""
     first = ""
     for others in _companions(name, space):
         try:
@@ -212,14 +212,14 @@ def _refusal(recipe: Recipe, name: str, value: Value, space: Mapping[str, Range]
             problem = error.errors()[0]
             first = first or problem["msg"]
             if ".".join(map(str, (*problem["loc"], ""))).startswith(f"{name}."):
-                return first  # the setting's own limit: no companion changes that
+                return first  # the setting's own limit, which other values don't change
         else:
             return ""
     return first
 
 
 def _companions(name: str, space: Mapping[str, Range]) -> Iterator[dict[str, Value]]:
-    """Nothing else, then each extreme value of each other setting, then each pair of these."""
+    """No other values, then each limit of each other setting, then each pair of these."""
     yield {}
     others = [(other, value) for other, range_ in space.items() if other != name for value in limits_of(range_)]
     yield from ({other: value} for other, value in others)
@@ -227,7 +227,7 @@ def _companions(name: str, space: Mapping[str, Range]) -> Iterator[dict[str, Val
 
 
 def _takes_fractions(settings: type[BaseModel], path: Sequence[str]) -> bool:
-    """Whether the setting at a path is a float, or a float that may be left empty."""
+    """Whether the setting at a path is a float, or an optional float."""
     field = settings.model_fields.get(path[0])
     kind = field.annotation if field is not None else None
     if len(path) > 1:
@@ -244,7 +244,7 @@ def _continuous(range_: Range) -> Range:
 def _refuse_nothing(model: ModelName, space: Mapping[str, Range]) -> None:
     if not space:
         raise ConfigError(
-            f"nothing of {model} is searched", got=dict(space), allowed="at least one setting with a range"
+            f"no setting of {model} is searched", got=dict(space), allowed="at least one setting with a range"
         )
 
 

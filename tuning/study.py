@@ -1,6 +1,6 @@
-"""Samplers and pruners: ours by their settings, Optuna's to do the work."""
+"""Studies: opened or created, with the sampler and the pruner of the settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from ncf.content import flatten
+from ncf.content import differences
 from ncf.splitmix import derived_seed
 from tuning.config import PrunerConfig, SamplerConfig, StorageConfig
 from tuning.database import Database, StudyError, open_database
@@ -23,11 +23,11 @@ SAMPLER_STREAM = 7
 
 
 def make_pruner(config: PrunerConfig, max_epochs: int) -> BasePruner:
-    """The pruner of the settings.
+    """Create the pruner.
 
     Args:
-        config: which.
-        max_epochs: of a whole training.
+        config: kind of pruner.
+        max_epochs: of a complete training.
     """
     match config.kind:
         case "median":
@@ -40,11 +40,11 @@ def make_pruner(config: PrunerConfig, max_epochs: int) -> BasePruner:
 
 
 class NumberedSampler(BaseSampler):
-    """A sampler whose draws for a trial depend on the seed, the trial's number and the study so far alone.
+    """A sampler whose draws for a trial depend only on the seed, the trial's number and the study so far.
 
-    Optuna's own samplers draw the same again in every process with the same seed: a second worker, or the same one
-    started again, would repeat the first one's trials. Grids are queued, so that every point is run once whatever the
-    number of workers (`tuning.recovery`); what is left to draw for them is nothing.
+    Optuna's samplers draw the same numbers in every process with the same seed: a second worker, or a restarted one,
+    would repeat the trials of the first. The points of a grid are queued (`tuning.recovery`), so that any number of
+    workers run each of them once; nothing is drawn for them.
     """
 
     def __init__(self, config: SamplerConfig, seed: int) -> None:
@@ -101,7 +101,7 @@ class StudyHandle:
         sampler, pruner: how.
         study: Optuna's.
         database: where it is kept.
-        config: heartbeats and patience.
+        config: heartbeats and timeouts.
     """
 
     name: str
@@ -113,9 +113,9 @@ class StudyHandle:
     config: StorageConfig
 
     @property
-    def place(self) -> str:
-        """Where the database is, in words; neither user nor password."""
-        return self.database.place
+    def location(self) -> str:
+        """Where the database is, in words, without user and password."""
+        return self.database.location
 
 
 def open_study(
@@ -126,25 +126,25 @@ def open_study(
     pruner: PrunerConfig | None = None,
     config: StorageConfig | None = None,
 ) -> StudyHandle:
-    """Open a study, or make it.
+    """Open a study, or create it.
 
     Args:
-        url: SQLAlchemy URL of the database, with its password if it has one (`config.url` is not looked at). SQLite
-            files and their folders are made.
+        url: SQLAlchemy URL of the database, with its password if it has one (`config.url` is ignored). SQLite files
+            and their folders are created.
         name: of the study.
         problem: what is searched.
-        sampler: how settings are chosen; may change from one opening to the next, as `pruner` may.
-        pruner: what is given up early; without effect where there is a second objective.
-        config: heartbeats and patience.
+        sampler: how settings are chosen; like `pruner`, it may differ from the last time.
+        pruner: which trials are stopped early; no effect with a second objective.
+        config: heartbeats and timeouts.
 
     Raises:
-        StudyError: the database can't be reached, is locked, is no database, is of another Optuna version or has other
-            tables; or the study is of other data, another space, or other settings, and the differences are named.
+        StudyError: the database can't be reached, is locked, is not a database, has another Optuna version or other
+            tables; or the study has other data, another space or other settings, which the message names.
         ConfigError: the URL can't be read, or its driver is not installed.
     """
     sampler, pruner, config = sampler or SamplerConfig(), pruner or PrunerConfig(), config or StorageConfig()
     database = open_database(url, config)
-    with database.told(), FileLock(database.lock):
+    with database.translated_errors(), FileLock(database.lock):
         study = optuna.create_study(
             storage=database.storage,
             sampler=NumberedSampler(sampler, problem.seed),
@@ -153,29 +153,19 @@ def open_study(
             directions=["maximize"] if problem.second is None else ["maximize", "minimize"],
             load_if_exists=True,
         )
-        _claim(study, problem, database.place)
+        _claim(study, problem, database.location)
     return StudyHandle(name, problem, sampler, pruner, study, database, config)
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What two identities differ in, as words; JSON values."""
-    flat_there, flat_here = flatten(there), flatten(here)
-    return [
-        f"{name} {flat_there.get(name)!r} there, {flat_here.get(name)!r} here"
-        for name in sorted(flat_there.keys() | flat_here.keys())
-        if flat_there.get(name) != flat_here.get(name)
-    ]
-
-
-def _claim(study: optuna.Study, problem: Problem, place: str) -> None:
-    """Note what a new study is about, and refuse one that is about something else."""
+def _claim(study: optuna.Study, problem: Problem, location: str) -> None:
+    """Record the identity of a new study, and refuse a study with another identity."""
     found, wanted = study.user_attrs.get(IDENTITY), problem.identity()
     if found is None and study.get_trials(deepcopy=False):
-        raise StudyError(f"the study {study.study_name} in {place} is not one of ncf's", do="choose another name")
+        raise StudyError(f"the study {study.study_name} in {location} was not created by ncf", do="choose another name")
     if found is None:
         study.set_user_attr(IDENTITY, wanted)
     elif different := differences(found, wanted):
         raise StudyError(
-            f"the study {study.study_name} in {place} is of another search: {', '.join(different)}",
-            do="go on with its own data and settings, or choose another name for the study",
+            f"the study {study.study_name} in {location} is another search: {', '.join(different)}",
+            do="use the study's own data and settings, or choose another name for the study",
         )

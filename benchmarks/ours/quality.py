@@ -37,7 +37,7 @@ from tuning.problem import Problem
 from tuning.ranges import Range
 from tuning.space import RECIPES
 from tuning.study import open_study
-from tuning.summary import summarise
+from tuning.summary import summarize
 from tuning.work import run_trials
 
 Spec = dict[str, Any]
@@ -68,7 +68,7 @@ def search(job: Job) -> dict[str, Any]:
     pruner = PrunerConfig(warmup_epochs=job["warmup_epochs"])
     handle = open_study(f"sqlite:///{database}", name, problem, pruner=pruner)
     run_trials(handle, BudgetConfig(trials=job["trials"]))
-    found = summarise(handle)
+    found = summarize(handle)
     assert found.recipe is not None
     assert found.best is not None
     return {

@@ -30,10 +30,10 @@ from ncf.content import content_key, flatten
 from ncf.data.columns import USER_ID
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import PROMOTION_METRIC
-from tuning.confirm import Confirmation, Confirmed, conclude, confirm_one, confirmation_seeds
+from tuning.confirm import Confirmation, Confirmed, compare_with_base, confirm_one, confirmation_seeds
 from tuning.observer import Recipe
 from tuning.problem import Problem
-from tuning.summary import StudySummary, figures, summarise
+from tuning.summary import StudySummary, figures, summarize
 
 CONFIRM = "confirm-"  # begins the tag ncf.model of these runs
 VALIDATION, NDCG = "validation_users.csv", "ndcg_at_10"
@@ -44,8 +44,8 @@ def confirm(tracker: Tracker, parent_id: str, problem: Problem, winner: Recipe, 
     """Compare the winner with the settings that the search began with. What is trained already is not trained again."""
     base = [confirm_training(tracker, parent_id, problem, problem.recipe, "default", seed) for seed in seeds]
     if winner == problem.recipe:
-        return conclude(base, base)
-    return conclude(
+        return compare_with_base(base, base)
+    return compare_with_base(
         [confirm_training(tracker, parent_id, problem, winner, "winner", seed) for seed in seeds],
         base,
     )
@@ -114,7 +114,7 @@ SECOND = {"seconds": "seconds of training", "size": "number of weights"}
 def conclude_search(tracker: Tracker, search: Search, confirm_seeds: int) -> ModelReport:
     """Confirm the winner and keep the tuned settings, unless another process has done so for the same trials."""
     with global_lock(search.lock, LOCK_SECONDS):
-        summary = summarise(search.handle)
+        summary = summarize(search.handle)
         of = f"{ended_trials(summary)} trials, {confirm_seeds} seeds"
         run = tracker.client.get_run(search.run_id)
         if COMPLETE in run.data.tags and run.data.tags.get(CONCLUDED) == of:
@@ -195,7 +195,7 @@ def tuned_of(search: Search, summary: StudySummary, confirmation: Confirmation) 
         seed=problem.seed,
         confirm_seeds=list(confirmation.seeds),
         study=search.handle.name,
-        storage=search.handle.place,
+        storage=search.handle.location,
         fingerprint=problem.data.fingerprint,
         ncf_version=__version__,
         commit=get_git_commit(str(Path.cwd())),

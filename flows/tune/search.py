@@ -21,7 +21,7 @@ from ncf.content import flatten
 from ncf.errors import NCFError
 from tuning.problem import Problem
 from tuning.study import StudyHandle, open_study
-from tuning.summary import summarise
+from tuning.summary import summarize
 from tuning.work import unfinished, work_left
 
 TOKEN = "ncf.run_key"  # attribute of a study: what its MLflow run is found by
@@ -64,7 +64,7 @@ def open_search(tracker: Tracker, settings: TuneSettings, problem: Problem) -> S
     with global_lock(lock_of(settings.dataset, problem), LOCK_SECONDS):
         handle = open_study(url, name, problem, settings.sampler, settings.pruner, settings.storage)
         run_id = find_run(tracker, settings, handle)
-    get_run_logger().info("study %s in %s, MLflow run %s", name, handle.place, run_id)
+    get_run_logger().info("study %s in %s, MLflow run %s", name, handle.location, run_id)
     job = Job(
         url=url,
         study=name,
@@ -91,7 +91,7 @@ def find_run(tracker: Tracker, settings: TuneSettings, handle: StudyHandle) -> s
     problem = handle.problem
     searched = {name: range_.model_dump(mode="json") for name, range_ in problem.space.items()}
     about = {
-        **{"model": problem.model, "study": handle.name, "storage": handle.place, "seed": problem.seed},
+        **{"model": problem.model, "study": handle.name, "storage": handle.location, "seed": problem.seed},
         **{"second": problem.second, "source": settings.log_source.model_dump(mode="json")},
         **{"data": settings.data.model_dump(mode="json"), "first": problem.recipe.model_dump(mode="json")},
         **{part: getattr(settings, part).model_dump(mode="json") for part in ("sampler", "pruner")},
@@ -112,7 +112,7 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
         WorkerError: the trials or the workers fail.
     """
     handle, logger = search.handle, get_run_logger()
-    before = ended_trials(summarise(handle))
+    before = ended_trials(summarize(handle))
     if is_over(search):
         logger.info("nothing is left to do in %s: no trial is run", handle.name)
         return False
@@ -124,10 +124,10 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
         while not is_over(search):
             if lonely == LONELY_ROUNDS:
                 raise WorkerError("all worker processes died", do="see the warnings above; the same command goes on")
-            ended_well = run_workers(search.job, workers, lambda: shown.show(summarise(handle)), logger.warning)
+            ended_well = run_workers(search.job, workers, lambda: shown.show(summarize(handle)), logger.warning)
             lonely = 0 if ended_well else lonely + 1
             wait_for_others(search, shown)
-    return ended_trials(summarise(handle)) > before
+    return ended_trials(summarize(handle)) > before
 
 
 def is_over(search: Search) -> bool:
@@ -143,7 +143,7 @@ def wait_for_others(search: Search, shown: SearchProgress) -> None:
             get_run_logger().info("waiting for trials that other processes run")
             told = True
         time.sleep(LOOK_SECONDS)
-        shown.show(summarise(search.handle))
+        shown.show(summarize(search.handle))
 
 
 @contextmanager

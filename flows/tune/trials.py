@@ -21,7 +21,7 @@ from tuning.problem import Problem
 from tuning.ranges import Value
 from tuning.space import with_values
 from tuning.study import open_study
-from tuning.summary import summarise
+from tuning.summary import summarize
 from tuning.work import run_trials
 
 TRIAL, STATE, REASON, RETRY_OF = "ncf.trial", "ncf.state", "ncf.reason", "ncf.retry_of"
@@ -72,7 +72,7 @@ def work(job: Job) -> None:
             run_trials(handle, job.budget, runs)
         except BaseException:  # Ctrl-C, say: the study has queued the running trial again, and its run is to say so
             with suppress(NCFError, MlflowException):
-                runs.repair(summarise(handle).outcomes)
+                runs.repair(summarize(handle).outcomes)
             raise
 
 

@@ -1,4 +1,4 @@
-"""Generalised Matrix Factorisation (He et al., 2017, section 3.2)."""
+"""Generalized Matrix Factorization (He et al., 2017, section 3.2)."""
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ class GMF(nn.Module):
         y_ui          = sigmoid(h . phi(p_u, q_i) + b)
 
     Here the model returns the logit h . phi + b; the sigmoid belongs to the loss. The bias b comes from the
-    authors' code. With h fixed at ones, and the identity in place of the sigmoid, this is matrix factorisation.
+    authors' code. With h fixed at ones, and the identity in place of the sigmoid, this is matrix factorization.
 
     Args:
         num_users, num_items: table sizes.

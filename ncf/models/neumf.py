@@ -1,4 +1,4 @@
-"""Neural Matrix Factorisation: GMF and MLP under one output (He et al., 2017, section 3.4)."""
+"""Neural Matrix Factorization: GMF and MLP under one output (He et al., 2017, section 3.4)."""
 
 from collections.abc import Sequence
 from copy import deepcopy

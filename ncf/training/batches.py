@@ -1,4 +1,4 @@
-"""Positives with drawn negatives, by torch on any device."""
+"""Batches of positives with drawn negatives, made by torch on any device."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -27,34 +27,34 @@ class TorchNegatives:
         self._users, self._items = users, items
 
     def draw(self, rows: Tensor, num_negatives: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Of the positives in these rows the users int64[P], and the items int64[P, 1 + num_negatives].
+        """Return users int64[P] and items int64[P, 1 + num_negatives] of some positives; column 0 is the positive.
 
         Args:
-            rows: int64[P]; a row gets the same negatives in any company.
+            rows: int64[P], of the positives; the negatives of a row do not depend on the other rows.
             num_negatives: draws per positive, from its user's unseen items, with replacement.
             seed: 0 to 2^63 - 1.
         """
-        places = rows.argsort()  # users in their order: neighbours search the same part of the index, twice as fast
-        ordered = rows[places]
+        order = rows.argsort()  # by user: neighbors search the same section of the index, which is twice as fast
+        ordered = rows[order]
         drawn = self._sampler.sample(self._users[ordered], num_negatives, seed, ordered)
-        negatives = torch.empty_like(drawn).index_copy_(0, places, drawn)
+        negatives = torch.empty_like(drawn).index_copy_(0, order, drawn)
         return self._users[rows], torch.cat([self._items[rows, None], negatives], dim=1)
 
 
-SAMPLES_PER_CALL = 2**17  # in one Lightning step, whose own cost is about 1 ms: some hundred small optimizer steps
+SAMPLES_PER_CALL = 2**17  # samples in one Lightning step, which costs about 1 ms: some hundred small optimizer steps
 SHUFFLE_STREAM, NEGATIVES_STREAM, DROPOUT_STREAM = 1, 2, 3
 
 
 class Step(NamedTuple):
-    """One process's part of one optimizer step.
+    """One process's shard of one optimizer step.
 
     Attributes:
         users: int64[B].
         items: int64[B, 1 + num_negatives]; column 0 is the positive.
-        labels: float32[B, 1 + num_negatives]; in column 0 the positive's, 1 for implicit feedback; else 0.
-        counted: how many of the rows count: all, or none where there are fewer rows than processes.
-        weight: what the mean over these rows weighs in the mean over the processes; 1 where their parts are equal.
-        last: whether it ends its optimizer step; always so here.
+        labels: float32[B, 1 + num_negatives]; the positive's label (1 for implicit feedback), then zeros.
+        counted: number of rows that count: all of them, or 0 if there are fewer rows than processes.
+        weight: of the mean over these rows in the mean over the processes; 1 if the shards are equal.
+        last: whether it completes its optimizer step; always true here.
     """
 
     users: Tensor
@@ -71,20 +71,20 @@ class Step(NamedTuple):
 
 
 class TrainingBatches:
-    """Iterable over one epoch. What it yields is a function of (seed, epoch) alone, on any device.
+    """Iterable over one epoch. The batches depend only on (seed, epoch), not on the device.
 
-    Yields lists of steps, of about `SAMPLES_PER_CALL` samples. With several processes every one has a part of each
-    step: together they see what one alone would.
+    Yields lists of steps, with about `SAMPLES_PER_CALL` samples each. With several processes, each has a shard of every
+    step; together they see the same samples as one process.
 
     Args:
         data: the prepared data set.
         batch_size: samples, positives and negatives together, per optimizer step.
         num_negatives: negatives per positive.
         seed: seed of shuffling and sampling.
-        device: where the tensors are to lie.
-        beta: negatives are drawn in proportion to (train count)^beta; None draws them evenly.
-        rank, world_size: which process this is, of how many.
-        native_threads: threads of compiled code that draws even negatives on a CPU; None has torch draw, the same.
+        device: of the tensors.
+        beta: negatives are drawn in proportion to (train count)^beta; None: uniformly.
+        rank, world_size: index of this process, and number of processes.
+        native_threads: threads of the compiled code, which draws uniform negatives on a CPU; None: torch draws them.
 
     Raises:
         DataError: no positive can have a negative, since every user has every item.
@@ -111,7 +111,7 @@ class TrainingBatches:
             unseen = WeightedUnseen.of(data.train, weights, data.num_users, device)
         users = torch.as_tensor(data.train.users, device=device)
         items = torch.as_tensor(data.train.items, device=device)
-        possible = unseen.limits[users] > 0  # a user who has everything has no negatives to learn from
+        possible = unseen.limits[users] > 0  # a user who has every item has no negatives
         if not possible.any():
             raise no_negatives(data.num_items)
         users, items = users[possible], items[possible]
@@ -126,17 +126,17 @@ class TrainingBatches:
         self.seed = seed
         self.epoch = 0
         self.rank, self.world_size = rank, world_size
-        most = self._part(self.positives_per_step).stop
-        self._implicit = self._with_negatives(torch.ones(most, device=device))  # the same for every step
+        largest = self._shard(self.positives_per_step).stop
+        self._implicit = self._with_negatives(torch.ones(largest, device=device))  # labels of every step
 
     @property
     def counted(self) -> int:
-        """What the steps' `counted` add up to in one epoch, of all processes."""
+        """Sum of `counted` over one epoch and all processes."""
         return self._count
 
     @property
     def num_samples(self) -> int:
-        """Positives and negatives of one epoch, of all processes."""
+        """Number of positives and negatives in one epoch, of all processes."""
         return self._count * (1 + self.num_negatives)
 
     def __len__(self) -> int:
@@ -144,23 +144,23 @@ class TrainingBatches:
 
     def __iter__(self) -> Iterator[list[Step]]:
         generator = torch.Generator().manual_seed(derived_seed(self.seed, SHUFFLE_STREAM, self.epoch))
-        order = torch.randperm(self._count, generator=generator)  # on the CPU, for the same order on every device
+        order = torch.randperm(self._count, generator=generator)  # on the CPU, so that every device has the same order
         for rows in order.to(self._device).split(self.positives_per_call):
             yield self._steps(rows)
 
     def _steps(self, rows: Tensor) -> list[Step]:
-        """Steps of these positives: sampled at once, then cut."""
+        """Steps of these positives; negatives are drawn for all of them at once."""
         wholes = rows.split(self.positives_per_step)
-        parts = [whole[self._part(len(whole))] for whole in wholes]
-        mine = torch.cat(parts) if self.world_size > 1 else rows
+        shards = [whole[self._shard(len(whole))] for whole in wholes]
+        mine = torch.cat(shards) if self.world_size > 1 else rows
         negatives_seed = derived_seed(self.seed, NEGATIVES_STREAM, self.epoch)
         users, items = self._negatives.draw(mine, self.num_negatives, negatives_seed)
-        sizes = [len(part) for part in parts]
-        pieces = zip(users.split(sizes), items.split(sizes), self._labels(mine, sizes), wholes, strict=True)
-        return [self._step(users, items, labels, len(whole)) for users, items, labels, whole in pieces]
+        sizes = [len(shard) for shard in shards]
+        batches = zip(users.split(sizes), items.split(sizes), self._labels(mine, sizes), wholes, strict=True)
+        return [self._step(users, items, labels, len(whole)) for users, items, labels, whole in batches]
 
     def _step(self, users: Tensor, items: Tensor, labels: Tensor, size: int) -> Step:
-        start, stop = bounds(size, self.rank, self.world_size)
+        start, stop = shard_bounds(size, self.rank, self.world_size)
         counted = stop - start
         return Step(users, items, labels, counted, counted * self.world_size / size)
 
@@ -174,19 +174,19 @@ class TrainingBatches:
         """float32[P] labels of positives -> float32[P, 1 + num_negatives], 0 for the negatives."""
         return nn.functional.pad(labels[:, None], (0, self.num_negatives))
 
-    def _part(self, size: int) -> slice:
-        """This process's rows of a step; one that does not count where there are too few for all."""
-        start, stop = bounds(size, self.rank, self.world_size)
+    def _shard(self, size: int) -> slice:
+        """Rows of a step for this process; one that does not count if there are fewer rows than processes."""
+        start, stop = shard_bounds(size, self.rank, self.world_size)
         return slice(start, max(stop, start + 1))
 
 
-def bounds(size: int, rank: int, world_size: int) -> tuple[int, int]:
-    """Where a process's part of so many rows begins and ends; it may be empty, but begins at a row."""
+def shard_bounds(size: int, rank: int, world_size: int) -> tuple[int, int]:
+    """Start and stop of a process's shard of `size` rows. It may be empty, but its start is a row."""
     return size * rank // world_size, size * (rank + 1) // world_size
 
 
 def no_negatives(num_items: int) -> DataError:
-    """Nothing to tell the positives from."""
+    """The error of data without a single possible negative."""
     return DataError(
         "every user has every item, so there are no negatives; number of items",
         got=num_items,

@@ -1,4 +1,4 @@
-"""Is what a training is to run on there?"""
+"""The hardware of a training: is it there, and does Lightning use it quietly?"""
 
 import logging
 import warnings
@@ -17,33 +17,33 @@ from ncf.training.native.library import compiler
 
 
 def check_hardware(hardware: HardwareConfig) -> None:
-    """Refuse what this machine does not have.
+    """Refuse hardware that this machine does not have.
 
     Raises:
-        ConfigError: there is no such accelerator, there are fewer devices, or there is no compiler.
+        ConfigError: there is no such accelerator, too few devices, or no compiler.
     """
     there = {"cpu": True, "auto": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[hardware.accelerator]:
         raise ConfigError(
-            "this machine (or this build of torch) does not have the accelerator asked for",
+            "this machine, or this build of torch, does not have the accelerator",
             got=hardware.accelerator,
             allowed=", ".join(name for name, found in there.items() if found),
-            do="leave hardware.accelerator at auto, or install the driver and a torch build for it",
+            do="set hardware.accelerator to auto, or install the driver and a torch build for it",
         )
-    most = _most_devices(hardware.accelerator)
-    if hardware.devices > most:
+    available = _max_devices(hardware.accelerator)
+    if hardware.devices > available:
         raise ConfigError(
-            "there are fewer devices than asked for",
+            "there are not enough devices",
             got=hardware.devices,
-            allowed=f"1 to {most}",
+            allowed=f"1 to {available}",
             do="lower hardware.devices, or make more visible (CUDA_VISIBLE_DEVICES)",
         )
     if hardware.compile:
         compiler()
 
 
-def _most_devices(accelerator: str) -> int:
-    """GPUs there are; CPU processes may be any number."""
+def _max_devices(accelerator: str) -> int:
+    """Number of GPUs; CPU processes may be as many as the setting allows."""
     if accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.device_count()
     if accelerator != "cpu" and torch.backends.mps.is_available():
@@ -55,26 +55,26 @@ LIGHTNING = ("pytorch_lightning", "lightning_fabric")
 
 
 class Spawned(DDPStrategy):
-    """Lightning's DDP in new processes that run the training alone; plain "ddp" would run the whole command again."""
+    """Lightning's DDP in new processes that run only the training; "ddp" would run the whole command in each."""
 
     def __init__(self) -> None:
         super().__init__(start_method="spawn")
 
     @override
     def setup_environment(self) -> None:
-        _hush()  # the first thing that runs in a new process
+        _silence()  # runs first in each new process
         super().setup_environment()
 
     @override
     def teardown(self) -> None:
         super().teardown()
         if dist.is_initialized():
-            dist.destroy_process_group()  # Lightning ends NCCL's alone; gloo's threads can abort a process at its exit
+            dist.destroy_process_group()  # Lightning only does so for NCCL; gloo's threads can abort a process at exit
 
 
 @contextmanager
 def errors_of_processes() -> Iterator[None]:
-    """An error in one of several processes arrives as a text with a trace; its last line says what was wrong."""
+    """Raise the error of a training process with its own message, which is the last line of the trace that arrives."""
     try:
         yield
     except ProcessRaisedException as error:
@@ -82,19 +82,19 @@ def errors_of_processes() -> Iterator[None]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning's notes on devices, loaders and folders from the user, who can do nothing about them."""
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's notes on devices, loaders and folders, which a user can't act on."""
     levels = {name: logging.getLogger(name).level for name in LIGHTNING}
     try:
         with warnings.catch_warnings():
-            _hush()
+            _silence()
             yield
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 
 
-def _hush() -> None:
+def _silence() -> None:
     for name in LIGHTNING:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning.*")

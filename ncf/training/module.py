@@ -1,4 +1,4 @@
-"""The LightningModule: what one step, one validation and one optimizer are."""
+"""The LightningModule: training step, validation, optimizer and learning rate."""
 
 import logging
 import math
@@ -19,9 +19,9 @@ from ncf.evaluation.ranking import CUTOFF, STEERING, HoldoutRanker, metric_value
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.splitmix import derived_seed
+from ncf.training.all_pairs import Batches, Block, make_batches
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
 from ncf.training.checkpoint import IDENTITY
-from ncf.training.epoch import Batches, Block, make_batches
 from ncf.training.native.library import library
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
@@ -32,29 +32,29 @@ TRAIN_LOSS = "train/loss"
 
 
 def monitored(config: TrainingConfig) -> str:
-    """Key of the metric that picks the best epoch."""
+    """Key of the metric that selects the best epoch."""
     return f"validation/{config.validate_by}/ndcg_at_{CUTOFF}"
 
 
 class NCFModule(pl.LightningModule):
-    """Trains a model on positives (label 1, or their rating if feedback is explicit) and negatives (label 0).
+    """Trains a model on positives (label 1, or the rating if feedback is explicit) and negatives (label 0).
 
-    Optimization is manual: one Lightning step makes several optimizer steps, since Lightning's own cost a step is
-    larger than that of a small batch.
+    Optimization is manual: one Lightning step makes several optimizer steps, since a Lightning step costs more than a
+    small batch.
 
     Args:
         model: returns logits [B, C] for users [B] and items [B, C].
-        data: the prepared data set; its batches and its validation holdout are laid on the model's device.
+        data: the prepared data set; batches and validation holdout are moved to the model's device.
         config: optimizer, learning rate, L2.
         hardware: threads, and whether to compile.
         seed: seed of shuffling, sampling and dropout.
-        identity: what a checkpoint of this training belongs to.
+        identity: of this training, for its checkpoints.
 
     Attributes:
-        batches: the epoch's positives and negatives, this process's part; there from the setup on.
-        ranker: the validation holdout; there from the setup on.
-        epoch_loss: mean loss of the epoch over all processes; complete when the validation, or else the epoch, ends.
-        native_step: makes the steps in compiled code, from the training's start on; None where torch makes them.
+        batches: the epoch's positives and negatives, this process's shard; set by `setup`.
+        ranker: of the validation holdout; set by `setup`.
+        epoch_loss: mean loss of the epoch over all processes; set when the epoch's training ends.
+        native_step: makes the steps in compiled code, from the start of the training; None: torch makes them.
     """
 
     batches: Batches
@@ -85,7 +85,7 @@ class NCFModule(pl.LightningModule):
     @override
     def setup(self, stage: str) -> None:
         threads = self.hardware.threads_for(self.config.batch_size)
-        torch.set_num_threads(threads)  # each process has its own number
+        torch.set_num_threads(threads)  # per process
         device = self.trainer.strategy.root_device
         self._native_threads = threads if device.type == "cpu" and self._compiles() else None
         self.batches = make_batches(
@@ -103,7 +103,7 @@ class NCFModule(pl.LightningModule):
             self._loss_of = torch.compile(self._step_loss, dynamic=True)
 
     def _compiles(self) -> bool:
-        """Whether there is compiled code for this CPU, which is made where it is not there yet."""
+        """Whether there is compiled code for this CPU; compiles it if necessary."""
         if self.hardware.compile is False:
             return False
         try:
@@ -136,7 +136,7 @@ class NCFModule(pl.LightningModule):
 
     @override
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        return batch  # it was made there
+        return batch  # it is on the device already
 
     @override
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -162,7 +162,7 @@ class NCFModule(pl.LightningModule):
         self.batches.epoch = self.current_epoch
         self._loss = torch.zeros((), device=self.device)
         seed = derived_seed(self.seed, DROPOUT_STREAM, self.current_epoch, self.trainer.global_rank)
-        torch.manual_seed(seed)  # the models' dropout knows no other generator
+        torch.manual_seed(seed)  # the models' dropout uses the global generator
 
     @override
     def training_step(self, steps: Sequence[Step | Block], batch_index: int) -> None:
@@ -175,26 +175,26 @@ class NCFModule(pl.LightningModule):
             if done < len(steps) or batch_index == len(self.batches) - 1:
                 self.native_step.finish()
         if done == len(steps):
-            wrapped.step()  # there are no gradients; it only counts, as below
-        for place, step in enumerate(steps[done:], start=done + 1):
+            wrapped.step()  # without gradients, it only counts; see below
+        for number, step in enumerate(steps[done:], start=done + 1):
             loss = self._loss_of(step)
             self._backward(loss * step.weight if step.weight != 1 else loss)
             self._loss += loss.detach() * step.counted
             if step.last:
                 if self.config.gradient_clip is not None:
                     nn.utils.clip_grad_norm_(self.model.parameters(), self.config.gradient_clip)
-                # Lightning's wrapper counts steps for the checkpoints, which come after the last one of a call
-                (wrapped if place == len(steps) else optimizer).step()
+                # Lightning's wrapper counts a step for the checkpoints; one for each call is enough
+                (wrapped if number == len(steps) else optimizer).step()
                 optimizer.zero_grad()
 
     def _backward(self, loss: Tensor) -> None:
         if self.trainer.world_size > 1:
-            self.manual_backward(loss)  # which averages the gradients over the processes
+            self.manual_backward(loss)  # averages the gradients over the processes
         else:
-            loss.backward()  # the same for one process, without Lightning's cost a call
+            loss.backward()  # the same for one process, without Lightning's overhead
 
     def _set_learning_rate(self, optimizer: torch.optim.Optimizer, epoch_share: float) -> None:
-        """A function of the place in the training alone, so that a resumed training needs no scheduler's state."""
+        """Set the rate from the progress of the training alone, so that a checkpoint needs no scheduler state."""
         if self.config.schedule != "constant":
             done = (self.current_epoch + epoch_share) / self.config.max_epochs
             left = 1 - done if self.config.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
@@ -207,15 +207,15 @@ class NCFModule(pl.LightningModule):
     @override
     def on_train_epoch_end(self) -> None:
         if not len(self.ranker.users):
-            self._add_up()
+            self._compute_epoch_loss()
         self._log({TRAIN_LOSS: self.epoch_loss})
 
     @override
     def on_validation_epoch_start(self) -> None:
-        self._add_up()
+        self._compute_epoch_loss()
 
-    def _add_up(self) -> None:
-        [total] = self._summed([self._loss.item()])
+    def _compute_epoch_loss(self) -> None:
+        [total] = self._sum_over_processes([self._loss.item()])
         self.epoch_loss = total / self.batches.counted
 
     @override
@@ -224,27 +224,27 @@ class NCFModule(pl.LightningModule):
 
     @override
     def on_validation_epoch_end(self) -> None:
-        values = _values(self._ranks)
+        values = _metric_values(self._ranks)
         self._ranks.clear()
-        sums = self._summed([float(value.sum()) for value in values.values()])
+        sums = self._sum_over_processes([float(value.sum()) for value in values.values()])
         means = {f"validation/{key}": total / len(self.ranker.users) for key, total in zip(values, sums, strict=True)}
         self._log(means)
 
     def validate(self) -> float:
-        """What `monitored` names, of the model as it is."""
+        """The monitored metric of the model as it is now."""
         with torch.inference_mode():
-            values = _values([self._rank(rows) for rows in self.ranker])
+            values = _metric_values([self._rank(rows) for rows in self.ranker])
         return float(values[monitored(self.config).removeprefix("validation/")].mean())
 
     def _rank(self, rows: slice) -> dict[str, Tensor]:
-        """Ranks int64[B] of some rows of the holdout, by protocol."""
+        """Ranks int64[B] of some rows of the holdout, for each protocol."""
         if self.config.validate_by == "sampled":
             return {"sampled": self.ranker.rank_candidates(self.model, rows)}
         full, sampled = self.ranker.rank(self.model, rows)
         return {"full": full, "sampled": sampled}
 
-    def _summed(self, values: list[float]) -> list[float]:
-        """The sums over the processes."""
+    def _sum_over_processes(self, values: list[float]) -> list[float]:
+        """Sum each value over the processes."""
         if self.trainer.world_size == 1:
             return values
         mine = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -256,14 +256,14 @@ class NCFModule(pl.LightningModule):
         checkpoint[IDENTITY] = self.identity
 
     def _log(self, metrics: dict[str, float]) -> None:
-        """Log by epoch, counted from 1, where Lightning would count optimizer steps."""
+        """Log with the epoch as the step, counted from 1; Lightning would log the number of optimizer steps."""
         self.log_dict({**metrics, "step": float(self.current_epoch + 1)})
 
 
-def _values(parts: list[dict[str, Tensor]]) -> dict[str, Values]:
-    """Per-user values of the steering metrics under their keys, from ranks in parts."""
+def _metric_values(blocks: list[dict[str, Tensor]]) -> dict[str, Values]:
+    """Per-user values of the steering metrics by key, from the ranks of blocks of users."""
     values: dict[str, Values] = {}
-    for protocol in parts[0]:
-        ranks = torch.cat([part[protocol] for part in parts]).cpu().numpy()
+    for protocol in blocks[0]:
+        ranks = torch.cat([block[protocol] for block in blocks]).cpu().numpy()
         values |= metric_values(protocol, ranks, (CUTOFF,), STEERING)
     return values

@@ -1,4 +1,4 @@
-"""Start a training from an older model: who and what is still there keeps its rows, the new get fresh ones."""
+"""Start a training from an older model: known users and items keep their embeddings, new ones get initial values."""
 
 import pandas as pd
 import torch
@@ -16,27 +16,27 @@ def carry_over(model: Model, old: Model, old_user_ids: Ids, old_item_ids: Ids, d
     """Copy an older model's weights into a new one, in place.
 
     Args:
-        model: new, with initial values, for the users and items of `data`.
-        old: a trained model of the same kind and shape, for other users and items perhaps.
-        old_user_ids: outside ids of the old model's users; position = row.
-        old_item_ids: the same of its items.
-        data: what the new model is to be trained on.
+        model: a new model with initial values, for the users and items of `data`.
+        old: a trained model of the same kind and shape; its users and items may differ.
+        old_user_ids: ids of the old model's users, in the order of its rows.
+        old_item_ids: ids of its items, likewise.
+        data: the data set of the new model.
 
     Raises:
-        ModelError: the models are of other kinds or widths.
+        ModelError: the models differ in kind or shape.
     """
     ours, theirs = model.state_dict(), old.state_dict()
     _refuse_another_shape(ours, theirs)
     users = pd.Index(old_user_ids).get_indexer(pd.Index(data.user_ids))
     items = pd.Index(old_item_ids).get_indexer(pd.Index(data.item_ids))
-    rows = {USER_TABLE: torch.as_tensor(users), ITEM_TABLE: torch.as_tensor(items)}
+    old_rows = {USER_TABLE: torch.as_tensor(users), ITEM_TABLE: torch.as_tensor(items)}
     with torch.no_grad():
         for name, value in ours.items():
-            table = next((rows[end] for end in rows if name.endswith(end)), None)
-            if table is None:
+            rows = next((old_rows[table] for table in old_rows if name.endswith(table)), None)
+            if rows is None:
                 value.copy_(theirs[name])
             else:
-                value[table >= 0] = theirs[name][table[table >= 0]]
+                value[rows >= 0] = theirs[name][rows[rows >= 0]]
 
 
 def _refuse_another_shape(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:

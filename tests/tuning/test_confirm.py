@@ -8,7 +8,7 @@ import pytest
 from ncf.errors import ModelError
 from ncf.evaluation.metrics import Z_95
 from tests.tuning.small_studies import GMF, gmf_problem, gmf_recipe, pretrained_problem
-from tuning.confirm import Confirmed, conclude, confirm_one, confirmation_seeds
+from tuning.confirm import Confirmed, compare_with_base, confirm_one, confirmation_seeds
 
 
 def one(seed: int, *values: float) -> Confirmed:
@@ -17,7 +17,9 @@ def one(seed: int, *values: float) -> Confirmed:
 
 def test_the_gain_is_the_mean_over_seeds_paired_over_users() -> None:
     # users' means over seeds: winner 0.4, 0.6, 0.8; base 0.3, 0.4, 0.5; differences 0.1, 0.2, 0.3
-    found = conclude([one(1, 0.2, 0.6, 1.0), one(2, 0.6, 0.6, 0.6)], [one(2, 0.3, 0.4, 0.5), one(1, 0.3, 0.4, 0.5)])
+    found = compare_with_base(
+        [one(1, 0.2, 0.6, 1.0), one(2, 0.6, 0.6, 0.6)], [one(2, 0.3, 0.4, 0.5), one(1, 0.3, 0.4, 0.5)]
+    )
     assert found.winner.value == pytest.approx(0.6)
     assert found.base.value == pytest.approx(0.4)
     assert found.gain.value == pytest.approx(0.2)
@@ -29,9 +31,9 @@ def test_the_gain_is_the_mean_over_seeds_paired_over_users() -> None:
 
 
 def test_a_winner_by_chance_is_not_believed() -> None:
-    assert not conclude([one(1, 0.2, 0.3)], [one(1, 0.3, 0.4)]).believed
+    assert not compare_with_base([one(1, 0.2, 0.3)], [one(1, 0.3, 0.4)]).believed
     same = [one(1, 0.2, 0.3)]
-    assert not conclude(same, same).believed
+    assert not compare_with_base(same, same).believed
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_a_winner_by_chance_is_not_believed() -> None:
 )
 def test_what_is_not_of_the_same_seeds_and_users_is_refused(winner: list[Confirmed], base: list[Confirmed]) -> None:
     with pytest.raises(ModelError, match="can't be compared"):
-        conclude(winner, base)
+        compare_with_base(winner, base)
 
 
 def test_seeds_are_not_that_of_the_search() -> None:
@@ -60,7 +62,9 @@ def test_one_training_gives_a_value_for_each_user_and_comes_out_the_same_again()
 def test_a_much_better_recipe_is_believed() -> None:
     problem = gmf_problem(recipe=gmf_recipe(max_epochs=0))  # never trained
     better = gmf_recipe(max_epochs=6)
-    found = conclude(*([confirm_one(problem, recipe, seed) for seed in (1, 2)] for recipe in (better, problem.recipe)))
+    found = compare_with_base(
+        *([confirm_one(problem, recipe, seed) for seed in (1, 2)] for recipe in (better, problem.recipe))
+    )
     assert found.believed
     assert found.gain.low > 0
 

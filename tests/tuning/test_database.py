@@ -40,7 +40,7 @@ def test_braces_in_a_path_stay(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_stays(tmp_path: Path) -> None:
     path = tmp_path / "studies.db"
     path.write_text("user_id,item_id\n" * 100, encoding="utf-8")
-    with pytest.raises(StudyError, match="file is not a database.*name another file; this one was not changed"):
+    with pytest.raises(StudyError, match="file is not a database.*choose another file; this one was not changed"):
         open_database(sqlite(tmp_path), QUICK)
     assert path.read_text(encoding="utf-8") == "user_id,item_id\n" * 100
 
@@ -50,7 +50,7 @@ def test_a_database_of_something_else_is_refused_and_stays(tmp_path: Path) -> No
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE experiments (name TEXT)")
     before = path.read_bytes()
-    with pytest.raises(StudyError, match="not one of studies; it has the tables: 'experiments'"):
+    with pytest.raises(StudyError, match="does not contain studies; it has the tables: 'experiments'"):
         open_database(sqlite(tmp_path), QUICK)
     assert path.read_bytes() == before
 
@@ -59,7 +59,7 @@ def test_a_database_of_another_optuna_version_is_refused(tmp_path: Path) -> None
     open_database(sqlite(tmp_path), QUICK)
     with sqlite3.connect(tmp_path / "studies.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'v99.0.0'")
-    with pytest.raises(StudyError, match="made by another version of Optuna.*optuna storage upgrade"):
+    with pytest.raises(StudyError, match="created by another version of Optuna.*optuna storage upgrade"):
         open_database(sqlite(tmp_path), QUICK)
 
 
@@ -68,7 +68,7 @@ def test_a_locked_database_is_refused_after_its_patience(tmp_path: Path) -> None
     holder = sqlite3.connect(tmp_path / "studies.db", isolation_level=None)
     try:
         holder.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StudyError, match="database is locked.*the same command goes on"):
+        with pytest.raises(StudyError, match="database is locked.*the same command continues"):
             open_database(sqlite(tmp_path), StorageConfig(lock_seconds=0.2))
     finally:
         holder.close()
@@ -77,7 +77,7 @@ def test_a_locked_database_is_refused_after_its_patience(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:studies?mode=memory&uri=true"])
 def test_a_database_that_does_not_stay_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="studies need a file that stays"):
+    with pytest.raises(ConfigError, match="studies need a database file"):
         open_database(url, QUICK)
 
 
@@ -94,7 +94,7 @@ def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
-    with pytest.raises(StudyError, match="studies at 127.0.0.1:1 .*the same command goes on") as caught:
+    with pytest.raises(StudyError, match="studies at 127.0.0.1:1 .*the same command continues") as caught:
         open_database("postgresql://me:hidden-word@127.0.0.1:1/studies", QUICK)
     assert "hidden-word" not in str(caught.value)
     assert caught.value.__suppress_context__

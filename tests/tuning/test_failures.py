@@ -14,7 +14,7 @@ from tuning.config import BudgetConfig, SamplerConfig
 from tuning.database import StudyError
 from tuning.observer import TrialStart
 from tuning.ranges import Choices, Range
-from tuning.summary import summarise
+from tuning.summary import summarize
 from tuning.work import run_trials, unfinished, work_left
 
 
@@ -103,12 +103,12 @@ def test_an_interrupted_trial_is_queued_again_at_once_with_its_values(tmp_path: 
         run_trials(open_board(tmp_path), BudgetConfig(trials=3), stopped)
     handle = open_board(tmp_path)
     assert not unfinished(handle)
-    assert summarise(handle).waiting == 1
+    assert summarize(handle).waiting == 1
     assert work_left(handle, BudgetConfig(trials=1))
     rest = run_board(handle, 3)
     assert [(start.number, start.retry_of) for start in rest.starts] == [(2, 1), (3, None)]
     assert rest.starts[0].values == stopped.starts[0].values
-    assert [outcome.state for outcome in summarise(handle).outcomes] == [
+    assert [outcome.state for outcome in summarize(handle).outcomes] == [
         "complete",
         "interrupted",
         "complete",

@@ -25,7 +25,11 @@ def test_the_second_time_the_weights_come_from_the_cache(tmp_path: Path, recipe:
     first, again = (trained_part(recipe, checkerboard(), 3, folder=tmp_path) for _ in range(2))
     assert (first.trained, again.trained) == (True, False)
     assert same_weights(first.model, again.model)
-    assert (again.score, again.epochs, again.best_epoch) == (first.score, first.epochs, first.best_epoch)
+    assert (again.best_validation, again.epochs, again.best_epoch) == (
+        first.best_validation,
+        first.epochs,
+        first.best_epoch,
+    )
     assert not again.model.training
 
 

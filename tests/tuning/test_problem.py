@@ -18,11 +18,11 @@ from tuning.study import differences
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": MLPRecipe()}, "of another model: 'MLPRecipe'; allowed: GMFRecipe"),
-        ({"parts": (GMF, MLP)}, "parts are for neumf-pretrained"),
+        ({"recipe": MLPRecipe()}, "belongs to another model: 'MLPRecipe'; allowed: GMFRecipe"),
+        ({"parts": (GMF, MLP)}, "parts are only for neumf-pretrained"),
         (
             {"model": "neumf-pretrained", "recipe": PretrainedRecipe()},
-            "parts are for neumf-pretrained, and it needs them",
+            "parts are only for neumf-pretrained, and required there",
         ),
         ({"hardware": HardwareConfig(devices=2)}, "one device: 2; allowed: 1; what to do: start several workers"),
         ({"space": {"training.rate": FloatRange(low=0, high=1)}}, "no setting training.rate"),
@@ -37,7 +37,7 @@ def test_explicit_feedback_with_a_loss_that_takes_no_labels_is_refused_before_an
     labels = np.ones(len(checkerboard().train), dtype=np.float32)
     data = replace(checkerboard(), labels=labels)
     bpr = gmf_recipe(loss="bpr")
-    with pytest.raises(ConfigError, match="takes its labels: 'bpr'"):
+    with pytest.raises(ConfigError, match="uses labels: 'bpr'"):
         Problem("gmf", bpr, SPACE, data)
 
 

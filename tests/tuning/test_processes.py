@@ -15,7 +15,7 @@ from tests.e2e.processes import REPOSITORY, environment, python_module, running,
 from tests.postgres import Postgres
 from tests.tuning.small_studies import QUICK, gmf_problem, sqlite
 from tuning.study import open_study
-from tuning.summary import StudySummary, summarise
+from tuning.summary import StudySummary, summarize
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ class Workers:
         wait_until(true, self.log)
 
     def summary(self) -> StudySummary:
-        return summarise(open_study(self.url, "board", gmf_problem(), config=QUICK))
+        return summarize(open_study(self.url, "board", gmf_problem(), config=QUICK))
 
 
 @pytest.fixture

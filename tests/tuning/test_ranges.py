@@ -26,7 +26,7 @@ def test_an_empty_or_impossible_float_range_is_refused(given: dict[str, object],
         ({"low": 3, "high": 3}, "low must be below high, got low 3 and high 3"),
         ({"low": 0, "high": 8, "log": True}, "low must be at least 1 and step 1, got low 0 and step 1"),
         ({"low": 2, "high": 8, "log": True, "step": 2}, "low must be at least 1 and step 1, got low 2 and step 2"),
-        ({"low": 1, "high": 8, "step": 3}, "steps of 3 do not lead from 1 to 8"),
+        ({"low": 1, "high": 8, "step": 3}, "step must divide high - low, got low 1, high 8 and step 3"),
         ({"low": 1, "high": 8, "step": 0}, "greater than or equal to 1"),
     ],
 )

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tests.tuning.small_studies import QUICK, RATE, Notes, gmf_problem, sqlite
 from tuning.config import BudgetConfig
-from tuning.records import DEATHS, FOLLOWS, INTERRUPTED, QUEUED, REASON, RETRY_OF, duplicates, places
-from tuning.recovery import BORN, MACHINE, PID, deaths_of, is_gone, lost, recover, this_process
+from tuning.records import Attr, duplicates, trial_states
+from tuning.recovery import BORN, MACHINE, PID, deaths_of, has_ended, interrupted_trials, recover, this_process
 from tuning.study import StudyHandle, open_study
 from tuning.work import run_trials, unfinished, work_left
 
@@ -36,48 +36,50 @@ FAIL, DONE, WAITING, RUNNING = TrialState.FAIL, TrialState.COMPLETE, TrialState.
 def test_lost_is_what_was_closed_without_a_reason_and_is_not_followed() -> None:
     row = trials(
         (FAIL, {}),
-        (FAIL, {REASON: "out of memory"}),
+        (FAIL, {Attr.REASON: "out of memory"}),
         (DONE, {}),
-        (FAIL, {INTERRUPTED: True}),
-        (WAITING, {QUEUED: "again 0", FOLLOWS: 0}),
+        (FAIL, {Attr.INTERRUPTED: True}),
+        (WAITING, {Attr.QUEUED: "again 0", Attr.FOLLOWS: 0}),
         (RUNNING, {}),
     )
-    assert [trial.number for trial in lost(row)] == [3]
+    assert [trial.number for trial in interrupted_trials(row)] == [3]
 
 
 def test_of_those_queued_for_the_same_the_later_ones_are_duplicates_and_never_lost() -> None:
     row = trials(
-        (FAIL, {QUEUED: "base"}),
-        (FAIL, {QUEUED: "base"}),
-        (WAITING, {QUEUED: "again 0", FOLLOWS: 0}),
-        (WAITING, {QUEUED: "again 0", FOLLOWS: 0}),
+        (FAIL, {Attr.QUEUED: "base"}),
+        (FAIL, {Attr.QUEUED: "base"}),
+        (WAITING, {Attr.QUEUED: "again 0", Attr.FOLLOWS: 0}),
+        (WAITING, {Attr.QUEUED: "again 0", Attr.FOLLOWS: 0}),
         (WAITING, {}),
         (WAITING, {}),
     )
     assert duplicates(row) == {1, 3}
-    assert lost(row) == []
-    assert list(places(row).values()) == ["interrupted", "duplicate", "waiting", "duplicate", "waiting", "waiting"]
+    assert interrupted_trials(row) == []
+    states = ["interrupted", "duplicate", "waiting", "duplicate", "waiting", "waiting"]
+    assert list(trial_states(row).values()) == states
 
 
 @pytest.mark.parametrize(
-    ("attrs", "deaths"), [({}, 1), ({INTERRUPTED: True}, 0), ({DEATHS: 2}, 3), ({DEATHS: 2, INTERRUPTED: True}, 2)]
+    ("attrs", "deaths"),
+    [({}, 1), ({Attr.INTERRUPTED: True}, 0), ({Attr.DEATHS: 2}, 3), ({Attr.DEATHS: 2, Attr.INTERRUPTED: True}, 2)],
 )
 def test_being_stopped_on_purpose_is_no_death(attrs: dict[str, Any], deaths: int) -> None:
     assert deaths_of(trials((FAIL, attrs))[0]) == deaths
 
 
 def test_this_process_is_not_gone() -> None:
-    assert not is_gone(this_process())
+    assert not has_ended(this_process())
 
 
 def test_a_process_is_gone_if_its_number_is_free_or_given_again() -> None:
-    assert is_gone(GONE)
-    assert is_gone({**this_process(), BORN: psutil.Process().create_time() - 1000})
+    assert has_ended(GONE)
+    assert has_ended({**this_process(), BORN: psutil.Process().create_time() - 1000})
 
 
 @pytest.mark.parametrize("facts", [ELSEWHERE, {}, {MACHINE: this_process()[MACHINE]}])
 def test_of_other_machines_nothing_is_known(facts: dict[str, Any]) -> None:
-    assert not is_gone(facts)
+    assert not has_ended(facts)
 
 
 def handle_of(folder: Path) -> StudyHandle:
@@ -104,7 +106,7 @@ def test_a_trial_of_a_dead_process_is_found_at_once_and_its_values_wait_in_the_q
     assert [trial.state for trial in handle.study.trials] == [FAIL, WAITING]
     waiting = handle.study.trials[1]
     assert waiting.system_attrs["fixed_params"] == {RATE: 0.003, "training.schedule": "linear"}
-    assert (waiting.user_attrs[RETRY_OF], waiting.user_attrs[DEATHS]) == (0, 1)
+    assert (waiting.user_attrs[Attr.RETRY_OF], waiting.user_attrs[Attr.DEATHS]) == (0, 1)
 
 
 def test_looking_again_changes_nothing(tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_a_kill_between_closing_a_trial_and_queueing_it_again_is_healed(tmp_path
 
 def test_a_trial_whose_process_died_three_times_is_failed_with_that_reason(tmp_path: Path) -> None:
     handle = handle_of(tmp_path)
-    left_running(handle, 0.003, {**GONE, DEATHS: 2, RETRY_OF: 7})
+    left_running(handle, 0.003, {**GONE, Attr.DEATHS: 2, Attr.RETRY_OF: 7})
     [outcome] = recover(handle)
     assert (outcome.state, outcome.reason, outcome.retry_of) == ("failed", "its process died 3 times", 7)
     assert len(handle.study.trials) == 1

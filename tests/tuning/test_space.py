@@ -67,9 +67,9 @@ def test_leaving_out_what_is_not_searched_is_refused_with_the_nearest_name() -> 
 
 def test_nothing_to_search_is_refused() -> None:
     everything: dict[str, Range | None] = dict.fromkeys((searched.name for searched in SPACES["gmf"]), None)
-    with pytest.raises(ConfigError, match="nothing of gmf is searched"):
+    with pytest.raises(ConfigError, match="no setting of gmf is searched"):
         space_of("gmf", everything)
-    with pytest.raises(ConfigError, match="nothing of gmf is searched"):
+    with pytest.raises(ConfigError, match="no setting of gmf is searched"):
         check_space("gmf", GMFRecipe(), {})
 
 

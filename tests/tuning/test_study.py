@@ -59,7 +59,7 @@ def test_a_study_of_another_seed_or_second_objective_is_refused(tmp_path: Path) 
 def test_a_study_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     foreign = optuna.create_study(storage=sqlite(tmp_path), study_name="board")
     foreign.add_trial(optuna.create_trial(value=1.0))
-    with pytest.raises(StudyError, match="not one of ncf's; what to do: choose another name"):
+    with pytest.raises(StudyError, match="was not created by ncf; what to do: choose another name"):
         opened(tmp_path)
 
 

@@ -11,9 +11,9 @@ from optuna.trial import TrialState
 
 from tests.tuning.small_studies import QUICK, RATE, gmf_problem, gmf_recipe, sqlite
 from tuning.ranges import FloatRange
-from tuning.records import BASE, BEGAN, BEST_EPOCH, ENDED, EPOCHS, FOLLOWS, QUEUED, REASON, RETRY_OF, SECONDS
+from tuning.records import BASE, Attr
 from tuning.study import StudyHandle, open_study
-from tuning.summary import figures, summarise
+from tuning.summary import figures, summarize
 
 RATES = FloatRange(low=0.001, high=0.05, log=True)
 DONE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
@@ -38,19 +38,20 @@ def add(handle: StudyHandle, state: TrialState, rate: float, *values: float, **a
 
 
 def test_a_study_without_trials_has_found_nothing(tmp_path: Path) -> None:
-    found = summarise(handle_of(tmp_path))
+    found = summarize(handle_of(tmp_path))
     assert (found.outcomes, found.best, found.recipe, found.default, found.minutes) == ((), None, None, None, 0.0)
     assert figures(handle_of(tmp_path)) == {}
 
 
 def test_the_best_is_the_first_of_the_complete_with_the_highest_score(tmp_path: Path) -> None:
     handle = handle_of(tmp_path)
-    add(handle, DONE, 0.02, 0.3, **{QUEUED: BASE, EPOCHS: 4, BEST_EPOCH: 2, SECONDS: 9.0}, curve={1: 0.1, 2: 0.3})
-    add(handle, PRUNED, 0.03, 0.1, **{EPOCHS: 2, BEST_EPOCH: 1}, curve={2: 0.1, 1: 0.9})
-    add(handle, FAIL, 0.04, **{REASON: "out of memory"})
+    facts = {Attr.QUEUED: BASE, Attr.EPOCHS: 4, Attr.BEST_EPOCH: 2, Attr.SECONDS: 9.0}
+    add(handle, DONE, 0.02, 0.3, **facts, curve={1: 0.1, 2: 0.3})
+    add(handle, PRUNED, 0.03, 0.1, **{Attr.EPOCHS: 2, Attr.BEST_EPOCH: 1}, curve={2: 0.1, 1: 0.9})
+    add(handle, FAIL, 0.04, **{Attr.REASON: "out of memory"})
     add(handle, DONE, 0.01, 0.5)
     add(handle, DONE, 0.005, 0.5)
-    found = summarise(handle)
+    found = summarize(handle)
     assert [outcome.state for outcome in found.outcomes] == ["complete", "pruned", "failed", "complete", "complete"]
     assert found.states == {"complete": 3, "pruned": 1, "failed": 1}
     assert found.best is not None
@@ -65,22 +66,22 @@ def test_the_best_is_the_first_of_the_complete_with_the_highest_score(tmp_path: 
 
 def test_the_default_is_the_trial_that_did_the_work_of_the_first_in_the_end(tmp_path: Path) -> None:
     handle = handle_of(tmp_path)
-    add(handle, FAIL, 0.02, **{QUEUED: BASE})
+    add(handle, FAIL, 0.02, **{Attr.QUEUED: BASE})
     add(handle, DONE, 0.03, 0.4)
-    assert summarise(handle).default is None
-    add(handle, FAIL, 0.02, **{QUEUED: "again 0", FOLLOWS: 0, RETRY_OF: 0})
-    add(handle, DONE, 0.02, 0.3, **{QUEUED: "again 2", FOLLOWS: 2, RETRY_OF: 0})
-    found = summarise(handle).default
+    assert summarize(handle).default is None
+    add(handle, FAIL, 0.02, **{Attr.QUEUED: "again 0", Attr.FOLLOWS: 0, Attr.RETRY_OF: 0})
+    add(handle, DONE, 0.02, 0.3, **{Attr.QUEUED: "again 2", Attr.FOLLOWS: 2, Attr.RETRY_OF: 0})
+    found = summarize(handle).default
     assert found is not None
     assert (found.number, found.score) == (3, 0.3)
 
 
 def test_minutes_are_those_in_which_something_ran(tmp_path: Path) -> None:
     handle, now = handle_of(tmp_path), time.time()
-    add(handle, DONE, 0.02, 0.3, **{BEGAN: now - 6000, ENDED: now - 5940})
-    add(handle, DONE, 0.03, 0.3, **{BEGAN: now - 5970, ENDED: now - 5910})  # beside it, on another machine
-    add(handle, FAIL, 0.03, **{BEGAN: now - 600, ENDED: now - 570})  # killed after half a minute
-    assert summarise(handle).minutes == pytest.approx(2.0)
+    add(handle, DONE, 0.02, 0.3, **{Attr.BEGAN: now - 6000, Attr.ENDED: now - 5940})
+    add(handle, DONE, 0.03, 0.3, **{Attr.BEGAN: now - 5970, Attr.ENDED: now - 5910})  # beside it, on another machine
+    add(handle, FAIL, 0.03, **{Attr.BEGAN: now - 600, Attr.ENDED: now - 570})  # killed after half a minute
+    assert summarize(handle).minutes == pytest.approx(2.0)
 
 
 def test_the_front_has_what_no_other_beats_in_both(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_the_front_has_what_no_other_beats_in_both(tmp_path: Path) -> None:
     add(handle, DONE, 0.03, 0.20, 5.0)
     add(handle, DONE, 0.04, 0.20, 6.0)
     add(handle, DONE, 0.01, 0.10, 20.0)
-    found = summarise(handle)
+    found = summarize(handle)
     assert [(outcome.number, outcome.score, outcome.second) for outcome in found.pareto] == [
         (0, 0.30, 10.0),
         (1, 0.20, 5.0),

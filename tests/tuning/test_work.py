@@ -20,7 +20,7 @@ from tests.tuning.small_studies import (
 )
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig
 from tuning.ranges import Choices, FloatRange, IntRange, Range
-from tuning.summary import summarise
+from tuning.summary import summarize
 from tuning.work import run_trials, unfinished, work_left
 
 
@@ -112,7 +112,7 @@ def test_the_median_pruner_gives_up_what_is_worse_than_half(tmp_path: Path) -> N
         assert outcome.epochs == 2  # the first that may be given up
         assert outcome.score == max((outcome.curve or {}).values())
         assert outcome.seconds is not None
-    best = summarise(handle).best
+    best = summarize(handle).best
     assert best is not None
     assert best.values[RATE] == 0.02
 
@@ -132,7 +132,7 @@ def test_minutes_end_a_study_after_the_trial_that_runs(tmp_path: Path) -> None:
     notes = Notes(loggers=(Pace(0.1),))
     run_trials(handle, BudgetConfig(trials=1000, minutes=0.005), notes)
     assert 1 <= len(notes.starts) < 1000
-    assert summarise(handle).minutes >= 0.005
+    assert summarize(handle).minutes >= 0.005
     assert run_board(handle, 1000, minutes=0.005).starts == []
     assert len(run_board(handle, len(notes.starts) + 1).starts) == 1  # without a limit it goes on
 
@@ -145,7 +145,7 @@ def test_a_second_objective_has_a_front_and_no_pruning(tmp_path: Path, second: A
         tmp_path, problem, SamplerConfig(startup_trials=2), PrunerConfig(startup_trials=0, warmup_epochs=0)
     )
     run_board(handle, 5)
-    found = summarise(handle)
+    found = summarize(handle)
     assert found.states == {"complete": 5}
     assert found.best is not None
     assert found.best.score == max(outcome.score or 0 for outcome in found.outcomes)

@@ -1,6 +1,7 @@
 // What native/library.py calls, and the sizes and offsets of interface.hpp that it compares with its own.
 #include "interface.hpp"
 
+#include <array>
 #include <cstddef>
 #include <new>
 
@@ -13,74 +14,36 @@ struct Entry {
     int64_t size;
 };
 
-#define WHOLE(type) {#type, 0, sizeof(type)}
-#define FIELD(type, field) {#type "." #field, offsetof(type, field), sizeof(type::field)}
+#define WHOLE(type) \
+    Entry { #type, 0, sizeof(type) }
+#define FIELD(type, field) \
+    Entry { #type "." #field, offsetof(type, field), sizeof(type::field) }
 
-static const Entry LAYOUT[] = {WHOLE(Parameter),
-                               FIELD(Parameter, value),
-                               FIELD(Parameter, mean),
-                               FIELD(Parameter, square),
-                               FIELD(Parameter, size),
-                               FIELD(Parameter, trained),
-                               WHOLE(Layer),
-                               FIELD(Layer, weight),
-                               FIELD(Layer, bias),
-                               WHOLE(Optimizer),
-                               FIELD(Optimizer, beta1),
-                               FIELD(Optimizer, beta2),
-                               FIELD(Optimizer, eps),
-                               FIELD(Optimizer, adam),
-                               WHOLE(Rates),
-                               FIELD(Rates, rate),
-                               FIELD(Rates, correction),
-                               FIELD(Rates, decay),
-                               WHOLE(Config),
-                               FIELD(Config, num_users),
-                               FIELD(Config, num_items),
-                               FIELD(Config, gmf_dim),
-                               FIELD(Config, num_layers),
-                               FIELD(Config, widths),
-                               FIELD(Config, gmf_users),
-                               FIELD(Config, gmf_items),
-                               FIELD(Config, gmf_head),
-                               FIELD(Config, gmf_bias),
-                               FIELD(Config, mlp_users),
-                               FIELD(Config, mlp_items),
-                               FIELD(Config, mlp_head),
-                               FIELD(Config, mlp_bias),
-                               FIELD(Config, layers),
-                               FIELD(Config, optimizer),
-                               FIELD(Config, loss),
-                               FIELD(Config, dense),
-                               FIELD(Config, dropout),
-                               FIELD(Config, l2_samples),
-                               FIELD(Config, l2_tables),
-                               FIELD(Config, positives),
-                               FIELD(Config, group_size),
-                               FIELD(Config, threads),
-                               WHOLE(Pair),
-                               FIELD(Pair, user),
-                               FIELD(Pair, item),
-                               WHOLE(Seen),
-                               FIELD(Seen, below),
-                               FIELD(Seen, offsets),
-                               FIELD(Seen, num_items),
-                               {"loss bce", BCE, 0},
-                               {"loss mse", MSE, 0},
-                               {"loss least-squares", LEAST_SQUARES, 0},
-                               {"loss bpr", BPR, 0},
-                               {"phase find", FIND, 0},
-                               {"phase look up", LOOK_UP, 0},
-                               {"phase forward", FORWARD, 0},
-                               {"phase loss", LOSS, 0},
-                               {"phase backward", BACKWARD, 0},
-                               {"phase pass on", UPDATE_ROWS, 0},
-                               {"phase finish", UPDATE_DENSE, 0},
-                               {nullptr, 0, 0}};
+template <class... Entries>
+static std::array<Entry, sizeof...(Entries)> list(Entries... entries) {
+    return {entries...};
+}
+
+static const auto LAYOUT = list(
+    WHOLE(Parameter), FIELD(Parameter, value), FIELD(Parameter, mean), FIELD(Parameter, square), FIELD(Parameter, size),
+    FIELD(Parameter, trained), WHOLE(Layer), FIELD(Layer, weight), FIELD(Layer, bias), WHOLE(Optimizer),
+    FIELD(Optimizer, beta1), FIELD(Optimizer, beta2), FIELD(Optimizer, eps), FIELD(Optimizer, adam), WHOLE(Rates),
+    FIELD(Rates, rate), FIELD(Rates, correction), FIELD(Rates, decay), WHOLE(Config), FIELD(Config, num_users),
+    FIELD(Config, num_items), FIELD(Config, gmf_dim), FIELD(Config, num_layers), FIELD(Config, widths),
+    FIELD(Config, gmf_users), FIELD(Config, gmf_items), FIELD(Config, gmf_head), FIELD(Config, gmf_bias),
+    FIELD(Config, mlp_users), FIELD(Config, mlp_items), FIELD(Config, mlp_head), FIELD(Config, mlp_bias),
+    FIELD(Config, layers), FIELD(Config, optimizer), FIELD(Config, loss), FIELD(Config, dense), FIELD(Config, dropout),
+    FIELD(Config, l2_samples), FIELD(Config, l2_tables), FIELD(Config, positives), FIELD(Config, group_size),
+    FIELD(Config, threads), WHOLE(Pair), FIELD(Pair, user), FIELD(Pair, item), WHOLE(Seen), FIELD(Seen, below),
+    FIELD(Seen, offsets), FIELD(Seen, num_items), Entry{"loss bce", BCE, 0}, Entry{"loss mse", MSE, 0},
+    Entry{"loss least-squares", LEAST_SQUARES, 0}, Entry{"loss bpr", BPR, 0}, Entry{"phase find", FIND, 0},
+    Entry{"phase look up", LOOK_UP, 0}, Entry{"phase forward", FORWARD, 0}, Entry{"phase loss", LOSS, 0},
+    Entry{"phase backward", BACKWARD, 0}, Entry{"phase pass on", UPDATE_ROWS, 0},
+    Entry{"phase finish", UPDATE_DENSE, 0}, Entry{nullptr, 0, 0});
 
 extern "C" {
 
-const Entry* ncf_layout() { return LAYOUT; }
+const Entry* ncf_layout() { return LAYOUT.data(); }
 
 Trainer* ncf_create(const Config* config) {
     try {

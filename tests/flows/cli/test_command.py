@@ -87,7 +87,7 @@ def test_a_flow_waits_for_a_mlflow_server_that_is_being_started(
 def test_hardware_that_is_not_there_is_one_line(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(RetrainSettings, retrain_command, ["--hardware.accelerator", "gpu"]) == 1
     shown = capsys.readouterr().err
-    assert "does not have the accelerator asked for: 'gpu'; allowed: cpu, auto; what to do: " in shown
+    assert "does not have the accelerator: 'gpu'; allowed: cpu, auto; what to do: " in shown
     assert shown.count("\n") == 1
 
 

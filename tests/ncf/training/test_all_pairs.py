@@ -9,8 +9,8 @@ import torch
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import DataError
-from ncf.training import epoch as all_pairs
-from ncf.training.epoch import AllPairsBatches, Block
+from ncf.training import all_pairs
+from ncf.training.all_pairs import AllPairsBatches, Block
 from tests.ncf.toy_data import pair_rows, pairs
 
 USER_WITH_ALL = [(2, item) for item in range(6)]

@@ -14,8 +14,8 @@ from ncf.data.prepared import PreparedData
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model
 from ncf.models.gmf import GMF
-from ncf.training import epoch as all_pairs
-from ncf.training.epoch import make_batches
+from ncf.training import all_pairs
+from ncf.training.all_pairs import make_batches
 from ncf.training.fit import fit
 from ncf.training.objective import step_loss
 from tests.ncf.toy_data import literal_data, pairs, random_data

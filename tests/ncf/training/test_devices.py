@@ -129,7 +129,7 @@ def test_more_gpus_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     check_hardware(HardwareConfig(accelerator="gpu", devices=2))
     check_hardware(HardwareConfig(accelerator="cpu", devices=4))
     for accelerator in ("gpu", "auto"):
-        with pytest.raises(ConfigError, match=r"fewer devices than asked for: 3; allowed: 1 to 2"):
+        with pytest.raises(ConfigError, match=r"not enough devices: 3; allowed: 1 to 2"):
             check_hardware(HardwareConfig(accelerator=accelerator, devices=3))
 
 

@@ -121,7 +121,7 @@ def test_what_is_liked_comes_before_what_is_disliked_and_that_before_the_unknown
 
 
 def test_bpr_is_refused_before_any_training(rated: PreparedData) -> None:
-    with pytest.raises(ConfigError, match=r"takes its labels: 'bpr'; allowed: bce, mse, least-squares"):
+    with pytest.raises(ConfigError, match=r"uses labels: 'bpr'; allowed: bce, mse, least-squares"):
         fit(new_model(GMF_KIND, rated), rated, LEARN.model_copy(update={"loss": "bpr"}), seed=0)
 
 
@@ -133,5 +133,5 @@ def test_a_checkpoint_of_other_labels_is_refused(board: PreparedData, rated: Pre
     assert len({data.fingerprint for data in (board, rated, other)}) == 3
     fit(new_model(GMF_KIND, rated), rated, one, seed=0, checkpoint_folder=folder)
     for data in (board, other):
-        with pytest.raises(ModelError, match="is of another training"):
+        with pytest.raises(ModelError, match="belongs to another training"):
             fit(new_model(GMF_KIND, data), data, one, seed=0, checkpoint_folder=folder)

@@ -1,4 +1,4 @@
-"""An epoch without sampling: blocks of users, each with every item, so that every unobserved pair is a negative."""
+"""Batches without sampling: blocks of users with all items, so that every unobserved pair is a negative."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
@@ -10,9 +10,9 @@ from torch import Tensor
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.splitmix import derived_seed
-from ncf.training.batches import SAMPLES_PER_CALL, SHUFFLE_STREAM, TrainingBatches, bounds, no_negatives
+from ncf.training.batches import SAMPLES_PER_CALL, SHUFFLE_STREAM, TrainingBatches, no_negatives, shard_bounds
 
-PAIRS_PER_BLOCK = 2**17  # forward and backward at once, per process: 30 MB of hidden units in the default tower
+PAIRS_PER_BLOCK = 2**17  # per process, forward and backward at once: 30 MB of hidden units in the default tower
 
 
 class Block(NamedTuple):
@@ -20,13 +20,13 @@ class Block(NamedTuple):
 
     Attributes:
         users: int64[B].
-        unobserved: float32[B], weight of each unobserved pair of the user; an observed one weighs 1.
-        totals: float32[B], weight of all pairs of the user.
-        rows, items, labels: int64[P], int64[P], float32[P], the observed pairs: place in `users`, item, label.
-        counted: weight of all pairs of the block; 0 for one user who only keeps a process busy.
-        weight: what the mean over this block weighs in that over its step, times the number of processes.
-        last: whether it ends its optimizer step, to which all blocks since the last one belong.
-        samples: pairs, observed or not.
+        unobserved: float32[B], weight of each unobserved pair of the user; an observed pair has weight 1.
+        totals: float32[B], sum of the weights of all pairs of the user.
+        rows, items, labels: int64[P], int64[P], float32[P], of the observed pairs: index in `users`, item, label.
+        counted: sum of the weights of the block's pairs; 0 for a user who only keeps a process busy.
+        weight: of the mean over this block in the mean over its step, times the number of processes.
+        last: whether it completes its optimizer step, to which all blocks since the last such one belong.
+        samples: number of pairs, observed or not.
     """
 
     users: Tensor
@@ -42,14 +42,14 @@ class Block(NamedTuple):
 
 
 class AllPairsBatches:
-    """Iterable over one epoch: each user with train positives once, in an order that follows from (seed, epoch).
+    """Iterable over one epoch: each user with train positives once, in an order that depends only on (seed, epoch).
 
-    Yields lists of blocks that make whole optimizer steps, of about `SAMPLES_PER_CALL` pairs. With several processes
-    every one has a part of each block: together they see what one alone would.
+    Yields lists of blocks that form whole optimizer steps, with about `SAMPLES_PER_CALL` pairs each. With several
+    processes, each has a shard of every block; together they see the same pairs as one process.
 
-    A user's unobserved pairs weigh `unobserved_weight` each. Left out, they weigh together `num_negatives` for each
-    positive of the user, which is what drawn negatives weigh on average. Observed are the train pairs alone: to spare
-    the held-out ones would tell the model what they are.
+    Each unobserved pair of a user has the weight `unobserved_weight`. If that is None, all unobserved pairs of a user
+    together have the weight `num_negatives` for each positive, as drawn negatives have on average. Only train pairs are
+    observed: to leave out the held-out ones would show them to the model.
 
     Args:
         data: the prepared data set, no pair repeated.
@@ -57,11 +57,11 @@ class AllPairsBatches:
         num_negatives: see above.
         unobserved_weight: see above.
         seed: seed of shuffling.
-        device: where the tensors are to lie.
-        rank, world_size: which process this is, of how many.
+        device: of the tensors.
+        rank, world_size: index of this process, and number of processes.
 
     Raises:
-        DataError: every user has every item, so that there are only positives.
+        DataError: every user has every item, so there are no negatives.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class AllPairsBatches:
         unseen = data.num_items - counts
         if not (unseen[counts > 0] > 0).any():
             raise no_negatives(data.num_items)
-        each = num_negatives * counts / np.maximum(unseen, 1)
-        unobserved = np.where(unseen > 0, each if unobserved_weight is None else unobserved_weight, 0.0)
+        like_drawn = num_negatives * counts / np.maximum(unseen, 1)
+        unobserved = np.where(unseen > 0, like_drawn if unobserved_weight is None else unobserved_weight, 0.0)
         self.num_items = data.num_items
         self.users = torch.as_tensor(np.flatnonzero(counts))
         self.totals = torch.as_tensor(counts + unobserved * unseen)  # float64, on the CPU
@@ -103,12 +103,12 @@ class AllPairsBatches:
 
     @property
     def counted(self) -> float:
-        """What the blocks' `counted` add up to in one epoch, of all processes."""
+        """Sum of `counted` over one epoch and all processes."""
         return float(self.totals[self.users].sum())
 
     @property
     def num_samples(self) -> int:
-        """Pairs of one epoch, of all processes."""
+        """Number of pairs in one epoch, of all processes."""
         return len(self.users) * self.num_items
 
     def __len__(self) -> int:
@@ -121,25 +121,23 @@ class AllPairsBatches:
             yield [block for step in users.split(self.users_per_step) for block in self._blocks(step)]
 
     def _blocks(self, step: Tensor) -> Iterator[Block]:
-        """This process's parts of one optimizer step."""
+        """This process's shards of one optimizer step."""
         step_weight = float(self.totals[step].sum())
         wholes = step.split(self.users_per_block)
-        for place, whole in enumerate(wholes, start=1):
-            start, stop = bounds(len(whole), self.rank, self.world_size)
+        for number, whole in enumerate(wholes, start=1):
+            start, stop = shard_bounds(len(whole), self.rank, self.world_size)
             counted = float(self.totals[whole[start:stop]].sum())
             share = counted * self.world_size / step_weight if len(wholes) > 1 or self.world_size > 1 else 1.0
-            yield self._block(whole[start : max(stop, start + 1)], counted, share, place == len(wholes))
+            yield self._block(whole[start : max(stop, start + 1)], counted, share, number == len(wholes))
 
     def _block(self, users: Tensor, counted: float, weight: float, last: bool) -> Block:
         size = int(self.counts[users].sum())
         users = users.to(self._items.device)
         counts = self._counts[users]
         rows = torch.arange(len(users), device=users.device).repeat_interleave(counts, output_size=size)
-        begin = self._offsets[users] - (
-            counts.cumsum(0) - counts
-        )  # of the user's pairs, less those before in the block
-        places = torch.arange(size, device=users.device) + begin[rows]
-        observed = (rows, self._items[places], self._labels[places])
+        first = self._offsets[users] - (counts.cumsum(0) - counts)  # less the pairs before the user's in this block
+        pairs = torch.arange(size, device=users.device) + first[rows]
+        observed = (rows, self._items[pairs], self._labels[pairs])
         weights = (self._unobserved[users], self._totals[users])
         return Block(users, *weights, *observed, counted, weight, last, len(users) * self.num_items)
 
@@ -157,10 +155,10 @@ def make_batches(
     world_size: int = 1,
     native_threads: int | None = None,
 ) -> Batches:
-    """Samples, drawn evenly or by popularity, or all pairs; the arguments are those of the two classes.
+    """Batches by the settings: drawn negatives, or all pairs. For the arguments, see the two classes.
 
     Raises:
-        DataError: every user has every item, so that there is nothing to tell the positives from.
+        DataError: every user has every item, so there are no negatives.
     """
     size, negatives = config.batch_size, config.num_negatives
     if config.negatives == "all":
