@@ -108,9 +108,9 @@ def test_a_checkpoint_of_another_number_of_epochs_is_refused(board: PreparedData
 
 
 def test_epochs_are_for_data_without_a_validation_holdout_alone(board: PreparedData) -> None:
-    with pytest.raises(ConfigError, match="give data.refitted"):
+    with pytest.raises(ConfigError, match="pass data.refitted"):
         fit(new_model(KINDS[0], board), board, FALLING, seed=3, epochs=2)
-    with pytest.raises(ConfigError, match="what to do: give it"):
+    with pytest.raises(ConfigError, match="what to do: pass epochs"):
         fit(new_model(KINDS[0], board), board.refitted(), FALLING, seed=3)
     with pytest.raises(ConfigError, match="0 to max_epochs, 4"):
         fit(new_model(KINDS[0], board), board.refitted(), FALLING, seed=3, epochs=5)
