@@ -6,13 +6,13 @@ import pytest
 
 from ncf import __version__
 from ncf.config import MLPRecipe, PretrainedRecipe
+from ncf.content import differences
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
 from tests.ncf.toy_data import checkerboard
 from tests.tuning.small_studies import GMF, MLP, RATE, SPACE, gmf_problem, gmf_recipe
 from tuning.problem import Problem
 from tuning.ranges import Choices, FloatRange, Range
-from tuning.study import differences
 
 
 @pytest.mark.parametrize(
