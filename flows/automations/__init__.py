@@ -1,1 +1,1 @@
-"""What happens by itself on the Prefect server."""
+"""The automations on the Prefect server."""

@@ -1,4 +1,4 @@
-"""Everything that happens by itself on the Prefect server. `python -m flows.automations`, after `prefect deploy`."""
+"""Bring automations and deployments on the Prefect server in line with the code and prefect.yaml."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,76 +10,80 @@ from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.settings import get_current_settings
 
 from flows.automations import rules
-from flows.automations.notifications import keep_url
-from flows.orchestration.deployments import Deployed, declared, deployed, remove_departed
+from flows.automations.notifications import store_url
+from flows.orchestration.deployments import Deployed, declared, deployed, remove_undeclared
 from ncf.errors import ConfigError
 
 Rule = Callable[[SyncPrefectClient, Sequence[Deployed]], list[AutomationCore]]
 
-RULES: tuple[Rule, ...] = (  # the one list: from the server and our deployments on it to what should be there
+RULES: tuple[Rule, ...] = (  # from the server and our deployments on it to the automations that should be there
     rules.crash_what_is_silent,
     rules.crash_what_never_begins,
     rules.recommend_after_promotion,
     rules.retrain_after_drift,
-    rules.tell_of_failures,
-    rules.tell_of_promotions,
+    rules.notify_of_failures,
+    rules.notify_of_promotions,
 )
 PREFECT_YAML = Path(__file__).parents[2] / "prefect.yaml"
 PAGE = 200
 
 
 @dataclass(frozen=True)
-class Done:
-    """What was done, by name.
+class Changes:
+    """What was changed, by name.
 
     Attributes:
-        created, updated, removed, kept: automations.
-        departed: deployments that were removed.
+        created, updated, removed, unchanged: automations.
+        removed_deployments: deployments.
     """
 
     created: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    departed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    removed_deployments: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """In words."""
-        automations = [f"automation {name!r} {what}" for what in ("created", "updated", "removed", "kept")
-                       for name in getattr(self, what)]  # fmt: skip
-        return [*automations, *(f"deployment {name} removed: prefect.yaml has it no more" for name in self.departed)]
+        """One line of text each."""
+        changes = ("created", "updated", "removed", "unchanged")
+        return [
+            *(f"automation {name!r} {change}" for change in changes for name in getattr(self, change)),
+            *(f"deployment {name} removed: it is no longer in prefect.yaml" for name in self.removed_deployments),
+        ]
 
 
-def make_automations(prefect_yaml: Path = PREFECT_YAML) -> Done:
-    """Bring automations and deployments on the server of $PREFECT_API_URL in line with the code and prefect.yaml.
+def make_automations(prefect_yaml: Path = PREFECT_YAML) -> Changes:
+    """Create, update and remove automations, and remove deployments that prefect.yaml no longer has.
 
-    Done again, it changes nothing. Ours are known by name (automations, "ncf: ...") and by tag (deployments, ncf): what
-    else is on the server is left alone. Whoever switched one of ours off keeps it off.
+    A second call changes nothing. Our automations have names that begin with "ncf: ", our deployments the tag ncf;
+    others are left alone. An automation that was switched off stays off.
 
     Args:
-        prefect_yaml: the deployments that should be there; `prefect deploy --all` has put them there before.
+        prefect_yaml: declares the deployments, which `prefect deploy --all` has put on the server.
 
     Raises:
-        ConfigError: there is no server, it does not answer, or $NCF_NOTIFY_URL is no URL.
+        ConfigError: there is no server, it does not answer, or $NCF_NOTIFY_URL is not a URL.
     """
     url = get_current_settings().api.url
     if url is None:
         raise ConfigError("automations need a Prefect server", do="start one, and set $PREFECT_API_URL")
-    wanted_deployments = declared(prefect_yaml)
+    names = declared(prefect_yaml)
     try:
         with get_client(sync_client=True) as client:
-            departed = remove_departed(client, wanted_deployments)
-            keep_url()
+            removed_deployments = remove_undeclared(client, names)
+            store_url()
             deployments = list(deployed(client))
             wanted = [automation for rule in RULES for automation in rule(client, deployments)]
-            return _bring_in_line(client, wanted, tuple(departed))
+            return _apply(client, wanted, tuple(removed_deployments))
     except httpx.TransportError as error:
         raise ConfigError(f"the Prefect server at {url} does not answer", got=str(error), do="start it") from error
 
 
-def _bring_in_line(client: SyncPrefectClient, wanted: Sequence[AutomationCore], departed: tuple[str, ...]) -> Done:
+def _apply(
+    client: SyncPrefectClient, wanted: Sequence[AutomationCore], removed_deployments: tuple[str, ...]
+) -> Changes:
     present = {each.name: each for each in ours(client)}
-    created, updated, kept = [], [], []
+    created, updated, unchanged = [], [], []
     for automation in wanted:
         found = present.pop(automation.name, None)
         if found is None:
@@ -91,14 +95,14 @@ def _bring_in_line(client: SyncPrefectClient, wanted: Sequence[AutomationCore], 
             client.update_automation(found.id, AutomationCore.model_validate(whole))
             updated.append(automation.name)
         else:
-            kept.append(automation.name)
+            unchanged.append(automation.name)
     for left in present.values():
         client.delete_automation(left.id)
-    return Done(tuple(created), tuple(updated), tuple(present), tuple(kept), departed)
+    return Changes(tuple(created), tuple(updated), tuple(present), tuple(unchanged), removed_deployments)
 
 
 def ours(client: SyncPrefectClient) -> list[Automation]:
-    """Every automation on the server that this module made."""
+    """Every automation on the server whose name has our prefix."""
     found: list[Automation] = []
     while page := client.read_automations(offset=len(found), limit=PAGE):
         found += page
@@ -108,5 +112,5 @@ def ours(client: SyncPrefectClient) -> list[Automation]:
 
 
 def _content(automation: AutomationCore) -> dict[str, object]:
-    """What decides whether two are the same: all but ids and the switch."""
+    """Everything but ids and the switch, to compare two automations."""
     return AutomationCore.model_validate(automation.model_dump()).model_dump(exclude={"enabled", "owner_resource"})

@@ -1,4 +1,4 @@
-"""Whom a Prefect server tells what happens: a webhook, as Slack, Mattermost and many others take them."""
+"""Notifications by the Prefect server: a webhook as Slack and Mattermost accept it, or one of Prefect's notifiers."""
 
 import os
 from urllib.parse import urlsplit
@@ -18,28 +18,28 @@ BLOCK = "ncf-notifications"
 NOTIFIERS = ("slack-webhook", "mattermost-webhook", "discord-webhook", "ms-teams-webhook", "sendgrid-email")
 
 
-def keep_url() -> None:
-    """Put the URL of $NCF_NOTIFY_URL, where it is set, into the server's block, which keeps it encrypted.
+def store_url() -> None:
+    """Store the URL of $NCF_NOTIFY_URL, if it is set, in the server's block, encrypted.
 
     Raises:
-        ConfigError: it is no URL.
+        ConfigError: it is not a URL.
     """
     url = os.environ.get(URL_VARIABLE)
     if not url:
         return
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ConfigError(f"${URL_VARIABLE} is no URL of a webhook", allowed="http://... or https://...")
+        raise ConfigError(f"${URL_VARIABLE} is not the URL of a webhook", allowed="http://... or https://...")
     block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
     block.save(BLOCK, overwrite=True, _sync=True)  # type: ignore[call-arg]  # what Prefect's decorator adds
 
 
-def teller(client: SyncPrefectClient, text: str, subject: str) -> ActionTypes | None:
-    """What tells somebody; None if no block ncf-notifications is there.
+def notification(client: SyncPrefectClient, text: str, subject: str) -> ActionTypes | None:
+    """The action that sends a notification; None if there is no block ncf-notifications.
 
     Args:
         client: of the server.
-        text: a template of Jinja's, as Prefect's automations have them: an expression whose value is the message.
-        subject: for those that have one, such as e-mails.
+        text: a Jinja expression whose value is the message, as in Prefect's automations.
+        subject: of messages that have one, such as e-mails.
     """
     webhook = _block(client, "webhook")
     if webhook is not None:  # {"text": ...} is what Slack's and Mattermost's incoming webhooks take

@@ -1,4 +1,4 @@
-"""What happens by itself on the Prefect server, as data; flows/automations/apply.py puts it there."""
+"""The automations as data; flows/automations/apply.py puts them on the Prefect server."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,19 +9,19 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from flows.automations.notifications import teller
+from flows.automations.notifications import notification
 from flows.orchestration.deployments import HEARTBEAT_SECONDS, TAG, Deployed
 from flows.orchestration.events import DRIFTED, PROMOTED, dataset_resource
 
-PREFIX = "ncf: "  # of the names of ours; those of other names are left alone
-SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)  # not of two or three: a busy server loses some heartbeats
-START = timedelta(minutes=5)  # a worker that took a run begins it within seconds; a loaded machine takes longer
+PREFIX = "ncf: "  # of the names of our automations; others are left alone
+SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)  # five heartbeats: a busy server loses two or three
+START = timedelta(minutes=5)  # a worker begins a run within seconds, on a busy machine within minutes
 ANY_RUN = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 OURS = ResourceSpecification({"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"})
 
 
 def crash_what_is_silent(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """Marks a run as Crashed when its heartbeats stop: a run whose process or machine died can't say so itself."""
+    """Marks a run as Crashed when its heartbeats stop: its process or machine has died, and could not report it."""
     return [
         AutomationCore(
             name=f"{PREFIX}crash what is silent",
@@ -41,7 +41,7 @@ def crash_what_is_silent(client: SyncPrefectClient, deployments: Sequence[Deploy
                 ChangeFlowRunState(
                     state=StateType.CRASHED,
                     message=f"No heartbeat for {SILENCE.seconds} seconds: its process, worker or machine is gone. The "
-                    "next run goes on with what was finished.",
+                    "next run continues from what was finished.",
                 )
             ],
         )
@@ -49,12 +49,11 @@ def crash_what_is_silent(client: SyncPrefectClient, deployments: Sequence[Deploy
 
 
 def crash_what_never_begins(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """Marks a run as Crashed that stays Pending: its worker died just after taking it, before there was a heartbeat."""
+    """Marks a run as Crashed that stays Pending: its worker died after taking it, before the first heartbeat."""
     return [
         AutomationCore(
             name=f"{PREFIX}crash what never begins",
-            description=f"A flow run that a worker took and that did not begin within {START.seconds // 60} minutes is "
-            "Crashed.",
+            description=f"A flow run that a worker took and did not begin in {START.seconds // 60} minutes is Crashed.",
             trigger=EventTrigger(
                 match=ANY_RUN,
                 match_related=OURS,
@@ -68,7 +67,7 @@ def crash_what_never_begins(client: SyncPrefectClient, deployments: Sequence[Dep
             actions=[
                 ChangeFlowRunState(
                     state=StateType.CRASHED,
-                    message=f"Taken by a worker that did not begin it in {START.seconds // 60} minutes: it is gone.",
+                    message=f"Its worker did not begin it within {START.seconds // 60} minutes, and is gone.",
                 )
             ],
         )
@@ -95,7 +94,7 @@ def recommend_after_promotion(client: SyncPrefectClient, deployments: Sequence[D
 
 
 def retrain_after_drift(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """Starts one retraining of a data set when the monitor finds that its data have changed beyond the thresholds."""
+    """Starts one retraining of a data set when the monitor finds changes of its data beyond the thresholds."""
     return [
         AutomationCore(
             name=f"{PREFIX}{each.name} after drift",
@@ -113,19 +112,19 @@ def retrain_after_drift(client: SyncPrefectClient, deployments: Sequence[Deploye
     ]
 
 
-def tell_of_failures(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
+def notify_of_failures(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
     """Notifies the block ncf-notifications, if there is one, of runs that failed, crashed or timed out."""
     text = (
         "flow_run.name ~ ' (' ~ flow.name ~ ') is ' ~ flow_run.state.name ~ ': ' ~ (flow_run.state.message or '')"
-        " ~ ' ' ~ ((flow_run | ui_url) or '')"  # a server that was not told its own address knows no link
+        " ~ ' ' ~ ((flow_run | ui_url) or '')"  # empty if the server does not know its own address
     )
-    action = teller(client, text, "A run failed or crashed")
+    action = notification(client, text, "A run failed or crashed")
     if action is None:
         return []
     return [
         AutomationCore(
             name=f"{PREFIX}tell of failures",
-            description="A flow run of ours that failed, crashed or ran out of time is told.",
+            description="Notifies of each flow run of ours that failed, crashed or timed out.",
             trigger=EventTrigger(
                 match=ANY_RUN,
                 match_related=OURS,
@@ -138,15 +137,15 @@ def tell_of_failures(client: SyncPrefectClient, deployments: Sequence[Deployed])
     ]
 
 
-def tell_of_promotions(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
+def notify_of_promotions(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
     """Notifies the block ncf-notifications, if there is one, of every new champion."""
-    action = teller(client, "event.payload.text", "A new champion")
+    action = notification(client, "event.payload.text", "A new champion")
     if action is None:
         return []
     return [
         AutomationCore(
             name=f"{PREFIX}tell of promotions",
-            description="A new champion of any data set is told, with the reason.",
+            description="Notifies of each new champion of any data set, with the reason.",
             trigger=EventTrigger(
                 match=ResourceSpecification({"prefect.resource.id": dataset_resource("*")}),
                 expect={PROMOTED},

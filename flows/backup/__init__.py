@@ -1,1 +1,1 @@
-"""`python -m flows.backup backup | restore`: what servers, or commands without any, keep on one machine."""
+"""`python -m flows.backup backup | restore`: databases and files of one machine."""

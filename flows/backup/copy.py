@@ -1,4 +1,4 @@
-"""The settings of backups."""
+"""Back up databases and files to a folder, and restore them from it."""
 
 import os
 import shutil
@@ -20,29 +20,30 @@ from ncf.files import new_folder
 
 
 class BackupSettings(FolderSettings):
-    """Copy databases and files into a new folder; the servers may run, and trainings as well."""
+    """Copy databases and files into a new folder; servers and trainings may be running."""
 
-    to: Path = Field(description="folder to make; it is there whole or not at all")
+    to: Path = Field(description="folder of the backup, which must not exist; it appears complete or not at all")
 
 
 class RestoreSettings(FolderSettings):
-    """Put a backup into a folder that has no databases yet, here or on another machine."""
+    """Restore a backup into a folder without databases, on this or another machine."""
 
-    source: Path = Field(description="folder that a backup made")
+    source: Path = Field(description="folder of the backup")
 
 
 DATABASES = ("mlflow.db", "mlflow-auth.db", "optuna.db", "prefect/prefect.db")
 FOLDERS = ("artifacts", "prefect/storage")
 MANIFEST = "backup.json"
+BUSY_SECONDS = 60.0  # to wait for another process that writes to a database
 
 
 class Manifest(Settings):
-    """What a backup holds.
+    """The list of files of a backup.
 
     Attributes:
-        made: when, in UTC.
+        made: time of the backup, in UTC.
         version: of ncf.
-        folder: that was copied; what lies in files is found by this path.
+        folder: that was copied, which MLflow's database names.
         files: size in bytes of each file, by its path in the backup.
     """
 
@@ -53,21 +54,23 @@ class Manifest(Settings):
 
 
 def read_manifest(source: Path) -> Manifest:
-    """The list of a backup whose files are all there.
+    """Read the list of files, and check that they are all there.
 
     Raises:
-        ConfigError: the folder is no backup, or files are missing or of another size.
+        ConfigError: the folder is not a backup, or files are missing or of another size.
     """
     try:
         manifest = Manifest.model_validate_json((source / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
-        raise ConfigError("not a backup", got=str(source), do="name the folder that make backup made") from error
+        raise ConfigError(
+            "the folder is not a backup", got=str(source), do="name one that make backup wrote"
+        ) from error
     broken = [name for name, size in manifest.files.items() if size_of(source / name) != size]
     if broken:
         raise ConfigError(
-            "the backup is not as it was made; missing or of another size",
+            "files of the backup are missing or of another size",
             got=", ".join(broken[:5]) + (f" and {len(broken) - 5} more" if len(broken) > 5 else ""),
-            do="copy it again from where it was made, or take another",
+            do="copy the backup again from where it was made, or use another one",
         )
     return manifest
 
@@ -82,20 +85,17 @@ def files_in(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-BUSY_SECONDS = 60.0  # to wait for a writer
-
-
 def backup(folder: Path, to: Path) -> Manifest:
-    """Copy everything; the databases first, since what they speak of is written before they speak of it.
+    """Copy databases, then files: a file is written before a database refers to it.
 
     Args:
         folder: of the databases and files.
         to: the folder to make.
 
     Raises:
-        ConfigError: there is nothing to copy, or `to` is there, lies in what is copied, or does not fit on its disk.
+        ConfigError: there is nothing to copy, `to` exists or is inside a copied folder, or its disk has no space.
     """
-    check(folder, to)
+    check_target(folder, to)
     with new_folder(to) as building:
         for name in present(folder, DATABASES):
             copy_database(folder / name, building / name)
@@ -107,29 +107,33 @@ def backup(folder: Path, to: Path) -> Manifest:
     return manifest
 
 
-def check(folder: Path, to: Path) -> None:
-    """Refuse what could not end well."""
+def check_target(folder: Path, to: Path) -> None:
+    """Check that the backup can be written."""
     if not (folder / "mlflow.db").exists():
         raise ConfigError("there is no MLflow database to back up", got=str(folder), do="name its folder: --folder")
     if to.exists():
-        raise ConfigError("the folder of the new backup is there already", got=str(to), do="name another: --to")
+        raise ConfigError("the folder of the new backup exists already", got=str(to), do="name another: --to")
     if any(to.is_relative_to(folder / name) for name in FOLDERS):
-        raise ConfigError("the backup would be part of what it copies", got=str(to), do="name another folder: --to")
+        raise ConfigError("the backup would be inside what it copies", got=str(to), do="name another folder: --to")
     needed = sum(size for name in present(folder, FOLDERS) for size in files_in(folder / name).values())
     needed += sum((folder / name).stat().st_size for name in present(folder, DATABASES))
-    check_room(to, needed)
+    check_space(to, needed)
 
 
-def check_room(target: Path, needed: int) -> None:
-    """Raise ConfigError if a disk has less room than is needed, in bytes."""
+def check_space(target: Path, needed: int) -> None:
+    """Check that a disk has so many free bytes.
+
+    Raises:
+        ConfigError: it has fewer.
+    """
     existing = next(parent for parent in (target, *target.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise ConfigError(
-            f"the disk of {existing} has too little room; free bytes",
+            f"the disk of {existing} has too little free space; bytes",
             got=free,
             allowed=f"at least {needed}",
-            do="make room, or choose another disk",
+            do="free some space, or choose another disk",
         )
 
 
@@ -137,7 +141,7 @@ def copy_database(source: Path, target: Path) -> None:
     """Copy a SQLite database as it is at one moment, while others write to it.
 
     Raises:
-        ConfigError: the copy is damaged; so is the original, then.
+        ConfigError: the copy is damaged, which means that the original is.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     target.touch(mode=0o600)
@@ -148,7 +152,7 @@ def copy_database(source: Path, target: Path) -> None:
     ):
         try:
             original.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the original keeps beside itself
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, without the original's -wal and -shm
             (found,) = copy.execute("PRAGMA integrity_check").fetchone()
         except sqlite3.DatabaseError as error:
             found = str(error)
@@ -159,16 +163,16 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def copy_files(source: Path, target: Path) -> None:
-    """Copy a folder's files; one that is removed meanwhile, as old weights are, is left out."""
+    """Copy a folder's files, except those that are removed meanwhile, as old weights are."""
     for path in _files(source):
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            shutil.copy2(path, place)
+            shutil.copy2(path, copy)
 
 
 def present(folder: Path, names: tuple[str, ...]) -> list[str]:
-    """Those of the names that are in a folder."""
+    """The names that exist in a folder."""
     return [name for name in names if (folder / name).exists()]
 
 
@@ -177,7 +181,7 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(parent) / name for name in names)
 
 
-PLACES = {  # where MLflow's database says in which folder something lies
+LOCATIONS = {  # columns of MLflow's database that have paths
     "experiments": ("artifact_location",),
     "runs": ("artifact_uri",),
     "logged_models": ("artifact_location",),
@@ -190,36 +194,36 @@ def restore(source: Path, folder: Path) -> Manifest:
 
     Args:
         source: the backup.
-        folder: of databases and files; neither may be there yet.
+        folder: to restore into; it may have neither databases nor files.
 
     Raises:
-        ConfigError: the source is no whole backup, the folder is not free, or its disk has no room.
+        ConfigError: the backup is incomplete, the folder has files already, or its disk has no space.
     """
     manifest = read_manifest(source)
     taken = present(folder, (*DATABASES, *FOLDERS))
     if taken:
         raise ConfigError(
-            f"the folder {folder} has its own {', '.join(taken)}",
-            do="make down, and move them away, or restore into another folder: --folder",
+            f"the folder {folder} already has {', '.join(taken)}",
+            do="stop the servers (make down) and move these away, or restore into another folder: --folder",
         )
-    check_room(folder, sum(manifest.files.values()))
+    check_space(folder, sum(manifest.files.values()))
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".restoring.", dir=folder) as building:
         copy_files(source, Path(building))
-        move_places(Path(building) / "mlflow.db", manifest.folder, folder)
-        for name in reversed(present(Path(building), (*DATABASES, *FOLDERS))):  # mlflow.db last: then all is there
+        replace_folder(Path(building) / "mlflow.db", manifest.folder, folder)
+        for name in reversed(present(Path(building), (*DATABASES, *FOLDERS))):  # mlflow.db last: it completes them
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(Path(building) / name, folder / name)
     return manifest
 
 
-def move_places(database: Path, before: Path, after: Path) -> None:
-    """Let MLflow's database speak of the new folder, where it names the old one.
+def replace_folder(database: Path, before: Path, after: Path) -> None:
+    """Replace the old folder with the new one in MLflow's database.
 
-    A server's own files have no folder in their address; those of commands without a server do.
+    The addresses of a server's files have no folder; those of commands without a server do.
     """
     with closing(sqlite3.connect(database)) as connection, connection:
-        for table, columns in PLACES.items():
+        for table, columns in LOCATIONS.items():
             known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
             for column in known.intersection(columns):
                 for old, new in ((before.as_uri(), after.as_uri()), (str(before), str(after))):

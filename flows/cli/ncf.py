@@ -1,4 +1,4 @@
-"""The command `ncf`, for where there is no Makefile: `ncf retrain --seed 1` is `python -m flows.retrain --seed 1`."""
+"""The command `ncf`, for use without the Makefile: `ncf retrain --seed 1` is `python -m flows.retrain --seed 1`."""
 
 import runpy
 import sys
@@ -7,15 +7,15 @@ from types import MappingProxyType
 
 MODULES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "prepare": ("flows.prepare", "read and check a log, and say what is in it"),
+        "prepare": ("flows.prepare", "read and check a log, and report what is in it"),
         "retrain": ("flows.retrain", "data -> four models -> comparison -> champion -> recommendations"),
-        "tune": ("flows.tune", "search better settings, for retrain to use"),
-        "monitor": ("flows.monitor", "what has changed in the data since the champion was trained"),
-        "backtest": ("flows.backtest", "replay the log: what does retraining weekly, monthly or never bring?"),
-        "recommend": ("flows.recommend", "the champion's lists into a file or a table"),
+        "tune": ("flows.tune", "search better settings for retrain"),
+        "monitor": ("flows.monitor", "report what has changed in the data since the champion was trained"),
+        "backtest": ("flows.backtest", "replay the log: what is gained by retraining weekly, monthly or never?"),
+        "recommend": ("flows.recommend", "write the champion's recommendations into a file or a table"),
         "serve": ("flows.serve", "answer HTTP requests with the champion"),
-        "registry": ("flows.registry", "promote, roll back, and the log of it"),
-        "backup": ("flows.backup", "copy databases and files, and put them back"),
+        "registry": ("flows.registry", "promote, roll back, and show the promotion log"),
+        "backup": ("flows.backup", "copy databases and files, and restore them"),
     }
 )
 EXIT_USAGE = 2
@@ -28,10 +28,10 @@ def main(args: Sequence[str] | None = None) -> int:
         sys.stdout.write(_usage())
         return 0
     if name not in MODULES:
-        sys.stderr.write(f"error: there is no command of this name: {name!r}; allowed: {', '.join(MODULES)}\n")
+        sys.stderr.write(f"error: unknown command: {name!r}; allowed: {', '.join(MODULES)}\n")
         return EXIT_USAGE
     sys.argv = [f"ncf {name}", *options]
-    runpy.run_module(MODULES[name][0], run_name="__main__", alter_sys=True)  # which ends the process itself
+    runpy.run_module(MODULES[name][0], run_name="__main__", alter_sys=True)  # which exits
     return 0
 
 

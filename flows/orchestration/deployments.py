@@ -1,4 +1,4 @@
-"""Deployments: those of prefect.yaml, and those of ours on the Prefect server."""
+"""Our deployments: those that prefect.yaml declares, and those on the Prefect server."""
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from prefect.flows import load_flow_arguments_from_entrypoint
 
 from ncf.errors import ConfigError
 
-TAG = "ncf"  # of every deployment of prefect.yaml, and with it of their flow runs; nothing without it is touched
+TAG = "ncf"  # of every deployment of prefect.yaml and its flow runs; what has another tag or none is never touched
 HEARTBEAT_SECONDS = 30  # of every flow run with the tag; after five that are missing it counts as dead
 PAGE = 200
 
@@ -25,7 +25,7 @@ class Deployed:
     Attributes:
         id: the server's.
         name: flow and deployment, such as "retrain/ml-100k".
-        dataset: of its parameters; empty if they name none.
+        dataset: in its parameters; empty if they have none.
     """
 
     id: UUID
@@ -39,10 +39,12 @@ class Deployed:
 
 
 def declared(file: Path) -> dict[str, str]:
-    """The data set of every deployment of a prefect.yaml, by flow and name such as "retrain/ml-100k"; empty if none.
+    """Data set by name, such as "retrain/ml-100k", of every deployment of a prefect.yaml.
+
+    The data set is empty if the deployment's parameters have none.
 
     Raises:
-        ConfigError: the file is not there, or is none.
+        ConfigError: the file is not there, or is no prefect.yaml.
     """
     try:
         listed = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
@@ -59,7 +61,7 @@ def _flow_name(folder: Path, entrypoint: str) -> str:
 
 
 def deployed(client: SyncPrefectClient) -> Iterator[Deployed]:
-    """Every deployment with our tag on the server."""
+    """Every deployment on the server that has our tag."""
     ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     flows: dict[UUID, str] = {}
     offset = 0
@@ -76,9 +78,9 @@ def _dataset(parameters: dict[str, Any] | None) -> str:
     return str(settings.get("dataset", "")) if isinstance(settings, dict) else ""
 
 
-def remove_departed(client: SyncPrefectClient, wanted: Container[str]) -> list[str]:
-    """Remove the deployments of ours that are not wanted any more. Returns flow and name of each."""
-    departed = [each for each in deployed(client) if each.name not in wanted]
-    for each in departed:
+def remove_undeclared(client: SyncPrefectClient, names: Container[str]) -> list[str]:
+    """Remove our deployments that prefect.yaml no longer has. Returns their names."""
+    removed = [each for each in deployed(client) if each.name not in names]
+    for each in removed:
         client.delete_deployment(each.id)
-    return sorted(each.name for each in departed)
+    return sorted(each.name for each in removed)

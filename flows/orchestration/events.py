@@ -1,4 +1,4 @@
-"""Events of ours on the Prefect server; the automations of flows/automations/apply.py wait for them."""
+"""Our events on the Prefect server, which the automations of flows/automations wait for."""
 
 import logging
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ def version_resource(model_name: str, version: int) -> str:
 def emit(
     event: str, dataset: str, related: Mapping[str, str] | None = None, payload: Mapping[str, Any] | None = None
 ) -> None:
-    """Tell the Prefect server that something happened to a data set; never fails, and does nothing without a server.
+    """Send an event about a data set to the Prefect server; never fails.
 
-    Without a server of its own a run has the embedded one, which ends with it: nobody would hear the event there.
+    Without a server that stays, nothing is sent: the embedded server ends with the run, and nothing listens there.
 
     Args:
         event: its name, such as "ncf.promoted".
         dataset: the data set's name.
-        related: further resources, id by role; a model version's id has the role model-version.
+        related: ids of further resources by role, such as model-version.
         payload: JSON values.
     """
     if get_current_settings().api.url is None:
@@ -46,5 +46,5 @@ def emit(
             ],
             payload=dict(payload or {}),
         )
-    except Exception as error:  # what happened has happened: nobody is helped if telling it undoes it
-        log.warning("Prefect was not told of %s: %s", event, error)
+    except Exception as error:  # what the event reports has happened all the same
+        log.warning("the event %s could not be sent to Prefect: %s", event, error)

@@ -1,1 +1,1 @@
-"""Read a log and check it; settings that every flow has in common."""
+"""Read a log and check it; the settings and credentials that every flow shares."""

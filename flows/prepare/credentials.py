@@ -1,4 +1,4 @@
-"""Credentials from Prefect's Secret blocks: handed to the library, and kept out of settings, runs and logs."""
+"""Credentials from Prefect's Secret blocks, which never appear in settings, runs or logs."""
 
 from typing import cast
 
@@ -9,7 +9,7 @@ from ncf.ingest.config import Database, SourceConfig
 
 
 def database_url(source: SourceConfig | Database) -> str | None:
-    """The URL in the Secret block that a database's settings name, or None if they name none.
+    """The URL in the Secret block that a database's settings name, or None without such a block.
 
     Raises:
         ConfigError: there is no such block, or it does not hold a URL.
@@ -36,7 +36,7 @@ def secret_url(block: str) -> str:
     if isinstance(url, str) and url:
         return url
     raise ConfigError(
-        "Prefect has no Secret block with a database's URL of the name",
+        "Prefect has no Secret block of this name with the URL of a database",
         got=block,
-        do=f"make it with the URL in: {make}",
+        do=f"create it: {make}",
     )

@@ -23,7 +23,7 @@ from ncf.prepare import prepare_source
 
 @flow(name="prepare", flow_run_name="prepare {settings.dataset}")
 def prepare(settings: DataSettings = DataSettings()) -> DataReport:  # noqa: B008 (frozen, and Prefect shows it)
-    """Read and check a log, and say what is in it; a retraining does the same first."""
+    """Read and check a log, and report what is in it. A retraining begins with the same."""
     check(settings)
     _data, report = prepare_data(settings)
     return report
@@ -44,14 +44,14 @@ def check(settings: DataSettings, retries: int = 0) -> None:
 def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
     """Read, check, filter, split, draw the candidates, store the prepared data set, and report.
 
-    One task, so that no one holds the log while what is made from it grows.
+    One task, so that the log is out of memory as soon as possible.
     """
     source = settings.log_source
     url = database_url(source)
     data = prepare_source(settings.dataset, source, settings.data, database_url=url)
     report = data.report
     folder = prepared_folder(settings)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):  # several tunings may begin at once on one machine
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # several tunings of one machine may prepare the same data
         save_prepared(data, folder)
         data = load_prepared(folder)
     get_run_logger().info("%s, prepared (%s):\n%s", settings.dataset, data.fingerprint[:12], report.text())
@@ -60,13 +60,13 @@ def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
 
 
 def prepared_folder(settings: DataSettings) -> Path:
-    """Where the prepared data of these settings lie, in the cache."""
+    """The folder in the cache of the data prepared with these settings."""
     key = content_key(settings.data.model_dump(mode="json"), settings.log_source.model_dump(mode="json"))
     return cache_dir() / "prepared" / f"{settings.dataset}-{key}"
 
 
 def show(report: DataReport, console: Console) -> None:
-    """What to do next; the report itself was logged."""
+    """Print what to do next; the report itself was logged."""
     console.print(
         "\nTrain on it:             make retrain, with the same ARGS\n"
         'See every setting:       make prepare ARGS="--help"',

@@ -1,4 +1,4 @@
-"""The data set by whose name everything of it is found; what all commands and flows have in common."""
+"""The settings that all flows and commands share: the data set's name, and where and how its log is read."""
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -8,12 +8,12 @@ from ncf.ingest.config import MOVIELENS, MovieLensSource, SourceConfig
 
 
 class DatasetSettings(Settings):
-    """Settings that are about one data set."""
+    """Settings of whatever works on one data set."""
 
     dataset: str = Field(
         default="ml-100k",
         pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
-        description="the data set's name: that of the experiment, the registered model (ncf-NAME) and the files",
+        description="name of the data set, and so of the experiment, the registered model (ncf-NAME) and the files",
     )
 
     @property
@@ -23,12 +23,12 @@ class DatasetSettings(Settings):
 
 
 class DataSettings(DatasetSettings):
-    """Read a log, check it, and make the prepared data set that models are trained on."""
+    """Read a log, check it, and prepare the data set that models are trained on."""
 
     source: SourceConfig | None = Field(
         default=None,
         validate_default=True,
-        description="where the log lies; empty: the MovieLens data set that `dataset` names",
+        description="location of the log; empty: the MovieLens data set that `dataset` names",
     )
     data: DataConfig = DataConfig()
 
@@ -42,5 +42,5 @@ class DataSettings(DatasetSettings):
 
     @property
     def log_source(self) -> SourceConfig:
-        """Where the log lies."""
+        """The source, or the MovieLens data set of that name."""
         return self.source or MovieLensSource.model_validate({"name": self.dataset})

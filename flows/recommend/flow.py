@@ -33,7 +33,15 @@ SAMPLE_USERS, SAMPLE_TITLES = 3, 4
 
 
 class Recommended(BaseModel):
-    """What a batch has written."""
+    """Result of a batch.
+
+    Attributes:
+        place: the file or table.
+        version: of the champion.
+        k: recommendations per user.
+        users, unknown: how many there were, and how many of them the champion does not know.
+        rows: that were written.
+    """
 
     place: str
     version: int
@@ -43,7 +51,7 @@ class Recommended(BaseModel):
     rows: int
 
     def show(self, console: Console) -> None:
-        """For the terminal."""
+        """Print one line."""
         unknown = f", of whom {self.unknown:,} are unknown to it and got popular items" if self.unknown else ""
         found = f"Top {self.k} of {self.users:,} users by version {self.version}{unknown}: {self.rows:,} rows"
         console.print(f"\n{found} in {self.place}", highlight=False, markup=False, soft_wrap=True)
@@ -51,7 +59,7 @@ class Recommended(BaseModel):
 
 @flow(name="recommend", flow_run_name="recommend {settings.dataset}")
 def recommend(settings: RecommendSettings = RecommendSettings()) -> Recommended:  # noqa: B008 (frozen)
-    """Write the champion's best items for many users; interrupted, the same run again goes on."""
+    """Write the champion's recommendations for many users; after an interruption the same run continues."""
     check(settings)
     with torch_threads(settings.hardware.scoring_threads):
         return recommend_users(settings)
@@ -71,8 +79,8 @@ def check(settings: RecommendSettings, retries: int = RETRIES) -> None:
         TrackingError: MLflow does not answer.
     """
     check_hardware(settings.hardware)
-    if isinstance(settings.place, FileOutput):
-        target_of(settings.place)
+    if isinstance(settings.destination, FileOutput):
+        target_of(settings.destination)
     if not store_exists(tracking_uri()):
         raise no_champion(settings)
     check_tracking(retries)
@@ -81,11 +89,11 @@ def check(settings: RecommendSettings, retries: int = RETRIES) -> None:
 
 @task("recommend users", retry_if=is_transient)
 def recommend_users(settings: RecommendSettings) -> Recommended:
-    """Choose users and items, work their lists out and write them.
+    """Choose users and items, and compute and write the lists.
 
     Raises:
         ModelError: there is no champion, or it can't be read.
-        DataError, ConfigError: users, filters or output are not what they should be; told before any work.
+        DataError, ConfigError: users, filters or output are impossible; raised before any work.
     """
     target = open_target(settings)
     champion = registry.champion(Tracker(settings.dataset), settings.model_name)
@@ -95,9 +103,9 @@ def recommend_users(settings: RecommendSettings) -> Recommended:
 
 
 def open_target(settings: RecommendSettings) -> Target:
-    """Where the rows go, a database with the URL of its Secret block."""
-    place = settings.place
-    return target_of(place, database_url(place) if isinstance(place, TableOutput) else None)
+    """Open the output; a database with the URL of its Secret block."""
+    output = settings.destination
+    return target_of(output, database_url(output) if isinstance(output, TableOutput) else None)
 
 
 def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: Ids, target: Target) -> Recommended:
@@ -108,7 +116,7 @@ def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: 
     lists = Lists.of(recommender, user_ids, settings.top_k, settings.block_rows)
     log = get_run_logger()
     if lists.k < settings.top_k:
-        log.info("top_k is %d, but there are %d items to recommend: all of them", settings.top_k, lists.k)
+        log.info("top_k is %d, but there are only %d items to recommend", settings.top_k, lists.k)
 
     @contextmanager
     def progress(total: int, before: int) -> Iterator[Callable[[int], None]]:
@@ -135,7 +143,7 @@ def write_recommendations(tracker: Tracker, settings: RecommendSettings, user_id
 
 
 def sample(path: Path) -> list[str]:
-    """The lists of three users in words, one line each."""
+    """The lists of three users as text, one line each."""
     frame = pd.read_csv(path, nrows=SAMPLE_USERS * 1000, dtype=str, keep_default_na=False)  # ids as they are: 007, NA
     users = frame[USER_ID].drop_duplicates().iloc[:SAMPLE_USERS]
     lines = []

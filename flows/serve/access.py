@@ -9,10 +9,10 @@ from ncf.errors import ConfigError
 
 
 def token_for(host: str, environment: Mapping[str, str]) -> str | None:
-    """The token that clients have to send; None if none is asked for.
+    """The token that clients must send, or None.
 
     Raises:
-        ConfigError: others can reach the address and there is no token, or it can't be sent in a header.
+        ConfigError: other machines can reach the address and there is no token, or no header can carry it.
     """
     token = environment.get(TOKEN_VARIABLE, "")
     if not token and not is_loopback(host):
@@ -29,7 +29,7 @@ def token_for(host: str, environment: Mapping[str, str]) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address; a name counts as what it stands for."""
+    """Whether only this machine can reach an address, or each address of a name."""
     return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in _addresses(host))
 
 
@@ -40,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
         ConfigError: the address is not this machine's, or is taken.
     """
     family = socket.AF_INET6 if ":" in _addresses(host)[0] else socket.AF_INET
-    # with the protocol named, or asyncio leaves Nagle's algorithm on, and answers wait for the client's delayed ACK
+    # asyncio switches Nagle's algorithm off only if the protocol is named; else answers wait for a delayed ACK
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -20,10 +20,10 @@ from ncf.serving.http.app import create_app
 from ncf.serving.http.live import Live, Served, Watcher
 
 LOG = logging.getLogger("ncf.serving")
-CONNECTIONS = 4  # for each request that may wait: idle ones cost little
-SWITCH_SECONDS = 0.0005  # Python's 0.005 is what a request would wait, several times, while a new model is loaded
+CONNECTIONS = 4  # for each request that may wait; idle connections cost little
+SWITCH_SECONDS = 0.0005  # with Python's 0.005 requests are slow while a new model is loaded
 MLFLOW_DEFAULTS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the next look comes soon
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the next check comes soon
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
@@ -66,14 +66,14 @@ def serve(settings: ServeSettings, token: str | None, listener: socket.socket) -
     def load(version: int) -> Served:
         return Served.of(name, version, registry.load_version(tracker, name, version).bundle)
 
-    with torch_threads(1):  # a request is too small to be shared between threads
+    with torch_threads(1):  # a request is too small to use several threads
         version = find()
         if version is None:
             raise no_champion(settings)
         live = Live(load(version))
         app = create_app(live, settings.limits, token)
         host, port = listener.getsockname()[:2]
-        LOG.info("version %d of %s serves on http://%s:%d (what it answers: /docs)", version, name, host, port)
+        LOG.info("version %d of %s serves on http://%s:%d (API: /docs)", version, name, host, port)
         with Watcher(live, find, load, settings.refresh_seconds):
             uvicorn.Server(_uvicorn(app, settings)).run(sockets=[listener])
 
@@ -83,7 +83,7 @@ def _uvicorn(app: object, settings: ServeSettings) -> uvicorn.Config:
         app,  # type: ignore[arg-type]  # FastAPI is an ASGI application
         log_config=None,
         log_level=logging.WARNING,
-        access_log=False,  # a line a request would cost more than the answer; /metrics counts them
+        access_log=False,  # logging a request costs more than answering it; /metrics counts them
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),

@@ -9,25 +9,28 @@ TOKEN_VARIABLE = "NCF_SERVE_TOKEN"
 
 
 class ServeSettings(DatasetSettings):
-    """Answer HTTP requests with the champion, and with a new one as soon as there is one."""
+    """Answer HTTP requests with the champion, and load a new champion as soon as there is one."""
 
     host: str = Field(
         default="127.0.0.1",
-        description=f"address to listen on; any but this machine's own needs a token in ${TOKEN_VARIABLE}",
+        description=f"address to listen on; any but a loopback address needs a token in ${TOKEN_VARIABLE}",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     refresh_seconds: float = Field(
-        default=10.0, ge=0.1, le=86_400.0, description="seconds between two looks for a new champion; a look is cheap"
+        default=10.0, ge=0.1, le=86_400.0, description="seconds between two checks for a new champion, which are cheap"
     )
     stop_seconds: int = Field(
-        default=10, ge=0, le=3600, description="seconds that requests in work have after SIGTERM; they take less"
+        default=10, ge=0, le=3600, description="seconds that running requests have to finish after SIGTERM"
     )
     keep_alive_seconds: int = Field(
-        default=75, ge=1, le=3600, description="seconds that an idle connection stays open; longer than a proxy's 60"
+        default=75,
+        ge=1,
+        le=3600,
+        description="seconds that an idle connection stays open; proxies have 60 or less",
     )
     trusted_proxies: tuple[str, ...] = Field(
         default=(),
-        description="addresses of proxies whose X-Forwarded-For is believed to have the client's address, by which "
+        description="addresses of proxies whose X-Forwarded-For is trusted to have the client's address, by which "
         "requests_per_second counts; empty: none",
     )
     limits: Limits = Field(default_factory=Limits)

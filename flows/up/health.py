@@ -1,4 +1,4 @@
-"""Whether the servers and the worker do what they are for, and with the passwords that are meant."""
+"""Health checks of the servers and the worker, and of their passwords."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ SECONDS = 10.0  # for one answer
 
 @dataclass(frozen=True)
 class Health:
-    """What is asked of the servers that run with these settings.
+    """Health checks of the servers that run with these settings.
 
     Attributes:
-        settings: where they are.
-        passwords: of the clients, or None.
+        settings: with their addresses.
+        passwords: that clients send, or None.
     """
 
     settings: UpSettings
     passwords: Passwords | None
 
     def check(self, name: str) -> bool:
-        """Whether a program is of use: a server answers, its database included; the worker takes flow runs."""
+        """Whether a program is healthy: a server and its database answer, the worker takes flow runs."""
         checks: dict[str, Callable[[], bool]] = {MLFLOW: self._mlflow, PREFECT: self._prefect, WORKER: self._worker}
         try:
             return checks[name]()
@@ -36,10 +36,10 @@ class Health:
             return False
 
     def check_passwords(self, name: str) -> None:
-        """Make sure that one of the two servers asks for a password if and only if one is meant, and takes it.
+        """Check that a server requires a password if and only if there is one, and accepts it.
 
         Raises:
-            ConfigError: it is otherwise.
+            ConfigError: it does not.
             SupervisorError: it does not answer.
         """
         auth, variable = self._account(name)
@@ -48,14 +48,14 @@ class Health:
             raise ConfigError(
                 f"the {name} server runs {'without' if open_to_all else 'with'} a password; ${variable} is "
                 f"{'not ' if auth is None else ''}set",
-                do="set the variables as they were when it was started, or: make down, then make up",
+                do="set the variables as they were when it was started, or restart it: make down, then make up",
             )
         if auth is not None and not self._lets_in(name, auth):
             raise ConfigError(
                 f"the {name} server has another password than ${variable}",
                 do="docs/operations.md#passwords says how to change it"
                 if name == MLFLOW
-                else "set the one that it was started with, or: make down, then make up",
+                else "set the password that it was started with, or restart it: make down, then make up",
             )
 
     def _account(self, name: str) -> tuple[tuple[str, str] | None, str]:
@@ -72,7 +72,9 @@ class Health:
             return requests.get(protected[name], auth=auth, timeout=SECONDS).ok
         except requests.RequestException as error:
             raise SupervisorError(
-                f"the {name} server does not answer", got=str(error)[:300], do="the same command again goes on"
+                f"the {name} server does not answer",
+                got=str(error)[:300],
+                do="run the same command again",
             ) from error
 
     def _mlflow(self) -> bool:

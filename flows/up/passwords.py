@@ -1,4 +1,4 @@
-"""Passwords: the clients' own variables switch them on, so that who may start the servers can use them as well."""
+"""Passwords: the clients' own variables turn them on, so whoever starts the servers can also use them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from ncf.errors import ConfigError
 
 PREFECT = "PREFECT_API_AUTH_STRING"
 MLFLOW_USER, MLFLOW_PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
-SHORTEST = 12  # characters; MLflow refuses shorter ones, and Prefect's shall not be the weaker
+SHORTEST = 12  # characters; MLflow refuses shorter passwords, and Prefect's should be no weaker
 MAKE = (
     f"export {PREFECT}=ncf:PASSWORD {MLFLOW_USER}=ncf {MLFLOW_PASSWORD}=PASSWORD; "
     "python -c 'import secrets; print(secrets.token_urlsafe(24))' makes one"
@@ -16,7 +16,7 @@ MAKE = (
 
 @dataclass(frozen=True)
 class Passwords:
-    """The accounts of the two servers, as (user, password); shown nowhere.
+    """The accounts of the two servers, as (user, password); never printed.
 
     Attributes:
         prefect: the one account that Prefect's server has.
@@ -27,7 +27,7 @@ class Passwords:
     mlflow: tuple[str, str] = field(repr=False)
 
     def for_servers(self, secret_key: str) -> dict[str, str]:
-        """Variables for the servers' processes; they go by environment, never by file or command line.
+        """Environment variables of the servers; passwords are never in a file or on a command line.
 
         Args:
             secret_key: signs MLflow's forms.
@@ -40,7 +40,7 @@ class Passwords:
         }
 
     def for_clients(self) -> dict[str, str]:
-        """Variables for whatever talks to the servers."""
+        """Environment variables of everything that talks to the servers."""
         return {PREFECT: ":".join(self.prefect), MLFLOW_USER: self.mlflow[0], MLFLOW_PASSWORD: self.mlflow[1]}
 
 
@@ -48,7 +48,7 @@ def read_passwords(environment: Mapping[str, str]) -> Passwords | None:
     """The accounts in the environment, or None if there are none.
 
     Raises:
-        ConfigError: one server would have a password and the other none, or a password is no good.
+        ConfigError: only one server would have a password, or a password can't be used.
     """
     given = {name: environment.get(name, "") for name in (PREFECT, MLFLOW_USER, MLFLOW_PASSWORD)}
     if not any(given.values()):
@@ -64,7 +64,7 @@ def read_passwords(environment: Mapping[str, str]) -> Passwords | None:
     for name, value in ((PREFECT, password if user else ""), (MLFLOW_PASSWORD, given[MLFLOW_PASSWORD])):
         if len(value) < SHORTEST or not value.isascii() or not value.isprintable():
             raise ConfigError(
-                f"${name} can't be used",  # the value itself is nobody's to read
+                f"${name} can't be used",  # without the value, which is secret
                 allowed=f"{'user:password with' if name == PREFECT else ''} at least {SHORTEST} visible ASCII "
                 "characters in the password".strip(),
                 do=MAKE,
@@ -73,10 +73,10 @@ def read_passwords(environment: Mapping[str, str]) -> Passwords | None:
 
 
 def require_passwords(passwords: Passwords | None, host: str, loopback: bool) -> None:
-    """Refuse to let other machines in without a password.
+    """Check that other machines can't connect without a password.
 
     Raises:
-        ConfigError: others can reach the address, and there are no passwords.
+        ConfigError: other machines can reach the address, and there are no passwords.
     """
     if passwords is None and not loopback:
         raise ConfigError(

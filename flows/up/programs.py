@@ -1,4 +1,4 @@
-"""The three programs that stay up: their command lines, and the environment that they and their clients share."""
+"""The three programs: their command lines, and the environment that they and their clients share."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from flows.up.settings import UpSettings
 MLFLOW, PREFECT, WORKER = "mlflow", "prefect", "worker"
 TITLES = {MLFLOW: "MLflow server", PREFECT: "Prefect server", WORKER: "worker"}
 POOL = "ncf"
-FOLDER_VARIABLE, PROGRAM_VARIABLE = "NCF_UP_FOLDER", "NCF_UP_PROGRAM"  # by these a process is known as ours
+FOLDER_VARIABLE, PROGRAM_VARIABLE = "NCF_UP_FOLDER", "NCF_UP_PROGRAM"  # mark our processes
 AUTH_FILE, ACCOUNTS = "mlflow-auth.ini", "mlflow-auth.db"
 AUTH_TEXT = """\
 [mlflow]
@@ -23,18 +23,18 @@ default_permission = NO_PERMISSIONS
 database_uri = sqlite:///{database}
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 60
-"""  # the cache: else each of a retraining's hundreds of requests has its password hashed, which is slow on purpose
+"""  # the cache: without it the slow hash of the password is computed for each of a retraining's requests
 
 
 @dataclass(frozen=True)
 class Program:
-    """One that the supervisor keeps up.
+    """A program that the supervisor runs, and restarts when it ends.
 
     Attributes:
         name: mlflow, prefect or worker.
-        command: its command line; there is no secret on it.
+        command: its command line, without secrets.
         at_once: whether it starts with the supervisor; the worker waits until the Prefect server is set up.
-        stop_seconds: that it has to end by itself.
+        stop_seconds: that it has to end after SIGTERM.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Program:
     stop_seconds: int = 30
 
     def line(self) -> str:
-        """The command line as one text, ending first what was left of an earlier one."""
+        """The command line as text; it first ends processes of an earlier start."""
         return shlex.join((sys.executable, "-m", "flows.up.start", self.name, *self.command))
 
 
@@ -57,21 +57,21 @@ def programs(settings: UpSettings, with_passwords: bool) -> list[Program]:
 
 
 def environment(settings: UpSettings, passwords: Passwords | None, present: Mapping[str, str]) -> dict[str, str]:
-    """What all three programs, and the commands that talk to them, find in their environment."""
+    """The environment of the three programs and of the commands that talk to them."""
     database = settings.home / "prefect" / "prefect.db"
     return {
         **present,
         "PREFECT_HOME": str(settings.home / "prefect"),
         "PREFECT_API_URL": f"{settings.prefect_url}/api",
-        "PREFECT_SERVER_UI_API_URL": "/api",  # as the browser reaches it, which may be by another name
+        "PREFECT_SERVER_UI_API_URL": "/api",  # relative, since browsers may use another host name
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "ncf",  # as pyproject.toml says, but no flow run starts in its folder
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "ncf",  # as in pyproject.toml, which flow runs do not see
         "DO_NOT_TRACK": "1",
         "MLFLOW_TRACKING_URI": settings.mlflow_url,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eleven processes and 2 GB that nothing here uses
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eleven processes, 2 GB in all, that nothing here uses
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_AUTH_CONFIG_PATH": str(settings.run_folder / AUTH_FILE),
         "NCF_HOME": str(Path.cwd()),
@@ -82,13 +82,13 @@ def environment(settings: UpSettings, passwords: Passwords | None, present: Mapp
 
 
 def auth_file(settings: UpSettings) -> str:
-    """MLflow's configuration of accounts: without a permission one sees nothing. It has no password in it."""
+    """MLflow's configuration of accounts, which see nothing without a permission. It has no password."""
     database = str(settings.home / ACCOUNTS).replace("%", "%%")
     return AUTH_TEXT.format(database=database)
 
 
 def worker_name() -> str:
-    """The same after every start, so that the pool's list of workers does not grow."""
+    """The worker's name, the same after every start so that the pool's list of workers does not grow."""
     return f"{socket.gethostname()}-up"
 
 
@@ -118,6 +118,6 @@ def _module(name: str, *args: str) -> tuple[str, ...]:
 
 
 def present_environment() -> dict[str, str]:
-    """The environment of this process without what would lead Prefect's and MLflow's programs elsewhere."""
+    """The environment of this process without variables that point Prefect and MLflow to other servers."""
     elsewhere = ("PREFECT_PROFILE", "PREFECT_API_KEY", "MLFLOW_REGISTRY_URI", "MLFLOW_BACKEND_STORE_URI")
     return {name: value for name, value in os.environ.items() if name not in elsewhere}

@@ -1,7 +1,7 @@
-"""What a Prefect server needs once, and again after a change of prefect.yaml: `python -m flows.up.set_up`.
+"""Set a Prefect server up, once and after each change of prefect.yaml: `python -m flows.up.set_up`.
 
-Speaks to the server of $PREFECT_API_URL, whoever started it; run in the checkout, with $NCF_HOME its folder on the
-machines of the workers.
+It uses the server of $PREFECT_API_URL, whoever started it. Run it in the checkout; $NCF_HOME is the folder of the
+checkout on the workers' machines.
 """
 
 import subprocess
@@ -25,10 +25,10 @@ DEPLOYMENTS = Path("prefect.yaml")
 
 
 def set_up_server() -> None:
-    """Make the work pool, the locks, the deployments and the automations; what is there already is brought up to date.
+    """Create the work pool, the locks, the deployments and the automations, or bring them up to date.
 
     Raises:
-        SupervisorError: the deployments are not taken.
+        SupervisorError: the server refuses the deployments.
     """
     with get_client(sync_client=True) as client:
         make_work_pool(client)
@@ -38,20 +38,20 @@ def set_up_server() -> None:
 
 
 def make_work_pool(client: SyncPrefectClient) -> None:
-    """The pool of workers that run flows as processes; one that is there stays as it is, of whatever type."""
+    """Create the pool of workers that run flows as processes; an existing pool of any type stays as it is."""
     template = ProcessWorker.get_default_base_job_template()
     with suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template))
 
 
 def make_locks(client: SyncPrefectClient) -> None:
-    """The global limits under which champions change, one for each data set of prefect.yaml."""
+    """Create the global limits under which champions change, one for each data set of prefect.yaml."""
     for dataset in sorted(set(declared(DEPLOYMENTS).values()) - {""}):
         client.upsert_global_concurrency_limit_by_name(f"ncf-registry-ncf-{dataset}", 1)
 
 
 def deploy() -> None:
-    """Put every deployment of prefect.yaml on the server, by Prefect's own command.
+    """Put every deployment of prefect.yaml on the server; an existing one gets the new entrypoint and settings.
 
     Raises:
         SupervisorError: it fails.

@@ -119,7 +119,7 @@ def test_killed_anywhere_the_same_command_goes_on_to_what_an_undisturbed_one_fin
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 130
     words = interrupted.read_text()
-    assert "going on with the interrupted backtest" in words and "The same command goes on from there" in words
+    assert "going on with the interrupted backtest" in words and "the same command continues from there" in words
     assert all(f"the model as of {day} is already trained" in words for day in before)
     assert "Traceback" not in words
 

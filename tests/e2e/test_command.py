@@ -45,7 +45,7 @@ def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: d
         assert process.wait(timeout=60) == 130
     assert "gmf is already trained" in logs[1].read_text()
     assert "training mlp, from its last checkpoint" in logs[1].read_text()
-    assert "The same command goes on from there" in logs[1].read_text()
+    assert "the same command continues from there" in logs[1].read_text()
     assert "Traceback" not in logs[1].read_text()
 
     for trained in (True, False):

@@ -133,7 +133,7 @@ def test_ctrl_c_says_how_to_go_on_and_queues_the_trial_again(folder: Path, env: 
         wait_until(lambda: is_training(folder, finished=0), log)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to every process of the command
         assert process.wait(timeout=90) == 130
-    assert "The same command goes on from there" in log.read_text()
+    assert "the same command continues from there" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert states(folder) == {"interrupted": 1}
     parent = next(run for run in all_runs(folder) if "mlflow.parentRunId" not in run.data.tags)

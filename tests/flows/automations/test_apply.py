@@ -11,7 +11,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.actions import DoNothing
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
-from flows.automations.apply import PREFECT_YAML, Done, make_automations, ours
+from flows.automations.apply import PREFECT_YAML, Changes, make_automations, ours
 from flows.automations.notifications import BLOCK, URL_VARIABLE
 from flows.orchestration.deployments import declared
 from ncf.errors import ConfigError
@@ -64,8 +64,8 @@ def test_they_are_made_once_and_what_left_prefect_yaml_goes(client: SyncPrefectC
     theirs = AutomationCore(name="theirs", trigger=EventTrigger(expect={"their.event"}), actions=[DoNothing()])
     client.create_automation(theirs)
     first = make_automations(made)
-    assert (set(first.created), first.departed) == (ALWAYS | {RECOMMEND}, ("retrain/gone",))
-    assert make_automations(made) == Done(kept=first.created)
+    assert (set(first.created), first.removed_deployments) == (ALWAYS | {RECOMMEND}, ("retrain/gone",))
+    assert make_automations(made) == Changes(unchanged=first.created)
     assert {each.name for each in ours(client)} == ALWAYS | {RECOMMEND}
     assert "theirs" in {each.name for each in client.read_automations()}
     assert client.read_deployment_by_name("retrain/theirs").name == "theirs"
@@ -97,7 +97,7 @@ def test_somebody_is_told_as_soon_as_there_is_a_url_and_it_is_kept(
     monkeypatch.setenv(URL_VARIABLE, "http://127.0.0.1:9/hook")
     assert set(make_automations(made).created) == TELLING
     monkeypatch.delenv(URL_VARIABLE)
-    assert set(make_automations(made).kept) == ALWAYS | TELLING | {RECOMMEND}
+    assert set(make_automations(made).unchanged) == ALWAYS | TELLING | {RECOMMEND}
     client.delete_block_document(client.read_block_document_by_name(BLOCK, "webhook").id)
     assert set(make_automations(made).removed) == TELLING
     monkeypatch.setenv(URL_VARIABLE, "somewhere")

@@ -80,9 +80,9 @@ def test_a_backup_that_is_not_whole_is_not_restored(home: Path, tmp_path: Path) 
 
 def test_nothing_is_overwritten(home: Path, tmp_path: Path) -> None:
     backup(home, tmp_path / "backup")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         backup(home, tmp_path / "backup")
-    with pytest.raises(ConfigError, match=r"its own mlflow\.db"):
+    with pytest.raises(ConfigError, match=r"already has mlflow\.db"):
         restore(tmp_path / "backup", home)
 
 
@@ -107,7 +107,7 @@ def test_a_damaged_database_is_not_taken_for_a_backup(home: Path, tmp_path: Path
     [
         (["backup"], ["--to"]),
         (["backup", "--folder", "nothing-here", "--to", "x"], ["no MLflow database", "--folder"]),
-        (["backup", "--folder", "mlruns", "--to", "mlruns/artifacts/x"], ["part of what it copies"]),
+        (["backup", "--folder", "mlruns", "--to", "mlruns/artifacts/x"], ["inside what it copies"]),
         (["restore", "--source", "mlruns"], ["not a backup"]),
     ],
 )

@@ -33,4 +33,4 @@ def test_every_command_is_listed_and_there(capsys: pytest.CaptureFixture[str]) -
 def test_an_unknown_command_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["retrian"]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: there is no command of this name: 'retrian'; allowed: prepare, retrain, ")
+    assert error.startswith("error: unknown command: 'retrian'; allowed: prepare, retrain, ")

@@ -25,7 +25,7 @@ def test_the_block_is_read(prefect_server: None) -> None:
 
 def test_an_unknown_block_is_refused_with_how_to_make_it(prefect_server: None) -> None:
     with pytest.raises(
-        ConfigError, match=r"name: 'no-such'; what to do: .*Secret\(value=.*\)\.save\(\"no-such\""
+        ConfigError, match=r"database: 'no-such'; what to do: .*Secret\(value=.*\)\.save\(\"no-such\""
     ) as error:
         database_url(SQLSource(table="t", secret_block="no-such"))
     code = str(error.value).split("python -c '")[1].rpartition("'")[0]
@@ -35,7 +35,7 @@ def test_an_unknown_block_is_refused_with_how_to_make_it(prefect_server: None) -
 
 def test_a_block_with_something_else_is_refused_and_not_shown(prefect_server: None) -> None:
     Secret(value={"password": "geheim"}).save("odd", overwrite=True)
-    with pytest.raises(ConfigError, match="no Secret block with a database's URL of the name: 'odd'") as error:
+    with pytest.raises(ConfigError, match="no Secret block of this name with the URL of a database: 'odd'") as error:
         database_url(SQLSource(table="t", secret_block="odd"))
     assert "geheim" not in str(error.value)
 

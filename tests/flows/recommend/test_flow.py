@@ -100,7 +100,7 @@ def test_a_larger_top_k_than_there_are_items_means_all_and_is_said(
     with caplog.at_level(logging.INFO):
         done = recommend(settings_of(top_k=500, output={"path": "all.csv"}))
     assert done.k == 18
-    assert "top_k is 500, but there are 18 items to recommend: all of them" in caplog.text
+    assert "top_k is 500, but there are only 18 items to recommend" in caplog.text
 
 
 def test_a_table_by_a_secret_block(shop: Path, bundle: Bundle) -> None:
@@ -172,7 +172,7 @@ def test_options_of_the_command_line() -> None:
     assert settings.users.ids == ("007", "8")
     assert settings.filters.categories == ("War", "Love")
     assert not settings.filters.unseen
-    assert settings.place == FileOutput(path="s3://bucket/lists.parquet")
+    assert settings.destination == FileOutput(path="s3://bucket/lists.parquet")
     table = parse(RecommendSettings, ["--output.table", "shop.lists", "--output.secret-block", "lists-db"])
     assert table.model_dump()["output"]["table"] == "shop.lists"
 
