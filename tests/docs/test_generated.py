@@ -21,7 +21,7 @@ def test_a_setting_has_its_values_default_and_meaning() -> None:
     assert "| `layers` | list, integer, at least 1, at most 4096, length at least 2 | `64, 32, 16, 8` |" in section(
         page, "MLPConfig"
     )
-    assert "| `to` | path |  | folder to make" in section(page, "backup"), "a setting without a default"
+    assert "| `to` | path |  | folder of the backup" in section(page, "backup"), "a setting without a default"
     assert "| Shape of GMF (paper, eq. 8-9) |" in section(page, "GMFRecipe"), "a sentence ends before a capital"
     assert "| Where to compute |" in section(page, "retrain"), "the first sentence alone"
     assert "| `gradient_clip` | number, more than 0.0 | empty | largest norm" in section(page, "GMFTraining")
@@ -46,5 +46,5 @@ def test_deployments_have_schedule_and_settings() -> None:
     page = flows_page.page()
     assert "| [`retrain/ml-100k`](#retrainml-100k) | `0 3 * * *` UTC | one; another is cancelled | [retrain](" in page
     assert "| [`recommend/ml-100k`](#recommendml-100k) | none | one; another waits | [recommend](" in page
-    assert "What has changed in the data since the champion was trained" in section(page, "monitor/ml-100k")
+    assert "what has changed in the data since the champion was trained" in section(page, "monitor/ml-100k")
     assert "| retrain after drift |" in page
