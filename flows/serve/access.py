@@ -4,8 +4,9 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 
-from flows.serve.settings import TOKEN_VARIABLE
 from ncf.errors import ConfigError
+
+TOKEN_VARIABLE = "NCF_SERVE_TOKEN"
 
 
 def token_for(host: str, environment: Mapping[str, str]) -> str | None:

@@ -3,9 +3,8 @@
 from pydantic import Field
 
 from flows.prepare.settings import DatasetSettings
+from flows.serve.access import TOKEN_VARIABLE
 from ncf.serving.config import Limits
-
-TOKEN_VARIABLE = "NCF_SERVE_TOKEN"
 
 
 class ServeSettings(DatasetSettings):

@@ -6,8 +6,8 @@ import pytest
 from flows.cli.command import run_command
 from flows.cli.parse import parse
 from flows.serve.__main__ import run
-from flows.serve.access import is_loopback, listen, token_for
-from flows.serve.settings import TOKEN_VARIABLE, ServeSettings
+from flows.serve.access import TOKEN_VARIABLE, is_loopback, listen, token_for
+from flows.serve.settings import ServeSettings
 from ncf.errors import ConfigError
 
 
