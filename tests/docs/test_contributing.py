@@ -29,7 +29,7 @@ def layers(package: str) -> list[set[str]]:
     return [{room.removeprefix(f"{package}.") for room in re.split(r" [|:] ", layer)} for layer in found]
 
 
-@pytest.mark.parametrize("package", ["flows", "ncf"])
+@pytest.mark.parametrize("package", ["flows", "tuning", "ncf"])
 def test_every_room_is_drawn_once(package: str) -> None:
     drawn = [room for level in levels(package) for room in level]
     folders = {path.parent.name for path in (REPOSITORY / package).glob("*/__init__.py")}
@@ -37,7 +37,7 @@ def test_every_room_is_drawn_once(package: str) -> None:
     assert sorted(drawn) == sorted(folders | modules)
 
 
-@pytest.mark.parametrize("package", ["flows", "ncf"])
+@pytest.mark.parametrize("package", ["flows", "tuning", "ncf"])
 def test_the_levels_are_the_layers_of_the_import_contract(package: str) -> None:
     assert levels(package) == layers(package)
 
