@@ -8,6 +8,8 @@ OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
 # A process a core, a file of tests at a time, and not more than four: some start servers.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+# The slow tests start several servers and workers each: two files at a time, in order, so that the longest (e2e) begin.
+PARALLEL_SLOW := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 NATIVE := ncf/training/native/*.[ch]pp
 
@@ -92,7 +94,7 @@ test: .venv/.installed ## unit tests, the whole flow, the real servers' main pat
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not fault" $(ARGS)
 
 test-slow: .venv/.installed ## the long rest: kills, faults, fuzzing, the README's commands
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL_SLOW) -m slow $(ARGS)
 
 test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised and with Python 3.12 (the first time installs 8 GB)
 	@.ci/versions $(ARGS)

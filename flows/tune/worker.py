@@ -10,6 +10,7 @@ import threading
 from types import FrameType
 
 LENGTH = struct.Struct("!Q")  # of the job that follows
+AGAIN_SECONDS = 0.1
 
 
 def main() -> int:
@@ -17,6 +18,7 @@ def main() -> int:
     (size,) = LENGTH.unpack(sys.stdin.buffer.read(LENGTH.size))
     sent = sys.stdin.buffer.read(size)  # read before anything heavy is imported: the parent waits for it
     signal.signal(signal.SIGINT, interrupt_once)
+    sys.unraisablehook = interrupt_again
     threading.Thread(target=stop_with_parent, daemon=True).start()
     try:
         return do(sent)
@@ -51,6 +53,15 @@ def interrupt_once(number: int, frame: FrameType | None) -> None:
     """The first interruption ends the work; further ones must not disturb what is put in order then."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Repeat an interruption that fell into a callback of the garbage collector, where Python drops what is raised."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGINT, interrupt_once)
+    threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()  # after the callback
 
 
 def stop_with_parent() -> None:
