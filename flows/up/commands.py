@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.console import Console
 
 from flows.serve.access import is_loopback
-from flows.up.addresses import SETTINGS, remove_addresses, running_settings, write_addresses
 from flows.up.health import Health
 from flows.up.passwords import Passwords, read_passwords, require_passwords
 from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_ended
@@ -26,7 +25,16 @@ from flows.up.programs import (
     present_environment,
     programs,
 )
-from flows.up.settings import DownSettings, LogsSettings, StatusSettings, UpSettings
+from flows.up.settings import (
+    SETTINGS,
+    DownSettings,
+    LogsSettings,
+    StatusSettings,
+    UpSettings,
+    remove_addresses,
+    running_settings,
+    write_addresses,
+)
 from flows.up.supervisor import (
     CONFIG,
     LOGS,

@@ -4,8 +4,7 @@ import pytest
 
 from flows.tracking.store import TrackingError, check_tracking, connect, tracking_uri
 from flows.tracking.tracking import Tracker
-from flows.up.addresses import remove_addresses, write_addresses
-from flows.up.settings import UpSettings
+from flows.up.settings import UpSettings, remove_addresses, write_addresses
 from tests.e2e.processes import free_port
 
 
