@@ -6,6 +6,7 @@ ARGS ?=
 DATASET ?=
 OPTIONS = $(if $(DATASET),--dataset $(DATASET)) $(ARGS)
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 # A process a core, a file of tests at a time, and not more than four: some start servers.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 # The slow tests start several servers and workers each: two files at a time, in order, so that the longest (e2e) begin.
@@ -14,19 +15,35 @@ PARALLEL_SLOW := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 NATIVE := ncf/training/native/*.[ch]pp
 
 .DEFAULT_GOAL := help
-.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check docs docs-serve format house clean
+.NOTPARALLEL: # two of pip in one environment break it
+.PHONY: help install prepare retrain monitor backtest rollback recommend serve tune mlflow optuna up status down logs backup restore test test-slow soak reliability test-versions check check-deploy docs docs-serve format house clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-install: .venv/.installed ## make .venv with everything (the other tasks do this by themselves)
+install: .venv/.installed ## make .venv with what ncf needs to run (the other tasks do this, and add what they need)
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("error: Python %d.%d is too old; allowed: 3.11 or newer; what to do: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" % v[:2])'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv; what to do: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
-	@echo "Installing into .venv; this takes some minutes, once."
+	@echo "Making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing torch, the largest package: some minutes, once"
+	@$(PIP) torch
+	@echo "Installing MLflow, Prefect, Lightning, Optuna and the other dependencies: some minutes, once"
+	@$(PIP) --editable .
+	@touch $@
+
+# The extras of pyproject.toml that tasks need beside the runtime, each with a stamp of its own.
+EXTRAS := .venv/.dashboard .venv/.deploy .venv/.dev .venv/.docs
+.venv/.dashboard: WHAT := Optuna's dashboard
+.venv/.deploy: WHAT := the linters and schemas of deployments
+.venv/.dev: WHAT := pytest, mypy, ruff and the other tools of tests and checks
+.venv/.docs: WHAT := MkDocs and its plugins
+
+$(EXTRAS): .venv/.%: .venv/.installed
+	@echo "Installing $(WHAT): once"
+	@$(PIP) --editable '.[$*]'
 	@touch $@
 
 prepare: .venv/.installed ## read and check a log, and say what is in it: ARGS="--dataset shop --source.path plays.csv"
@@ -59,7 +76,7 @@ mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 		--backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --artifacts-destination "$(CURDIR)/mlruns/artifacts"
 
 optuna: PORT := $(if $(filter file,$(origin PORT)),8080,$(PORT))
-optuna: .venv/.installed ## open optuna-dashboard on the studies (PORT=8080)
+optuna: .venv/.dashboard ## open optuna-dashboard on the studies (PORT=8080)
 	@echo "Optuna's dashboard: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
 	@$(BIN)/python -m flows.tune.dashboard $(PORT)
 
@@ -81,7 +98,7 @@ backup: .venv/.installed ## copy databases and files while everything runs: ARGS
 restore: .venv/.installed ## put a backup into an empty folder: ARGS="--source /srv/backup/today --folder mlruns"
 	@$(BIN)/python -m flows.backup restore $(ARGS)
 
-check: .venv/.installed ## lint, formatting, types, import layers
+check: .venv/.dev ## lint, formatting, types, import layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/clang-format --dry-run --Werror $(NATIVE)
@@ -90,18 +107,17 @@ check: .venv/.installed ## lint, formatting, types, import layers
 	@rm -f .import-linter.log
 	@echo "check: passed"
 
-test: .venv/.installed ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not fault" $(ARGS)
+test: .venv/.dev ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not fault and not deploy" $(ARGS)
 
-test-slow: .venv/.installed ## the long rest: kills, faults, fuzzing, the README's commands
+test-slow: .venv/.dev ## the long rest: kills, faults, fuzzing, the README's commands
 	@$(BIN)/python -m pytest $(PARALLEL_SLOW) -m slow $(ARGS)
 
-test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised and with Python 3.12 (the first time installs 8 GB)
-	@.ci/versions $(ARGS)
+check-deploy: .venv/.dev .venv/.deploy ## Dockerfile, compose.yaml and the Kubernetes manifests against linters and schemas
+	@$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
-.venv/.docs: .venv/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
-	@touch $@
+test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised, with Python 3.12 and with 3.13
+	@.ci/versions $(ARGS)
 
 docs: .venv/.docs ## build the documentation into build/site; a link that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict # with --quiet it would not see any warning
@@ -110,13 +126,13 @@ docs: .venv/.docs ## build the documentation into build/site; a link that leads 
 docs-serve: .venv/.docs ## show the documentation while you write it (DOCS_PORT=8001)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
 
-soak: .venv/.installed ## 50 retrainings in a row, with faults (about 10 minutes on 2 idle cores)
+soak: .venv/.dev ## 50 retrainings in a row, with faults (about 10 minutes on 2 idle cores)
 	@$(BIN)/python -m pytest -m fault tests/e2e/faults/test_soak.py --soak 50 $(ARGS)
 
-reliability: .venv/.installed ## every fault, and the soak; writes docs/reliability.md
+reliability: .venv/.dev ## every fault, and the soak; writes docs/reliability.md
 	@$(BIN)/python -m pytest -m fault tests/e2e/faults --soak 50 --reliability docs/reliability.md $(ARGS)
 
-format: .venv/.installed ## write the formatting
+format: .venv/.dev ## write the formatting
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/clang-format -i $(NATIVE)

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from docs.site.commands import COMMANDS, Command
 from ncf.config import Settings
@@ -72,7 +71,7 @@ def _changed(given: BaseModel) -> list[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined and field.default_factory is None:
+    if field.is_required():
         return ""
     if field.default_factory is not None:
         return "depends on the machine" if not _models(field.annotation) else "see group"

@@ -8,6 +8,13 @@ import yaml
 
 from tests.e2e.processes import REPOSITORY
 
+VARIABLES = {  # a .env file
+    "PREFECT_API_AUTH_STRING": "ncf:a-long-password",
+    "MLFLOW_TRACKING_USERNAME": "ncf",
+    "MLFLOW_TRACKING_PASSWORD": "a-long-password",
+    "NCF_DATABASE_PASSWORD": "secret",
+    "NCF_SECRET_KEY": "key",
+}
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<how>[-?])(?P<text>[^}]*))?\}")
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -15,6 +16,7 @@ import yaml
 from docs.site.commands import COMMANDS, Command
 from docs.site.settings_page import names_in
 from ncf.config import Settings
+from tests.docs.make import make, outside_make
 from tests.docs.pages import PAGES, REPOSITORY, inline, name, named_targets, shell_lines
 
 PYTHON = ("python", "python3", ".venv/bin/python")
@@ -26,15 +28,19 @@ FOREIGN = {"--scale", "--detach", "--build", "--rm", "--username"}  # of other p
 @cache
 def recipe(*words: str) -> str:
     """What make would run for a target, once everything is installed."""
-    command = ["make", "--dry-run", "--no-print-directory", "-o", ".venv/.installed", "-o", ".venv/.docs", *words]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    done = run_make("--dry-run", *words)
     assert done.returncode == 0, f"{shlex.join(words)}: {done.stderr}"
     return done.stdout.replace("\\\n", " ")
 
 
+def run_make(*words: str) -> subprocess.CompletedProcess[str]:
+    env = outside_make(os.environ)
+    return subprocess.run(make(*words), cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=60)
+
+
 @cache
 def help_of_make() -> str:
-    return subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, timeout=60).stdout
+    return run_make("help").stdout
 
 
 def command_of(module: str, args: Sequence[str]) -> Command | None:
@@ -137,6 +143,32 @@ def test_options_in_prose_exist() -> None:
         if code.startswith("--") and option.replace("--no-", "--", 1) not in known and option not in FOREIGN
     ]
     assert wrong == []
+
+
+def test_the_arguments_of_an_outer_make_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = recipe("retrain", "ARGS=--seed 1"), recipe("prepare")
+    for name_of_variable, value in {
+        "MAKEFLAGS": "-- ARGS=--durations=9",
+        "ARGS": "--durations=9",
+        "DATASET": "x",
+    }.items():
+        monkeypatch.setenv(name_of_variable, value)
+    recipe.cache_clear()
+    assert (recipe("retrain", "ARGS=--seed 1"), recipe("prepare")) == before
+
+
+def test_a_task_installs_only_what_it_needs() -> None:
+    def extras(target: str) -> list[str]:
+        env = outside_make(os.environ)
+        command = ["make", "--dry-run", "--always-make", target]
+        done = subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=60)
+        return re.findall(r"--editable '\.\[(\w+)\]'", done.stdout)
+
+    users = {command.line.removeprefix("make ") for command in COMMANDS if command.line.startswith("make ")}
+    assert {target: extras(target) for target in users | {"mlflow"} if extras(target)} == {}
+    assert extras("optuna") == ["dashboard"]
+    assert extras("test") == extras("check") == ["dev"]
+    assert extras("check-deploy") == ["dev", "deploy"]
 
 
 def test_an_unknown_option_would_be_seen() -> None:

@@ -17,6 +17,7 @@ import requests
 from mlflow import MlflowClient
 
 from ncf.files import CACHE_VARIABLE
+from tests.docs.make import make, outside_make
 from tests.docs.pages import PAGES, fences, shell_lines
 from tests.e2e.processes import QUICK, REPOSITORY, answers, environment, free_port, python_module, running, wait_until
 from tests.two_taste_log import song_log
@@ -61,8 +62,7 @@ class Copy:
         assert typed in HERE and typed in commands(), f"the README has no {typed!r} any more"
         target, *rest = typed.removeprefix("make ").split(" ARGS=", maxsplit=1)
         args = " ".join([*rest, *further])
-        installed = ["-o", ".venv/.installed", "-o", ".venv/.docs"]
-        return ["make", "--no-print-directory", *installed, target, *([f"ARGS={args}"] if args else [])]
+        return make(target, *([f"ARGS={args}"] if args else []))
 
     def make(self, typed: str, *further: str) -> str:
         """Run it to its end; returns what it showed."""
@@ -99,7 +99,7 @@ def copy(movielens: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (folder / ".venv").symlink_to(sys.prefix)
     shutil.copytree(movielens / "movielens", folder.parent / "cache" / "movielens")
     variables = {CACHE_VARIABLE: str(folder.parent / "cache"), "PYTHONPATH": str(folder)}
-    yield Copy(folder, environment(folder.parent, **variables))
+    yield Copy(folder, outside_make(environment(folder.parent, **variables)))
 
 
 @pytest.fixture(scope="module")
