@@ -15,8 +15,9 @@ from ncf.errors import ConfigError
 from ncf.files import cache_dir, new_file
 
 COMPILERS = ("c++", "g++", "clang++")
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-pthread")
+FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-pthread")
 WIDE = ("-mprefer-vector-width=512",)  # by default, compilers use half of an x86 processor's vectors
+ARCH_VARIABLE = "NCF_MARCH"  # the processor to compile for, in the compiler's words; of this machine by default
 SOURCES = Path(__file__).parent
 
 LOSSES = ("bce", "mse", "least-squares", "bpr")
@@ -134,7 +135,11 @@ def library() -> ctypes.CDLL:
         ConfigError: there is no compiler, it fails, the cache can't be written to, or the library does not match.
     """
     program = compiler()
-    flags = [*FLAGS, *(WIDE if platform.machine() in ("x86_64", "AMD64") else ())]
+    flags = [
+        *FLAGS,
+        f"-march={os.environ.get(ARCH_VARIABLE, 'native')}",
+        *(WIDE if platform.machine() in ("x86_64", "AMD64") else ()),
+    ]
     # the compiler's own macros name its version and the processor: several machines can share a home folder
     macros = _run([program, *flags, "-dM", "-E", "-x", "c++", os.devnull])
     texts = [path.read_text(encoding="utf-8") for path in sorted(SOURCES.glob("*.[ch]pp"))]

@@ -65,26 +65,25 @@ inline void matmul_strip(int64_t rows, int64_t depth, LeftMatrix left, const flo
                               add);
 }
 
+// A strip of the result as wide as a tile may be, or as the columns that are left.
+template <int WIDTH>
+inline int64_t matmul_columns(int64_t vectors, int64_t rows, int64_t depth, LeftMatrix left, const float* right,
+                              int64_t right_stride, float* result, int64_t result_stride, const float* bias, bool add) {
+    if constexpr (WIDTH > 1)
+        if (vectors < WIDTH)
+            return matmul_columns<WIDTH - 1>(vectors, rows, depth, left, right, right_stride, result, result_stride,
+                                             bias, add);
+    matmul_strip<TILE_ROWS[WIDTH], WIDTH>(rows, depth, left, right, right_stride, result, result_stride, bias, add);
+    return WIDTH * LANES;
+}
+
 // result[rows, columns] = left[rows, depth] @ right[depth, columns] + bias[columns], or added to the old result.
 inline void matmul(int64_t rows, int64_t columns, int64_t depth, LeftMatrix left, const float* right,
                    int64_t right_stride, float* result, int64_t result_stride, const float* bias, bool add) {
-    for (int64_t column = 0; column < columns;) {
-        const int64_t vectors = (columns - column) / LANES;
-        const float* column_bias = bias ? bias + column : nullptr;
-        if (vectors >= 4)
-            matmul_strip<6, 4>(rows, depth, left, right + column, right_stride, result + column, result_stride,
-                               column_bias, add);
-        else if (vectors == 3)
-            matmul_strip<8, 3>(rows, depth, left, right + column, right_stride, result + column, result_stride,
-                               column_bias, add);
-        else if (vectors == 2)
-            matmul_strip<12, 2>(rows, depth, left, right + column, right_stride, result + column, result_stride,
-                                column_bias, add);
-        else
-            matmul_strip<12, 1>(rows, depth, left, right + column, right_stride, result + column, result_stride,
-                                column_bias, add);
-        column += LANES * (vectors >= 4 ? 4 : vectors);
-    }
+    for (int64_t column = 0; column < columns;)
+        column +=
+            matmul_columns<WIDEST_TILE>((columns - column) / LANES, rows, depth, left, right + column, right_stride,
+                                        result + column, result_stride, bias ? bias + column : nullptr, add);
 }
 
 // A layer's weights, packed for the products of both passes; each half of the first layer has one of its own.

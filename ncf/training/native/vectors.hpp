@@ -1,26 +1,21 @@
-// Sixteen floats at a time: vectors, memory for them, and functions of them.
+// A vector of floats at a time: memory for them, and functions of them.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <new>
 #include <utility>
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
+
+#include "processor.hpp"
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
 
-constexpr int64_t LANES = 16;
-constexpr int64_t LARGE_PAGE = 1 << 21;  // bytes
-typedef float Lanes __attribute__((vector_size(64), may_alias));
-typedef uint32_t Bits __attribute__((vector_size(64), may_alias));
-typedef int32_t Mask __attribute__((vector_size(64), may_alias));
+constexpr int64_t LARGE_PAGE = 1 << 21;             // bytes
+constexpr int64_t CACHE_LINE = 64 / sizeof(float);  // floats
 
 inline int64_t padded(int64_t width) { return (width + LANES - 1) / LANES * LANES; }
 
@@ -29,37 +24,9 @@ inline const Lanes& lanes(const float* start) { return *reinterpret_cast<const L
 
 inline Lanes broadcast(float number) { return Lanes{} + number; }
 
-// Up to LANES numbers from any address, followed by zeros.
-inline Lanes load(const float* start, int64_t count) {
-#ifdef __AVX512F__
-    return reinterpret_cast<Lanes>(_mm512_maskz_loadu_ps(count < LANES ? (1u << count) - 1 : 0xffffu, start));
-#else
-    Lanes result{};
-    std::memcpy(&result, start, std::min(count, LANES) * sizeof(float));
-    return result;
-#endif
-}
-
-inline void store(float* start, Lanes numbers, int64_t count) {
-#ifdef __AVX512F__
-    _mm512_mask_storeu_ps(start, count < LANES ? (1u << count) - 1 : 0xffffu, reinterpret_cast<__m512>(numbers));
-#else
-    std::memcpy(start, &numbers, std::min(count, LANES) * sizeof(float));
-#endif
-}
-
-inline Lanes square_root(Lanes numbers) {
-#ifdef __AVX512F__
-    return reinterpret_cast<Lanes>(_mm512_sqrt_ps(reinterpret_cast<__m512>(numbers)));
-#else
-    for (int64_t lane = 0; lane < LANES; lane++) numbers[lane] = std::sqrt(numbers[lane]);
-    return numbers;
-#endif
-}
-
 // Ask for numbers that will be needed soon.
 inline void prefetch(const float* start, int64_t count) {
-    for (int64_t i = 0; i < count; i += LANES) __builtin_prefetch(start + i);
+    for (int64_t i = 0; i < count; i += CACHE_LINE) __builtin_prefetch(start + i);
 }
 
 inline float sum(Lanes numbers) {

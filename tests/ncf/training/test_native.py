@@ -26,7 +26,7 @@ from ncf.hardware import HardwareConfig
 from ncf.models.build import Model, build_model
 from ncf.training.batches import Step
 from ncf.training.fit import fit
-from ncf.training.native.library import SOURCES, Parameter, library
+from ncf.training.native.library import ARCH_VARIABLE, SOURCES, Parameter, library
 from ncf.training.native.step import NativeStep
 from ncf.training.objective import step_loss
 from tests.ncf.toy_data import scramble
@@ -354,7 +354,21 @@ def test_the_steps_read_and_write_nothing_but_their_own(tmp_path: Path) -> None:
         "LD_PRELOAD": " ".join(libraries),
         "ASAN_OPTIONS": "detect_leaks=0",
     }
+    run_cases_again(env)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("march", "needed"), [("x86-64-v3", {"avx2", "fma"}), ("x86-64-v2", {"sse4_2"})])
+def test_the_steps_are_right_with_other_instructions(tmp_path: Path, march: str, needed: set[str]) -> None:
+    """What an older processor would run, in a process of its own; the cases above, once more."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists() or not needed <= set(cpuinfo.read_text().split()):
+        pytest.skip(f"this processor can't execute {march}")
+    run_cases_again({CACHE_VARIABLE: str(tmp_path), ARCH_VARIABLE: march})
+
+
+def run_cases_again(env: dict[str, str]) -> None:
     chosen = "torchs or wait or dropout"
-    again = [sys.executable, "-m", "pytest", "-qs", "-p", "no:cacheprovider", __file__, "-k", chosen]
-    done = subprocess.run(again, env=os.environ | env, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pytest", "-qs", "-p", "no:cacheprovider", __file__, "-k", chosen]
+    done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
