@@ -2,6 +2,7 @@
 
 import doctest
 import pydoc
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -40,7 +41,7 @@ def test_its_types_are_told_to_who_imports_it() -> None:
 
 
 def test_help_shows_every_function_and_class() -> None:
-    text = pydoc.plain(pydoc.render_doc(ncf))
+    text = re.sub(r"\(\s+", "(", pydoc.plain(pydoc.render_doc(ncf)))  # Python 3.13 breaks long signatures
     assert "From a log to a list of recommendations" in text
     for words in ("train(data:", "load_ratings(source:", "class Recommender(", "class Bundle("):
         assert words in text
