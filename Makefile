@@ -116,7 +116,7 @@ test-slow: .venv/.dev ## the long rest: kills, faults, fuzzing, the README's com
 check-deploy: .venv/.dev .venv/.deploy ## Dockerfile, compose.yaml and the Kubernetes manifests against linters and schemas
 	@$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
-test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised, with Python 3.12 and with 3.13
+test-versions: .venv/.installed ## the wheel by itself, with the lowest versions promised, with Python 3.12 and with 3.13 (the first time installs up to 16 GB)
 	@.ci/versions $(ARGS)
 
 docs: .venv/.docs ## build the documentation into build/site; a link that leads nowhere is an error
