@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets import Shape, load
-from flows.registry import models as registry
 from flows.registry.alias import BUNDLE
+from flows.registry.models import register_model
 from flows.tracking.store import URI_VARIABLE
-from flows.tracking.tracking import ModelRun, Tracker
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import GMFConfig, GMFTraining, NeuMFConfig, NeuMFTraining, TrainingConfig
 from ncf.hardware import HardwareConfig
 from ncf.models.build import build_model
@@ -42,6 +42,6 @@ def make_store(job: dict[str, Any]) -> dict[str, Any]:
         run_id = tracker.start_model(tracker.start_retraining(f"seed {seed}", {}, data), shape.kind, {}, data)
         with tempfile.TemporaryDirectory() as scratch:
             Bundle.of(fitted, shape, data, **about).save(Path(scratch) / BUNDLE)
-            tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
-        versions.append(registry.register(tracker, NAME, ModelRun(shape.kind, run_id, {}), {}, f"seed {seed}"))
+            tracker.files.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+        versions.append(register_model(tracker, NAME, ModelRun(shape.kind, run_id, {}), {}, f"seed {seed}"))
     return {"versions": versions, "users": data.user_ids.tolist(), "items": data.item_ids.tolist()}

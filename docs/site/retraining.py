@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import mlflow
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from docs.site import blocks
 from docs.site.links import REPOSITORY
-from flows.charts.pictures import COLOURS, GREY, LABEL, new_figure, plain
+from flows.charts.chart import Chart, bar_panel
+from flows.charts.png import png
 from flows.retrain.report import Report
 from flows.tracking.keys import COLUMNS
 from flows.tracking.store import tracking_uri
@@ -43,23 +43,18 @@ def newest(client: MlflowClient) -> Run:
 
 def summary(report: Report) -> str:
     """Return the table and the verdict as Markdown."""
-    lines = [report.header, ["---"] + ["---:"] * (len(report.header) - 1), *(row.cells() for row in report.rows)]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{table}\n\n*{report.verdict()}*"
+    return f"{report.table().markdown()}\n\n*{report.verdict()}*"
 
 
-def draw(report: Report) -> Figure:
-    """Draw the test metrics of full ranking with their 95 % intervals, one panel per metric and one bar per model."""
-    figure = new_figure(f"{report.dataset}: test holdout, full ranking, with 95 % intervals over users", HEIGHT)
-    names = [row.name for row in report.rows]
-    colors = [GREY, *COLOURS][: len(names)]  # popularity is the reference
-    for axes, title in zip(figure.subplots(1, len(METRICS), sharey=True), METRICS, strict=True):
-        means, halves = ([row.metrics[COLUMNS[title] + end] for row in report.rows] for end in ("", "_ci95"))
-        axes.barh(names, means, xerr=halves, color=colors, error_kw={"ecolor": GREY, "capsize": 3})
-        axes.set_title(title.removesuffix(" full"), fontsize=LABEL, loc="left")
-        plain(axes)
-    figure.axes[0].invert_yaxis()  # the order of the table; the panels share the axis
-    return figure
+def chart(report: Report) -> Chart:
+    """Chart the test metrics of full ranking with their 95 % intervals: a panel per metric, a bar per model."""
+    panels = []
+    for title in METRICS:
+        key = COLUMNS[title]
+        bars = {row.name: (row.metrics[key], row.metrics[f"{key}_ci95"]) for row in report.rows}
+        panels.append(bar_panel(title.removesuffix(" full"), bars))
+    title = f"{report.dataset}: test holdout, full ranking, with 95 % intervals over users"
+    return Chart(title, panels, columns=len(panels), height=HEIGHT, share="y")
 
 
 def main() -> None:
@@ -70,7 +65,7 @@ def main() -> None:
     files = Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/"))
     report = Report.model_validate(json.loads((files / "report.json").read_text()))
     blocks.write(REPOSITORY / "README.md", "make retrain", summary(report))
-    draw(report).savefig(IMAGES / "retraining.png")
+    (IMAGES / "retraining.png").write_bytes(png(chart(report)))
     shutil.copyfile(files / "learning_curves.png", IMAGES / "learning-curves.png")
 
 

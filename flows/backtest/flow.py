@@ -1,4 +1,4 @@
-"""Flow: replay a log by time, and see what a schedule of retraining buys. `python -m flows.backtest --help`."""
+"""Flow: replay a log by time, and compare schedules of retraining. `python -m flows.backtest --help`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,29 +7,35 @@ from mlflow.entities import Run
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows.backtest.moments import Trained, day_of, train_as_of
-from flows.backtest.report import BacktestReport
+from flows.backtest.charts import page_sections, picture, window_panels
+from flows.backtest.replay import Trained, Windows, day_of, score_window, train_as_of
+from flows.backtest.report import BacktestReport, Scores, summarize
 from flows.backtest.settings import BacktestSettings
-from flows.backtest.summarize import PICTURE, REPORT, Judged, conclude, curves, keep
-from flows.backtest.windows import Windows, judge_window
+from flows.charts.page import html_page
+from flows.charts.png import png
 from flows.orchestration.artifacts import Progress, artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
 from flows.retrain.checks import check_training
-from flows.tracking.tracking import COMPLETE, Tracker
+from flows.tracking.keys import COMPLETE
+from flows.tracking.tracker import Tracker
 from ncf import __version__
 from ncf.backtest.plan import Plan, make_plan
 from ncf.backtest.replay import Replay
+from ncf.backtest.scoring import HR, NDCG
 from ncf.content import content_key, flatten
 from ncf.data.times import microseconds_of
 from ncf.files import new_file
 from ncf.hardware import torch_threads
 from ncf.ingest.load import load_ratings
 
+REPORT, PAGE, PICTURE = "report.json", "backtest.html", "backtest.png"
+MEAN = "backtest_mean"
+
 
 @flow(name="backtest", flow_run_name="backtest {settings.model} on {settings.dataset}")
 def backtest(settings: BacktestSettings = BacktestSettings()) -> BacktestReport:  # noqa: B008 (frozen, and Prefect shows it)
-    """Train as of each moment of each policy, and judge in every window the model that would have served then."""
+    """Train at each moment of each policy, and score in every window the model that would have served then."""
     check_training(settings)
     with torch_threads(settings.hardware.scoring_threads):
         report = run(settings, *read_log(settings))
@@ -46,7 +52,7 @@ def read_log(settings: BacktestSettings) -> tuple[Replay, Plan]:
     plan = make_plan(replay.span, settings.schedule, settings.window_days, start)
     trainings = ", ".join(f"{policy.name} {len(plan.moments(policy))}" for policy in plan.policies)
     get_run_logger().info(
-        "%s windows of %s days, %s to %s; trainings: %s, together %s",
+        "%s windows of %s days, %s to %s; trainings: %s, %s in all",
         *(len(plan.windows), settings.window_days, day_of(plan.windows[0].begin), day_of(plan.windows[-1].end)),
         *(trainings, len(plan.every_moment())),
     )
@@ -54,52 +60,52 @@ def read_log(settings: BacktestSettings) -> tuple[Replay, Plan]:
 
 
 def run(settings: BacktestSettings, replay: Replay, plan: Plan) -> BacktestReport:
-    """The backtest itself; what is finished already is not done again."""
+    """The backtest itself; what is finished already is not computed again."""
     tracker = Tracker(settings.dataset)
     key = content_key(settings.replayed(), replay.fingerprint, __version__)
-    earlier = tracker.newest_retraining(key)
+    earlier = tracker.newest_run(key)
     if earlier is not None and COMPLETE in earlier.data.tags and not settings.force:
-        return report_again(tracker, settings, earlier)
+        return read_report(tracker, settings, earlier)
     total = len(plan.every_moment()) + len(plan.windows)
     with open_run(tracker, key, earlier, settings, replay) as run_id:
-        key = artifact_key(settings.dataset, "backtest", "progress")
-        with Progress(key, "backtest", total, unit="steps", terminal="bar") as progress:
-            judged, trained = replay_windows(tracker, run_id, settings, replay, plan, progress)
-        report = conclude(run_id, settings, replay, plan, judged, trained)
-        keep(tracker, report, curves(settings, plan, judged))
+        artifact = artifact_key(settings.dataset, "backtest", "progress")
+        with Progress(artifact, "backtest", total, unit="steps", terminal="bar") as progress:
+            scores, trained = replay_windows(tracker, run_id, settings, replay, plan, progress)
+        report = summarize(run_id, settings, replay, plan, scores, trained)
+        log_report(tracker, settings, plan, scores, report)
         tracker.finish(run_id)
-    write_picture(tracker, settings, run_id)
+    copy_picture(tracker, settings, run_id)
     return report
 
 
 def replay_windows(
     tracker: Tracker, run_id: str, settings: BacktestSettings, replay: Replay, plan: Plan, progress: Progress
-) -> tuple[Judged, dict[int, Trained]]:
-    """One window after the other: train what is due by its beginning, then judge every policy in it."""
+) -> tuple[Scores, dict[int, Trained]]:
+    """Window by window: train what is due by its beginning, then score every policy in it."""
     windows = Windows(tracker, run_id, replay, plan, settings.hardware.scoring_memory_mb)
     trained: dict[int, Trained] = {}
-    judged = []
+    scores = []
     for window in plan.windows:
         first_day = day_of(window.begin)
         for moment in plan.every_moment():
             if moment <= window.begin and moment not in trained:
                 trained[moment] = train_as_of(tracker, run_id, settings, replay, moment, day_of(moment))
                 progress.advance(1, f"backtest, trained as of {day_of(moment)}")
-        frame = judge_window(windows, window, trained, first_day)
-        judged.append((window, frame))
-        progress.advance(1, f"backtest, judged the window from {first_day}, {len(frame)} users")
-    return judged, trained
+        frame = score_window(windows, window, trained, first_day)
+        scores.append((window, frame))
+        progress.advance(1, f"backtest, scored the window from {first_day}, {len(frame)} users")
+    return scores, trained
 
 
 @contextmanager
 def open_run(
     tracker: Tracker, key: str, earlier: Run | None, settings: BacktestSettings, replay: Replay
 ) -> Iterator[str]:
-    """The parent run: an interrupted one with the same settings and log goes on, else a new one begins."""
+    """Continue an interrupted parent run with the same settings and log, or start one."""
     if earlier is not None and COMPLETE not in earlier.data.tags:
         run_id = str(earlier.info.run_id)
-        tracker.resume_retraining(run_id)
-        get_run_logger().info("going on with the interrupted backtest, MLflow run %s", run_id)
+        tracker.resume(run_id)
+        get_run_logger().info("continuing the interrupted backtest, MLflow run %s", run_id)
     else:
         source = settings.log_source.model_dump(mode="json")
         run_id = tracker.start_parent(
@@ -109,25 +115,42 @@ def open_run(
         yield run_id
 
 
-def report_again(tracker: Tracker, settings: BacktestSettings, earlier: Run) -> BacktestReport:
-    """The report of a backtest that need not be repeated."""
+def log_report(
+    tracker: Tracker, settings: BacktestSettings, plan: Plan, scores: Scores, report: BacktestReport
+) -> None:
+    """Write the report, the picture and the page into the MLflow run."""
+    run_id = report.run_id
+    for row in report.rows:
+        figures = {f"full/{HR}": row.hr.value, f"full/{NDCG}": row.ndcg.value, "seconds": row.seconds}
+        figures |= {"trainings": float(row.trainings)} | ({} if row.known is None else {"known_users": row.known})
+        tracker.log_metrics(run_id, {f"{MEAN}/{row.name}/{key}": value for key, value in figures.items()})
+    panels = window_panels(plan, [(window, frame) for window, frame in scores if len(frame)])
+    title = f"{settings.dataset}, {settings.model}: what a schedule buys"
+    tracker.files.log_bytes(run_id, png(picture(title, panels)), PICTURE)
+    intro = f"<p>{report.verdict()}</p><p>{report.about()}</p>" + "<br>".join(table.html() for table in report.tables())
+    page = html_page(f"Backtest of {report.dataset}", intro, page_sections(panels))
+    tracker.files.log_text(run_id, page, PAGE)
+    tracker.files.log_json(run_id, report.model_dump(mode="json"), REPORT)
+    tracker.set_notes(run_id, report.markdown())
+
+
+def read_report(tracker: Tracker, settings: BacktestSettings, earlier: Run) -> BacktestReport:
+    """The report of a complete backtest."""
     run_id = str(earlier.info.run_id)
-    get_run_logger().info("nothing has changed since MLflow run %s: no training, no window is judged again", run_id)
-    write_picture(tracker, settings, run_id)
-    return BacktestReport.model_validate(tracker.artifacts.read_json(run_id, REPORT)).model_copy(
-        update={"trained": False}
-    )
+    get_run_logger().info("nothing has changed since MLflow run %s, so nothing is computed", run_id)
+    copy_picture(tracker, settings, run_id)
+    return BacktestReport.model_validate(tracker.files.read_json(run_id, REPORT)).model_copy(update={"trained": False})
 
 
-def write_picture(tracker: Tracker, settings: BacktestSettings, run_id: str) -> None:
-    """Copy the picture to where the user wants it."""
+def copy_picture(tracker: Tracker, settings: BacktestSettings, run_id: str) -> None:
+    """Copy the picture to the file of the setting `picture`."""
     if settings.picture is None:
         return
     with new_file(settings.picture) as building:
-        building.write_bytes(tracker.artifacts.read_bytes(run_id, PICTURE))
+        building.write_bytes(tracker.files.read_bytes(run_id, PICTURE))
 
 
 def publish(report: BacktestReport) -> None:
     """Show the result in the Prefect UI."""
-    show_table(artifact_key(report.dataset, "backtest", "policies"), report.table_rows(), report.verdict())
+    show_table(artifact_key(report.dataset, "backtest", "policies"), report.policies().records(), report.verdict())
     show_markdown(artifact_key(report.dataset, "backtest", "report"), report.markdown(), report.verdict())

@@ -1,14 +1,22 @@
-"""What a backtest found: as data, as tables for the terminal, and as markdown for the UIs."""
+"""The result of a backtest: as data, as tables, as markdown for the UIs, and on the terminal."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from ncf.backtest.scoring import POPULARITY
+from flows.backtest.replay import Trained, day_of
+from flows.backtest.settings import BacktestSettings
+from flows.charts.tables import TextTable
+from ncf.backtest.plan import Plan, Window
+from ncf.backtest.replay import Replay
+from ncf.backtest.scoring import HR, KNOWN, NDCG, POPULARITY, difference_of, mean_of
+from ncf.errors import DataError
 from ncf.evaluation.metrics import Mean
+
+Scores = Sequence[tuple[Window, pd.DataFrame]]  # the values of each user, by window
 
 
 class Figure(BaseModel):
@@ -21,31 +29,31 @@ class Figure(BaseModel):
 
     @classmethod
     def of(cls, mean: Mean) -> "Figure":
-        """JSON knows no infinity."""
+        """The figure of a mean; JSON has no infinity."""
         known = abs(mean.low) != float("inf")
         return cls(value=mean.value, low=mean.low if known else None, high=mean.high if known else None)
 
     @property
     def may_be_chance(self) -> bool:
-        """Whether the interval of a difference has both signs."""
+        """Whether the interval of a difference includes 0."""
         return self.low is None or self.high is None or self.low <= 0 <= self.high
 
     def text(self) -> str:
-        """With half the interval's width."""
+        """The value with half its interval."""
         return f"{self.value:.4f}" + ("" if self.low is None else f" ±{self.value - self.low:.4f}")
 
     def signed(self) -> str:
-        """With its sign and interval, in words."""
+        """The value of a difference with its sign and interval."""
         return f"{self.value:+.4f}" + ("" if self.low is None else f" ({self.low:+.4f} to {self.high:+.4f})")
 
     def cell(self) -> str:
-        """The same for a narrow table."""
+        """The same, short enough for a table."""
         interval = "" if self.low is None else f" [{self.low:+.4f},{self.high:+.4f}]"
         return f"{self.value:+.4f}{interval}".replace("0.", ".")
 
 
 class PolicyRow(BaseModel):
-    """One policy, or popularity: means over the windows, and what it cost."""
+    """One policy, or popularity: means over the windows, and the cost of its trainings."""
 
     name: str
     hr: Figure
@@ -55,13 +63,13 @@ class PolicyRow(BaseModel):
     seconds: float
 
     def cells(self) -> list[str]:
-        """Text of the row."""
+        """Texts of the row."""
         known = "" if self.known is None else f"{self.known:.0%}"
         return [self.name, self.hr.text(), self.ndcg.text(), known, str(self.trainings), f"{self.seconds:.0f}"]
 
 
 class Difference(BaseModel):
-    """One policy instead of another, paired over the users of every window."""
+    """The difference between two policies, paired over the users of every window."""
 
     ours: str
     theirs: str
@@ -71,7 +79,7 @@ class Difference(BaseModel):
     seconds: float
 
     def cells(self) -> list[str]:
-        """Text of the row."""
+        """Texts of the row."""
         more = f"{self.trainings:+d} ({self.seconds:+.0f})"
         return [f"{self.ours} vs {self.theirs}", self.hr.cell(), self.ndcg.cell(), more]
 
@@ -80,10 +88,11 @@ class BacktestReport(BaseModel):
     """The result of one backtest.
 
     Attributes:
-        span: first and last day of the windows, in words.
-        windows: judged ones, with their `users`, counted anew in each.
-        empty: windows in which nothing came.
-        trained: whether anything was computed now.
+        span: first and last day of the windows.
+        windows: number of windows with users.
+        empty: number of windows without users.
+        users: sum over the windows.
+        trained: False if nothing had changed, so that nothing was computed.
     """
 
     dataset: str
@@ -99,71 +108,122 @@ class BacktestReport(BaseModel):
     differences: list[Difference]
     trained: bool = True
 
-    header: ClassVar[tuple[str, ...]] = ("policy", "HR@10", "NDCG@10", "users known", "trainings", "seconds")
-    differences_header: ClassVar[tuple[str, ...]] = ("difference", "HR@10", "NDCG@10", "trainings (seconds)")
-
     def verdict(self) -> str:
-        """What the most frequent training brings, instead of the rarest, or of popularity."""
+        """The gain of the most frequent training over the rarest, or over popularity."""
         among = [row for row in self.differences if row.theirs != POPULARITY]
         widest = max(among, key=lambda row: row.trainings, default=self.differences[0])
-        chance = "; that may be chance" if widest.ndcg.may_be_chance else ""
-        cost = f"for {widest.trainings} trainings more ({widest.seconds:.0f} s)"
+        chance = "; this may be chance" if widest.ndcg.may_be_chance else ""
+        cost = f"for {widest.trainings} more trainings ({widest.seconds:.0f} s)"
         if widest.theirs == POPULARITY:
             return f"{widest.ours} against popularity: NDCG@10 {widest.ndcg.signed()}, {cost}{chance}."
         return f"Retraining {widest.ours} instead of {widest.theirs}: NDCG@10 {widest.ndcg.signed()}, {cost}{chance}."
 
     def about(self) -> str:
-        """What the figures are."""
-        empty = f" In {self.empty} more nothing came." if self.empty else ""
+        """What the figures mean."""
+        empty = f" {self.empty} more windows had no users." if self.empty else ""
         return (
             f"{self.dataset}, {self.model}: means over {self.windows} windows of {self.window_days} days, {self.span}, "
-            f"with {self.users:,} users together, counted anew in each.{empty} ± is half the 95 % interval over "
-            "users, the brackets are all of it."
+            f"with {self.users:,} users in all, counted once per window.{empty} ± is half the 95 % interval over "
+            "users; brackets show the whole interval."
         )
 
-    def tables(self) -> list[tuple[tuple[str, ...], list[list[str]]]]:
-        """Header and rows of the policies, and of their differences."""
-        return [
-            (self.header, [row.cells() for row in self.rows]),
-            (self.differences_header, [row.cells() for row in self.differences]),
-        ]
+    def policies(self) -> TextTable:
+        """One row per policy, after popularity."""
+        header = ["policy", "HR@10", "NDCG@10", "users known", "trainings", "seconds"]
+        return TextTable(header, [row.cells() for row in self.rows])
 
-    def table_rows(self) -> list[dict[str, Any]]:
-        """For Prefect's table artifact."""
-        return [dict(zip(self.header, row.cells(), strict=True)) for row in self.rows]
+    def tables(self) -> list[TextTable]:
+        """The policies, and the differences between them."""
+        header = ["difference", "HR@10", "NDCG@10", "trainings (seconds)"]
+        return [self.policies(), TextTable(header, [row.cells() for row in self.differences])]
 
     def markdown(self) -> str:
         """For Prefect's markdown artifact and the notes of MLflow's run."""
-        parts = [f"**{self.verdict()}**", self.about()]
-        for header, rows in self.tables():
-            lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-            parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
-        parts.append(f"MLflow run `{self.run_id}`, log `{self.fingerprint[:12]}`.")
-        return "\n\n".join(parts) + "\n"
+        tables = [table.markdown() for table in self.tables()]
+        run = f"MLflow run `{self.run_id}`, log `{self.fingerprint[:12]}`."
+        return "\n\n".join([f"**{self.verdict()}**", self.about(), *tables, run]) + "\n"
 
     def show(self, console: Console) -> None:
-        """The tables, the verdict, and what to do next."""
+        """Print the tables, the verdict, and what to try next."""
         if not self.trained:
-            console.print("\nNothing has changed since this backtest was done. The result was:")
-        for header, rows in self.tables():
-            console.print(_table(header, rows))
+            console.print("\nNothing has changed since this backtest, so nothing was computed. Its result:")
+        for table in self.tables():
+            console.print(table.terminal(narrow=True))
             console.print()
         console.print(self.verdict(), highlight=False)
         console.print(self.about(), highlight=False)
+        other = "neumf" if self.model != "neumf" else "gmf"
         console.print(
             "\nLook at the curves:      make mlflow (backtest.html, backtest.png)\n"
-            'Other policies:          make backtest ARGS="--policies weekly,10d,never"\n'
-            'Another model:           make backtest ARGS="--model neumf"\n'
+            "Other policies:          the same command with --policies, such as --policies weekly,10d,never\n"
+            f"Another model:           the same command with --model {other}\n"
             'See every setting:       make backtest ARGS="--help"',
             highlight=False,
             markup=False,
         )
 
 
-def _table(header: tuple[str, ...], rows: list[list[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
-    for number, column in enumerate(header):
-        table.add_column(column.replace(" ", "\n"), justify="left" if number == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
+def summarize(
+    run_id: str,
+    settings: BacktestSettings,
+    replay: Replay,
+    plan: Plan,
+    scores: Scores,
+    trained: Mapping[int, Trained],
+) -> BacktestReport:
+    """Means over the windows with users, and the differences between the policies.
+
+    Raises:
+        DataError: no window has a user.
+    """
+    frames = [frame for _, frame in scores if len(frame)]
+    if not frames:
+        raise DataError("no user has a new item in any window", do="start earlier, or use a longer log")
+    rows = _rows(plan, frames, trained)
+    return BacktestReport(
+        dataset=settings.dataset,
+        model=settings.model,
+        run_id=run_id,
+        fingerprint=replay.fingerprint,
+        span=f"{day_of(plan.windows[0].begin)} to {day_of(plan.windows[-1].end)}",
+        window_days=settings.window_days,
+        windows=len(frames),
+        empty=len(scores) - len(frames),
+        users=sum(len(frame) for frame in frames),
+        rows=rows,
+        differences=_differences(frames, rows),
+    )
+
+
+def _rows(plan: Plan, frames: Sequence[pd.DataFrame], trained: Mapping[int, Trained]) -> list[PolicyRow]:
+    def row(name: str, moments: Sequence[int], known: float | None) -> PolicyRow:
+        return PolicyRow(
+            name=name,
+            hr=Figure.of(mean_of(frames, name, HR)),
+            ndcg=Figure.of(mean_of(frames, name, NDCG)),
+            known=known,
+            trainings=len(moments),
+            seconds=sum(trained[moment].seconds for moment in moments),
+        )
+
+    policies = [
+        row(policy.name, plan.moments(policy), mean_of(frames, policy.name, KNOWN).value) for policy in plan.policies
+    ]
+    return [row(POPULARITY, [], None), *policies]
+
+
+def _differences(frames: Sequence[pd.DataFrame], rows: Sequence[PolicyRow]) -> list[Difference]:
+    """Each policy against each rarer one, then each against popularity."""
+    popularity, *policies = rows
+    pairs = [*combinations(policies, 2), *((policy, popularity) for policy in policies)]
+    return [
+        Difference(
+            ours=ours.name,
+            theirs=theirs.name,
+            hr=Figure.of(difference_of(frames, ours.name, theirs.name, HR)),
+            ndcg=Figure.of(difference_of(frames, ours.name, theirs.name, NDCG)),
+            trainings=ours.trainings - theirs.trainings,
+            seconds=ours.seconds - theirs.seconds,
+        )
+        for ours, theirs in pairs
+    ]

@@ -1,4 +1,4 @@
-"""The settings of a backtest: which policies are compared, on which windows, with which model."""
+"""The settings of a backtest: policies, windows and model."""
 
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -19,69 +19,69 @@ def _known(name: str) -> str:
 PolicyName: TypeAlias = Annotated[
     str,
     AfterValidator(_known),
-    WithJsonSchema({"type": "string", "pattern": PATTERN}),  # so that Prefect refuses others when a run is asked for
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),  # so that Prefect refuses other names
 ]
 
 
 class BacktestSettings(ModelSettings):
-    """Replay a log by time: what would retraining every week, every month or never have brought?"""
+    """Replay a log by time: what would retraining every week, every month or never have gained?"""
 
     model: ModelName = Field(
         default="gmf", description="which model serves; neumf-pretrained trains a GMF and an MLP for it at each moment"
     )
     window_days: int = Field(
-        default=7, ge=1, le=3660, description="length of a window in days; in each one model serves and is judged"
+        default=7, ge=1, le=3660, description="length of a window in days; one model serves in it per policy"
     )
     policies: tuple[PolicyName, ...] = Field(
         default=("weekly", "monthly", "never"),
-        description="when a model is trained anew: never, monthly (every four weeks), weekly, daily, or every so many "
-        "days, such as 10d; none more often than once a window",
+        description="when to retrain: never, monthly (every four weeks), weekly, daily, or every so many days, such "
+        "as 10d; at most once per window",
     )
     start: Time | None = Field(
         default=None,
-        description="the first training, and the beginning of the first window; empty: after a quarter of the log",
+        description="time of the first training and start of the first window; empty: after a quarter of the log",
     )
-    force: bool = Field(default=False, description="train again even what was trained before with these settings")
+    force: bool = Field(default=False, description="train again even if nothing has changed")
     picture: Path | None = Field(
-        default=None, description="a .png file that the curves are written to as well; MLflow has them in any case"
+        default=None, description="a .png file for a copy of the curves; MLflow always has them"
     )
 
     @field_validator("policies")
     @classmethod
-    def _fit_the_window(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _fits_windows(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         policies, window = [Policy.named(name) for name in names], info.data.get("window_days")
         if not policies:
-            raise ValueError("name one policy or more")
+            raise ValueError("name at least one policy")
         for number, policy in enumerate(policies):
             if policy.days in [earlier.days for earlier in policies[:number]]:
-                raise ValueError(f"{policy.name!r} is there twice; name each policy once")
+                raise ValueError(f"{policy.name!r} is named twice; name each policy once")
             if window is not None and policy.interval < window:
                 raise ValueError(
-                    f"{policy.name!r} trains more often than once in a window of {window} days, in which one model "
-                    f"serves; choose window_days {policy.days} or less"
+                    f"{policy.name!r} retrains more often than once in a window of {window} days; choose "
+                    f"window_days {policy.days} or less"
                 )
         return names
 
     @field_validator("data")
     @classmethod
-    def _left_to_the_replay(cls, data: DataConfig) -> DataConfig:
+    def _has_no_moments(cls, data: DataConfig) -> DataConfig:
         if data.split.kind == "temporal":
             raise ValueError(
-                "the split temporal names two moments, and a backtest has its own; choose leave-one-out or random, "
-                "which hold out within what each training sees"
+                "a backtest does not support the split temporal, which has fixed moments; choose leave-one-out or "
+                "random"
             )
         for name in ("users_active_since", "items_active_since"):
             if getattr(data.filters, name) is not None:
-                raise ValueError(f"filters.{name} is one moment for all trainings, which have moments of their own")
+                raise ValueError(f"a backtest does not support filters.{name}, which is a fixed moment; leave it out")
         return data
 
     @field_validator("source")
     @classmethod
-    def _without_a_split(cls, source: SourceConfig | None) -> SourceConfig | None:
+    def _has_no_split(cls, source: SourceConfig | None) -> SourceConfig | None:
         given = isinstance(source, FileSource) and (source.validation_path or source.test_path)
         if given or isinstance(source, PaperSource):
             raise ValueError(
-                "the source brings its own split, and a backtest splits by time; give the whole log as one"
+                "a backtest splits by time, and this source has its own split; give the whole log as one source"
             )
         return source
 
@@ -94,25 +94,25 @@ class BacktestSettings(ModelSettings):
 
     @property
     def schedule(self) -> list[Policy]:
-        """The policies, the most frequent training first."""
+        """The policies, the most frequent one first."""
         return sorted((Policy.named(name) for name in self.policies), key=lambda policy: policy.interval)
 
     def trained(self) -> tuple[ModelName, ...]:
-        """The models that are trained at a moment, in this order; the last one serves."""
+        """The models to train at each moment, in this order; the last one serves."""
         return ("gmf", "mlp", self.model) if self.model == "neumf-pretrained" else (self.model,)
 
     def at(self, data: DataConfig) -> RetrainSettings:
-        """A retraining's settings with those of the data at a moment. It starts from no champion, which knows more."""
+        """The settings of a retraining at one moment. It never starts from the champion, which knows later data."""
         shared = self.model_dump(include=set(ModelSettings.model_fields)) | {"data": data.model_dump()}
         return RetrainSettings.model_validate(shared)
 
     def learned(self) -> dict[str, Any]:
-        """What decides, beside the data, what a training of one moment becomes; JSON values."""
+        """The settings that decide, beside the data, what one training learns; JSON values."""
         recipes = {name.replace("-", "_") for name in self.trained()}
         return {"model": self.model, **self.model_dump(mode="json", include={"seed", *recipes})}
 
     def replayed(self) -> dict[str, Any]:
-        """What decides the whole backtest; JSON values."""
+        """The settings that decide the whole backtest; JSON values."""
         return self.learned() | self.model_dump(
             mode="json", include={"dataset", "data", "window_days", "policies", "start"}
         )

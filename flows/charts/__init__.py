@@ -1,1 +1,1 @@
-"""Charts for MLflow: PNG by matplotlib, interactive pages by plotly."""
+"""Tables of texts, and charts as plain values, drawn by matplotlib (PNG) and by plotly (interactive pages)."""

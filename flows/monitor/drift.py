@@ -1,6 +1,6 @@
-"""Telling Prefect that the data of a champion have changed, or that a log looks damaged; each state of them once.
+"""Events that tell Prefect of drift in a champion's data, or of a damaged log; each state is told once.
 
-What was told is remembered in tags of the champion's version: with a new champion it begins anew.
+Tags of the champion's version remember what was told, so a new champion starts without any.
 """
 
 from collections.abc import Sequence
@@ -14,35 +14,35 @@ from pydantic import ValidationError
 
 from flows.monitor.report import MonitorReport
 from flows.orchestration.events import DRIFTED, FAULTY, dataset_resource, version_resource
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.monitoring.verdict import ExceededThreshold, Kind, LastEvent, is_news
 
 EVENTS: dict[Kind, str] = {"drift": DRIFTED, "fault": FAULTY}
-MEMORY: dict[Kind, str] = {kind: f"ncf.told.{kind}" for kind in EVENTS}  # tags of the version, the values as JSON
+MEMORY: dict[Kind, str] = {kind: f"ncf.told.{kind}" for kind in EVENTS}  # tags of the version, with JSON values
 
 
-def tell(tracker: Tracker, name: str, report: MonitorReport, again: float) -> str:
-    """Emit what is news of a report. A log that looks damaged is told instead of a drift: nobody is to train on it.
+def emit_news(tracker: Tracker, name: str, report: MonitorReport, again: float) -> str:
+    """Emit an event if a report has news. Faults take precedence over drift: nobody should train on a damaged log.
 
     Args:
         tracker: of the data set.
         name: of the registered model.
-        report: of a champion.
+        report: of a check with a champion.
         again: as for `is_news`.
 
     Returns:
-        What was done, in a sentence; nothing if no threshold is passed.
+        What was done, as a sentence; empty if no threshold is passed.
     """
     version = tracker.client.get_model_version(name, str(report.version))
     faults, drift = report.of_kind("fault"), report.of_kind("drift")
     if not faults:
         _forget(tracker, version, "fault")
-        return _tell(tracker, version, report, "drift", drift, again) if drift else ""
-    said = _tell(tracker, version, report, "fault", faults, again)
-    return f"{said} No retraining is asked for on a log like this."
+        return _emit(tracker, version, report, "drift", drift, again) if drift else ""
+    said = _emit(tracker, version, report, "fault", faults, again)
+    return f"{said} A damaged log triggers no retraining."
 
 
-def _tell(
+def _emit(
     tracker: Tracker,
     version: ModelVersion,
     report: MonitorReport,
@@ -51,7 +51,7 @@ def _tell(
     again: float,
 ) -> str:
     new, names = (report.findings.new if report.findings else 0), [one.name for one in passed]
-    before = _told(version, kind)
+    before = _last_told(version, kind)
     if not is_news(before, new, names, again):
         return f"The event {EVENTS[kind]} was emitted before."
     if get_current_settings().api.url is None:
@@ -62,14 +62,14 @@ def _tell(
         related=[_model_version(version)],
         payload=payload_of(report, passed),
     )
-    EventsWorker.instance().wait_until_empty()  # remembered as told only when it has left this process
+    EventsWorker.instance().wait_until_empty()  # it counts as told once it has left this process
     told = LastEvent.after(before, new, names)
     tracker.client.set_model_version_tag(version.name, version.version, MEMORY[kind], told.model_dump_json())
     return f"The event {EVENTS[kind]} was emitted."
 
 
 def payload_of(report: MonitorReport, passed: Sequence[ExceededThreshold]) -> dict[str, Any]:
-    """What an event carries: the figures, and which thresholds are passed."""
+    """The payload of an event: the figures, and the passed thresholds."""
     return {
         "dataset": report.dataset,
         "version": report.version,
@@ -85,14 +85,14 @@ def _model_version(version: ModelVersion) -> dict[str, str]:
     return {"prefect.resource.id": resource, "prefect.resource.role": "model-version"}
 
 
-def _told(version: ModelVersion, kind: Kind) -> LastEvent | None:
+def _last_told(version: ModelVersion, kind: Kind) -> LastEvent | None:
     try:
         return LastEvent.model_validate_json(version.tags[MEMORY[kind]])
-    except (KeyError, ValidationError):  # never told, or somebody changed the tag
+    except (KeyError, ValidationError):  # never told, or the tag was changed by hand
         return None
 
 
 def _forget(tracker: Tracker, version: ModelVersion, kind: Kind) -> None:
-    """A fault that is over is news when it comes again."""
+    """Forget a fault that is over: if it comes back it is news."""
     if MEMORY[kind] in version.tags:
         tracker.client.delete_model_version_tag(version.name, version.version, MEMORY[kind])

@@ -8,17 +8,15 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from flows.cli.checks import RETRIES, check_cache
-from flows.monitor import drift
-from flows.monitor import runs as monitor_runs
+from flows.monitor.drift import emit_news
 from flows.monitor.report import MonitorReport
 from flows.monitor.settings import MonitorSettings
 from flows.orchestration.artifacts import artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.credentials import database_url
-from flows.registry import models as registry
-from flows.registry.models import RegisteredModel
+from flows.registry.models import RegisteredModel, load_champion
 from flows.tracking.store import check_tracking, store_exists
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker, milliseconds
 from ncf.content import flatten
 from ncf.data.filters import filter_ratings
 from ncf.errors import DataError
@@ -29,14 +27,16 @@ from ncf.monitoring.verdict import ExceededThreshold, exceeded_thresholds
 from ncf.serving.recommender import Recommender
 from ncf.training.devices import check_hardware
 
-NOT_COMPARED = "data.filters.as_of"  # the time of the look, which is another each time
+NOT_COMPARED = "data.filters.as_of"  # the time of the check, which is always another
+MONITOR = "ncf.monitor"  # tag of the MLflow run: the champion's version
+PREFIX, STEP = "monitor", "monitor/look"
 
 
 @flow(name="monitor", flow_run_name="monitor {settings.dataset}")
 def monitor(settings: MonitorSettings = MonitorSettings()) -> MonitorReport:  # noqa: B008 (frozen, and Prefect shows it)
-    """Compare the log with what the champion was trained on, keep the figures, and tell what has changed.
+    """Compare the log with the champion's training data, log the figures, and emit an event for what has changed.
 
-    The flow run ends as Completed, under the name NoChampion, NothingNew, Quiet, Drifted or LogFault.
+    The flow run ends as Completed with the name NoChampion, NothingNew, Quiet, Drifted or LogFault.
     """
     check(settings)
     with torch_threads(settings.hardware.scoring_threads):
@@ -44,7 +44,7 @@ def monitor(settings: MonitorSettings = MonitorSettings()) -> MonitorReport:  # 
     get_run_logger().info(report.verdict())
     publish(report)
     state: State[MonitorReport] = Completed(name=report.status, message=report.verdict(), data=report)
-    return cast(MonitorReport, state)  # Prefect gives the report to who called
+    return cast(MonitorReport, state)  # Prefect returns the report to the caller
 
 
 def check(settings: MonitorSettings, retries: int = RETRIES) -> None:
@@ -64,17 +64,17 @@ def check(settings: MonitorSettings, retries: int = RETRIES) -> None:
 
 
 def run(settings: MonitorSettings) -> MonitorReport:
-    """The look itself."""
+    """The check itself."""
     tracker = Tracker(settings.dataset)
-    report = look(tracker, settings)
+    report = check_data(tracker, settings)
     if report.version is None:
         return report
-    return keep_and_tell(tracker, settings, report)
+    return log_and_tell(tracker, settings, report)
 
 
-@task("look at the data", retry_if=is_transient)
-def look(tracker: Tracker, settings: MonitorSettings) -> MonitorReport:
-    """Read the log, compare it with the champion, and judge. A log that can't be read is a finding.
+@task("check the data", retry_if=is_transient)
+def check_data(tracker: Tracker, settings: MonitorSettings) -> MonitorReport:
+    """Read the log and compare it with the champion's training data. A log that can't be read is a finding.
 
     Raises:
         ModelError: the champion can't be read.
@@ -86,25 +86,25 @@ def look(tracker: Tracker, settings: MonitorSettings) -> MonitorReport:
         return report
     kind = str(champion.bundle.about.get("name", champion.bundle.config.kind))
     report = report.model_copy(update={"version": champion.version, "kind": kind})
-    other = otherwise_filtered(tracker, champion, settings)
+    settings_fault = changed_filters(tracker, champion, settings)
     try:
         findings = compare(champion, settings)
     except DataError as error:
         unreadable = ExceededThreshold(
-            name="unreadable", kind="fault", value=1, threshold=0, words=f"it can't be used: {error}"
+            name="unreadable", kind="fault", value=1, threshold=0, words=f"it can't be read: {error}"
         )
         return report.model_copy(update={"passed": [unreadable]})
-    passed = [*other, *exceeded_thresholds(findings, settings.thresholds, now)]
+    passed = [*settings_fault, *exceeded_thresholds(findings, settings.thresholds, now)]
     return report.model_copy(update={"findings": findings, "passed": passed})
 
 
 def find_champion(tracker: Tracker, settings: MonitorSettings) -> RegisteredModel | None:
-    """The champion; a store that is not there has none, and is not made for the question."""
-    return registry.champion(tracker, settings.model_name) if store_exists(tracker.uri) else None
+    """The champion, or None. A store that does not exist is not created."""
+    return load_champion(tracker, settings.model_name) if store_exists(tracker.uri) else None
 
 
 def compare(champion: RegisteredModel, settings: MonitorSettings) -> Findings:
-    """Measure everything.
+    """Compute all figures.
 
     Raises:
         DataError: the log is not there, is not what it should be, or nothing is left of it.
@@ -116,36 +116,55 @@ def compare(champion: RegisteredModel, settings: MonitorSettings) -> Findings:
     return measure(log, recommender, settings.window_days)
 
 
-def otherwise_filtered(
-    tracker: Tracker, champion: RegisteredModel, settings: MonitorSettings
-) -> list[ExceededThreshold]:
-    """A fault if the champion's log was filtered by other settings, for then what is new is not."""
+def changed_filters(tracker: Tracker, champion: RegisteredModel, settings: MonitorSettings) -> list[ExceededThreshold]:
+    """A fault if the champion's log was filtered by other settings: old interactions would look new."""
     params = tracker.client.get_run(champion.run_id).data.params
-    ours = flatten({"data": settings.data.model_dump(mode="json", include={"feedback", "filters"})})
-    theirs = {name: params.get(name, "None") for name in ours}
+    now = flatten({"data": settings.data.model_dump(mode="json", include={"feedback", "filters"})})
+    before = {name: params.get(name, "None") for name in now}
     differ = [
-        f"{name} {theirs[name]}, now {value}"
-        for name, value in ours.items()
-        if name != NOT_COMPARED and params and theirs[name] != str(value)
+        f"{name} {before[name]}, now {value}"
+        for name, value in now.items()
+        if name != NOT_COMPARED and params and before[name] != str(value)
     ]
     if not differ:
         return []
-    words = f"it is read by other settings than the champion's was ({'; '.join(differ)})"
+    words = f"it is read with other settings than the champion's log ({'; '.join(differ)})"
     return [ExceededThreshold(name="settings", kind="fault", value=len(differ), threshold=0, words=words)]
 
 
-@task("keep and tell", retry_if=is_transient)
-def keep_and_tell(tracker: Tracker, settings: MonitorSettings, report: MonitorReport) -> MonitorReport:
-    """Put the look into MLflow, and emit what is news of it."""
-    kept = report.model_copy(update={"run_id": monitor_runs.keep(tracker, report)})
-    said = drift.tell(tracker, settings.model_name, kept, settings.thresholds.again)
-    done = kept.model_copy(update={"said": said})
-    monitor_runs.describe(tracker, done)
-    return done
+@task("log and tell", retry_if=is_transient)
+def log_and_tell(tracker: Tracker, settings: MonitorSettings, report: MonitorReport) -> MonitorReport:
+    """Log the check to MLflow, and emit an event if there is news."""
+    report = report.model_copy(update={"run_id": log_metrics(tracker, report)})
+    said = emit_news(tracker, settings.model_name, report, settings.thresholds.again)
+    report = report.model_copy(update={"said": said})
+    log_report(tracker, report)
+    return report
+
+
+def log_metrics(tracker: Tracker, report: MonitorReport) -> str:
+    """Log a check to the run of the champion's version, one step per check; a retry adds none. Returns the run id."""
+    run_id = tracker.get_or_create_run(
+        MONITOR, str(report.version), f"monitor {report.dataset} version {report.version}"
+    )
+    steps = {point.timestamp: point.step for point in tracker.client.get_metric_history(run_id, STEP)}
+    step = steps.get(milliseconds(report.checked), max(steps.values(), default=0) + 1)
+    metrics = {f"{PREFIX}/{name}": value for name, value in report.metrics().items()}
+    tracker.log_metrics(run_id, {**metrics, STEP: float(step)}, step=step, time=report.checked)
+    return run_id
+
+
+def log_report(tracker: Tracker, report: MonitorReport) -> None:
+    """Replace the run's files and notes by those of the newest check."""
+    tracker.files.log_json(report.run_id, report.model_dump(mode="json"), "report.json")
+    tracker.files.log_text(report.run_id, report.markdown(), "report.md")
+    tracker.set_notes(report.run_id, report.markdown())
+    tracker.client.set_terminated(report.run_id)
 
 
 def publish(report: MonitorReport) -> None:
     """Show the result in the Prefect UI."""
     show_markdown(artifact_key(report.dataset, "monitor"), report.markdown(), report.verdict())
-    if report.findings is not None:
-        show_table(artifact_key(report.dataset, "changes"), report.table_rows(), report.verdict())
+    table = report.table()
+    if table is not None:
+        show_table(artifact_key(report.dataset, "changes"), table.records(), report.verdict())

@@ -1,13 +1,12 @@
-"""The figures of a look at the data as the rows of a table."""
+"""The result of a check of the data: as data, as a table, as markdown for the UIs, and on the terminal."""
 
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from flows.charts.tables import TextTable
 from ncf.monitoring.accuracy import Accuracy
 from ncf.monitoring.config import ThresholdConfig
 from ncf.monitoring.findings import Findings
@@ -18,7 +17,7 @@ NONE = "-"
 
 
 def rows_of(findings: Findings, thresholds: ThresholdConfig) -> list[list[str]]:
-    """One row a figure: what, the champion's data, what is new, and the threshold."""
+    """One row per figure: its name, the champion's data, the new data, and the threshold."""
     newcomers, known = findings.newcomers, f"{findings.known:,}"
     late = f", {findings.late:,} late" if findings.late else ""
     rows = [
@@ -72,16 +71,16 @@ Status: TypeAlias = Literal["NoChampion", "LogFault", "NothingNew", "Quiet", "Dr
 
 
 class MonitorReport(BaseModel):
-    """The result of one look.
+    """The result of one check.
 
     Attributes:
         dataset: the data set's name.
-        checked: when.
+        checked: time of the check.
         version, kind: the champion and its model; None and empty if there is none.
-        thresholds: what the figures were held against.
+        thresholds: of the settings.
         findings: None without a champion, or if the log can't be read.
         passed: thresholds that are passed, faults first.
-        said: what was done about it.
+        said: what was done about it, as a sentence.
         run_id: MLflow's run; empty without a champion.
     """
 
@@ -101,7 +100,7 @@ class MonitorReport(BaseModel):
 
     @property
     def status(self) -> Status:
-        """What it comes down to, in a word; also the name of the flow run's state."""
+        """The result in a word, which is also the name of the flow run's state."""
         if self.version is None:
             return "NoChampion"
         if self.of_kind("fault"):
@@ -111,59 +110,51 @@ class MonitorReport(BaseModel):
         return "Quiet" if self.findings is not None and self.findings.new else "NothingNew"
 
     def verdict(self) -> str:
-        """What it comes down to, in a sentence or a few."""
+        """The result in a few sentences."""
         since = f"since the champion, version {self.version} ({self.kind}), was trained"
         words = "; ".join(one.words for one in self.passed)
         match self.status:
             case "NoChampion":
-                return f"There is no champion of {self.dataset} to compare the log with: make retrain."
+                return f"{self.dataset} has no champion to compare the log with: make retrain."
             case "LogFault":
-                return f"Look at the log of {self.dataset}: {words}. {self.said}".strip()
+                return f"The log of {self.dataset} looks damaged: {words}. {self.said}".strip()
             case "Drifted":
                 return f"{self.dataset} has changed {since}: {words}. {self.said}".strip()
             case "NothingNew":
                 return f"Nothing new {since}."
         new = 0 if self.findings is None else self.findings.new
         if new < self.thresholds.min_interactions:
-            few = f"fewer than the {self.thresholds.min_interactions:,} from which on it is judged"
+            few = f"fewer than the {self.thresholds.min_interactions:,} that a verdict needs"
             return f"{new:,} new interactions {since}, {few}."
         return f"{new:,} new interactions {since}; no threshold is passed."
 
-    def rows(self) -> list[list[str]]:
-        """The table's rows: what, before, since, threshold."""
-        return [] if self.findings is None else rows_of(self.findings, self.thresholds)
+    def metrics(self) -> dict[str, float]:
+        """All figures, and the numbers of passed thresholds."""
+        passed = {f"{kind}s_passed": float(len(self.of_kind(kind))) for kind in ("drift", "fault")}
+        return (self.findings.figures() if self.findings else {}) | passed
 
-    def table_rows(self) -> list[dict[str, str]]:
-        """For Prefect's table artifact."""
-        return [dict(zip(HEADER, row, strict=True)) for row in self.rows()]
+    def table(self) -> TextTable | None:
+        """The figures before and since the champion's training, or None without findings."""
+        return None if self.findings is None else TextTable(HEADER, rows_of(self.findings, self.thresholds))
 
     def markdown(self) -> str:
         """For Prefect's markdown artifact and the notes of MLflow's run."""
-        lines = [list(HEADER), ["---", "---:", "---:", "---:"], *self.rows()]
-        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines) if self.findings else ""
+        table = self.table()
         passed = "\n".join(f"- **{one.name}**: {one.words}" for one in self.passed)
-        parts = [f"**{self.verdict()}**", passed, table, f"Checked {self.checked:%Y-%m-%d %H:%M:%S} UTC."]
-        return "\n\n".join(part for part in parts if part) + "\n"
+        parts = [f"**{self.verdict()}**", passed, table.markdown() if table else ""]
+        return "\n\n".join([*filter(None, parts), f"Checked {self.checked:%Y-%m-%d %H:%M:%S} UTC."]) + "\n"
 
     def show(self, console: Console) -> None:
-        """The table, the verdict, and what to do next."""
-        if self.findings is not None:
-            console.print(self._table())
+        """Print the table, the verdict, and what to do next."""
+        table = self.table()
+        if table is not None:
+            console.print(table.terminal(f"{self.dataset} since version {self.version} ({self.kind}) was trained"))
         console.print(self.verdict(), highlight=False, markup=False)
         if self.version is not None:
             console.print(
-                "\nSee how it went over time: make mlflow, experiment "
+                "\nSee all checks over time:  make mlflow, experiment "
                 f"{self.dataset}, run monitor {self.dataset} version {self.version}\n"
                 'See every threshold:       make monitor ARGS="--help"',
                 highlight=False,
                 markup=False,
             )
-
-    def _table(self) -> Table:
-        title = f"{self.dataset} since version {self.version} ({self.kind}) was trained"
-        table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        for place, column in enumerate(HEADER):
-            table.add_column(column, justify="right" if place else "left", no_wrap=True)
-        for row in self.rows():
-            table.add_row(*row)
-        return table

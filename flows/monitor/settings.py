@@ -1,4 +1,4 @@
-"""The settings of a look at the data."""
+"""The settings of a check of the data."""
 
 from pydantic import Field
 
@@ -8,16 +8,16 @@ from ncf.monitoring.config import ThresholdConfig
 
 
 class MonitorSettings(DataSettings):
-    """Compare the log as it is now with what the champion was trained on; source and data as for its retraining."""
+    """Compare the log with the champion's training data; use the source and data settings of its retraining."""
 
     window_days: int = Field(
         default=28,
         ge=1,
         le=3650,
-        description="days before the champion's newest interaction, with which the activity since is compared; 28 have "
-        "as many of each weekday",
+        description="number of days before the champion's newest interaction whose activity is the baseline; 28 days "
+        "have each weekday equally often",
     )
     thresholds: ThresholdConfig = ThresholdConfig()
     hardware: HardwareConfig = Field(
-        default=HardwareConfig(), description="threads and scoring_memory_mb; the champion is judged on the CPU"
+        default=HardwareConfig(), description="threads and scoring_memory_mb; the champion is measured on the CPU"
     )

@@ -15,10 +15,9 @@ from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
 from flows.prepare.credentials import database_url
 from flows.recommend.settings import RecommendSettings
-from flows.registry import models as registry
-from flows.registry.models import RegisteredModel, no_champion
+from flows.registry.models import RegisteredModel, load_champion, no_champion
 from flows.tracking.store import check_tracking, store_exists, tracking_uri
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
 from ncf.files import cache_dir
 from ncf.hardware import torch_threads
@@ -96,7 +95,7 @@ def recommend_users(settings: RecommendSettings) -> Recommended:
         DataError, ConfigError: users, filters or output are impossible; raised before any work.
     """
     target = open_target(settings)
-    champion = registry.champion(Tracker(settings.dataset), settings.model_name)
+    champion = load_champion(Tracker(settings.dataset), settings.model_name)
     if champion is None:
         raise no_champion(settings)
     return write_for(settings, champion, choose_users(champion.bundle, settings.users), target)
@@ -136,7 +135,7 @@ def write_recommendations(tracker: Tracker, settings: RecommendSettings, user_id
     Returns:
         The file, or None while there is no champion.
     """
-    champion = registry.champion(tracker, settings.model_name)
+    champion = load_champion(tracker, settings.model_name)
     if champion is None:
         return None
     return Path(write_for(settings, champion, user_ids, open_target(settings)).place)

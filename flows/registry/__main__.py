@@ -8,9 +8,9 @@ from flows.registry.settings import LogSettings, RegistrySettings
 
 def run(settings: LogSettings) -> None:
     """Run the subcommand and print what it did; MLflow is imported late."""
-    from flows.registry import command
+    from flows.registry.flow import execute, open_registry
 
-    for line in command.run(settings, command.open_registry(settings.model_name)):
+    for line in execute(settings, open_registry(settings.model_name)):
         sys.stdout.write(f"{line}\n")
 
 

@@ -1,4 +1,4 @@
-"""One registered model: its versions, its aliases, and the lock that whoever changes them holds."""
+"""One registered model: its versions, aliases and weights, and the lock for changing them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +19,7 @@ from ncf.errors import ModelError
 from ncf.files import cache_dir
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-LOCK_SECONDS = 180.0  # longer than a dead holder keeps the lock (flows/orchestration/locks.py)
+LOCK_SECONDS = 180.0  # longer than a dead holder's lease (flows/orchestration/locks.py)
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -28,8 +28,8 @@ class Registry:
     """One registered model.
 
     Attributes:
-        uri: where MLflow is.
-        name: the registered model's.
+        uri: of MLflow.
+        name: of the registered model.
     """
 
     uri: str
@@ -49,7 +49,7 @@ class Registry:
         """A version.
 
         Raises:
-            ModelError: there is none of the number.
+            ModelError: there is no such version.
         """
         try:
             return self.client.get_model_version(self.name, str(number))
@@ -58,14 +58,14 @@ class Registry:
                 raise
             known = sorted(int(v.version) for v in self.client.search_model_versions(f"name = '{self.name}'"))
             raise ModelError(
-                f"{self.name} has no version of the number",
+                f"{self.name} has no such version",
                 got=number,
                 allowed=", ".join(map(str, known)) or "none; retrain first",
             ) from error
 
 
 def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """The version that an alias points at, or None."""
+    """The version with an alias, or None."""
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
@@ -76,13 +76,13 @@ def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersio
 
 @contextmanager
 def locked(registry: Registry, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Keep every other change of the registered model out.
+    """Hold the lock of the registered model.
 
-    A file's lock does so on one machine, beside a SQLite store or else in the cache, whichever Prefect its processes
-    use; the global lock does so on all machines of one Prefect server.
+    On one machine it is a file beside the SQLite store or in the cache, for processes of any Prefect; on all machines
+    of one Prefect server it is the global lock.
 
     Raises:
-        LockError: another process holds it too long.
+        LockError: another process holds the lock too long.
     """
     folder = sqlite_folder(registry.uri) or cache_dir() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,11 +102,11 @@ BUNDLE = "bundle"  # of the model's run; the logged model has a copy of it
 LOGGED = f"artifacts/{BUNDLE}"
 CODE = "code"  # a copy of ncf, in the logged model
 WEIGHTS = "weights.safetensors"
-REMOVED_WORDS = "Its weights were removed as old: it can't serve any more."
+REMOVED_WORDS = "Its weights were removed as old, so it can't serve."
 
 
 def why_incomplete(client: MlflowClient, uri: str, version: ModelVersion) -> str:
-    """What a version lacks for serving, in words; nothing if it has all."""
+    """What a version lacks for serving, as words; empty if it is complete."""
     if WEIGHTS_STATE in version.tags:
         return "its weights were removed as old"
     try:
@@ -118,7 +118,7 @@ def why_incomplete(client: MlflowClient, uri: str, version: ModelVersion) -> str
 
 
 def remove_weights(client: MlflowClient, uri: str, version: ModelVersion) -> None:
-    """Remove a version's bundle, in the run and in the logged model; what was begun is finished by doing it again."""
+    """Remove a version's bundle from its run and its logged model; a retry finishes an interrupted removal."""
     client.set_model_version_tag(version.name, version.version, WEIGHTS_STATE, REMOVING)
     for path in (LOGGED, CODE):
         _delete(uri, _location(client, version), path)
@@ -151,5 +151,5 @@ def _delete(uri: str, location: str, path: str) -> None:
 
 
 def _location(client: MlflowClient, version: ModelVersion) -> str:
-    """Where the logged model behind a version has its files."""
+    """The location of the files of a version's logged model."""
     return str(client.get_model_version_download_uri(version.name, version.version))

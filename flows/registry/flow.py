@@ -1,27 +1,79 @@
-"""Flow: make a version champion by hand, and log it. As a command: `python -m flows.registry promote --help`."""
+"""Flows and commands that change the registry by hand: `python -m flows.registry log | rollback | promote`."""
+
+from collections.abc import Sequence
 
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows.registry.command import open_registry, told
-from flows.registry.promotion import promote_by_hand, somebody
-from flows.registry.promotion import rollback as rollback_registry
-from flows.registry.settings import PromoteSettings, RollbackSettings
+from flows.registry.alias import Registry
+from flows.registry.log import Entry, read_log, version_text
+from flows.registry.promotion import current_actor, promote_by_hand, roll_back
+from flows.registry.settings import LogSettings, PromoteSettings, RollbackSettings
+from flows.tracking.store import TrackingError, check_tracking, store_exists, tracking_uri
 
 
 @flow(name="promote", flow_run_name="promote {settings.dataset}")
 def promote(settings: PromoteSettings) -> int | None:
     """Make a version champion by hand, and write it into the promotion log. Returns the champion's version."""
-    entry = promote_by_hand(
-        open_registry(settings.model_name), settings.version, somebody(), settings.reason, settings.force
-    )
-    get_run_logger().info(told(entry))
+    registry = open_registry(settings.model_name)
+    entry = promote_by_hand(registry, settings.version, current_actor(), settings.reason, settings.force)
+    get_run_logger().info(change_sentence(entry))
     return entry.after
 
 
 @flow(name="rollback", flow_run_name="rollback {settings.dataset}")
 def rollback(settings: RollbackSettings = RollbackSettings()) -> int | None:  # noqa: B008 (frozen, and Prefect shows it)
-    """Put the previous champion back, and write it into the promotion log. Returns the champion's version."""
-    entry = rollback_registry(open_registry(settings.model_name), somebody(), settings.reason)
-    get_run_logger().info(told(entry))
+    """Restore the previous champion, and write it into the promotion log. Returns the champion's version."""
+    entry = roll_back(open_registry(settings.model_name), current_actor(), settings.reason)
+    get_run_logger().info(change_sentence(entry))
     return entry.after
+
+
+def open_registry(name: str) -> Registry:
+    """The registered model in the present MLflow store.
+
+    Raises:
+        TrackingError: there is no store, or the server does not answer.
+    """
+    uri = tracking_uri()
+    if not store_exists(uri):
+        raise TrackingError("there is no MLflow store", got=uri, do="run the command in the folder of your retrainings")
+    check_tracking()
+    return Registry(uri, name)
+
+
+def execute(settings: LogSettings, registry: Registry) -> list[str]:
+    """Run the command of these settings. Returns the lines to print."""
+    match settings:
+        case PromoteSettings():
+            return [
+                change_sentence(
+                    promote_by_hand(registry, settings.version, current_actor(), settings.reason, settings.force)
+                )
+            ]
+        case RollbackSettings():
+            return [change_sentence(roll_back(registry, current_actor(), settings.reason))]
+        case _:
+            return log_lines(read_log(registry.client, registry.name), registry.champion())
+
+
+def change_sentence(entry: Entry) -> str:
+    """The change of the champion as a sentence."""
+    return f"Version {version_text(entry.after)} is the champion; it was version {version_text(entry.before)}."
+
+
+def log_lines(entries: Sequence[Entry], champion: int | None) -> list[str]:
+    """The log as lines, the newest entry first."""
+    lines = [f"Champion: {'none' if champion is None else f'version {champion}'}. Changes: {len(entries)}."]
+    for entry in reversed(entries):
+        state = "" if entry.state == "done" else f", {entry.state}"
+        move = f"version {version_text(entry.before)} -> {version_text(entry.after)}"
+        lines += [
+            "",
+            f"{entry.number}. {entry.when:%Y-%m-%d %H:%M:%S} UTC, {entry.what}{state}, {move}, by {entry.who}",
+        ]
+        lines += [f"   {entry.reason}"]
+        if entry.figures:
+            lines += ["   " + ", ".join(f"{name} {value:.4g}" for name, value in entry.figures.items())]
+        lines += [f"   MLflow run {entry.run_id}"] if entry.run_id else []
+    return lines

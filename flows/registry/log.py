@@ -1,4 +1,4 @@
-"""The promotion log: MLflow keeps no history of an alias, so each change is a tag of the registered model, as JSON."""
+"""The promotion log. MLflow stores no history of an alias, so each change is a JSON tag of the registered model."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,9 +14,9 @@ What: TypeAlias = Literal["promoted", "rolled back", "by hand", "forced", "outsi
 State: TypeAlias = Literal["pending", "done", "interrupted"]
 
 PREFIX = "ncf.promotion."
-MAX_TAG = 5000  # what MLflow's database has room for, in a tag of a registered model and in its description
+MAX_TAG = 5000  # limit of MLflow's database for a registered model's tags and description
 MAX_REASON, MAX_WHO = 1500, 200
-SHOWN, REASON_LENGTHS = 20, (400, 250, 150, 100, 60, 30)
+MAX_ROWS, REASON_LENGTHS = 20, (400, 250, 150, 100, 60, 30)
 HEADING = "## Promotions"
 COLUMNS = ("no.", "when (UTC)", "who", "what", "from", "to", "NDCG@10", "reason", "run")
 
@@ -30,9 +30,9 @@ class Entry(BaseModel):
         who: user and host, or the deployment's flow run.
         what: promoted (a retraining's decision), rolled back, by hand, forced (by hand, though below popularity), or
             outside (the alias was moved in MLflow itself).
-        before: version that was champion; None: there was none.
-        after: version that is champion now; None: there is none.
-        reason: in words.
+        before: the champion until then, or None.
+        after: the champion since then, or None.
+        reason: as a sentence.
         figures: of the decision; see `ncf.evaluation.promotion.Decision`.
         run_id: MLflow run of the version's model.
         experiment_id: its experiment.
@@ -55,11 +55,11 @@ class Entry(BaseModel):
 
     @property
     def tag(self) -> str:
-        """Key of the tag that holds it."""
+        """Key of the entry's tag."""
         return f"{PREFIX}{self.number:06}"
 
     def text(self) -> str:
-        """As JSON that fits into the tag."""
+        """The entry as JSON that fits into a tag."""
         cut = {"reason": shortened(self.reason, MAX_REASON), "who": shortened(self.who, MAX_WHO)}
         text = self.model_copy(update=cut).model_dump_json()
         if len(text) > MAX_TAG:
@@ -68,7 +68,7 @@ class Entry(BaseModel):
 
 
 def read_log(client: MlflowClient, name: str) -> list[Entry]:
-    """Every entry, the oldest first.
+    """All entries, oldest first.
 
     Raises:
         TrackingError: there is no such registered model, or an entry is damaged.
@@ -94,7 +94,7 @@ def _read(name: str, key: str, text: str) -> Entry:
 
 
 def write_entry(client: MlflowClient, name: str, entry: Entry) -> None:
-    """Add an entry, or give it its new state."""
+    """Add an entry, or update its state."""
     client.set_registered_model_tag(name, entry.tag, entry.text())
 
 
@@ -104,15 +104,15 @@ def new_number(entries: Sequence[Entry]) -> int:
 
 
 def now() -> datetime:
-    """The present second, UTC."""
+    """The current second, UTC."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def champions(entries: Sequence[Entry]) -> list[int]:
-    """The champions that a rollback can go back through, the present one last.
+    """The stack of champions for rollbacks, the present one last.
 
-    A promotion is put on top; a rollback takes off everything above the version that it went back to. So a second
-    rollback goes further back, and never forth again.
+    A promotion pushes a version; a rollback pops all versions above the one that it restored. So a second rollback
+    goes further back, and never forward.
     """
     stack: list[int] = []
     for entry in entries:
@@ -125,28 +125,28 @@ def champions(entries: Sequence[Entry]) -> list[int]:
     return stack
 
 
-def page(description: str, entries: Sequence[Entry]) -> str:
-    """The registered model's description with the newest entries as its last section; what stood above it stays.
+def describe(description: str, entries: Sequence[Entry]) -> str:
+    """The registered model's description with the newest entries as its last section; the text above stays.
 
-    The reasons are cut as far as needed for the page to fit into MLflow's database; if that does not do, the oldest
-    entries are left out.
+    Reasons are shortened until the text fits into MLflow's database; if that is not enough, the oldest entries are
+    left out.
     """
     above = description.partition(HEADING)[0].rstrip()
     above += "\n\n" if above else ""
-    shown = list(reversed(entries))[:SHOWN]
-    while shown:
+    rows = list(reversed(entries))[:MAX_ROWS]
+    while rows:
         for length in REASON_LENGTHS:
-            text = above + _section(shown, len(entries), length)
+            text = above + _section(rows, len(entries), length)
             if len(text) <= MAX_TAG:
                 return text
-        shown.pop()
+        rows.pop()
     return description
 
 
-def _section(shown: Sequence[Entry], total: int, length: int) -> str:
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_cells(entry, length) for entry in shown)]
+def _section(entries: Sequence[Entry], total: int, length: int) -> str:
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_cells(entry, length) for entry in entries)]
     table = "\n".join(f"|{'|'.join(cells)}|" for cells in rows)
-    rest = f"\n\n{total - len(shown)} earlier: `python -m flows.registry log`" if total > len(shown) else ""
+    rest = f"\n\n{total - len(entries)} earlier: `python -m flows.registry log`" if total > len(entries) else ""
     return f"{HEADING}\n\n{table}{rest}\n"
 
 
@@ -167,7 +167,7 @@ def _cells(entry: Entry, length: int) -> tuple[str, ...]:
 
 
 def ndcg_text(entry: Entry) -> str:
-    """The new champion's NDCG@10, where it was measured."""
+    """The new champion's NDCG@10; empty if it was not measured."""
     return f"{entry.figures['challenger']:.4f}" if "challenger" in entry.figures else ""
 
 
@@ -177,12 +177,12 @@ def version_text(version: int | None) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """The text's beginning, if it is longer."""
+    """The text, cut to this length."""
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def _plain(text: str) -> str:
-    """Text that can't break the table, nor be taken for markup."""
+    """The text with markdown escaped, on one line."""
     for character in "\\|<>[]`*_":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())

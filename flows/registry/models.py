@@ -21,22 +21,22 @@ import ncf
 from flows.prepare.settings import DatasetSettings
 from flows.registry.alias import BUNDLE, CHALLENGER, CHAMPION, Registry, locked, version_by_alias
 from flows.registry.log import read_log
-from flows.registry.promotion import FIGURES, Change, promote, reconcile, somebody
+from flows.registry.promotion import FIGURES, Change, current_actor, promote, reconcile
 from flows.tracking.store import global_store
 from ncf.data.columns import USER_ID
 from ncf.data.ids import to_json
 from ncf.errors import ModelError
 
 if TYPE_CHECKING:
-    from flows.tracking.tracking import ModelRun, Tracker
+    from flows.tracking.tracker import ModelRun, Tracker
     from ncf.evaluation.promotion import Decision
     from ncf.serving.bundle import Bundle
 
 
 PROMOTED, REASON = "ncf.promoted", "ncf.reason"
-COMPARED = "ncf.compared_with"  # a version's tag: the champion that it was set against
-HOLDOUT = "ncf.holdout"  # a version's tag: a sketch of the test holdout that it was judged on
-BUNDLE_SUM = "ncf.bundle_sha256"  # what stands in the registry can't be changed by who writes to the artifacts
+COMPARED = "ncf.compared_with"  # a version's tag: the champion that it was compared with
+HOLDOUT = "ncf.holdout"  # a version's tag: a sketch of the test holdout of its comparison
+BUNDLE_SUM = "ncf.bundle_sha256"  # in the registry, where write access to the artifacts can't change it
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
 SERVING_MODEL = Path(__file__).with_name("pyfunc.py")
 EXAMPLE_USERS, EXAMPLE_K = 2, 10
@@ -51,15 +51,15 @@ class RegisteredModel:
     bundle: "Bundle"
 
 
-def register(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str, str], description: str) -> int:
-    """Register a finished model as the challenger. Done twice, it is registered once. Returns the version."""
+def register_model(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str, str], description: str) -> int:
+    """Register a finished model as the challenger; a retry registers nothing new. Returns the version."""
     client = tracker.client
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
     if not versions:
         uri, bundle_sum = _log_pyfunc(tracker, model)
         with global_store(tracker.uri):
             versions = [mlflow.register_model(uri, name, tags={**tags, BUNDLE_SUM: bundle_sum})]
-    if not versions[0].description:  # new, or a kill came before this
+    if not versions[0].description:  # new, or a kill interrupted the first try
         client.update_model_version(name, versions[0].version, description)
     version = int(versions[0].version)
     client.set_registered_model_alias(name, CHALLENGER, str(version))
@@ -67,14 +67,14 @@ def register(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str
 
 
 def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> tuple[str, str]:
-    """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the model's URI and bundle's sum."""
+    """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the URI and the bundle's sum."""
     from mlflow.models import infer_signature
 
     from ncf.files import sum_of_sums
     from ncf.serving.recommender import Recommender
 
     with tempfile.TemporaryDirectory() as scratch:
-        folder = tracker.artifacts.download(model.run_id, BUNDLE, Path(scratch))
+        folder = tracker.files.download(model.run_id, BUNDLE, Path(scratch))
         recommender = Recommender.load(folder)
         example = pd.DataFrame({USER_ID: to_json(pd.Series(recommender.bundle.user_ids[:EXAMPLE_USERS]))})
         answer = recommender.recommend_json(example[USER_ID].to_list(), EXAMPLE_K)
@@ -95,11 +95,11 @@ def _release(package: str) -> str:
     return installed(package).partition("+")[0]  # "+cpu" is a build, not a release
 
 
-def champion(tracker: "Tracker", name: str) -> RegisteredModel | None:
+def load_champion(tracker: "Tracker", name: str) -> RegisteredModel | None:
     """The version that serves, or None before the first promotion.
 
     Raises:
-        ModelError: the alias points at a version whose files are gone or damaged.
+        ModelError: the files of the champion are missing or damaged.
     """
     found = version_by_alias(tracker.client, name, CHAMPION)
     return None if found is None else _load(tracker, name, found)
@@ -109,7 +109,7 @@ def load_version(tracker: "Tracker", name: str, version: int) -> RegisteredModel
     """A version and its bundle.
 
     Raises:
-        ModelError: it is gone, or its files are gone, damaged, or not those that were registered.
+        ModelError: the version is missing, or its files are missing, damaged, or not those that were registered.
     """
     return _load(tracker, name, Registry(tracker.uri, name).version(version))
 
@@ -125,7 +125,7 @@ def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel
             raise ModelError(
                 f"version {found.version} of {name} can't be read",
                 got=str(error)[:300],
-                do="restore its artifacts, or go back: python -m flows.registry rollback",
+                do="restore its artifacts, or roll back: python -m flows.registry rollback",
             ) from error
         files = Path(folder) / "artifacts" / BUNDLE
         bundle = _bundle(files, f"the bundle of version {found.version} of {name}")
@@ -140,7 +140,7 @@ def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel
 
 
 def _bundle(folder: Path, called: str) -> "Bundle":
-    """The bundle in a folder; an error names it by what it is, for the folder is gone by then."""
+    """The bundle in a folder; an error shows its name in place of the temporary folder."""
     from ncf.serving.bundle import Bundle
 
     try:
@@ -156,26 +156,26 @@ def champion_version(tracker: "Tracker", name: str) -> int | None:
     return Registry(tracker.uri, name).champion()
 
 
-def settle(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
-    """Make the version champion if that was decided, then keep the decision with it.
+def apply_decision(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
+    """Make the version champion if the decision says so, then record the decision with it.
 
     Raises:
-        ChampionMovedError: the champion is no longer the version that was compared; nothing was changed.
+        ChampionMovedError: the champion is no longer the version of the comparison; nothing was changed.
     """
     if decision.promote:
-        change = Change(version, "promoted", somebody(), decision.reason, decision.figures)
+        change = Change(version, "promoted", current_actor(), decision.reason, decision.figures)
         promote(Registry(tracker.uri, name), change, compared)
-    _keep(tracker, name, version, decision, compared)
+    _record(tracker, name, version, decision, compared)
 
 
-def compared_with(tracker: "Tracker", name: str, version: int) -> int | None:
-    """The champion that a version was set against when it was decided on; None if there was none."""
+def compared_champion(tracker: "Tracker", name: str, version: int) -> int | None:
+    """The champion that a version was compared with, or None if there was none."""
     tag = tracker.client.get_model_version(name, str(version)).tags.get(COMPARED)
     return int(tag) if tag else None
 
 
-def earlier_challengers(tracker: "Tracker", name: str, version: int, sketch: str) -> float:
-    """Other versions that were set against a champion on a test holdout, each as far as it is the one of the sketch."""
+def count_earlier_challengers(tracker: "Tracker", name: str, version: int, sketch: str) -> float:
+    """Number of other versions compared with a champion, each weighted by the likeness of its test holdout."""
     from ncf.evaluation.comparison import likeness
 
     found = tracker.client.search_model_versions(f"name = '{name}'")
@@ -187,8 +187,8 @@ def earlier_challengers(tracker: "Tracker", name: str, version: int, sketch: str
     )
 
 
-def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision | None":
-    """The decision that an interrupted run had already taken on this version."""
+def recorded_decision(tracker: "Tracker", name: str, version: int) -> "Decision | None":
+    """The decision that an interrupted run made on this version, or None."""
     from ncf.evaluation.promotion import Decision
 
     tags = tracker.client.get_model_version(name, str(version)).tags
@@ -202,16 +202,16 @@ def earlier_decision(tracker: "Tracker", name: str, version: int) -> "Decision |
     for entry in reversed(entries):
         if (entry.what, entry.after, entry.state) == ("promoted", version, "done"):
             decision = Decision(True, entry.reason, entry.figures)
-            _keep(tracker, name, version, decision, entry.before)
+            _record(tracker, name, version, decision, entry.before)
             return decision
     return None
 
 
-def _keep(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
+def _record(tracker: "Tracker", name: str, version: int, decision: "Decision", compared: int | None) -> None:
     tags = {FIGURES: json.dumps(dict(decision.figures)), REASON: decision.reason}
     if compared is not None:
         tags[COMPARED] = str(compared)
-    tags[PROMOTED] = str(decision.promote).lower()  # last: with it the decision counts as taken
+    tags[PROMOTED] = str(decision.promote).lower()  # last: with this tag the decision counts as made
     for key, value in tags.items():
         tracker.client.set_model_version_tag(name, str(version), key, value)
 

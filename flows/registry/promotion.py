@@ -1,6 +1,6 @@
-"""Moving the alias champion: one step that either happened or did not, under a lock, and written into the log.
+"""Move the alias champion as one atomic step, under a lock, and log it.
 
-Light on purpose: nothing here imports torch, so that a rollback takes seconds.
+Nothing here imports torch, so that a rollback takes seconds.
 """
 
 import getpass
@@ -15,7 +15,7 @@ from prefect.runtime import deployment, flow_run
 
 from flows.orchestration.events import PROMOTED, emit, version_resource
 from flows.registry.alias import CHAMPION, Registry, locked, why_incomplete
-from flows.registry.log import Entry, What, champions, new_number, now, page, read_log, version_text, write_entry
+from flows.registry.log import Entry, What, champions, describe, new_number, now, read_log, version_text, write_entry
 from flows.tracking.store import TrackingError
 from ncf.errors import ModelError
 
@@ -28,10 +28,10 @@ class ChampionMovedError(TrackingError):
 
 @dataclass(frozen=True)
 class Change:
-    """A change of the champion that somebody wants.
+    """A requested change of the champion.
 
     Attributes:
-        after: the version that is to be champion.
+        after: the new champion's version.
         what, who, reason, figures: as in the log.
     """
 
@@ -42,8 +42,8 @@ class Change:
     figures: Mapping[str, float]
 
 
-def somebody() -> str:
-    """Who runs this process: the flow run and its deployment, where there are any, and user and host."""
+def current_actor() -> str:
+    """User and host of this process, with its flow run and deployment if it has them."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # an account without a name, as in some containers
@@ -57,11 +57,11 @@ def somebody() -> str:
 
 
 def promote(registry: Registry, change: Change, compared: int | None) -> Entry:
-    """Make a version champion, if the champion is still the one that it was compared with.
+    """Make a version champion if the champion is still the one that it was compared with.
 
     Raises:
-        ChampionMovedError: it is another one by now; nothing was changed.
-        ModelError: the version is not complete.
+        ChampionMovedError: there is another champion now; nothing was changed.
+        ModelError: the version is incomplete.
         LockError: see `locked`.
     """
     with locked(registry):
@@ -73,23 +73,23 @@ def promote(registry: Registry, change: Change, compared: int | None) -> Entry:
 
 
 def reconcile(registry: Registry) -> list[Entry]:
-    """Bring the log in line with the alias, after a crash or a change in MLflow itself; under the lock.
+    """Reconcile the log with the alias after a crash or a change in MLflow's UI. Call it with the lock.
 
-    A pending entry is done if the alias points where it should, else it was interrupted. An alias that points elsewhere
-    than the log's last word gets an entry of its own.
+    A pending entry is done if the alias points to its version, else it was interrupted. If the alias differs from the
+    last entry, the change gets an entry of its own.
     """
     entries = read_log(registry.client, registry.name)
     present = registry.champion()
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         if entry.state == "pending":
             arrived = entry is entries[-1] and entry.after == present
-            entries[place] = entry.model_copy(update={"state": "done" if arrived else "interrupted"})
-            write_entry(registry.client, registry.name, entries[place])
+            entries[index] = entry.model_copy(update={"state": "done" if arrived else "interrupted"})
+            write_entry(registry.client, registry.name, entries[index])
             if arrived:
-                announce(registry, entries[place])
+                announce(registry, entries[index])
     last = next((entry.after for entry in reversed(entries) if entry.state == "done"), None)
     if last != present:
-        reason = "the alias was moved in MLflow itself" if entries else "the log begins; this was the champion"
+        reason = "the alias was moved in MLflow itself" if entries else "the log starts with this champion"
         outside = Entry(
             **{"number": new_number(entries), "when": now(), "who": "unknown", "what": "outside", "state": "done"},
             **{"before": last, "after": present, "reason": reason},
@@ -100,12 +100,12 @@ def reconcile(registry: Registry) -> list[Entry]:
 
 
 def _move(registry: Registry, entries: list[Entry], change: Change) -> Entry:
-    """Pending entry, alias, entry done, page: a kill between any two leaves what `reconcile` can finish."""
+    """Pending entry, alias, done entry, description: `reconcile` finishes it after a kill at any point."""
     version = registry.version(change.after)
     fault = why_incomplete(registry.client, registry.uri, version)
     if fault:
         raise ModelError(
-            f"version {change.after} of {registry.name} can't serve", got=fault, do="choose another, or retrain"
+            f"version {change.after} of {registry.name} can't serve", got=fault, do="choose another version, or retrain"
         )
     run = registry.client.get_run(str(version.run_id))
     entry = Entry(
@@ -120,13 +120,13 @@ def _move(registry: Registry, entries: list[Entry], change: Change) -> Entry:
     registry.client.set_registered_model_alias(registry.name, CHAMPION, str(change.after))
     done = entry.model_copy(update={"state": "done"})
     write_entry(registry.client, registry.name, done)
-    show_on_page(registry, [*entries, done])
+    update_description(registry, [*entries, done])
     announce(registry, done)
     return done
 
 
 def announce(registry: Registry, entry: Entry) -> None:
-    """Tell the Prefect server of a new champion, for the automations that wait for one."""
+    """Emit the event of a new champion, which automations wait for."""
     assert entry.after is not None
     text = (
         f"{registry.name}: version {entry.after} is the champion ({entry.what}; before: {version_text(entry.before)}). "
@@ -140,21 +140,21 @@ def announce(registry: Registry, entry: Entry) -> None:
     )
 
 
-def show_on_page(registry: Registry, entries: list[Entry]) -> None:
-    """Write the newest entries into the registered model's description, below what somebody wrote there."""
+def update_description(registry: Registry, entries: list[Entry]) -> None:
+    """Write the newest entries into the registered model's description, below the text that is there."""
     present = registry.client.get_registered_model(registry.name).description or ""
-    wanted = page(present, entries)
-    if wanted != present:
-        registry.client.update_registered_model(registry.name, wanted)
+    updated = describe(present, entries)
+    if updated != present:
+        registry.client.update_registered_model(registry.name, updated)
 
 
-def rollback(registry: Registry, who: str, reason: str = "") -> Entry:
-    """Put the champion before the present one back; done twice, it goes further back.
+def roll_back(registry: Registry, who: str, reason: str = "") -> Entry:
+    """Restore the previous champion; a second rollback goes further back.
 
-    Versions that are gone or have no weights any more are passed over.
+    Versions that are missing or have no weights are skipped.
 
     Raises:
-        ModelError: there is no earlier champion that could serve.
+        ModelError: no earlier champion can serve.
         LockError: see `locked`.
     """
     with locked(registry):
@@ -163,7 +163,7 @@ def rollback(registry: Registry, who: str, reason: str = "") -> Entry:
         if target is None:
             present = version_text(registry.champion())
             raise ModelError(
-                f"{registry.name} has no earlier champion to go back to than the present one, version {present}",
+                f"{registry.name} has no earlier champion than version {present}",
                 do="see python -m flows.registry log, or promote a version by hand",
             )
         words = reason or "rolled back by hand"
@@ -171,7 +171,7 @@ def rollback(registry: Registry, who: str, reason: str = "") -> Entry:
 
 
 def previous_champion(registry: Registry, entries: list[Entry]) -> int | None:
-    """Where a rollback would go."""
+    """The version that a rollback would restore, or None."""
     present = registry.champion()
     for number in reversed(champions(entries)):
         if number == present:
@@ -191,34 +191,35 @@ def promote_by_hand(registry: Registry, number: int, who: str, reason: str, forc
     Args:
         registry: the registered model.
         number: the version.
-        who: wants it.
-        reason: why; for the log.
-        force: even if the figures kept with it say that it is below popularity, or there are none.
+        who: for the log.
+        reason: for the log.
+        force: promote even a version that is not better than popularity, or was never compared.
 
     Raises:
-        ModelError: there is no such version, it has no weights, it is below popularity and not forced, or it is the
-            champion already.
+        ModelError: the version is missing, has no weights, is already the champion, or is not better than popularity
+            and not forced.
         LockError: see `locked`.
     """
     with locked(registry):
         entries = reconcile(registry)
         if number == registry.champion():
-            raise ModelError(f"this version of {registry.name} is the champion already", got=number)
+            raise ModelError(f"this version of {registry.name} is already the champion", got=number)
         figures = _figures(registry.version(number))
-        doubt = _doubt(figures)
-        if doubt and not force:
+        objection = _objection(figures)
+        if objection and not force:
             raise ModelError(
-                f"version {number} of {registry.name} is not promoted: {doubt}", do="choose another, or insist: --force"
+                f"version {number} of {registry.name} is not promoted: {objection}",
+                do="choose another version, or use --force",
             )
-        return _move(registry, entries, Change(number, "forced" if doubt else "by hand", who, reason, figures))
+        return _move(registry, entries, Change(number, "forced" if objection else "by hand", who, reason, figures))
 
 
 def _figures(version: ModelVersion) -> dict[str, float]:
     return dict(json.loads(version.tags.get(FIGURES, "{}")))
 
 
-def _doubt(figures: Mapping[str, float]) -> str:
-    """Why a version should not become champion by hand, or nothing."""
+def _objection(figures: Mapping[str, float]) -> str:
+    """Why a version should not become champion by hand; empty if nothing speaks against it."""
     if not {"challenger", "popularity"} <= figures.keys():
         return "it was never compared with popularity"
     if figures["challenger"] <= figures["popularity"]:

@@ -1,4 +1,4 @@
-"""The settings of what is done with the registry by hand: by command, and by the deployments."""
+"""The settings of changes of the registry by hand, for the command and the deployments."""
 
 from pydantic import Field
 from pydantic_settings import CliSubCommand
@@ -14,17 +14,19 @@ class LogSettings(DatasetSettings):
 
 
 class RollbackSettings(LogSettings):
-    """Put the previous champion back; done twice, it goes further back."""
+    """Restore the previous champion; a second rollback goes further back."""
 
-    reason: str = Field(default="", max_length=MAX_REASON, description="why, for the promotion log")
+    reason: str = Field(default="", max_length=MAX_REASON, description="reason for the promotion log")
 
 
 class PromoteSettings(LogSettings):
     """Make a version champion by hand, without a comparison."""
 
-    version: int = Field(ge=1, description="the version; the models' page in MLflow lists them")
-    reason: str = Field(min_length=1, max_length=MAX_REASON, description="why, for the promotion log")
-    force: bool = Field(default=False, description="even if it is not better than popularity, or was never compared")
+    version: int = Field(ge=1, description="the version; MLflow's page of the registered model lists them")
+    reason: str = Field(min_length=1, max_length=MAX_REASON, description="reason for the promotion log")
+    force: bool = Field(
+        default=False, description="promote even if it is not better than popularity, or was never compared"
+    )
 
 
 class RegistrySettings(Subcommands):

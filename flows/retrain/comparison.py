@@ -1,92 +1,180 @@
-"""What the pictures of a comparison show, as plain values read back from the models' runs."""
+"""All models of a retraining compared: charts as PNG files and one interactive page, in MLflow's artifacts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from types import MappingProxyType
 
-import numpy as np
 import pandas as pd
 
-from flows.retrain.measure import kept_ranks
+from flows.charts.chart import Chart, Level, Panel, Series, bar_panel, finite, model_color
+from flows.charts.page import html_page
+from flows.charts.png import png
+from flows.retrain.curves import CURVES, metric_name, validation_chart
+from flows.retrain.measure import read_ranks
+from flows.retrain.report import Report
 from flows.tracking.keys import COLUMNS, PROTOCOLS
-from flows.tracking.tracking import ModelRun, Tracker
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.comparison import PROMOTION_METRIC
-from ncf.evaluation.evaluate import difference_table
-from ncf.evaluation.metrics import Values, hit
+from ncf.evaluation.evaluate import ITEM_POPULARITY, USER_ACTIVITY, difference_table
+from ncf.evaluation.metrics import hit
 from ncf.evaluation.ranking import Ranks
 
-LONGEST_LIST = 20
+PAGE = "comparison.html"
+BARS, HITS, GROUPS = "comparison_metrics.png", "comparison_hr_at_k.png", "comparison_groups.png"
+MAX_K = 20
+GROUPED_BY = {
+    USER_ACTIVITY: "users by their interactions in train",
+    ITEM_POPULARITY: "users by how often their held-out item is in train",
+}
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """Models and baselines on the test holdout.
 
     Attributes:
         dataset: its name.
-        names: of the models, in the table's order, then of what serves already; the first is the reference of the
-            differences.
-        bars: by metric's title and model, the mean and half its 95 % interval.
-        hits: by protocol and model, HR@1 to HR@20, float64[20].
+        names: of the models in the table's order, then of the champion; the first is the reference of the differences.
+        metrics: mean and half the 95 % interval, by metric's title and model.
+        hit_rates: HR@1 to HR@20, by protocol and model.
         differences: NDCG@10 (full ranking) less the reference's by group: see ncf.evaluation.evaluate.difference_table.
     """
 
     dataset: str
     names: Sequence[str]
-    bars: Mapping[str, Mapping[str, tuple[float, float]]]
-    hits: Mapping[str, Mapping[str, Values]]
+    metrics: Mapping[str, dict[str, tuple[float, float]]]
+    hit_rates: Mapping[str, Mapping[str, Sequence[float]]]
     differences: pd.DataFrame
 
     @property
     def reference(self) -> str:
-        """What the differences are taken from."""
+        """The model that the differences are taken from."""
         return self.names[0]
 
 
-def compared(
+def log_comparison(
+    tracker: Tracker,
+    report: Report,
+    models: Sequence[ModelRun],
+    baselines: Sequence[ModelRun],
+    data: PreparedData,
+    key: str,
+    champion: Mapping[str, Ranks],
+) -> None:
+    """Draw which model is better, for which users, and after how many epochs.
+
+    Args:
+        tracker: of the data set.
+        report: of the retraining.
+        models: those with epochs.
+        baselines: those without; the first is the reference of the groups' differences.
+        data: the prepared data set.
+        key: the metric that chose the best epochs.
+        champion: ranks of the champion that the best model was compared with, on the same holdout, by its name.
+    """
+    comparison = read_comparison(tracker, [*baselines, *models], data, champion)
+    metrics, hits, groups = metric_chart(comparison), hit_rate_chart(comparison), group_chart(comparison)
+    curves = validation_chart(tracker, models, baselines, key, comparison.names)
+    for name, chart in {CURVES: curves, BARS: metrics, HITS: hits, GROUPS: groups}.items():
+        tracker.files.log_bytes(report.run_id, png(chart), name)
+    sections = {
+        "Test holdout, with 95 % intervals over users": metrics,
+        "HR@K on the test holdout": hits,
+        f"NDCG@10 (full ranking) less that of {comparison.reference}, by group": groups,
+        f"Validation by epoch: {metric_name(key)}": curves,
+    }
+    intro = f"<p>{escape(report.verdict())}</p>{report.table().html()}"
+    tracker.files.log_text(report.run_id, html_page(f"Retraining of {tracker.dataset}", intro, sections), PAGE)
+
+
+def read_comparison(
     tracker: Tracker,
     models: Sequence[ModelRun],
     data: PreparedData,
-    serving: Mapping[str, Ranks] = MappingProxyType({}),
-) -> Compared:
-    """Read what a comparison needs.
+    champion: Mapping[str, Ranks] = MappingProxyType({}),
+) -> Comparison:
+    """Read what the charts need from the models' runs.
 
     Args:
-        tracker: where the models are kept.
+        tracker: of the data set.
         models: the first is the reference.
         data: the prepared data set.
-        serving: what serves already, ranked on the same holdout.
+        champion: ranks of the champion on the same holdout, by its name.
     """
-    ranks = {**{model.name: kept_ranks(tracker, model) for model in models}, **serving}
-    values = {name: kept.values()[PROMOTION_METRIC] for name, kept in ranks.items()}
+    ranks = {**{model.name: read_ranks(tracker, model) for model in models}, **champion}
+    values = {name: of_model.values()[PROMOTION_METRIC] for name, of_model in ranks.items()}
     reference = values.pop(models[0].name)
-    return Compared(
+    return Comparison(
         dataset=tracker.dataset,
         names=list(ranks),
-        bars={title: _bars(models, serving, key) for title, key in COLUMNS.items()},
-        hits={protocol: {name: _hits(kept, protocol) for name, kept in ranks.items()} for protocol in PROTOCOLS},
+        metrics={title: _metrics(models, champion, key) for title, key in COLUMNS.items()},
+        hit_rates={
+            protocol: {name: _hit_rates(of_model, protocol) for name, of_model in ranks.items()}
+            for protocol in PROTOCOLS
+        },
         differences=difference_table(values, reference, data, "test"),
     )
 
 
-def _bars(models: Sequence[ModelRun], serving: Mapping[str, Ranks], key: str) -> dict[str, tuple[float, float]]:
-    means = {name: ranks.summary()[key.removeprefix("test/")] for name, ranks in serving.items()}
+def metric_chart(comparison: Comparison) -> Chart:
+    """The test metrics with their 95 % intervals: a panel per metric, a bar per model."""
+    panels = [bar_panel(title, bars) for title, bars in comparison.metrics.items()]
+    title = f"{comparison.dataset}: test holdout, with 95 % intervals over users"
+    return Chart(title, panels, columns=2, height=6.5)
+
+
+def hit_rate_chart(comparison: Comparison) -> Chart:
+    """HR@K by K: a panel per protocol, a curve per model."""
+    panels: list[Panel] = []
+    for protocol, rates in comparison.hit_rates.items():
+        series = [
+            Series(name, model_color(index), range(1, len(values) + 1), values, dash=index)
+            for index, (name, values) in enumerate(rates.items())
+        ]
+        last = len(panels) == len(comparison.hit_rates) - 1
+        panels.append(Panel(PROTOCOLS[protocol], series, x_label="K", from_zero=True, legend=last))
+    return Chart(f"{comparison.dataset}: HR@K on the test holdout", panels, columns=len(panels), height=4.8)
+
+
+def group_chart(comparison: Comparison) -> Chart:
+    """The gain over the reference by group of users: a panel per kind of group, a point with its interval per model."""
+    panels = [_group_panel(comparison, kind) for kind in GROUPED_BY]
+    title = f"{comparison.dataset}: NDCG@10, full ranking, less that of {comparison.reference}"
+    return Chart(title, panels, height=7)
+
+
+def _group_panel(comparison: Comparison, kind: str) -> Panel:
+    rows = comparison.differences[comparison.differences["grouped_by"] == kind]
+    models = comparison.names[1:]
+    series = []
+    for index, name in enumerate(models, start=1):
+        of_model = rows[rows["model"] == name]
+        offset = (index - (len(models) + 1) / 2) * 0.8 / len(models)  # the models side by side in each group
+        series.append(
+            Series(
+                name,
+                model_color(index),
+                x=[group + offset for group in range(len(of_model))],
+                y=of_model["difference"].tolist(),
+                kind="points",
+                error=finite((of_model["high"] - of_model["difference"]).tolist()),
+            )
+        )
+    groups = rows.drop_duplicates("group")[["from", "to", "users"]].to_dict("records")
+    ticks = [f"{group['from']}-{group['to']}\n{group['users']} user{'s' * (group['users'] != 1)}" for group in groups]
+    return Panel(GROUPED_BY[kind], series, [Level(0.0)], x_ticks=ticks, legend=kind == USER_ACTIVITY)
+
+
+def _metrics(models: Sequence[ModelRun], champion: Mapping[str, Ranks], key: str) -> dict[str, tuple[float, float]]:
+    means = {name: ranks.summary()[key.removeprefix("test/")] for name, ranks in champion.items()}
     return {
         **{model.name: (model.metrics[key], model.metrics[f"{key}_ci95"]) for model in models},
-        **{name: (mean.value, mean.high - mean.value) for name, mean in means.items()},
+        **{name: (mean.value, mean.half_width) for name, mean in means.items()},
     }
 
 
-def _hits(ranks: Ranks, protocol: str) -> Values:
+def _hit_rates(ranks: Ranks, protocol: str) -> list[float]:
     of_users = ranks.full if protocol == "full" else ranks.sampled
-    return np.array([hit(of_users, k).mean() for k in range(1, LONGEST_LIST + 1)])
-
-
-def groups_in_words(rows: pd.DataFrame) -> list[str]:
-    """Ticks such as "3-17<br>236 users", a range of interactions and its users: one for each group of one kind."""
-    first = rows.drop_duplicates("group")
-    return [
-        f"{row['from']}-{row['to']}<br>{row['users']} users"
-        for row in first[["from", "to", "users"]].to_dict("records")
-    ]
+    return [float(hit(of_users, k).mean()) for k in range(1, MAX_K + 1)]

@@ -14,26 +14,26 @@ from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.prepare.flow import prepare_data
 from flows.recommend.flow import sample, write_recommendations
 from flows.recommend.settings import RecommendSettings
-from flows.registry import models as registry
+from flows.registry.models import champion_version
 from flows.retrain.checks import check_training
-from flows.retrain.comparison_page import keep_comparison
+from flows.retrain.comparison import log_comparison
 from flows.retrain.curves import common_metric
 from flows.retrain.measure import measure_baselines
-from flows.retrain.old_runs import close_abandoned
+from flows.retrain.old_runs import close_abandoned, remove_old_weights
 from flows.retrain.promote import (
     best_of,
-    compare_with_baselines,
+    better_baseline,
     decide_promotion,
-    ranked_champion,
+    rank_champion,
     register_challenger,
-    remove_old_weights,
 )
-from flows.retrain.report import Report, rows_of
-from flows.retrain.resolve_settings import Chosen, choose_settings
+from flows.retrain.report import Report, next_runs, rows_of
+from flows.retrain.resolve_settings import ResolvedSettings, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
-from flows.tracking.notes import flow_run_note
-from flows.tracking.tracking import COMPLETE, ModelRun, Tracker
+from flows.tracking.keys import COMPLETE
+from flows.tracking.links import flow_run_note
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
 from ncf.content import content_key, flatten
 from ncf.data.prepared import PreparedData
@@ -42,7 +42,7 @@ from ncf.evaluation.promotion import Decision
 from ncf.hardware import torch_threads
 
 REPORT, DATA_REPORT = "report.json", "data_report.md"
-UNCHANGED = "Unchanged"  # the name of the state in which a retraining ends that had nothing to do
+UNCHANGED = "Unchanged"  # name of the final state of a retraining that had nothing to do
 
 
 @flow(name="retrain", flow_run_name="retrain {settings.dataset}, seed {settings.seed}")
@@ -55,12 +55,12 @@ def retrain(settings: RetrainSettings = RetrainSettings()) -> Report:  # noqa: B
     check(settings)
     try:
         with one_at_a_time(f"retrain-{settings.dataset}", f"a retraining of {settings.dataset}", across_machines=True):
-            chosen = choose_settings(settings)
+            resolved = resolve_settings(settings)
             with torch_threads(settings.hardware.scoring_threads):
-                report = run(chosen)
+                report = run(resolved)
     except AlreadyRunningError as error:
         get_run_logger().warning(str(error))
-        return cast(Report, Cancelled(message=str(error), data=error))  # Prefect raises the error to who called
+        return cast(Report, Cancelled(message=str(error), data=error))  # Prefect raises the error in the caller
     return report if report.trained else cast(Report, Completed(name=UNCHANGED, message=unchanged(report), data=report))
 
 
@@ -70,94 +70,90 @@ def check(settings: RetrainSettings, retries: int = RETRIES) -> None:
     check_folder(Path.cwd() / "recommendations", "run in a folder that can be written")
 
 
-def run(chosen: Chosen) -> Report:
-    """The retraining itself; what is finished already is not done again."""
-    settings = chosen.settings
-    if chosen.said:
-        get_run_logger().info(chosen.said)
+def run(resolved: ResolvedSettings) -> Report:
+    """The retraining itself; what is finished already is not computed again."""
+    settings = resolved.settings
+    if resolved.summary:
+        get_run_logger().info(resolved.summary)
     data, about = prepare_data(settings)
     tracker = Tracker(settings.dataset)
-    run_id, stands = open_retraining(tracker, chosen, data, about)
-    if stands:
-        return report_again(tracker, run_id, settings, data)
+    run_id, is_complete = open_retraining(tracker, resolved, data, about)
+    link = artifact_key(settings.dataset, "mlflow"), tracker.url(run_id), "the run in MLflow"
+    if is_complete:
+        show_link(*link, "of the retraining that is still valid")
+        return read_report(tracker, run_id, resolved, data)
     progress = Progress(artifact_key(settings.dataset, "progress"), "baselines", total=6, update_seconds=0.0)
     with tracker.interrupted_on_error(run_id):
-        show_link(
-            artifact_key(settings.dataset, "mlflow"),
-            tracker.url(run_id),
-            "the run in MLflow",
-            "models, figures and files",
-        )
+        show_link(*link, "models, figures and files")
         baselines = measure_baselines(tracker, run_id, settings, data)
-        progress.update(1, f"training {GMF_NAME}")
-        gmf = train_model(tracker, run_id, GMF_NAME, settings, data)
-        progress.update(2, f"training {MLP_NAME}")
-        mlp = train_model(tracker, run_id, MLP_NAME, settings, data)
-        progress.update(3, f"training {NEUMF_NAME}")
-        neumf = train_model(tracker, run_id, NEUMF_NAME, settings, data)
-        progress.update(4, f"training {PRETRAINED}")
-        pretrained = train_model(tracker, run_id, PRETRAINED, settings, data, pretrained=(gmf, mlp))
+        models: dict[str, ModelRun] = {}
+        for done, name in enumerate((GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED), start=1):
+            progress.update(done, f"training {name}")
+            pretrained = (models[GMF_NAME], models[MLP_NAME]) if name == PRETRAINED else None
+            models[name] = train_model(tracker, run_id, name, settings, data, pretrained=pretrained)
         progress.update(5, "registration, promotion, recommendations")
-        report = conclude(tracker, run_id, chosen, data, baselines, [gmf, mlp, neumf, pretrained])
+        report = finish(tracker, run_id, resolved, data, baselines, list(models.values()))
     publish(report)
     progress.update(6, report.verdict())
     return report
 
 
-def conclude(
-    tracker: Tracker,
-    run_id: str,
-    chosen: Chosen,
-    data: PreparedData,
-    baselines: list[ModelRun],
-    models: list[ModelRun],
-) -> Report:
-    """Register the best of the trained models, decide, recommend, and keep the report."""
-    settings = chosen.settings
-    winner = best_of(models)
-    version = register_challenger(tracker, settings, winner, data)
-    decision = decide_promotion(tracker, settings, version, winner, data)
-    remove_old_weights(tracker, run_id, settings)
-    lists = recommended(tracker, settings, data)
-    return keep_report(tracker, run_id, chosen, data, baselines, models, (version, decision), lists)
-
-
 @task("open retraining", "open the retraining", retry_if=is_mlflow_outage)
-def open_retraining(tracker: Tracker, chosen: Chosen, data: PreparedData, about: DataReport) -> tuple[str, bool]:
-    """The parent run: an interrupted one with the same settings and data goes on, else a new one begins.
+def open_retraining(
+    tracker: Tracker, resolved: ResolvedSettings, data: PreparedData, about: DataReport
+) -> tuple[str, bool]:
+    """Continue an interrupted parent run with the same settings and data, or start one.
 
     Returns:
         The run id, and whether that retraining is complete, so that there is nothing to do.
     """
-    key = content_key(chosen.settings.learned(), data.fingerprint, __version__)
-    earlier = tracker.newest_retraining(key)
-    if earlier is not None and COMPLETE in earlier.data.tags and not chosen.settings.force:
+    key = content_key(resolved.settings.learned(), data.fingerprint, __version__)
+    earlier = tracker.newest_run(key)
+    if earlier is not None and COMPLETE in earlier.data.tags and not resolved.settings.force:
         return str(earlier.info.run_id), True
     if earlier is not None and COMPLETE not in earlier.data.tags:
         run_id = str(earlier.info.run_id)
-        tracker.resume_retraining(run_id)
-        tracker.set_tags(run_id, chosen.tags())
-        get_run_logger().info("going on with the interrupted retraining, MLflow run %s", run_id)
+        tracker.resume(run_id)
+        tracker.set_tags(run_id, resolved.tags())
+        get_run_logger().info("continuing the interrupted retraining, MLflow run %s", run_id)
     else:
-        run_id = tracker.start_retraining(key, flatten(chosen.settings.shown()), data, chosen.tags())
+        run_id = tracker.start_retraining(key, flatten(resolved.settings.params()), data, resolved.tags())
     close_abandoned(tracker, run_id)
-    tracker.artifacts.log_text(run_id, about.markdown(), DATA_REPORT)
+    tracker.files.log_text(run_id, about.markdown(), DATA_REPORT)
     return run_id, False
 
 
-@task("keep report", "keep the report", retry_if=is_mlflow_outage)
-def keep_report(
+def finish(
     tracker: Tracker,
     run_id: str,
-    chosen: Chosen,
+    resolved: ResolvedSettings,
     data: PreparedData,
     baselines: list[ModelRun],
     models: list[ModelRun],
-    registered: tuple[int, Decision],
-    lists: dict[str, Any],
 ) -> Report:
-    """Compare all models, write the report, pictures and notes into the retraining's run, and mark it as complete."""
-    settings, (version, decision), winner = chosen.settings, registered, best_of(models)
+    """Register the best new model, decide on its promotion, recommend, and write the report."""
+    settings = resolved.settings
+    winner = best_of(models)
+    version = register_challenger(tracker, settings, winner, data)
+    decision = decide_promotion(tracker, settings, version, winner, data)
+    remove_old_weights(tracker, run_id, settings)
+    recommendations = recommend(tracker, settings, data)
+    return write_report(tracker, run_id, resolved, data, baselines, models, (version, decision), recommendations)
+
+
+@task("write report", "write the report", retry_if=is_mlflow_outage)
+def write_report(
+    tracker: Tracker,
+    run_id: str,
+    resolved: ResolvedSettings,
+    data: PreparedData,
+    baselines: list[ModelRun],
+    models: list[ModelRun],
+    promotion: tuple[int, Decision],
+    recommendations: dict[str, Any],
+) -> Report:
+    """Compare all models, write report, charts and notes into the retraining's run, and mark it as complete."""
+    settings, (version, decision), winner = resolved.settings, promotion, best_of(models)
     report = Report(
         dataset=settings.dataset,
         fingerprint=data.fingerprint,
@@ -167,37 +163,33 @@ def keep_report(
         version=version,
         promoted=decision.promote,
         reason=decision.reason,
-        baseline=compare_with_baselines(tracker, winner, baselines),
-        settings=chosen.said,
-        champion=registry.champion_version(tracker, settings.model_name),
-        **lists,
+        baseline=better_baseline(tracker, winner, baselines),
+        settings=resolved.summary,
+        champion=champion_version(tracker, settings.model_name),
+        next_runs=next_runs(resolved.given, settings),
+        **recommendations,
     )
     for model in models:
-        tracker.set_tags(model.run_id, chosen.tags_of(model.name))
-    champion = ranked_champion(tracker, settings, version, data)
-    keep_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()), champion)
+        tracker.set_tags(model.run_id, resolved.tags_of(model.name))
+    champion = rank_champion(tracker, settings, version, data)
+    log_comparison(tracker, report, models, baselines, data, common_metric(settings.trainings()), champion)
     tracker.log_metrics(run_id, report.winner_metrics())
-    tracker.artifacts.log_json(run_id, report.model_dump(mode="json"), REPORT)
+    tracker.files.log_json(run_id, report.model_dump(mode="json"), REPORT)
     tracker.set_notes(run_id, report.markdown() + flow_run_note())
     tracker.finish(run_id)
     return report
 
 
-def report_again(tracker: Tracker, run_id: str, settings: RetrainSettings, data: PreparedData) -> Report:
-    """The report of a retraining that need not be repeated, with the present champion's recommendations."""
-    report = Report.model_validate(tracker.artifacts.read_json(run_id, REPORT))
-    get_run_logger().info("nothing has changed since MLflow run %s: not training again", run_id)
-    show_link(
-        artifact_key(settings.dataset, "mlflow"),
-        tracker.url(run_id),
-        "the run in MLflow",
-        "of the retraining that stands",
-    )
-    return report.model_copy(update={"trained": False, **recommended(tracker, settings, data)})
+def read_report(tracker: Tracker, run_id: str, resolved: ResolvedSettings, data: PreparedData) -> Report:
+    """The report of a complete retraining, with new recommendations of the present champion."""
+    report = Report.model_validate(tracker.files.read_json(run_id, REPORT))
+    get_run_logger().info("nothing has changed since MLflow run %s, so nothing is trained", run_id)
+    update = {"trained": False, "next_runs": next_runs(resolved.given, resolved.settings)}
+    return report.model_copy(update=update | recommend(tracker, resolved.settings, data))
 
 
-def recommended(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> dict[str, Any]:
-    """Write the recommendations; returns the report's fields about them."""
+def recommend(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> dict[str, Any]:
+    """Write the recommendations. Returns the report's fields about them."""
     batch = RecommendSettings(dataset=settings.dataset, top_k=settings.top_k, hardware=settings.hardware)
     path = write_recommendations(tracker, batch, data.user_ids)
     return {"recommendations": str(path) if path else None, "sample": sample(path) if path else []}
@@ -205,7 +197,7 @@ def recommended(tracker: Tracker, settings: RetrainSettings, data: PreparedData)
 
 def publish(report: Report) -> None:
     """Show the result in the Prefect UI."""
-    show_table(artifact_key(report.dataset, "models"), report.table_rows(), report.verdict())
+    show_table(artifact_key(report.dataset, "models"), report.table().records(), report.verdict())
     show_markdown(artifact_key(report.dataset, "report"), report.markdown(), report.verdict())
 
 

@@ -1,130 +1,129 @@
-"""What is measured of every model and baseline, and how it is kept in its MLflow run."""
+"""Measure every model and baseline on both holdouts, and store the figures in its MLflow run."""
 
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from prefect.logging import get_run_logger
 
+from flows.charts.tables import TextTable
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import BEST_VALIDATION, EPOCHS, SECONDS
-from flows.tracking.notes import model_notes
-from flows.tracking.tracking import ModelRun, Tracker
+from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, COLUMNS, EPOCHS, SECONDS
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf.content import flatten
 from ncf.data.columns import ITEM_ID, USER_ID
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import GET_IMPLICIT, IALS, ItemKNN, Popularity, can_ials
 from ncf.evaluation.comparison import PROMOTION_METRIC
-from ncf.evaluation.evaluate import Evaluation, evaluate, group_table, top_lists
+from ncf.evaluation.evaluate import evaluate, group_table
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import CandidateMetrics, GuardConfig
-from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks, Scorer
+from ncf.evaluation.ranking import HoldoutRanker, Ranks, Scorer
 from ncf.hardware import HardwareConfig
-from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import Recommender
 
 GROUPS, USERS = "groups.csv", "users.csv"
 FULL_RANK, SAMPLED_RANK = "full_rank", "sampled_rank"
+POPULARITY, ITEM_KNN, IALS_NAME = "popularity", "item-knn", "ials"
+DESCRIPTIONS = {
+    POPULARITY: "Every user gets the items with the most train interactions: any model has to be better than this.",
+    ITEM_KNN: "An item's score is the sum of its similarities to the items that the user has in train.",
+    IALS_NAME: "Matrix factorization by alternating least squares over all unobserved pairs (Hu et al., 2008).",
+    "gmf": "Generalized Matrix Factorization: a weighted product of a user's and an item's embedding (He et al., 2017, "
+    "eq. 8-9).",
+    "mlp": "A multi-layer perceptron over a user's and an item's embedding (He et al., 2017, eq. 10).",
+    "neumf": "NeuMF: GMF and MLP side by side under one output layer (He et al., 2017, eq. 12), trained from scratch.",
+    "neumf-pretrained": "NeuMF that starts from the weights of the trained GMF and MLP (He et al., 2017, eq. 13).",
+}
 
 
 def measure(
     tracker: Tracker, run_id: str, scorer: Scorer, data: PreparedData, hardware: HardwareConfig
 ) -> dict[str, float]:
-    """Every metric on the test holdout; its means by group and ranks by user become files of the run.
+    """Measure a model on both holdouts; its test means by group and its ranks by user become files of the run.
 
-    Of the validation what chooses epochs and models, under a prefix of its own: "validation/" is the series by epoch.
+    Returns:
+        Every metric of the test holdout under "test/", and those of the validation holdout under "best_validation/":
+        "validation/" is the series by epoch.
     """
     memory_mb = hardware.scoring_memory_mb
-    validation = HoldoutRanker(data, "validation", memory_mb=memory_mb).rank_all(scorer).summary()
-    chosen_by = {name: value for key, mean in validation.items() for name, value in mean.figures(key).items()}
+    means = HoldoutRanker(data, "validation", memory_mb=memory_mb).rank_all(scorer).summary()
+    validation = {name: value for key, mean in means.items() for name, value in mean.figures(key).items()}
     test = evaluate(scorer, data, "test", memory_mb=memory_mb)
-    tracker.artifacts.log_table(run_id, group_table(test.per_user, data, "test"), GROUPS)
-    tracker.artifacts.log_table(run_id, _users(test, data), USERS)
-    parts = {BEST_VALIDATION: chosen_by, "test": test.figures()}
-    return {f"{part}/{key}": value for part, figures in parts.items() for key, value in figures.items()}
+    tracker.files.log_table(run_id, group_table(test.per_user, data, "test"), GROUPS)
+    tracker.files.log_table(run_id, _rank_table(test.ranks, data), USERS)
+    return {
+        **{f"{BEST_VALIDATION}/{key}": value for key, value in validation.items()},
+        **{f"test/{key}": value for key, value in test.figures().items()},
+    }
 
 
 def promotion_values(tracker: Tracker, run: ModelRun) -> Values:
-    """The promotion metric of each test user, from the ranks that were kept."""
-    return kept_ranks(tracker, run).values()[PROMOTION_METRIC]
+    """The promotion metric of each test user, from the stored ranks."""
+    return read_ranks(tracker, run).values()[PROMOTION_METRIC]
 
 
-def kept_ranks(tracker: Tracker, run: ModelRun) -> Ranks:
-    """The ranks of a finished model's test users, as its run keeps them."""
-    users = tracker.artifacts.read_table(run.run_id, USERS)
+def read_ranks(tracker: Tracker, run: ModelRun) -> Ranks:
+    """The ranks of a finished model's test users, from the files of its run."""
+    users = tracker.files.read_table(run.run_id, USERS)
     return Ranks(users[FULL_RANK].to_numpy(), users[SAMPLED_RANK].to_numpy())
 
 
-def finish(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float], data: PreparedData) -> ModelRun:
-    """Log the metrics, describe the run, and mark it as complete: from now on it is not done again."""
+def finish_model(tracker: Tracker, run_id: str, name: str, metrics: dict[str, float], data: PreparedData) -> ModelRun:
+    """Log the metrics and the description of a run, and mark it as complete: it is never computed again."""
     tracker.log_metrics(run_id, metrics)
     tracker.set_notes(run_id, model_notes(name, metrics, data))
     tracker.finish(run_id)
     return ModelRun(name, run_id, metrics)
 
 
-def _users(measured: Evaluation, data: PreparedData) -> pd.DataFrame:
+def model_notes(name: str, metrics: Mapping[str, float], data: PreparedData) -> str:
+    """What a model or baseline is, its training data, and its figures on the test holdout, as markdown.
+
+    Args:
+        name: as in the table of a retraining.
+        metrics: under their keys, such as "test/full/ndcg_at_10", with their `_ci95`.
+        data: the prepared data set.
+    """
+    has_epochs = BEST_EPOCH in metrics
+    best = f" The best epoch was {metrics[BEST_EPOCH]:.0f} of {metrics[EPOCHS]:.0f}." if has_epochs else ""
+    cells = [f"{metrics[key]:.4f} ±{metrics[f'{key}_ci95']:.4f}" for key in COLUMNS.values()]
+    return (
+        f"{DESCRIPTIONS[name]}\n\nFitted to {len(data.train):,} train interactions of {data.num_users:,} users and "
+        f"{data.num_items:,} items of {data.name} (`{data.fingerprint[:12]}`).{best}\n\n"
+        f"{TextTable(list(COLUMNS), [cells]).markdown()}\n\nTest holdout; ± is half the 95 % interval over users.\n"
+    )
+
+
+def _rank_table(ranks: Ranks, data: PreparedData) -> pd.DataFrame:
     pairs = data.test.pairs
     return pd.DataFrame(
         {
             USER_ID: data.user_ids[pairs.users],
             ITEM_ID: data.item_ids[pairs.items],
-            FULL_RANK: measured.ranks.full,
-            SAMPLED_RANK: measured.ranks.sampled,
+            FULL_RANK: ranks.full,
+            SAMPLED_RANK: ranks.sampled,
         }
     )
-
-
-HIT_METRIC = "full/hr_at_10"
-USERS_TIMED = 1000
-
-
-def judge(scorer: Scorer, ranker: HoldoutRanker, data: PreparedData, guards: GuardConfig) -> CandidateMetrics:
-    """Rank the holdout, and look at the lists if a guard wants it."""
-    values = ranker.rank_all(scorer).values()
-    wanted = guards.minimum_coverage is not None
-    coverage = top_lists(scorer, ranker, data, CUTOFF).coverage(CUTOFF) if wanted else None
-    return CandidateMetrics(values[PROMOTION_METRIC], values[HIT_METRIC], coverage)
-
-
-def seconds_to_recommend(bundle: Bundle, memory_mb: int) -> float:
-    """Seconds for the top 10 of 1,000 users, in turn if there are fewer."""
-    recommender = Recommender(bundle, memory_mb=memory_mb)
-    users = np.resize(np.asarray(bundle.user_ids), USERS_TIMED).tolist()
-    started = time.perf_counter()
-    recommender.recommend(users, min(CUTOFF, len(bundle.item_ids)))
-    return time.perf_counter() - started
-
-
-def size_mb(folder: Path) -> float:
-    """MB of the files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-
-
-POPULARITY, ITEM_KNN, IALS_NAME = "popularity", "item-knn", "ials"
 
 
 def measure_baselines(
     tracker: Tracker, parent_id: str, settings: RetrainSettings, data: PreparedData
 ) -> list[ModelRun]:
-    """The first rows of every table, popularity first; those that are switched off or not installed are left out."""
-    return [measure_baseline(tracker, parent_id, name, settings, data) for name in chosen_baselines(settings)]
+    """Measure the baselines that are enabled and installed, popularity first."""
+    return [measure_baseline(tracker, parent_id, name, settings, data) for name in enabled_baselines(settings)]
 
 
-def chosen_baselines(settings: RetrainSettings) -> list[str]:
-    """Names of the baselines that these settings, and what is installed, allow."""
+def enabled_baselines(settings: RetrainSettings) -> list[str]:
+    """Names of the baselines that the settings enable and that are installed."""
     ials = settings.baselines.ials.enabled
     if ials and not can_ials():
         get_run_logger().info(
-            "no iALS baseline, since the package implicit is not installed; to have it: %s, and retrain with --force",
+            "no baseline iALS: the package implicit is not installed; to add it: %s, and retrain with --force",
             GET_IMPLICIT,
         )
-    chosen = {POPULARITY: True, ITEM_KNN: settings.baselines.item_knn.enabled, IALS_NAME: ials and can_ials()}
-    return [name for name, wanted in chosen.items() if wanted]
+    enabled = {POPULARITY: True, ITEM_KNN: settings.baselines.item_knn.enabled, IALS_NAME: ials and can_ials()}
+    return [name for name, is_enabled in enabled.items() if is_enabled]
 
 
 @task("measure baseline", "measure {name} on {settings.dataset}", retry_if=is_mlflow_outage)
@@ -135,27 +134,27 @@ def measure_baseline(
     done = tracker.find_model(parent_id, name)
     if done is not None:
         return done
-    tracker.resume_model(parent_id, name, lambda _: False)  # half a measurement is forgotten
-    fit, about, epochs = _recipe(name, settings)
+    tracker.resume_model(parent_id, name, lambda _: False)  # an interrupted measurement starts again
+    fit, config, epochs = _recipe(name, settings)
     shared = settings.model_dump(mode="json", include={"dataset", "data"})
-    run_id = tracker.start_model(parent_id, name, flatten(shared | {"model": {"kind": name} | about}), data)
+    run_id = tracker.start_model(parent_id, name, flatten(shared | {"model": {"kind": name} | config}), data)
     started = time.perf_counter()
     scorer = fit(data)
     seconds = time.perf_counter() - started
     metrics = measure(tracker, run_id, scorer, data, settings.hardware) | {EPOCHS: float(epochs), SECONDS: seconds}
-    return finish(tracker, run_id, name, metrics, data)
+    return finish_model(tracker, run_id, name, metrics, data)
 
 
 def _recipe(name: str, settings: RetrainSettings) -> tuple[Callable[[PreparedData], Scorer], dict[str, Any], int]:
-    """How to fit a baseline, its settings for MLflow, and the passes over the data that it makes."""
+    """How to fit a baseline, its settings for MLflow, and its number of passes over the data."""
     knn, ials = settings.baselines.item_knn, settings.baselines.ials
     match name:
         case "item-knn":
-            about = knn.model_dump(exclude={"enabled"})
+            config = knn.model_dump(exclude={"enabled"})
             memory_mb = settings.hardware.scoring_memory_mb
-            return lambda data: ItemKNN(data, **about, memory_mb=memory_mb), about, 0
+            return lambda data: ItemKNN(data, **config, memory_mb=memory_mb), config, 0
         case "ials":
-            about = ials.model_dump(exclude={"enabled"}) | {"seed": settings.seed}
-            return lambda data: IALS(data, **about), about, ials.iterations
+            config = ials.model_dump(exclude={"enabled"}) | {"seed": settings.seed}
+            return lambda data: IALS(data, **config), config, ials.iterations
         case _:
             return Popularity, {}, 0

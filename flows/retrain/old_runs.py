@@ -1,4 +1,4 @@
-"""What earlier retrainings leave: weights of models that did not win, checkpoints nobody goes on from, open runs."""
+"""Clean up after earlier retrainings: old weights, abandoned checkpoints, and runs that a kill left open."""
 
 import shutil
 import time
@@ -7,32 +7,87 @@ from pathlib import Path
 from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from prefect.logging import get_run_logger
 
-from flows.registry.alias import NOT_FOUND, has_bundle, remove_bundle, remove_files
-from flows.retrain.comparison_page import PAGE
-from flows.tracking.keys import REMOVED, WEIGHTS_STATE
-from flows.tracking.tracking import COMPLETE, MODEL, Tracker
-from flows.tracking.tuned_settings import SETTINGS
+from flows.orchestration.locks import LockError
+from flows.orchestration.tasks import task
+from flows.registry.alias import NOT_FOUND, Registry, has_bundle, locked, remove_bundle, remove_files, remove_weights
+from flows.registry.promotion import previous_champion, reconcile
+from flows.retrain.comparison import PAGE
+from flows.retrain.settings import RetrainSettings
+from flows.tracking.keys import COMPLETE, MODEL, REMOVED, SETTINGS, WEIGHTS_STATE
+from flows.tracking.tracker import Tracker
 from ncf.files import cache_dir
 
-FORGOTTEN_SECONDS = 30 * 86_400.0  # checkpoints of a run that this MLflow does not know may be another MLflow's
+FORGOTTEN_SECONDS = 30 * 86_400.0  # a run that this MLflow does not know may belong to another MLflow
+RETRAININGS = f"tags.`{SETTINGS}` LIKE '%' and tags.`{MLFLOW_PARENT_RUN_ID}` IS NULL"
 
 
-def remove_losers_weights(tracker: Tracker, registered_model: str, keep: int, current: str) -> int:
-    """Remove the weights of models without a version from all but the newest retrainings.
-
-    The interactive page of comparison goes too: with plotly's script in it, it is the largest file of all. Metrics,
-    tables and pictures stay.
-    A retraining that was interrupted so long ago would train these models again, were it ever to go on.
+@task("remove old weights")
+def remove_old_weights(tracker: Tracker, run_id: str, settings: RetrainSettings) -> None:
+    """Remove all weights but those of the newest versions and retrainings. After an error the next retraining retries.
 
     Args:
         tracker: of the data set.
-        registered_model: its versions' weights are flows/retrain/promote.py's matter.
-        keep: newest retrainings that keep all of theirs.
-        current: the retraining that is going on, which may be an old one that was interrupted.
+        run_id: the present retraining.
+        settings: how many keep their weights.
+    """
+    keep = settings.keep_versions
+    try:
+        versions = remove_weights_of_versions(Registry(tracker.uri, settings.model_name), keep)
+        models = remove_unregistered_weights(tracker, settings.model_name, keep, run_id)
+        remove_old_checkpoints(tracker)
+    except (LockError, MlflowException, OSError) as error:
+        get_run_logger().warning("old weights could not be removed; the next retraining tries again: %s", error)
+        return
+    if versions:
+        get_run_logger().info("removed the weights of old versions: %s", ", ".join(map(str, versions)))
+    if models:
+        get_run_logger().info("removed the weights of %d unregistered models of old retrainings", models)
+
+
+def remove_weights_of_versions(registry: Registry, keep: int) -> list[int]:
+    """Remove the weights of old versions, except the champion, the champion before it, and any with an alias.
+
+    Args:
+        registry: the registered model.
+        keep: number of the newest versions that keep their weights.
 
     Returns:
-        How many models lost their weights now.
+        The versions whose removal is now complete, some of which an earlier removal may have begun.
+
+    Raises:
+        LockError: another process holds the registered model's lock too long.
+    """
+    with locked(registry):
+        champions = {registry.champion(), previous_champion(registry, reconcile(registry))}
+        aliased = {int(version) for version in registry.client.get_registered_model(registry.name).aliases.values()}
+        versions = registry.client.search_model_versions(f"name = '{registry.name}'")
+        newest_first = sorted(versions, key=lambda version: int(version.version), reverse=True)
+        removed = []
+        for version in newest_first[keep:]:
+            number = int(version.version)
+            if number in champions | aliased or version.tags.get(WEIGHTS_STATE) == REMOVED:
+                continue
+            remove_weights(registry.client, registry.uri, version)
+            removed.append(number)
+        return removed
+
+
+def remove_unregistered_weights(tracker: Tracker, registered_model: str, keep: int, current: str) -> int:
+    """Remove the weights of models without a version from old retrainings.
+
+    The page comparison.html goes too: with plotly's script it is the largest file. Metrics, tables and pictures stay.
+    A retraining that was interrupted so long ago would train these models again if it continued.
+
+    Args:
+        tracker: of the data set.
+        registered_model: its versions are the matter of `remove_weights_of_versions`.
+        keep: number of the newest retrainings that keep all weights.
+        current: the present retraining, which may be an old one that continues.
+
+    Returns:
+        The number of models that lost their weights now.
     """
     versions = tracker.client.search_model_versions(f"name = '{registered_model}'")
     registered = {str(version.run_id) for version in versions}
@@ -41,7 +96,7 @@ def remove_losers_weights(tracker: Tracker, registered_model: str, keep: int, cu
         run_id = str(retraining.info.run_id)
         for run in tracker.nested(run_id):
             if MODEL in run.data.tags and run.info.run_id not in registered:
-                removed += _lose_weights(tracker, run, finished=COMPLETE in retraining.data.tags)
+                removed += _remove_model(tracker, run, is_complete=COMPLETE in retraining.data.tags)
         if PAGE in {file.path for file in tracker.client.list_artifacts(run_id)}:
             remove_files(tracker.uri, retraining, PAGE)
         tracker.set_tags(run_id, {WEIGHTS_STATE: REMOVED})
@@ -49,44 +104,43 @@ def remove_losers_weights(tracker: Tracker, registered_model: str, keep: int, cu
 
 
 def old_retrainings(tracker: Tracker, keep: int, current: str) -> list[Run]:
-    """Retrainings beyond the newest that have not lost any weights yet, but not the one that is going on."""
-    wanted = f"tags.`{SETTINGS}` LIKE '%' and tags.`{MLFLOW_PARENT_RUN_ID}` IS NULL and tags.`{WEIGHTS_STATE}` IS NULL"
-    return [run for run in tracker.search(wanted)[keep:] if run.info.run_id != current]
+    """Old retrainings with all their weights, without the present one."""
+    newest_first = tracker.search(f"{RETRAININGS} and tags.`{WEIGHTS_STATE}` IS NULL")
+    return [run for run in newest_first[keep:] if run.info.run_id != current]
 
 
-def _lose_weights(tracker: Tracker, run: Run, *, finished: bool) -> bool:
+def _remove_model(tracker: Tracker, run: Run, *, is_complete: bool) -> bool:
     if not has_bundle(tracker.client, str(run.info.run_id)):
         return False
-    if not finished:
+    if not is_complete:
         tracker.reopen(str(run.info.run_id))  # else it would count as trained, without its weights
     remove_bundle(tracker.uri, run)
     return True
 
 
 def close_abandoned(tracker: Tracker, current: str) -> None:
-    """Close retrainings that a kill left open and that nobody went on with: for MLflow they would run for ever.
+    """End retrainings that a kill left open in MLflow.
 
     Args:
         tracker: of the data set.
-        current: the retraining that is going on; one of a data set does at a time, so that all others are dead.
+        current: the present retraining; a data set has one at a time, so all other open ones are dead.
     """
-    wanted = f"tags.`{SETTINGS}` LIKE '%' and tags.`{MLFLOW_PARENT_RUN_ID}` IS NULL and attributes.status = 'RUNNING'"
-    for run in tracker.search(wanted):
+    for run in tracker.search(f"{RETRAININGS} and attributes.status = 'RUNNING'"):
         if run.info.run_id != current:
             tracker.interrupt(str(run.info.run_id), "KILLED")
 
 
 def remove_old_checkpoints(tracker: Tracker) -> int:
-    """Remove this machine's checkpoints of trainings that nobody will go on with. Returns of how many trainings."""
+    """Remove this machine's checkpoints of trainings that will not continue. Returns their number."""
     folders = [folder for folder in (cache_dir() / "checkpoints").glob("*") if folder.is_dir()]
-    forgotten = [folder for folder in folders if _is_forgotten(tracker, folder)]
-    for folder in forgotten:
+    abandoned = [folder for folder in folders if _is_abandoned(tracker, folder)]
+    for folder in abandoned:
         shutil.rmtree(folder, ignore_errors=True)
-    return len(forgotten)
+    return len(abandoned)
 
 
-def _is_forgotten(tracker: Tracker, folder: Path) -> bool:
-    """Whether the run is deleted, finished, or of a retraining that lost its weights as old; or unknown for long."""
+def _is_abandoned(tracker: Tracker, folder: Path) -> bool:
+    """Whether the run is deleted, complete or without weights, or unknown to MLflow for FORGOTTEN_SECONDS."""
     try:
         run = tracker.client.get_run(folder.name)
         parent_id = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
@@ -96,6 +150,5 @@ def _is_forgotten(tracker: Tracker, folder: Path) -> bool:
             raise
         return time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS
     deleted = run.info.lifecycle_stage == LifecycleStage.DELETED
-    return (
-        deleted or COMPLETE in run.data.tags or (parent is not None and parent.data.tags.get(WEIGHTS_STATE) == REMOVED)
-    )
+    removed = parent is not None and parent.data.tags.get(WEIGHTS_STATE) == REMOVED
+    return deleted or COMPLETE in run.data.tags or removed

@@ -1,4 +1,4 @@
-"""Presets: settings that ncf brings along for the data sets that it knows by name, one small file each."""
+"""The settings of a retraining: given by the user, else tuned before, else of a preset, else the defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from flows.prepare.settings import DataSettings
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.tracking import Tracker
-from flows.tracking.tuned_settings import SETTINGS, TUNED_BY, Tuning, find_tunings
+from flows.tracking.keys import SETTINGS, TUNED_BY
+from flows.tracking.tracker import Tracker
+from flows.tracking.tuned_settings import Tuning, find_tunings
 from ncf.content import flatten
 from ncf.errors import ConfigError
 from ncf.ingest.config import MovieLensSource
@@ -21,14 +22,14 @@ FOLDER = "presets"
 
 
 class Preset(BaseModel):
-    """The file presets/DATASET.json, written by `python -m benchmarks.presets`.
+    """Settings for a well-known data set: the file presets/DATASET.json, written by `python -m benchmarks.presets`.
 
     Attributes:
-        dataset: which data set.
+        dataset: the data set's name.
         found_by: where the settings come from, in words.
-        measured: day and machine.
-        validation: NDCG@10 of full ranking on the validation holdout, by model, in the search.
-        recipes: the whole settings, by model.
+        measured: day and machine of the search.
+        validation: NDCG@10 of full ranking on the validation holdout in the search, by model.
+        recipes: all settings of a model, by model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,12 +39,8 @@ class Preset(BaseModel):
     validation: dict[ModelName, float]
     recipes: dict[ModelName, dict[str, JsonValue]] = Field(min_length=1)
 
-    def said(self) -> str:
-        """One sentence about where the settings come from."""
-        return f"Settings of the preset {self.dataset}."
-
     def recipe(self, model: ModelName) -> Recipe:
-        """The settings of a model, which must have some."""
+        """The settings of a model of the preset."""
         return RECIPES[model].model_validate(self.recipes[model])
 
 
@@ -57,7 +54,7 @@ def preset_for(settings: DataSettings) -> Preset | None:
 
 
 def preset_recipe(preset: Preset | None, model: ModelName) -> Recipe | None:
-    """The preset's settings of a model, if there are any."""
+    """The preset's settings of a model, or None."""
     return preset.recipe(model) if preset is not None and model in preset.recipes else None
 
 
@@ -65,45 +62,47 @@ Origin: TypeAlias = Literal["tuned", "preset", "defaults"]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The settings of a retraining with the tuned ones, or the preset's, in their places.
+class ResolvedSettings:
+    """The settings of a retraining with tuned settings or a preset filled in.
 
     Attributes:
         settings: to retrain with.
+        given: as the user gave them.
         origins: where each model's settings come from.
         tuned_by: the tuning's MLflow run, by model.
-        said: one sentence about it; empty for the defaults.
+        summary: a sentence about where the settings come from; empty for the defaults.
     """
 
     settings: RetrainSettings
+    given: RetrainSettings
     origins: Mapping[ModelName, Origin] = field(default_factory=dict)
     tuned_by: Mapping[ModelName, str] = field(default_factory=dict)
-    said: str = ""
+    summary: str = ""
 
     def tags(self) -> dict[str, str]:
-        """For the MLflow run."""
+        """Tags of the retraining's MLflow run."""
         named = [origin for origin in ("tuned", "preset") if origin in self.origins.values()]
         return {SETTINGS: named[0] if named else "defaults", **self._tag(self.tuned_by)}
 
     def tags_of(self, model: str) -> dict[str, str]:
-        """For the MLflow run of one model."""
-        mine = {name: run for name, run in self.tuned_by.items() if name == model}
-        return {SETTINGS: self.origins.get(cast(ModelName, model), "defaults"), **self._tag(mine)}
+        """Tags of a model's MLflow run."""
+        tuned_by = {name: run for name, run in self.tuned_by.items() if name == model}
+        return {SETTINGS: self.origins.get(cast(ModelName, model), "defaults"), **self._tag(tuned_by)}
 
     @staticmethod
     def _tag(tuned_by: Mapping[ModelName, str]) -> dict[str, str]:
         return {TUNED_BY: ", ".join(f"{model} {run}" for model, run in tuned_by.items())} if tuned_by else {}
 
 
-def choose_settings(settings: RetrainSettings) -> Chosen:
-    """Put the settings that the retraining asks for into their places.
+def resolve_settings(settings: RetrainSettings) -> ResolvedSettings:
+    """Fill in tuned settings or a preset, as `settings.settings` says.
 
     Raises:
-        ConfigError: it asks for tuned ones, and nothing was ever tuned on this data set.
-        TrackingError: the files of a tuning are gone.
+        ConfigError: tuned settings are wanted, and no tuning of this data set is finished.
+        TrackingError: the files of a tuning are missing.
     """
     if settings.settings == "defaults":
-        return Chosen(settings)
+        return ResolvedSettings(settings, settings)
     found: Mapping[ModelName, Tuning] = {}
     if settings.settings == "tuned":
         found = find_tunings(Tracker(settings.dataset))
@@ -112,13 +111,15 @@ def choose_settings(settings: RetrainSettings) -> Chosen:
                 f"there are no tuned settings of {settings.dataset}: no tuning of it is finished",
                 do=f"tune first: python -m flows.tune --dataset {settings.dataset}; or leave out --settings tuned",
             )
-    return with_found(settings, found, preset_for(settings))
+    return fill_in(settings, found, preset_for(settings))
 
 
-def with_found(settings: RetrainSettings, found: Mapping[ModelName, Tuning], preset: Preset | None = None) -> Chosen:
-    """Put tuned settings into their places, and the preset's where nothing was tuned; what was given goes before both.
+def fill_in(
+    settings: RetrainSettings, found: Mapping[ModelName, Tuning], preset: Preset | None = None
+) -> ResolvedSettings:
+    """Fill in tuned settings, and the preset where a model was never tuned; what the user gave takes precedence.
 
-    neumf-pretrained takes tuned ones only if its GMF and MLP are those that it was tuned with.
+    neumf-pretrained takes tuned settings only if its GMF and MLP are those that it was tuned with.
     """
     gmf = preferred(settings.gmf, _found(found.get("gmf"), preset, "gmf"))
     mlp = preferred(settings.mlp, _found(found.get("mlp"), preset, "mlp"))
@@ -131,11 +132,13 @@ def with_found(settings: RetrainSettings, found: Mapping[ModelName, Tuning], pre
         settings.neumf_pretrained, _found(usable.get("neumf-pretrained"), preset, "neumf-pretrained")
     )
     recipes = {"gmf": gmf, "mlp": mlp, "neumf": neumf, "neumf_pretrained": pretrained}
-    chosen = settings.model_copy(update=recipes)
+    filled = settings.model_copy(update=recipes)
     tuned_by = {model: tuning.run_id for model, tuning in usable.items()}
     origins = {model: _origin(model, usable, preset) for model in RECIPES}
-    said = _say(tuned_by, why, preset) if found else preset.said() if preset is not None else ""
-    return Chosen(_checked(chosen), origins, tuned_by, said)
+    summary = f"Settings of the preset {preset.dataset}." if preset is not None else ""
+    if found:
+        summary = _summarize(tuned_by, why, summary)
+    return ResolvedSettings(_validate(filled), settings, origins, tuned_by, summary)
 
 
 def _found(tuning: Tuning | None, preset: Preset | None, model: ModelName) -> Recipe | None:
@@ -151,7 +154,7 @@ def _origin(model: ModelName, tunings: Mapping[ModelName, Tuning], preset: Prese
 def given_values(recipe: Recipe) -> dict[str, Any]:
     """The settings of a recipe that the user gave, by dotted name.
 
-    A form gives every value: where all are given, those that are the defaults count as not given.
+    A form of Prefect sends every value: if all are given, those that equal the defaults count as not given.
     """
     given = flatten(recipe.model_dump(exclude_unset=True))
     defaults = flatten(type(recipe)().model_dump())
@@ -161,29 +164,29 @@ def given_values(recipe: Recipe) -> dict[str, Any]:
 
 
 def preferred(given: Recipe, found: Recipe | None) -> Recipe:
-    """The settings found, if there are any, with what was given explicitly in their place."""
+    """The settings found, if there are any, with those that the user gave explicitly."""
     try:
         return given if found is None else with_values(found, given_values(given))
     except ConfigError as error:
         raise ConfigError(
-            f"what is given does not go with the settings found for the rest: {error}",
-            do="give the others too, or take the defaults for the rest: --settings defaults",
+            f"the given settings don't fit the tuned settings or the preset: {error}",
+            do="give the others too, or use the defaults for the rest: --settings defaults",
         ) from error
 
 
-def _checked(settings: RetrainSettings) -> RetrainSettings:
+def _validate(settings: RetrainSettings) -> RetrainSettings:
     try:
         return RetrainSettings.model_validate(settings.model_dump())
     except ValidationError as error:
         problem = error.errors()[0]
         raise ConfigError(
-            f"the tuned settings do not go with the others: {'.'.join(map(str, problem['loc']))}: {problem['msg']}",
+            f"the tuned settings don't fit the others: {'.'.join(map(str, problem['loc']))}: {problem['msg']}",
             do="tune again with the same data settings, or give this one explicitly",
         ) from error
 
 
-def _say(tuned_by: Mapping[ModelName, str], why: Mapping[ModelName, str], preset: Preset | None) -> str:
+def _summarize(tuned_by: Mapping[ModelName, str], why: Mapping[ModelName, str], preset: str) -> str:
     tuned = ", ".join(f"{model} (MLflow run {run})" for model, run in tuned_by.items()) or "none"
-    rest = "".join(f"; not {model}, {reason}" for model, reason in why.items())
-    instead = f"; for these {preset.said()[0].lower()}{preset.said()[1:]}" if why and preset is not None else "."
-    return f"Tuned settings: {tuned}{rest}{instead}"
+    others = "".join(f"; not {model}, {reason}" for model, reason in why.items())
+    instead = f"; for these {preset[0].lower()}{preset[1:]}" if why and preset else "."
+    return f"Tuned settings: {tuned}{others}{instead}"

@@ -1,4 +1,4 @@
-"""Tasks: train one model, measure it, and keep it in MLflow. A finished model is never trained again."""
+"""Task: train one model, measure it, and store it in MLflow. A finished model is never trained again."""
 
 import shutil
 import tempfile
@@ -10,16 +10,17 @@ from prefect.logging import get_run_logger
 from pytorch_lightning.loggers import MLFlowLogger
 from typing_extensions import override
 
+from flows.charts.png import png
 from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, task
-from flows.registry import models as registry
 from flows.registry.alias import BUNDLE
-from flows.retrain.curves import CURVES, draw_curves
-from flows.retrain.measure import finish, measure
+from flows.registry.models import load_champion
+from flows.retrain.curves import CURVES, training_chart
+from flows.retrain.measure import finish_model, measure
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.tracking.store import global_store
-from flows.tracking.tracking import ModelRun, Tracker
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import ModelConfig, NeuMFConfig, Settings
 from ncf.content import flatten
 from ncf.data.prepared import PreparedData
@@ -46,11 +47,11 @@ def train_model(
     data: PreparedData,
     pretrained: tuple[ModelRun, ModelRun] | None = None,
 ) -> ModelRun:
-    """Train one model until its validation stops rising, and measure it on both holdouts.
+    """Train one model until its validation metric stops improving, and measure it on both holdouts.
 
     Args:
-        tracker: where the model is kept.
-        parent_id: the retraining it belongs to.
+        tracker: of the data set.
+        parent_id: MLflow run of the retraining.
         name: gmf, mlp, neumf or neumf-pretrained.
         settings: of the whole retraining.
         data: the prepared data set.
@@ -63,25 +64,14 @@ def train_model(
     recipe = _recipe(settings, name)
     model, config = _initial_model(tracker, settings, recipe, data, pretrained)
     run_id = tracker.resume_model(parent_id, name, lambda run_id: checkpoint_folder(run_id).exists())
-    get_run_logger().info("training %s" if run_id is None else "training %s, from its last checkpoint", name)
+    get_run_logger().info("training %s" if run_id is None else "training %s from its last checkpoint", name)
     run_id = run_id or tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
-    with global_store(tracker.uri):
-        training = fit(
-            model,
-            data,
-            recipe.training,
-            seed=settings.seed,
-            title=name,
-            hardware=settings.hardware,
-            callbacks=[EpochProgress(artifact_key(settings.dataset, name, "progress"), name)],
-            loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
-            checkpoint_folder=checkpoint_folder(run_id),
-        )
+    training = _fit(tracker, run_id, name, model, settings, data)
     get_run_logger().info(
         "%s: %d epochs in %.0f s, the best was epoch %d with validation NDCG@10 %.4f",
         *(name, training.epochs, training.seconds, training.best_epoch, training.best_validation),
     )
-    return _keep(tracker, run_id, name, settings, config, data, training)
+    return _store(tracker, run_id, name, settings, config, data, training)
 
 
 class EpochProgress(pl.Callback):
@@ -94,7 +84,7 @@ class EpochProgress(pl.Callback):
 
     def __init__(self, key: str, title: str) -> None:
         self.title = title
-        self.progress = Progress(key, f"{title}: the training begins")
+        self.progress = Progress(key, f"{title}: the training starts")
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -108,12 +98,12 @@ class EpochProgress(pl.Callback):
 
 
 def checkpoint_folder(run_id: str) -> Path:
-    """Where a training keeps its last epochs until it is complete."""
+    """The folder with the checkpoints of a training that is not complete."""
     return cache_dir() / "checkpoints" / run_id
 
 
 def remove_checkpoints(run_id: str) -> None:
-    """Forget the checkpoints of a training that is complete and kept."""
+    """Remove the checkpoints of a complete training."""
     shutil.rmtree(checkpoint_folder(run_id), ignore_errors=True)
 
 
@@ -123,9 +113,9 @@ def load_model(tracker: Tracker, run: ModelRun) -> Model:
 
 
 def load_bundle(tracker: Tracker, run_id: str) -> Bundle:
-    """A finished model with what it takes to serve it."""
+    """A finished model with everything that serving needs."""
     with tempfile.TemporaryDirectory() as scratch:
-        return Bundle.load(tracker.artifacts.download(run_id, BUNDLE, Path(scratch)))
+        return Bundle.load(tracker.files.download(run_id, BUNDLE, Path(scratch)))
 
 
 def _initial_model(
@@ -138,7 +128,7 @@ def _initial_model(
     if pretrained is None:
         model = build_model(recipe.model, data.num_users, data.num_items, settings.seed)
         if settings.warm_start:
-            _start_from_champion(tracker, settings, model, recipe.model, data)
+            _warm_start(tracker, settings, model, recipe.model, data)
         return model, recipe.model
     gmf, mlp = (load_model(tracker, run) for run in pretrained)
     if not (isinstance(gmf, GMF) and isinstance(mlp, MLP)):
@@ -151,17 +141,35 @@ def _initial_model(
     return NeuMF.from_pretrained(gmf, mlp, recipe.alpha), config
 
 
-def _start_from_champion(
+def _warm_start(
     tracker: Tracker, settings: RetrainSettings, model: Model, config: ModelConfig, data: PreparedData
 ) -> None:
-    champion = registry.champion(tracker, settings.model_name)
+    champion = load_champion(tracker, settings.model_name)
     if champion is not None and champion.bundle.config == config:
         old = champion.bundle
         carry_over(model, old.model, old.user_ids, old.item_ids, data)
         get_run_logger().info("%s starts from the champion, version %d", config.kind, champion.version)
 
 
-def _keep(
+def _fit(
+    tracker: Tracker, run_id: str, name: str, model: Model, settings: RetrainSettings, data: PreparedData
+) -> Training:
+    """Train a model; its epochs are logged to its MLflow run and shown in Prefect."""
+    with global_store(tracker.uri):
+        return fit(
+            model,
+            data,
+            _recipe(settings, name).training,
+            seed=settings.seed,
+            title=name,
+            hardware=settings.hardware,
+            callbacks=[EpochProgress(artifact_key(settings.dataset, name, "progress"), name)],
+            loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
+            checkpoint_folder=checkpoint_folder(run_id),
+        )
+
+
+def _store(
     tracker: Tracker,
     run_id: str,
     name: str,
@@ -170,7 +178,7 @@ def _keep(
     data: PreparedData,
     training: Training,
 ) -> ModelRun:
-    """Measure a trained model and put it into MLflow; only then its checkpoints go."""
+    """Measure a trained model and store it in MLflow, then remove its checkpoints."""
     metrics = measure(tracker, run_id, training.model, data, settings.hardware) | {
         EPOCHS: float(training.epochs),
         BEST_EPOCH: float(training.best_epoch),
@@ -180,10 +188,10 @@ def _keep(
     about = {"name": name, "settings": recipe.model_dump(mode="json"), "metrics": metrics}
     with tempfile.TemporaryDirectory() as scratch:
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
-        tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
-    curves = draw_curves(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
-    tracker.artifacts.log_picture(run_id, curves, CURVES)
-    finished = finish(tracker, run_id, name, metrics, data)
+        tracker.files.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    curves = training_chart(tracker, ModelRun(name, run_id, metrics), monitored(recipe.training))
+    tracker.files.log_bytes(run_id, png(curves), CURVES)
+    finished = finish_model(tracker, run_id, name, metrics, data)
     remove_checkpoints(run_id)
     return finished
 
@@ -193,6 +201,6 @@ def _recipe(settings: RetrainSettings, name: str) -> Any:
 
 
 def _model_settings(settings: RetrainSettings, recipe: Settings, config: ModelConfig) -> dict[str, Any]:
-    """What decided one model, as MLflow parameters."""
+    """The settings of one model, as MLflow parameters."""
     shared = settings.model_dump(mode="json", include={"dataset", "seed", "data"})
     return flatten(shared | recipe.model_dump(mode="json") | {"model": config.model_dump(mode="json")})

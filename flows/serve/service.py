@@ -9,12 +9,11 @@ from contextlib import suppress
 
 import uvicorn
 
-from flows.registry import models as registry
-from flows.registry.models import no_champion
+from flows.registry.models import champion_version, load_version, no_champion
 from flows.serve.access import listen
 from flows.serve.settings import ServeSettings
 from flows.tracking.store import check_tracking
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.hardware import torch_threads
 from ncf.serving.http.app import create_app
 from ncf.serving.http.live import Live, Served, Watcher
@@ -61,10 +60,10 @@ def serve(settings: ServeSettings, token: str | None, listener: socket.socket) -
     tracker, name = Tracker(settings.dataset), settings.model_name
 
     def find() -> int | None:
-        return registry.champion_version(tracker, name)
+        return champion_version(tracker, name)
 
     def load(version: int) -> Served:
-        return Served.of(name, version, registry.load_version(tracker, name, version).bundle)
+        return Served.of(name, version, load_version(tracker, name, version).bundle)
 
     with torch_threads(1):  # a request is too small to use several threads
         version = find()

@@ -1,4 +1,4 @@
-"""Files of MLflow's runs: texts, tables, pictures and folders, there and back."""
+"""The files of MLflow's runs: upload and download of texts, tables, JSON values and folders."""
 
 import tempfile
 from collections.abc import Sequence
@@ -8,17 +8,15 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
-from flows.charts.pictures import save_picture
 from flows.tracking.store import TrackingError
 from ncf.files import read_json, write_json
 
 
 @dataclass(frozen=True)
-class Artifacts:
-    """Writes and reads them.
+class RunFiles:
+    """MLflow's artifacts.
 
     Attributes:
         client: of the store.
@@ -44,22 +42,22 @@ class Artifacts:
         """Upload a table as the artifact `name`, a CSV file, which MLflow's UI shows."""
         self.log_text(run_id, table.to_csv(index=False), name)
 
-    def log_picture(self, run_id: str, picture: Figure, name: str) -> None:
-        """Upload a figure as the artifact `name`, a PNG file, which MLflow's UI shows."""
+    def log_bytes(self, run_id: str, content: bytes, name: str) -> None:
+        """Upload bytes, such as those of a PNG file, as the artifact `name`."""
         with tempfile.TemporaryDirectory() as scratch:
-            save_picture(picture, Path(scratch) / name)
+            (Path(scratch) / name).write_bytes(content)
             self.client.log_artifact(run_id, str(Path(scratch) / name))
 
     def read_table(self, run_id: str, name: str, text: Sequence[str] = ()) -> pd.DataFrame:
         """Download a table.
 
         Args:
-            run_id: of the run.
-            name: of the artifact.
-            text: columns that are text as they are, even 007 and NA; the table then has no empty cells.
+            run_id: the run.
+            name: the artifact.
+            text: columns that are read as text, even 007 and NA; the table then has no empty cells.
 
         Raises:
-            TrackingError: it is gone.
+            TrackingError: it is missing.
         """
         with tempfile.TemporaryDirectory() as scratch:
             file = self.download(run_id, name, Path(scratch))
@@ -69,7 +67,7 @@ class Artifacts:
         """Download a JSON artifact.
 
         Raises:
-            TrackingError: it is gone.
+            TrackingError: it is missing.
         """
         with tempfile.TemporaryDirectory() as scratch:
             return read_json(self.download(run_id, name, Path(scratch)))
@@ -78,7 +76,7 @@ class Artifacts:
         """Download a file.
 
         Raises:
-            TrackingError: it is gone.
+            TrackingError: it is missing.
         """
         with tempfile.TemporaryDirectory() as scratch:
             return self.download(run_id, name, Path(scratch)).read_bytes()
@@ -87,7 +85,7 @@ class Artifacts:
         """Copy an artifact into a folder and return its path.
 
         Raises:
-            TrackingError: it is gone.
+            TrackingError: it is missing.
         """
         try:
             return Path(self.client.download_artifacts(run_id, name, str(folder)))

@@ -1,4 +1,4 @@
-"""Keys in MLflow that more than one module uses: metrics, all of which docs/metrics.md has, and a tag."""
+"""Keys of metrics and tags in MLflow that several modules read; docs/metrics.md lists all metrics."""
 
 EPOCHS, BEST_EPOCH, SECONDS = "epochs", "best_epoch", "seconds"
 BEST_VALIDATION = "best_validation"
@@ -9,4 +9,7 @@ COLUMNS = {
     "HR@10 1+99": "test/sampled/hr_at_10",
     "NDCG@10 1+99": "test/sampled/ndcg_at_10",
 }
-WEIGHTS_STATE, REMOVING, REMOVED = "ncf.weights", "removing", "removed"  # tag of a version or a run, and its values
+
+COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"  # tags of runs
+SETTINGS, TUNING, TUNED_BY = "ncf.settings", "ncf.tuning", "ncf.tuned_by"
+WEIGHTS_STATE, REMOVING, REMOVED = "ncf.weights", "removing", "removed"  # a tag of runs and versions, and its values

@@ -5,7 +5,7 @@ from typing import cast
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.config import GMFRecipe, MLPRecipe
 from ncf.errors import ConfigError
 from tuning.observer import Recipe
@@ -111,5 +111,5 @@ def find_tunings(tracker: Tracker) -> dict[ModelName, Tuning]:
         run = tracker.newest_tuning(model)
         if run is not None:
             run_id = str(run.info.run_id)
-            found[model] = Tuning(run_id, Tuned.model_validate(tracker.artifacts.read_json(run_id, TUNED)))
+            found[model] = Tuning(run_id, Tuned.model_validate(tracker.files.read_json(run_id, TUNED)))
     return found

@@ -1,12 +1,14 @@
-"""Flow: search the settings of one model or of the four, and keep the best. `python -m flows.tune --help`."""
+"""Flow: search the settings of one model or of all four. `python -m flows.tune --help`."""
 
 from prefect import flow
 
 from flows.prepare.flow import prepare_data
+from flows.prepare.settings import DataSettings
 from flows.retrain.checks import check_training
-from flows.tracking.tracking import Tracker
+from flows.retrain.report import command
+from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning
-from flows.tune.finish import conclude_search
+from flows.tune.finish import finish_search
 from flows.tune.report import ModelReport, TuneReport
 from flows.tune.search import open_search, run_search
 from flows.tune.settings import TuneSettings
@@ -18,7 +20,7 @@ from tuning.space import ModelName
 
 @flow(name="tune", flow_run_name="tune {settings.model} on {settings.dataset}")
 def tune(settings: TuneSettings = TuneSettings()) -> TuneReport:  # noqa: B008 (frozen, and Prefect shows it)
-    """Search settings, train the winner again beside the settings it began with, and keep it for retrainings."""
+    """Search settings, confirm the winner with other seeds, and store the tuned settings for retrainings."""
     check_training(settings)
     check_search(settings)
     with torch_threads(settings.hardware.scoring_threads):
@@ -27,7 +29,9 @@ def tune(settings: TuneSettings = TuneSettings()) -> TuneReport:  # noqa: B008 (
         done: dict[ModelName, ModelReport] = {}
         for model in settings.models():
             done[model] = tune_model(tracker, settings, model, data, done)
-    return TuneReport(dataset=settings.dataset, models=list(done.values()))
+    data_settings = settings.model_dump(include=set(DataSettings.model_fields), exclude_unset=True)
+    retraining = command("retrain", DataSettings.model_validate(data_settings), {"settings": "tuned"})
+    return TuneReport(dataset=settings.dataset, models=list(done.values()), retraining=retraining)
 
 
 def tune_model(
@@ -37,9 +41,9 @@ def tune_model(
     data: PreparedData,
     done: dict[ModelName, ModelReport],
 ) -> ModelReport:
-    """One model's study, from its beginning or from where it was left, to its conclusion."""
+    """Search the settings of one model, or continue its search, and confirm the winner."""
     tunings = {name: Tuning(report.run_id, report.tuned) for name, report in done.items()}
     search = open_search(tracker, settings, problem_of(tracker, settings, model, data, tunings))
     searched = run_search(tracker, search, settings.workers)
-    report = conclude_search(tracker, search, settings.confirm_seeds)
+    report = finish_search(tracker, search, settings.confirm_seeds)
     return report.model_copy(update={"searched": searched})

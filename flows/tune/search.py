@@ -1,37 +1,43 @@
 """Tasks: open a model's study with its MLflow run, and search until its budget is used up."""
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from prefect.logging import get_run_logger
 
 from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.locks import global_lock
 from flows.orchestration.tasks import task
-from flows.tracking.tracking import TUNING, Tracker
-from flows.tune.report import SearchProgress, ended_trials
+from flows.tracking.keys import TUNING
+from flows.tracking.tracker import Tracker
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import study_name, study_url
 from flows.tune.trials import Job
 from flows.tune.workers import LOOK_SECONDS, WorkerError, run_workers
 from ncf.content import flatten
 from ncf.errors import NCFError
+from tuning.config import BudgetConfig
+from tuning.observer import State
 from tuning.problem import Problem
 from tuning.study import StudyHandle, open_study
-from tuning.summary import summarize
+from tuning.summary import StudySummary, summarize
 from tuning.work import unfinished, work_left
 
-TOKEN = "ncf.run_key"  # attribute of a study: what its MLflow run is found by
-LOCK_SECONDS = 24 * 3600.0  # to wait for another process, which may be concluding: it trains six models then
-LONELY_ROUNDS = 3  # in which no worker came to its end
+TOKEN = "ncf.run_key"  # attribute of a study, by which its MLflow run is found
+LOCK_SECONDS = 24 * 3600.0  # for another process that may be confirming, which trains six models
+MAX_FAILED_ROUNDS = 3  # rounds without any worker that ended well
+Logger: TypeAlias = logging.Logger | logging.LoggerAdapter[logging.Logger]
+COUNTED: tuple[State, ...] = ("complete", "pruned", "failed")  # an interrupted trial is run again
 
 
 @dataclass(frozen=True)
 class Search:
-    """A model's open study and the MLflow run that it is kept in."""
+    """A model's open study and its MLflow run."""
 
     handle: StudyHandle
     job: Job
@@ -43,27 +49,27 @@ class Search:
 
     @property
     def problem(self) -> Problem:
-        """What is searched."""
+        """The search problem."""
         return self.job.problem
 
     @property
     def lock(self) -> str:
-        """Name of the lock around its beginning and its end."""
+        """Name of the lock for opening and finishing the search."""
         return lock_of(self.job.dataset, self.problem)
 
 
 def lock_of(dataset: str, problem: Problem) -> str:
-    """Name of the lock that all who tune a model on a data set share."""
+    """Name of the lock that all tunings of a model on a data set share."""
     return f"ncf-tune-{dataset}-{problem.model}"
 
 
 @task("open study", "open study of {problem.model}")
 def open_search(tracker: Tracker, settings: TuneSettings, problem: Problem) -> Search:
-    """Open the study and its MLflow run, or make them; of several processes at once, one makes them."""
+    """Open the study and its MLflow run; one process creates them if they don't exist."""
     name, url = study_name(settings, problem), study_url(settings)
     with global_lock(lock_of(settings.dataset, problem), LOCK_SECONDS):
         handle = open_study(url, name, problem, settings.sampler, settings.pruner, settings.storage)
-        run_id = find_run(tracker, settings, handle)
+        run_id = get_or_create_run(tracker, settings, handle)
     get_run_logger().info("study %s in %s, MLflow run %s", name, handle.location, run_id)
     job = Job(
         url=url,
@@ -79,13 +85,13 @@ def open_search(tracker: Tracker, settings: TuneSettings, problem: Problem) -> S
     return Search(handle, job)
 
 
-def find_run(tracker: Tracker, settings: TuneSettings, handle: StudyHandle) -> str:
-    """The MLflow run of a study; to be called under its lock."""
+def get_or_create_run(tracker: Tracker, settings: TuneSettings, handle: StudyHandle) -> str:
+    """The MLflow run of a study. Call it with the study's lock."""
     key = handle.study.user_attrs.get(TOKEN)
     if key is None:
-        key = uuid.uuid4().hex  # of this very study: one that is made anew after its database was lost has another
+        key = uuid.uuid4().hex  # a study that replaces a lost one has another key
         handle.study.set_user_attr(TOKEN, key)
-    found = tracker.newest_retraining(key)
+    found = tracker.newest_run(key)
     if found is not None:
         return str(found.info.run_id)
     problem = handle.problem
@@ -103,10 +109,10 @@ def find_run(tracker: Tracker, settings: TuneSettings, handle: StudyHandle) -> s
 
 @task("search", "search settings of {search.problem.model}")
 def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
-    """Try settings until the budget of the study is used up, and no process runs a trial any more.
+    """Run trials until the budget of the study is used up and no process runs a trial any more.
 
     Returns:
-        Whether any trial was run.
+        Whether this call ran any trial.
 
     Raises:
         WorkerError: the trials or the workers fail.
@@ -114,19 +120,21 @@ def run_search(tracker: Tracker, search: Search, workers: int) -> bool:
     handle, logger = search.handle, get_run_logger()
     before = ended_trials(summarize(handle))
     if is_over(search):
-        logger.info("nothing is left to do in %s: no trial is run", handle.name)
+        logger.info("the budget of %s is used up: no trial is run", handle.name)
         return False
     key = artifact_key(search.job.dataset, search.problem.model, "search")
     model, budget = search.problem.model, search.job.budget
-    with running(tracker, search), Progress(key, f"{model}: the search begins", terminal="text") as progress:
-        shown = SearchProgress(model, budget, progress, logger)
-        lonely = 0
+    with running(tracker, search), Progress(key, f"{model}: the search starts", terminal="text") as artifact:
+        progress = SearchProgress(model, budget, artifact, logger)
+        failed_rounds = 0
         while not is_over(search):
-            if lonely == LONELY_ROUNDS:
-                raise WorkerError("all worker processes died", do="see the warnings above; the same command goes on")
-            ended_well = run_workers(search.job, workers, lambda: shown.show(summarize(handle)), logger.warning)
-            lonely = 0 if ended_well else lonely + 1
-            wait_for_others(search, shown)
+            if failed_rounds == MAX_FAILED_ROUNDS:
+                raise WorkerError(
+                    "all worker processes died", do="see the warnings above; the same command continues the search"
+                )
+            ended_well = run_workers(search.job, workers, lambda: progress.show(summarize(handle)), logger.warning)
+            failed_rounds = 0 if ended_well else failed_rounds + 1
+            wait_for_others(search, progress)
     return ended_trials(summarize(handle)) > before
 
 
@@ -135,25 +143,88 @@ def is_over(search: Search) -> bool:
     return not work_left(search.handle, search.job.budget) and not unfinished(search.handle)
 
 
-def wait_for_others(search: Search, shown: SearchProgress) -> None:
-    """Wait as long as other processes run trials and there is nothing that a worker of this one could do."""
-    told = False
+def wait_for_others(search: Search, progress: "SearchProgress") -> None:
+    """Wait while other processes run trials and no work is left for this one."""
+    is_logged = False
     while unfinished(search.handle) and not work_left(search.handle, search.job.budget):
-        if not told:
+        if not is_logged:
             get_run_logger().info("waiting for trials that other processes run")
-            told = True
+            is_logged = True
         time.sleep(LOOK_SECONDS)
-        shown.show(summarize(search.handle))
+        progress.show(summarize(search.handle))
 
 
 @contextmanager
 def running(tracker: Tracker, search: Search) -> Iterator[None]:
-    """Mark the MLflow run as going on; if this process ends before the search and no other goes on, as interrupted."""
-    tracker.resume_retraining(search.run_id)
+    """Mark the MLflow run as running; as interrupted after an error, if no other process continues the search."""
+    tracker.resume(search.run_id)
     try:
         yield
     except BaseException as error:
-        with suppress(NCFError):  # of a database that has failed: the error itself is told
+        with suppress(NCFError):  # a database that has failed: the error itself is raised
             if not unfinished(search.handle):
                 tracker.client.set_terminated(search.run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
+
+
+def ended_trials(summary: StudySummary) -> int:
+    """Number of trials that are over, without interrupted ones, which are run again."""
+    return sum(summary.states.get(state, 0) for state in COUNTED)
+
+
+def used_up(summary: StudySummary, budget: BudgetConfig) -> bool:
+    """Whether the budget allows no further trial."""
+    if budget.minutes is not None and summary.minutes >= budget.minutes:
+        return True
+    return not summary.waiting and ended_trials(summary) + summary.running >= budget.trials
+
+
+def share_done(summary: StudySummary, budget: BudgetConfig) -> float:
+    """The used share of the budget, from 0 to 1: of the trials or of the minutes, whichever is larger."""
+    by_minutes = summary.minutes / budget.minutes if budget.minutes else 0.0
+    return min(1.0, max(ended_trials(summary) / budget.trials, by_minutes))
+
+
+def minutes_left(summary: StudySummary, budget: BudgetConfig) -> float | None:
+    """Minutes until the budget is used up at the present pace; None while no trial has ended."""
+    ended = ended_trials(summary)
+    left = [] if budget.minutes is None else [budget.minutes - summary.minutes]
+    if ended:
+        left.append((budget.trials - ended) * summary.minutes / ended)
+    return max(0.0, min(left)) if left else None
+
+
+def describe(model: str, summary: StudySummary, budget: BudgetConfig) -> str:
+    """One line: trials by state, the best and the default score so far, and the time left."""
+    states = ", ".join(f"{summary.states[state]} {state}" for state in COUNTED if summary.states.get(state))
+    parts = [f"{model}: {ended_trials(summary)} of {budget.trials} trials" + (f" ({states})" if states else "")]
+    if summary.best is not None:
+        first = summary.default.score if summary.default else None
+        beside = f", default {first:.4f}" if first is not None else ""
+        parts.append(f"best NDCG@10 {summary.best.score:.4f} (trial {summary.best.number}{beside})")
+    left = minutes_left(summary, budget)
+    if left is not None and not used_up(summary, budget):
+        parts.append(f"{left:.0f} min left" if left >= 1 else "less than a minute left")
+    return ", ".join(parts)
+
+
+class SearchProgress:
+    """Shows the progress of a search, and logs each new best trial.
+
+    Args:
+        model: the model's name.
+        budget: of the study.
+        progress: in Prefect and on the terminal.
+        logger: of the run.
+    """
+
+    def __init__(self, model: str, budget: BudgetConfig, progress: Progress, logger: Logger) -> None:
+        self.model, self.budget, self.progress, self.logger, self.best = model, budget, progress, logger, -1
+
+    def show(self, summary: StudySummary) -> None:
+        """Show the state of the study."""
+        text = describe(self.model, summary, self.budget)
+        self.progress.update(share_done(summary, self.budget), text)
+        if summary.best is not None and summary.best.number != self.best:
+            self.best = summary.best.number
+            self.logger.info(text)

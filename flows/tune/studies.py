@@ -9,10 +9,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from flows.prepare.credentials import secret_url
-from flows.registry import models as registry
+from flows.registry.models import load_champion
 from flows.retrain.resolve_settings import preferred, preset_for, preset_recipe
 from flows.tracking.store import tracking_folder
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning, find_tunings
 from flows.tune.settings import CHAIN, Overrides, TuneSettings
 from ncf.config import GMFRecipe, MLPRecipe
@@ -108,7 +108,7 @@ def first_recipe(tracker: Tracker, settings: TuneSettings, model: ModelName) -> 
     """The first trial: as a retraining has it, or the champion's settings with what was given explicitly."""
     if settings.start != "champion":
         return usual_recipe(settings, model)
-    champion = registry.champion(tracker, settings.model_name)
+    champion = load_champion(tracker, settings.model_name)
     if champion is None or champion.bundle.about["name"] != model:
         return usual_recipe(settings, model)
     try:

@@ -9,9 +9,9 @@ from mlflow.exceptions import MlflowException
 from pytorch_lightning.loggers import Logger, MLFlowLogger
 from typing_extensions import override
 
-from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, SECONDS
+from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, FINGERPRINT, MODEL, SECONDS
 from flows.tracking.store import global_store
-from flows.tracking.tracking import FINGERPRINT, MODEL, Tracker
+from flows.tracking.tracker import Tracker
 from ncf.content import flatten
 from ncf.errors import NCFError
 from ncf.training.module import monitored

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from flows.backtest.report import BacktestReport
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.data.columns import RATING
 from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import UNHURRIED, environment, python_module, running, wait_until
@@ -78,7 +78,7 @@ def whole(folder: Path, env: dict[str, str], log: Path) -> BacktestReport:
     assert "Traceback" not in done.stdout + done.stderr
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlruns/mlflow.db")
-        report = Tracker(DATASET).artifacts.read_json(parent(folder).info.run_id, "report.json")
+        report = Tracker(DATASET).files.read_json(parent(folder).info.run_id, "report.json")
     return BacktestReport.model_validate(report)
 
 
@@ -119,7 +119,7 @@ def test_killed_anywhere_the_same_command_goes_on_to_what_an_undisturbed_one_fin
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 130
     words = interrupted.read_text()
-    assert "going on with the interrupted backtest" in words and "the same command continues from there" in words
+    assert "continuing the interrupted backtest" in words and "the same command continues from there" in words
     assert all(f"the model as of {day} is already trained" in words for day in before)
     assert "Traceback" not in words
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from flows.registry import models as registry
-from flows.tracking.tracking import Tracker
+from flows.registry.models import load_champion
+from flows.tracking.tracker import Tracker
 from ncf.files import CACHE_VARIABLE
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import QUICK, RUNS, environment, python_module, running, wait_until
@@ -44,7 +44,7 @@ def test_killed_again_and_again_the_retraining_ends_whole(workspace: Path) -> No
     assert len(found) == len(RUNS) + 1
     assert {run.info.status for run in found} == {"FINISHED"}
     assert len(client.search_model_versions("name = 'ncf-ml-100k'")) == 1
-    champion = registry.champion(Tracker("ml-100k"), "ncf-ml-100k")
+    champion = load_champion(Tracker("ml-100k"), "ncf-ml-100k")
     assert champion is not None
     file = pd.read_csv(workspace / "recommendations" / "ml-100k.csv")
     answer = Recommender(champion.bundle).recommend([1], 10)

@@ -18,7 +18,7 @@ from flows.automations.rules import retrain_after_drift
 from flows.orchestration.deployments import Deployed
 from flows.orchestration.events import DRIFTED, dataset_resource
 from flows.registry.alias import Registry
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.data.config import DataConfig
 from ncf.files import CACHE_VARIABLE
 from ncf.ingest.config import MovieLensSource

@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 
 from flows.registry.alias import Registry, locked
 from flows.registry.log import Entry, read_log
-from flows.registry.promotion import promote, reconcile, rollback
-from flows.retrain.promote import remove_weights_of_versions
+from flows.registry.promotion import promote, reconcile, roll_back
+from flows.retrain.old_runs import remove_weights_of_versions
 from flows.tracking.store import connect
 from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import (
@@ -70,7 +70,7 @@ def test_killed_at_any_step_the_alias_is_on_a_complete_version_and_the_same_goes
     entries = read_log(registry.client, NAME)
     assert_unbroken(entries)
     assert [(entry.after, entry.state) for entry in entries if entry.state != "done"] == [(3, "interrupted")]
-    assert rollback(registry, "ann@desk").after == len(MOMENTS)
+    assert roll_back(registry, "ann@desk").after == len(MOMENTS)
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_by_command_on_the_laptop(tmp_path: Path) -> None:
     assert (hand.returncode, hand.stdout) == (0, "Version 3 is the champion; it was version 1.\n"), hand.stderr
     refused = command("promote", "--version", "9", "--reason", "why not")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("error: ncf-shop has no version of the number: 9; allowed: 1, 2, 3")
+    assert refused.stderr.startswith("error: ncf-shop has no such version: 9; allowed: 1, 2, 3")
     assert "Traceback" not in refused.stderr
     shown = command("log").stdout
     assert shown.startswith("Champion: version 3. Changes: 4.\n")

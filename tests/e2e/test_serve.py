@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from flows.serve.access import TOKEN_VARIABLE
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until

@@ -180,7 +180,7 @@ def test_the_same_command_on_two_machines_shares_one_study_on_postgresql(
             assert process.wait(timeout=500) == 0, log.read_text()[-3000:]
     told = [log.read_text() for log in logs]
     check_whole(folder, complete=6)
-    assert sum("this search is concluded already" in text for text in told) == 1, "there were two conclusions"
+    assert sum("this search is already finished" in text for text in told) == 1, "it was finished twice"
     verdicts = {re.search(r"gmf: (no trial|trial \d+)", text).group() for text in told}
     assert len(verdicts) == 1
     assert all("s3cr" not in text and quote("@ss") not in text for text in told), "the password was shown"

@@ -82,7 +82,7 @@ KILLS: dict[str, list[Kill]] = {
     "beta": [
         Kill(
             "measuring a baseline; then the prepared data are cut in half",
-            "kill before flows.retrain.measure.finish",
+            "kill before flows.retrain.measure.finish_model",
             cut_prepared,
         ),
         Kill(
@@ -93,7 +93,7 @@ KILLS: dict[str, list[Kill]] = {
         ),
         Kill(
             "putting a model's files into MLflow",
-            "kill before flows.retrain.train.draw_curves",
+            "kill before flows.retrain.train.training_chart",
             words="training mlp, from its last checkpoint",
         ),
         Kill(
@@ -105,7 +105,7 @@ KILLS: dict[str, list[Kill]] = {
         Kill("promotion: the alias has just been moved", "kill after flows.registry.models.promote"),
         Kill(
             "the retraining's pictures and notes: all but the mark that it is finished",
-            "kill after flows.retrain.flow.keep_comparison",
+            "kill after flows.retrain.flow.log_comparison",
         ),
     ],
 }

@@ -34,14 +34,14 @@ STAGES = (
     "kill before flows.prepare.flow.load_prepared",
     "kill epoch gmf 2",
     "kill epoch mlp 3",
-    "kill before flows.retrain.train.draw_curves",
+    "kill before flows.retrain.train.training_chart",
     "kill epoch neumf-pretrained 2",
     "kill before mlflow.register_model",
     "kill after mlflow.register_model",
     "kill before flows.registry.models.promote",
     "kill after flows.registry.models.promote",
     "kill before flows.recommend.flow.write_lists",
-    "kill after flows.retrain.flow.keep_comparison",
+    "kill after flows.retrain.flow.log_comparison",
 )
 FAULTS = {
     "undisturbed": 6,

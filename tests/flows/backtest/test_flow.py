@@ -16,7 +16,7 @@ from flows.backtest.flow import backtest
 from flows.backtest.report import BacktestReport
 from flows.backtest.settings import BacktestSettings
 from flows.orchestration.artifacts import artifact_key
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.data.columns import RATING, USER_ID
 from ncf.errors import DataError
 from tests.flows.stored_results import newest_artifact
@@ -81,7 +81,7 @@ def test_each_training_saw_what_was_there_and_no_more(first: BacktestReport) -> 
         before = frame[pd.to_datetime(frame["timestamp"], unit="us", utc=True) < moment]
         model = nested(run.info.run_id)[0]
         assert model.data.params["data.filters.as_of"].startswith(run.data.tags["ncf.as_of"])
-        users = Tracker(DATASET).artifacts.read_table(model.info.run_id, "users.csv")
+        users = Tracker(DATASET).files.read_table(model.info.run_id, "users.csv")
         assert len(users) == (before[USER_ID].value_counts() >= 3).sum()
 
 
@@ -101,7 +101,7 @@ def test_the_figures_are_series_by_window_and_means_over_them(first: BacktestRep
 
 
 def test_the_values_of_every_user_are_kept_with_their_ids_as_they_were(first: BacktestReport) -> None:
-    table = Tracker(DATASET).artifacts.read_table(first.run_id, f"windows/{FIRST_DAY}.csv", text=[USER_ID])
+    table = Tracker(DATASET).files.read_table(first.run_id, f"windows/{FIRST_DAY}.csv", text=[USER_ID])
     assert {"NA", "00001"} <= set(table[USER_ID]) and table["interactions"].min() >= 1
     assert table["weekly/hr_at_10"].equals(table["never/hr_at_10"]), "one model serves all in the first window"
 
@@ -121,7 +121,7 @@ def test_every_pair_of_policies_is_compared(first: BacktestReport) -> None:
 
 
 def test_the_curves_are_a_picture_and_a_page_that_needs_no_network(first: BacktestReport, tmp_path: Path) -> None:
-    artifacts = Tracker(DATASET).artifacts
+    artifacts = Tracker(DATASET).files
     assert artifacts.read_bytes(first.run_id, "backtest.png").startswith(b"\x89PNG")
     page = artifacts.read_bytes(first.run_id, "backtest.html").decode()
     assert page.count("Plotly.newPlot(") >= 3 and not re.search(r"<(script|link|img)[^>]*(src|href)=", page)
@@ -131,7 +131,7 @@ def test_the_curves_are_a_picture_and_a_page_that_needs_no_network(first: Backte
 def test_prefect_shows_how_far_it_is_and_what_came_out(first: BacktestReport) -> None:
     progress = artifact("progress")
     assert float(str(progress.data)) == 100
-    assert "judged the window from" in str(progress.description)
+    assert "scored the window from" in str(progress.description)
     assert first.verdict() in str(artifact("report").data)
     assert '"policy": "weekly"' in str(artifact("policies").data)
 

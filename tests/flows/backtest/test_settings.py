@@ -13,14 +13,14 @@ from ncf.evaluation.metrics import Mean
     ("args", "words"),
     [
         (["--policies", "fortnightly"], ["fortnightly", "never, monthly, weekly, daily", "10d"]),
-        (["--policies", "weekly,7d"], ["'7d' is there twice"]),
-        (["--policies", "weekly,daily"], ["'daily' trains more often", "window_days 1"]),
+        (["--policies", "weekly,7d"], ["'7d' is named twice"]),
+        (["--policies", "weekly,daily"], ["'daily' retrains more often", "window_days 1"]),
         (["--model", "svd"], ["svd", "neumf-pretrained"]),
         (["--window-days", "0"], ["--window-days", "greater than or equal to 1"]),
         (["--start", "1998-01-01"], ["--start", "zone"]),
         (["--data.filters.users-active-since", "1998-01-01T00:00:00Z"], ["users_active_since"]),
         (["--picture", "curves.jpg"], [".png"]),
-        (["--dataset", "paper", "--source.prefix", "Data/ml-1m"], ["brings its own split"]),
+        (["--dataset", "paper", "--source.prefix", "Data/ml-1m"], ["has its own split"]),
         (["--polices", "weekly"], ["nearest: --policies"]),
     ],
 )

@@ -12,12 +12,11 @@ from prefect import State
 from flows.cli.command import run_command
 from flows.cli.parse import parse
 from flows.monitor import drift
-from flows.monitor import runs as monitor_runs
 from flows.monitor.__main__ import run as monitor_command
-from flows.monitor.flow import monitor
+from flows.monitor.flow import log_metrics, monitor
 from flows.monitor.report import MonitorReport
 from flows.monitor.settings import MonitorSettings
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.errors import ConfigError, NCFError
 from ncf.files import CACHE_VARIABLE
 from tests.flows.monitor.growing_log import CUT, make_shop, monitor_settings, rows_before, whole_log, write_log
@@ -108,9 +107,9 @@ def test_the_looks_at_a_version_are_series_of_one_run(folder: Path) -> None:
     assert series["monitor/new_interactions"] == dict(enumerate(map(float, found), start=1))
     assert found[0] == 0 < found[1] < found[2]
     assert list(series["monitor/popularity_psi"]) == [2, 3]
-    kept = tracker.artifacts.read_json(run.info.run_id, "report.json")
+    kept = tracker.files.read_json(run.info.run_id, "report.json")
     assert MonitorReport.model_validate(kept) == reports[2]
-    monitor_runs.keep(tracker, reports[2])  # as a task does that is tried again
+    log_metrics(tracker, reports[2])  # as a task does that is tried again
     assert list(tracker.series(run.info.run_id, ["monitor/look"])["monitor/look"].items()) == [(1, 1), (2, 2), (3, 3)]
     assert "| new, " not in artifact("one-series-monitor")
     assert "popularity shift (PSI)" in artifact("one-series-changes"), "Prefect's keys know no underscore"
@@ -126,7 +125,7 @@ def test_a_log_that_has_shrunk_is_reported_and_nobody_retrains_on_it(folder: Pat
     report = state.result()
     assert [one.name for one in report.of_kind("fault")] == ["lost"]
     assert report.of_kind("drift")
-    assert report.said.endswith("No retraining is asked for on a log like this.")
+    assert report.said.endswith("A damaged log triggers no retraining.")
     assert DRIFT not in tags_of("shrunk")
     assert "The event ncf.log-fault was emitted before." in monitor(monitor_settings("shrunk")).said
     write_log(log, folder, "shrunk")
@@ -137,15 +136,15 @@ def test_a_log_that_has_shrunk_is_reported_and_nobody_retrains_on_it(folder: Pat
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda log: log.rename(columns={"item_id": "thing"}), "it can't be used: .*thing"),
+        (lambda log: log.rename(columns={"item_id": "thing"}), "it can't be read: .*thing"),
         pytest.param(
-            *(lambda log: log.assign(timestamp="yesterday"), "it can't be used: .*'yesterday'"), marks=pytest.mark.slow
+            *(lambda log: log.assign(timestamp="yesterday"), "it can't be read: .*'yesterday'"), marks=pytest.mark.slow
         ),
         (
             lambda log: log.assign(user_id="u" + log["user_id"].astype(str)),
             r"changed their type \(user_id: int, now str",
         ),
-        pytest.param(*(lambda log: log.iloc[:0], "it can't be used: .*no rows"), marks=pytest.mark.slow),
+        pytest.param(*(lambda log: log.iloc[:0], "it can't be read: .*no rows"), marks=pytest.mark.slow),
     ],
     ids=["renamed", "no time", "other ids", "empty"],
 )
@@ -158,7 +157,7 @@ def test_a_changed_log_is_reported(folder: Path, change: Callable[[pd.DataFrame]
     )
     assert (state.name, state.is_completed()) == ("LogFault", True)
     assert re.search(words, state.result().verdict())
-    assert "Look at the log of odd" in artifact("odd-monitor")
+    assert "The log of odd looks damaged" in artifact("odd-monitor")
 
 
 @pytest.mark.slow
@@ -208,7 +207,7 @@ def test_without_a_store_there_is_no_champion_and_none_is_made(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert run_command(MonitorSettings, monitor_command, []) == 0
-    assert "There is no champion of ml-100k to compare the log with: make retrain." in capsys.readouterr().out
+    assert "ml-100k has no champion to compare the log with: make retrain." in capsys.readouterr().out
     assert not (tmp_path / "mlruns").exists()
 
 

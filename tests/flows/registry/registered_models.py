@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from flows.registry import models as registry
 from flows.registry.alias import BUNDLE, CHAMPION
-from flows.tracking.tracking import ModelRun, Tracker
+from flows.registry.models import register_model
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle
@@ -24,7 +24,7 @@ def register_version(
     parent = tracker.start_retraining(f"key-{seed}", {}, data)
     run_id = tracker.start_model(parent, config.kind, {}, data)
     log_bundle(tracker, run_id, bundle)
-    version = registry.register(tracker, NAME, ModelRun(config.kind, run_id, {}), {}, f"seed {seed}")
+    version = register_model(tracker, NAME, ModelRun(config.kind, run_id, {}), {}, f"seed {seed}")
     return version, bundle
 
 
@@ -34,7 +34,7 @@ def make_champion(dataset: str, bundle: Bundle) -> int:
     run_id = str(tracker.client.create_run(tracker.experiment_id).info.run_id)
     log_bundle(tracker, run_id, bundle)
     name = f"ncf-{dataset}"
-    version = registry.register(tracker, name, ModelRun("gmf", run_id, {}), tags={}, description="of a test")
+    version = register_model(tracker, name, ModelRun("gmf", run_id, {}), tags={}, description="of a test")
     tracker.client.set_registered_model_alias(name, CHAMPION, str(version))
     return version
 
@@ -42,7 +42,7 @@ def make_champion(dataset: str, bundle: Bundle) -> int:
 def log_bundle(tracker: Tracker, run_id: str, bundle: Bundle) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bundle.save(Path(scratch) / BUNDLE)
-        tracker.artifacts.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+        tracker.files.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
 
 
 def set_champion(tracker: Tracker, version: int) -> None:

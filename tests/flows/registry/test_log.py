@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from flows.registry.command import described
-from flows.registry.log import MAX_TAG, Entry, champions, page, read_log
+from flows.registry.flow import log_lines
+from flows.registry.log import MAX_TAG, Entry, champions, describe, read_log
 from flows.tracking.store import TrackingError
 from tests.flows.registry.placeholder_versions import new_registry
 
@@ -37,21 +37,21 @@ def test_the_champions_that_a_rollback_goes_back_through(entries: list[Entry], s
 
 def test_the_page_shows_the_newest_twenty_and_keeps_what_stands_above() -> None:
     entries = [entry(number) for number in range(1, 31)]
-    text = page("Notes.\n\n## Promotions\n\nold table", entries)
+    text = describe("Notes.\n\n## Promotions\n\nold table", entries)
     assert text.startswith("Notes.\n\n## Promotions\n") and "old table" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert [int(row.split("|")[1]) for row in rows] == list(range(30, 10, -1))
     assert "10 earlier" in text
-    assert page(text, entries) == text
+    assert describe(text, entries) == text
 
 
 def test_the_page_always_fits_into_mlflows_database() -> None:
     long = [entry(number, reason="why " * 300, who="w" * 200, run_id="r" * 32) for number in range(1, 31)]
-    text = page("", long)
+    text = describe("", long)
     assert 3000 < len(text) <= MAX_TAG
     assert len([line for line in text.splitlines() if line.startswith("|")]) == 2 + 20, "reasons are cut first"
-    assert len(page("n" * 4000, long)) <= MAX_TAG
-    assert page("n" * 4950, long) == "n" * 4950
+    assert len(describe("n" * 4000, long)) <= MAX_TAG
+    assert describe("n" * 4950, long) == "n" * 4950
 
 
 def test_an_entry_always_fits_into_a_tag_and_comes_back() -> None:
@@ -63,7 +63,7 @@ def test_an_entry_always_fits_into_a_tag_and_comes_back() -> None:
 
 
 def test_the_log_as_text_is_newest_first_with_reasons() -> None:
-    lines = described([entry(1, before=None), entry(2, figures={"gain": 0.0123456}, state="interrupted")], champion=1)
+    lines = log_lines([entry(1, before=None), entry(2, figures={"gain": 0.0123456}, state="interrupted")], champion=1)
     assert lines[0] == "Champion: version 1. Changes: 2."
     assert lines[2] == "2. 2026-11-24 21:05:00 UTC, promoted, interrupted, version 1 -> 2, by ann@desk"
     assert lines[4] == "   gain 0.01235"

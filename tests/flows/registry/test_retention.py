@@ -4,7 +4,7 @@ import pytest
 
 from flows.registry import alias as weights
 from flows.registry.promotion import promote
-from flows.retrain.promote import remove_weights_of_versions
+from flows.retrain.old_runs import remove_weights_of_versions
 from tests.flows.registry.placeholder_versions import change, count_weights, new_registry
 
 

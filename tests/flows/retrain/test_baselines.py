@@ -7,10 +7,10 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from flows.cli.parse import parse
-from flows.retrain.measure import chosen_baselines
+from flows.retrain.measure import enabled_baselines
 from flows.retrain.measure import measure_baseline as task
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from ncf.errors import ConfigError
 from ncf.evaluation.baselines import IALS, can_ials
 from tests.ncf.toy_data import checkerboard
@@ -24,7 +24,7 @@ def settings(**baselines: Any) -> RetrainSettings:
 
 def chosen(given: RetrainSettings) -> list[str]:
     with disable_run_logger():
-        return chosen_baselines(given)
+        return enabled_baselines(given)
 
 
 @needs_implicit
@@ -40,9 +40,9 @@ def test_without_the_extra_the_row_is_left_out_and_the_log_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "implicit", None)  # Python's own way to forbid an import
     monkeypatch.setattr("flows.retrain.measure.get_run_logger", lambda: logging.getLogger("test"))
     with caplog.at_level(logging.INFO):
-        assert chosen_baselines(settings()) == ["popularity", "item-knn"]
+        assert enabled_baselines(settings()) == ["popularity", "item-knn"]
         assert caplog.text.count("pip install -c constraints.txt -e '.[als]'") == 1
-        chosen_baselines(settings(ials={"enabled": False}))
+        enabled_baselines(settings(ials={"enabled": False}))
         assert caplog.text.count("pip install") == 1, "nobody asked for it"
 
 

@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 from mlflow.entities import Metric
 
-from flows.charts.pictures import Curve
-from flows.retrain.curves import compared_curves, describe, draw_curves
-from flows.tracking.tracking import ModelRun, Tracker
-from tests.flows.charts.axes import legend_lines, line_points, star_points
+from flows.retrain.curves import metric_name, training_chart, validation_chart
+from flows.tracking.tracker import ModelRun, Tracker
 from tests.ncf.toy_data import checkerboard
 
 FULL, SAMPLED = "validation/full/ndcg_at_10", "validation/sampled/ndcg_at_10"
@@ -38,19 +36,20 @@ def test_an_epoch_that_was_logged_again_counts_once_with_its_last_value(tracker:
 
 def test_what_was_not_validated_is_not_drawn(tracker: Tracker) -> None:
     run = trained(tracker, {"train/loss": [(1, 0.7), (2, 0.6)], SAMPLED: [(1, 0.2), (2, 0.3)]}, best_epoch=2.0)
-    figure = draw_curves(tracker, run, SAMPLED)
-    assert "gmf" in figure.get_suptitle() and "epoch 2" in figure.get_suptitle()
-    loss, validation = figure.axes
-    assert line_points(legend_lines(loss)["loss"]) == [(1, 0.7), (2, 0.6)]
-    assert line_points(legend_lines(validation)["NDCG@10"]) == [(1, 0.2), (2, 0.3)]
-    assert star_points(validation) == [(2, 0.3)]
+    chart = training_chart(tracker, run, SAMPLED)
+    assert "gmf" in chart.title and "epoch 2" in chart.title
+    loss, validation = chart.panels
+    assert [(one.name, one.x, one.y, one.star) for one in loss.series] == [("loss", [1, 2], [0.7, 0.6], 2)]
+    assert [(one.name, one.x, one.y, one.star) for one in validation.series] == [("NDCG@10", [1, 2], [0.2, 0.3], 2)]
+    assert validation.mark == 2
 
 
 def test_initial_weights_that_were_best_are_epoch_0(tracker: Tracker) -> None:
     best: Any = {"best_epoch": 0.0, "best_validation/full/ndcg_at_10": 0.4}
     run = trained(tracker, {FULL: [(1, 0.3), (2, 0.2)]}, **best)
     popularity = ModelRun("popularity", "", {"best_validation/full/ndcg_at_10": 0.1})
-    [curve], levels = compared_curves(tracker, [run], [popularity], FULL)
-    assert curve == Curve("gmf", {0: 0.4, 1: 0.3, 2: 0.2}, best=0)
-    assert levels == {"popularity": 0.1}
-    assert describe(FULL) == "NDCG@10, full ranking"
+    [panel] = validation_chart(tracker, [run], [popularity], FULL, ["popularity", "gmf"]).panels
+    [curve], [level] = panel.series, panel.levels
+    assert (curve.name, curve.x, curve.y, curve.star) == ("gmf", [0, 1, 2], [0.4, 0.3, 0.2], 0)
+    assert (level.name, level.value) == ("popularity", 0.1)
+    assert panel.y_label == metric_name(FULL) == "NDCG@10, full ranking"

@@ -12,7 +12,8 @@ from mlflow.exceptions import MlflowException
 from flows.retrain import flow as retrain
 from flows.retrain import measure as baselines
 from flows.retrain import train
-from flows.tracking.tracking import COMPLETE, MODEL, Tracker
+from flows.tracking.keys import COMPLETE, MODEL
+from flows.tracking.tracker import Tracker
 from tests.flows.conftest import quick
 from tests.flows.stored_results import mlflow_runs
 
@@ -40,9 +41,9 @@ def test_what_was_begun_goes_on_after_an_answer_that_was_cut_off(
     places = (
         (Tracker, "start_retraining"),
         (baselines, "measure"),
-        (train, "draw_curves"),
+        (train, "training_chart"),
         (MlflowClient, "set_terminated"),
-        (retrain, "keep_comparison"),
+        (retrain, "log_comparison"),
     )
     for owner, name in places:
         monkeypatch.setattr(owner, name, cut_once(getattr(owner, name), cut))

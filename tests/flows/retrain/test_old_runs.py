@@ -9,12 +9,18 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from flows.registry import models as registry
 from flows.registry.alias import BUNDLE, has_bundle
-from flows.retrain.comparison_page import PAGE
-from flows.retrain.old_runs import FORGOTTEN_SECONDS, close_abandoned, remove_losers_weights, remove_old_checkpoints
+from flows.registry.models import register_model
+from flows.retrain.comparison import PAGE
+from flows.retrain.old_runs import (
+    FORGOTTEN_SECONDS,
+    close_abandoned,
+    remove_old_checkpoints,
+    remove_unregistered_weights,
+)
 from flows.retrain.train import checkpoint_folder
-from flows.tracking.tracking import COMPLETE, MODEL, ModelRun, Tracker
+from flows.tracking.keys import COMPLETE, MODEL
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.files import CACHE_VARIABLE
 from tests.flows.registry.registered_models import register_version
@@ -34,8 +40,8 @@ def add_model(tracker: Tracker, parent_id: str, name: str, data: PreparedData) -
     run_id = tracker.start_model(parent_id, name, {}, data)
     with TemporaryDirectory() as scratch:
         (Path(scratch) / "weights.safetensors").write_text(name)
-        tracker.artifacts.log_folder(run_id, Path(scratch), BUNDLE)
-        tracker.artifacts.log_text(run_id, "figures", "users.csv")
+        tracker.files.log_folder(run_id, Path(scratch), BUNDLE)
+        tracker.files.log_text(run_id, "figures", "users.csv")
     tracker.finish(run_id)
     return run_id
 
@@ -49,8 +55,8 @@ def add_retraining(tracker: Tracker, seed: int, finished: bool = True) -> tuple[
         if not tracker.client.search_registered_models(f"name = '{NAME}'"):
             tracker.client.create_registered_model(NAME)
         tracker.client.create_model_version(NAME, f"runs:/{models['mlp']}/{BUNDLE}", models["mlp"])
-        tracker.artifacts.log_text(parent, "a large page", PAGE)
-        tracker.artifacts.log_text(parent, "a picture", "comparison.png")
+        tracker.files.log_text(parent, "a large page", PAGE)
+        tracker.files.log_text(parent, "a picture", "comparison.png")
         tracker.finish(parent)
     return parent, models
 
@@ -62,27 +68,27 @@ def kept(tracker: Tracker, models: dict[str, str]) -> set[str]:
 def test_old_retrainings_keep_the_weights_of_winners_alone(tracker: Tracker) -> None:
     made = [add_retraining(tracker, seed) for seed in range(4)]
     current = made[-1][0]
-    assert remove_losers_weights(tracker, NAME, 2, current) == 2
+    assert remove_unregistered_weights(tracker, NAME, 2, current) == 2
     assert [kept(tracker, models) for _, models in made] == [*[{"mlp"}] * 2, *[{"gmf", "mlp"}] * 2]
     loser = tracker.client.get_run(made[0][1]["gmf"])
     assert loser.data.tags[COMPLETE] == "true" and loser.data.tags[MODEL] == "gmf"
-    assert tracker.artifacts.read_bytes(loser.info.run_id, "users.csv") == b"figures"
+    assert tracker.files.read_bytes(loser.info.run_id, "users.csv") == b"figures"
     files = [{file.path for file in tracker.client.list_artifacts(parent)} for parent, _ in made]
     assert files == [*[{"comparison.png"}] * 2, *[{"comparison.png", PAGE}] * 2]
-    assert remove_losers_weights(tracker, NAME, 2, current) == 0
+    assert remove_unregistered_weights(tracker, NAME, 2, current) == 0
 
 
 def test_an_old_interrupted_retraining_would_train_again_what_lost_its_weights(tracker: Tracker) -> None:
     parent, models = add_retraining(tracker, 0, finished=False)
     made = [add_retraining(tracker, seed) for seed in (1, 2)]
-    assert remove_losers_weights(tracker, NAME, 1, parent) == 1, "the one that goes on keeps its own"
+    assert remove_unregistered_weights(tracker, NAME, 1, parent) == 1, "the one that goes on keeps its own"
     assert kept(tracker, models) == {"gmf", "mlp"}
-    assert remove_losers_weights(tracker, NAME, 1, made[-1][0]) == 2
+    assert remove_unregistered_weights(tracker, NAME, 1, made[-1][0]) == 2
     assert kept(tracker, models) == set()
     assert tracker.find_model(parent, "gmf") is None
-    tracker.resume_retraining(parent)
+    tracker.resume(parent)
     add_model(tracker, parent, "gmf", checkerboard())
-    assert remove_losers_weights(tracker, NAME, 1, made[-1][0]) == 1, "what was trained again is old again"
+    assert remove_unregistered_weights(tracker, NAME, 1, made[-1][0]) == 1, "what was trained again is old again"
 
 
 def test_checkpoints_go_when_nobody_will_go_on_from_them(tracker: Tracker) -> None:
@@ -99,7 +105,7 @@ def test_checkpoints_go_when_nobody_will_go_on_from_them(tracker: Tracker) -> No
     os.utime(checkpoint_folder(forgotten), (long_ago, long_ago))
     assert remove_old_checkpoints(tracker) == 3
     assert checkpoint_folder(half).exists() and checkpoint_folder(strange).exists()
-    remove_losers_weights(tracker, NAME, 1, newer)
+    remove_unregistered_weights(tracker, NAME, 1, newer)
     assert remove_old_checkpoints(tracker) == 1
     assert [folder.name for folder in checkpoint_folder(half).parent.iterdir()] == [strange]
 
@@ -136,7 +142,7 @@ def test_a_version_whose_registration_was_killed_gets_its_description(
             register_version(tracker, checkerboard())
     [half] = tracker.client.search_model_versions("name = 'ncf-ml-100k'")
     model = ModelRun("gmf", str(half.run_id), {})
-    assert registry.register(tracker, "ncf-ml-100k", model, {}, "what it is") == 1
+    assert register_model(tracker, "ncf-ml-100k", model, {}, "what it is") == 1
     assert tracker.client.get_model_version("ncf-ml-100k", "1").description == "what it is"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.retrain.resolve_settings import FOLDER, Preset, choose_settings, preset_for, with_found
+from flows.retrain.resolve_settings import FOLDER, Preset, fill_in, preset_for, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.tune.settings import TuneSettings
 from ncf.config import GMFRecipe, MLPRecipe
@@ -53,7 +53,7 @@ def test_another_log_of_the_same_name_has_no_preset() -> None:
 
 def test_the_preset_fills_what_is_not_given() -> None:
     given = RetrainSettings.model_validate({"gmf": {"training": {"learning_rate": 0.003}}})
-    chosen = with_found(given, {}, PRESET)
+    chosen = fill_in(given, {}, PRESET)
     assert chosen.settings.gmf == GMFRecipe.model_validate(
         {"model": {"embedding_dim": 48}, "training": {"learning_rate": 0.003}}
     )
@@ -64,20 +64,20 @@ def test_the_preset_fills_what_is_not_given() -> None:
         {"ncf.settings": "preset"},
         {"ncf.settings": "defaults"},
     )
-    assert chosen.said == "Settings of the preset ml-100k."
+    assert chosen.summary == "Settings of the preset ml-100k."
 
 
 def test_what_was_tuned_here_goes_before_the_preset() -> None:
-    chosen = with_found(RetrainSettings(settings="tuned"), {"gmf": tuning("gmf", GMF)}, PRESET)
+    chosen = fill_in(RetrainSettings(settings="tuned"), {"gmf": tuning("gmf", GMF)}, PRESET)
     assert chosen.settings.gmf.model.embedding_dim == 8
     assert chosen.settings.mlp.training.num_negatives == 5
     assert chosen.tags()["ncf.settings"] == "tuned"
     assert [chosen.origins[model] for model in ("gmf", "mlp", "neumf")] == ["tuned", "preset", "defaults"]
-    assert chosen.said.endswith("for these settings of the preset ml-100k.")
+    assert chosen.summary.endswith("for these settings of the preset ml-100k.")
 
 
 def test_defaults_are_the_defaults() -> None:
-    chosen = choose_settings(RetrainSettings(settings="defaults"))
+    chosen = resolve_settings(RetrainSettings(settings="defaults"))
     assert chosen.settings.gmf == GMFRecipe() and chosen.tags() == {"ncf.settings": "defaults"}
 
 
@@ -85,4 +85,4 @@ def test_what_does_not_go_with_the_preset_is_refused_with_the_way_out() -> None:
     all_pairs = PRESET.model_copy(update={"recipes": {"gmf": {"training": {"negatives": "all"}}}})
     given = RetrainSettings.model_validate({"gmf": {"training": {"loss": "bpr"}}})
     with pytest.raises(ConfigError, match="bpr needs drawn negatives.*--settings defaults"):
-        with_found(given, {}, all_pairs)
+        fill_in(given, {}, all_pairs)

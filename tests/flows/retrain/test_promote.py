@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 from prefect.logging import disable_run_logger
 
-from flows.registry import models as registry
 from flows.registry.alias import BUNDLE, Registry
 from flows.registry.log import read_log
+from flows.registry.models import HOLDOUT, load_champion, load_version, register_model
 from flows.registry.promotion import promote
-from flows.retrain.measure import seconds_to_recommend, size_mb
-from flows.retrain.promote import decide_promotion, ranked_champion
+from flows.retrain.promote import decide_promotion, rank_champion, seconds_to_recommend, size_mb
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.tracking import ModelRun, Tracker
+from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import GMFConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
@@ -60,9 +59,9 @@ def registered(tracker: Tracker, model: Model, data: PreparedData, folder: Path)
     parent = tracker.start_retraining("key", {}, data)
     run_id = tracker.start_model(parent, "gmf", {}, data)
     Bundle.of(model, CONFIG, data).save(folder / BUNDLE)
-    tracker.artifacts.log_folder(run_id, folder / BUNDLE, BUNDLE)
+    tracker.files.log_folder(run_id, folder / BUNDLE, BUNDLE)
     run = ModelRun("gmf", run_id, {})
-    return run, registry.register(tracker, NAME, run, {}, "gmf")
+    return run, register_model(tracker, NAME, run, {}, "gmf")
 
 
 def test_a_champion_that_comes_in_between_is_compared_with_as_well(
@@ -73,7 +72,7 @@ def test_a_champion_that_comes_in_between_is_compared_with_as_well(
     numbers = [number for _, number in versions]
     models = Registry(tracker.uri, NAME)
     promote(models, change(numbers[0]), None)
-    real = registry.champion
+    real = load_champion
 
     def overtaken(*args: object) -> object:
         found = real(tracker, NAME)
@@ -81,7 +80,7 @@ def test_a_champion_that_comes_in_between_is_compared_with_as_well(
             promote(models, change(numbers[1]), numbers[0])  # another machine is quicker than this comparison
         return found
 
-    monkeypatch.setattr(registry, "champion", overtaken)
+    monkeypatch.setattr("flows.retrain.promote.load_champion", overtaken)
     decision = decide_promotion.fn(tracker, settings(), numbers[2], versions[2][0], data)
     assert not decision.promote
     assert "no better than the champion" in decision.reason, "compared with the first it would have been promoted"
@@ -99,7 +98,7 @@ def test_a_decision_that_was_cut_off_after_the_alias_is_found_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "_keep", killed)
+        patch.setattr("flows.registry.models._record", killed)
         with pytest.raises(KeyboardInterrupt):
             decide_promotion.fn(tracker, settings(), version, run, data)
     assert Registry(tracker.uri, NAME).champion() == version
@@ -128,10 +127,10 @@ def test_a_damaged_version_is_named_and_not_the_folder_it_was_copied_to(
     weights = artifact_folder(tracker.client, number, NAME) / "artifacts" / BUNDLE / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4])
     with pytest.raises(ModelError, match="^the bundle of version 1 of ncf-board is not .*weights.safetensors has"):
-        registry.load_version(tracker, NAME, number)
+        load_version(tracker, NAME, number)
     weights.unlink()
     with pytest.raises(ModelError, match="the bundle of version 1 of ncf-board/weights.safetensors"):
-        registry.load_version(tracker, NAME, number)
+        load_version(tracker, NAME, number)
 
 
 def test_guards_are_measured_where_they_are_on(
@@ -166,18 +165,18 @@ def test_earlier_challengers_on_the_same_holdout_make_the_next_ones_interval_wid
     assert [decision.figures["earlier"] for decision in found] == [0, 1]
     assert "wider for 1 earlier challenger on this test holdout" in found[1].reason
     assert "earlier" not in found[0].reason
-    [(name, ranks)] = ranked_champion(tracker, settings(), numbers[1], data).items()
+    [(name, ranks)] = rank_champion(tracker, settings(), numbers[1], data).items()
     assert name == f"champion (version {numbers[0]})"
     assert ranks.values()["full/ndcg_at_10"].mean() == pytest.approx(found[0].figures["champion"])
-    assert ranked_champion(tracker, settings(), numbers[0], data) == {}, "it was set against none"
+    assert rank_champion(tracker, settings(), numbers[0], data) == {}, "it was set against none"
     tracker.client.delete_registered_model_alias(NAME, "champion")
     tracker.client.delete_model_version(NAME, str(numbers[0]))
-    assert ranked_champion(tracker, settings(), numbers[1], data) == {}, "it was deleted since"
+    assert rank_champion(tracker, settings(), numbers[1], data) == {}, "it was deleted since"
 
 
 def registered_on(tracker: Tracker, version: int, sketch: str) -> None:
     """As `register_challenger` does."""
-    tracker.client.set_model_version_tag(NAME, str(version), registry.HOLDOUT, sketch)
+    tracker.client.set_model_version_tag(NAME, str(version), HOLDOUT, sketch)
 
 
 def test_the_time_is_that_of_a_thousand_users_however_many_there_are(

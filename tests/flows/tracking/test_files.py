@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from flows.registry import models as registry
-from flows.tracking.tracking import Tracker
+from flows.registry.models import load_champion, load_version
+from flows.tracking.tracker import Tracker
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.files import write_sums
@@ -77,7 +77,7 @@ def test_a_damaged_version_is_refused_with_the_reason(tracker: Tracker, change: 
     else:
         weights.write_bytes(content[:-8] if change == "truncated" else content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ModelError, match=r"is not a usable bundle: .*weights.safetensors"):
-        registry.champion(tracker, NAME)
+        load_champion(tracker, NAME)
     with pytest.raises(ModelError, match="weights.safetensors"):
         mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
 
@@ -85,13 +85,13 @@ def test_a_damaged_version_is_refused_with_the_reason(tracker: Tracker, change: 
 def test_another_bundle_in_its_place_is_refused_though_it_is_whole(tracker: Tracker) -> None:
     version, bundle = register_version(tracker, some_data(), next(SEEDS))
     folder = bundle_folder(tracker, version)
-    assert registry.load_version(tracker, NAME, version).bundle.about == bundle.about
+    assert load_version(tracker, NAME, version).bundle.about == bundle.about
     shutil.rmtree(folder)
     bundle_of(some_data(), seed=99).save(folder)
     with pytest.raises(
         ModelError, match=f"the bundle of version {version} of {NAME} is not the one that was registered"
     ):
-        registry.load_version(tracker, NAME, version)
+        load_version(tracker, NAME, version)
 
 
 def test_a_change_with_new_sums_is_refused_too(tracker: Tracker) -> None:
@@ -101,7 +101,7 @@ def test_a_change_with_new_sums_is_refused_too(tracker: Tracker) -> None:
     items.assign(title="bought").to_parquet(folder / "items.parquet")
     write_sums(folder)
     with pytest.raises(ModelError, match="is not the one that was registered"):
-        registry.load_version(tracker, NAME, version)
+        load_version(tracker, NAME, version)
 
 
 @pytest.mark.parametrize("data", [some_data(), with_text_ids(some_data())], ids=["integer", "text"])

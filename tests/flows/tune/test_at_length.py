@@ -3,7 +3,7 @@
 import pytest
 from mlflow.entities import Run
 
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import TUNED
 from flows.tune.flow import tune
 from tests.flows.conftest import SHORT

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from flows.retrain.flow import retrain
 from flows.tracking.store import tracking_uri
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import TUNED, Tuned
 from flows.tune.flow import tune
 from flows.tune.report import TuneReport
@@ -82,13 +82,13 @@ def test_the_parent_run_has_the_figures_the_files_and_the_provenance(first: Tune
     assert parent.data.tags["ncf.tuning"] == "gmf" and parent.data.tags["ncf.complete"] == "true"
     assert first.models[0].verdict() in parent.data.tags["mlflow.note.content"]
     assert parent.inputs.dataset_inputs[0].dataset.digest == tuned.fingerprint[:12]
-    assert Tuned.model_validate(tracker.artifacts.read_json(parent.info.run_id, TUNED)) == tuned
+    assert Tuned.model_validate(tracker.files.read_json(parent.info.run_id, TUNED)) == tuned
     assert tuned.study.startswith("ml-100k-gmf-") and "optuna.db" in tuned.storage
     assert (tuned.ncf_version, tuned.date[:2], tuned.parts) == (__version__, "20", None)
 
 
 def test_the_study_is_a_page_that_needs_no_network(first: TuneReport, tmp_path: Path) -> None:
-    files = Tracker("ml-100k").artifacts
+    files = Tracker("ml-100k").files
     page = files.download(mlflow_runs()[0].info.run_id, "study.html", tmp_path).read_text(encoding="utf-8")
     assert page.count("<script>/**") == 1, "plotly's own script is there, once"
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=", page)

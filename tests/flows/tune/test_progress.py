@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from flows.tune.report import describe, ended_trials, minutes_left, share_done, used_up
+from flows.tune.search import describe, ended_trials, minutes_left, share_done, used_up
 from flows.tune.workers import threads_each
 from ncf.hardware import HardwareConfig, available_cores
 from tuning.config import BudgetConfig

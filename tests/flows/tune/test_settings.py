@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from flows.tune.flow import tune
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import first_recipe, problem_of, searched, study_url

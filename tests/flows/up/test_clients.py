@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from flows.tracking.store import TrackingError, check_tracking, connect, tracking_uri
-from flows.tracking.tracking import Tracker
+from flows.tracking.tracker import Tracker
 from flows.up.settings import UpSettings, remove_addresses, write_addresses
 from tests.e2e.processes import free_port
 
