@@ -50,7 +50,7 @@ def test_the_option_that_the_error_names_leaves_ials_out(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
     with pytest.raises(ConfigError) as refused:
         IALS(checkerboard(), factors=4, regularization=0.1, alpha=1.0, iterations=1, seed=0)
-    option = str(refused.value).partition("go without it: ")[2].split()
+    option = str(refused.value).partition("turn it off: ")[2].split()
     assert not parse(RetrainSettings, option).baselines.ials.enabled
 
 

@@ -85,7 +85,7 @@ def test_settings_of_another_version_are_refused_with_the_way_out() -> None:
 def test_tuned_settings_that_do_not_go_with_the_data_are_refused() -> None:
     explicit = {"feedback": {"kind": "explicit", "scale": [1, 5]}}
     settings = RetrainSettings.model_validate({"settings": "tuned", "data": explicit})
-    with pytest.raises(ConfigError, match="gmf.*bpr takes no notice of the labels.*tune again"):
+    with pytest.raises(ConfigError, match="gmf.*bpr ignores the labels.*tune again"):
         fill_in(settings, {"gmf": tuning("gmf", {"training": {"loss": "bpr"}})})
 
 
