@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flows.backtest.settings import BacktestSettings
 from flows.backup import __main__ as backup
 from flows.backup.copy import BackupSettings, RestoreSettings
-from flows.cli.parse import parse_command
+from flows.cli.command import parse_command
 from flows.monitor.settings import MonitorSettings
 from flows.prepare.settings import DataSettings
 from flows.recommend.settings import RecommendSettings

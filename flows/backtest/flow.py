@@ -15,7 +15,7 @@ from flows.charts.page import html_page
 from flows.charts.png import png
 from flows.orchestration.artifacts import Progress, artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
-from flows.prepare.credentials import database_url
+from flows.prepare.flow import database_url
 from flows.retrain.checks import check_training
 from flows.tracking.keys import COMPLETE
 from flows.tracking.tracker import Tracker

@@ -5,8 +5,7 @@ import sys
 from pydantic_settings import CliSubCommand
 
 from flows.backup.copy import BackupSettings, Manifest, RestoreSettings, backup, restore
-from flows.cli.command import run_command
-from flows.cli.parse import Subcommands
+from flows.cli.command import Subcommands, run_command
 
 
 class Command(Subcommands):

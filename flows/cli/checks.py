@@ -1,6 +1,8 @@
-"""Checks that several flows make before any work; each flow puts its own together from them."""
+"""Checks that several commands make before any work: folders that can be written, and addresses to listen on."""
 
+import ipaddress
 import shutil
+import socket
 from pathlib import Path
 
 from ncf.errors import ConfigError
@@ -44,3 +46,35 @@ def check_folder(folder: Path, do: str) -> None:
             allowed=f"at least {NEEDED_BYTES}",
             do=f"free some space, or {do}",
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address, or each address of a name."""
+    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in _addresses(host))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address.
+
+    Raises:
+        ConfigError: the address is not this machine's, or is taken.
+    """
+    family = socket.AF_INET6 if ":" in _addresses(host)[0] else socket.AF_INET
+    # asyncio switches Nagle's algorithm off only if the protocol is named; else answers wait for a delayed ACK
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_addresses(host)[0], port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"can't listen on {host}, port {port}", got=error.strerror, do="choose others: --host, --port"
+        ) from error
+    return listener
+
+
+def _addresses(host: str) -> list[str]:
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError("the host has no address", got=host, do="give an address, or correct the name") from error

@@ -2,22 +2,33 @@
 
 import logging
 import os
+import signal
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import httpx
 from mlflow.exceptions import MlflowException
-from prefect import Flow
+from prefect import Flow, flow_engine
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 from rich.console import Console
 from typing_extensions import override
 
 from flows.cli.command import UNWRITABLE
+from flows.orchestration.deployments import HEARTBEAT_SECONDS, TAG
 from flows.orchestration.locks import one_at_a_time
-from flows.orchestration.run_flow import run_flow, start_prefect
 from ncf.errors import NCFError
 
 R = TypeVar("R")
 S = TypeVar("S")
+PAUSES = (1, 2, 4, 8, 16, 30)  # seconds: a server that is restarted answers within a minute
+
+
+class PrefectAwayError(NCFError):
+    """The Prefect server does not answer."""
 
 
 def run_flow_command(
@@ -49,6 +60,71 @@ def run_flow_command(
         except SystemExit as error:  # Prefect's, after SIGTERM
             raise KeyboardInterrupt from error
         show(result, Console())
+
+
+def start_prefect() -> None:
+    """Start Prefect's embedded server, where no other is set, out of reach of the terminal's Ctrl-C.
+
+    A terminal sends Ctrl-C to every process of a command; without its server the command could not report its end.
+
+    Raises:
+        PrefectAwayError: the embedded server does not start, or the server that is set does not answer.
+    """
+    url = get_current_settings().api.url
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server's process inherits the mask
+    try:
+        problem = get_client(sync_client=True).api_healthcheck()
+    except RuntimeError as error:  # it did not start; the error has all that it printed
+        raise PrefectAwayError(
+            "Prefect's server on this machine did not start",
+            got=str(error)[:500],
+            do="run the same command again, or start a server that stays: make up",
+        ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if problem is not None:
+        raise PrefectAwayError(
+            "the Prefect server does not answer",
+            got=f"{url or 'the embedded server of this machine'}: {problem}",
+            do="start it (make up), or unset $PREFECT_API_URL to use an embedded server",
+        )
+
+
+def run_flow(flow: Flow[Any, R], settings: object) -> R:
+    """Run a flow; on a server, with heartbeats and the tag that the automations look for.
+
+    The run has the tag and its tasks have not, as with a deployment: for each tag of a task Prefect asks the server for
+    a slot, which fails without a retry while the server is away.
+
+    Args:
+        flow: has one parameter, `settings`.
+        settings: its value.
+
+    Raises:
+        PrefectAwayError: the server went away for more than a minute.
+    """
+    if get_current_settings().api.url is None:
+        return flow(settings)
+    parameters = {"settings": settings}
+    run = _create_run(flow, parameters)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS}):
+        return cast(R, flow_engine.run_flow(flow, flow_run=run, parameters=parameters))
+
+
+def _create_run(flow: Flow[Any, Any], parameters: dict[str, Any]) -> FlowRun:
+    """A run on the server; retried only if the server was not reached, so that there is never a second run."""
+    client = get_client(sync_client=True)
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return client.create_flow_run(flow, parameters=flow.serialize_parameters(parameters), tags=[TAG])
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            pause = next(pauses, None)
+            if pause is None:
+                raise PrefectAwayError(
+                    "the Prefect server went away before the run could begin", got=str(error), do="start it (make up)"
+                ) from error
+            time.sleep(pause)
 
 
 class _ReportedErrors(logging.Filter):

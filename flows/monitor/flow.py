@@ -13,7 +13,7 @@ from flows.monitor.report import MonitorReport
 from flows.monitor.settings import MonitorSettings
 from flows.orchestration.artifacts import artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
-from flows.prepare.credentials import database_url
+from flows.prepare.flow import database_url
 from flows.registry.models import RegisteredModel, load_champion
 from flows.tracking.store import check_tracking, store_exists
 from flows.tracking.tracker import Tracker, milliseconds

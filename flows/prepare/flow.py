@@ -1,22 +1,25 @@
 """Flow: from a log to a prepared data set, checked. `python -m flows.prepare --help`."""
 
 from pathlib import Path
+from typing import cast
 
 from filelock import FileLock
 from prefect import flow
+from prefect.blocks.system import Secret
 from prefect.logging import get_run_logger
 from rich.console import Console
 
 from flows.cli.checks import check_cache
 from flows.orchestration.artifacts import artifact_key, show_markdown
 from flows.orchestration.tasks import is_transient, task
-from flows.prepare.credentials import database_url
 from flows.prepare.settings import DataSettings
 from ncf.content import content_key
 from ncf.data.prepared import PreparedData
 from ncf.data.report import DataReport
 from ncf.data.storage import load_prepared, save_prepared
+from ncf.errors import ConfigError
 from ncf.files import cache_dir
+from ncf.ingest.config import Database, SourceConfig
 from ncf.ingest.load import check_source
 from ncf.prepare import prepare_source
 
@@ -63,6 +66,40 @@ def prepared_folder(settings: DataSettings) -> Path:
     """The folder in the cache of the data prepared with these settings."""
     key = content_key(settings.data.model_dump(mode="json"), settings.log_source.model_dump(mode="json"))
     return cache_dir() / "prepared" / f"{settings.dataset}-{key}"
+
+
+def database_url(source: SourceConfig | Database) -> str | None:
+    """The URL in the Secret block that a database's settings name, or None without such a block.
+
+    Raises:
+        ConfigError: there is no such block, or it does not hold a URL.
+    """
+    if not isinstance(source, Database) or source.secret_block is None:
+        return None
+    return secret_url(source.secret_block)
+
+
+def secret_url(block: str) -> str:
+    """The database's URL in a Secret block.
+
+    Raises:
+        ConfigError: there is no such block, or it does not hold a URL.
+    """
+    make = (
+        "python -c 'from prefect.blocks.system import Secret; Secret(value=\"postgresql://user:password@host:5432/"
+        f'database").save("{block}", overwrite=True)\''
+    )
+    try:
+        url = cast("Secret[str]", Secret.load(block)).get()
+    except ValueError:
+        url = None
+    if isinstance(url, str) and url:
+        return url
+    raise ConfigError(
+        "Prefect has no Secret block of this name with the URL of a database",
+        got=block,
+        do=f"create it: {make}",
+    )
 
 
 def show(report: DataReport, console: Console) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from flows.cli.checks import RETRIES, check_cache
 from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
-from flows.prepare.credentials import database_url
+from flows.prepare.flow import database_url
 from flows.recommend.settings import RecommendSettings
 from flows.registry.models import RegisteredModel, load_champion, no_champion
 from flows.tracking.store import check_tracking, store_exists, tracking_uri

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import CliSubCommand
 
-from flows.cli.parse import Subcommands
+from flows.cli.command import Subcommands
 from flows.prepare.settings import DatasetSettings
 
 MAX_REASON = 1000

@@ -4,8 +4,7 @@ import os
 import sys
 
 from flows.cli.command import EXIT_USAGE, fail, run_command
-from flows.serve.access import token_for
-from flows.serve.settings import ServeSettings
+from flows.serve.settings import ServeSettings, token_for
 from ncf.errors import ConfigError
 
 

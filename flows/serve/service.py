@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import uvicorn
 
+from flows.cli.checks import listen
 from flows.registry.models import champion_version, load_version, no_champion
-from flows.serve.access import listen
 from flows.serve.settings import ServeSettings
 from flows.tracking.store import check_tracking
 from flows.tracking.tracker import Tracker

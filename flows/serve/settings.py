@@ -1,10 +1,15 @@
-"""The settings of the HTTP service."""
+"""The settings of the HTTP service, and the token that its clients send."""
+
+from collections.abc import Mapping
 
 from pydantic import Field
 
+from flows.cli.checks import is_loopback
 from flows.prepare.settings import DatasetSettings
-from flows.serve.access import TOKEN_VARIABLE
+from ncf.errors import ConfigError
 from ncf.serving.config import Limits
+
+TOKEN_VARIABLE = "NCF_SERVE_TOKEN"
 
 
 class ServeSettings(DatasetSettings):
@@ -33,3 +38,23 @@ class ServeSettings(DatasetSettings):
         "requests_per_second counts; empty: none",
     )
     limits: Limits = Field(default_factory=Limits)
+
+
+def token_for(host: str, environment: Mapping[str, str]) -> str | None:
+    """The token that clients must send, or None.
+
+    Raises:
+        ConfigError: other machines can reach the address and there is no token, or no header can carry it.
+    """
+    token = environment.get(TOKEN_VARIABLE, "")
+    if not token and not is_loopback(host):
+        raise ConfigError(
+            "other machines can reach this address, and there is no token",
+            got=host,
+            allowed="127.0.0.1, ::1 or localhost without a token",
+            do=f"put a long random text into ${TOKEN_VARIABLE}: python -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'",
+        )
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise ConfigError(f"${TOKEN_VARIABLE} can't be sent in a header", allowed="visible ASCII letters, no spaces")
+    return token or None

@@ -8,7 +8,7 @@ from typing import cast
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from flows.prepare.credentials import secret_url
+from flows.prepare.flow import secret_url
 from flows.registry.models import load_champion
 from flows.retrain.resolve_settings import preferred, preset_for, preset_recipe
 from flows.tracking.store import tracking_folder

@@ -5,8 +5,7 @@ import sys
 from pydantic_settings import CliSubCommand
 from rich.console import Console
 
-from flows.cli.command import EXIT_FAILED, run_command
-from flows.cli.parse import Subcommands
+from flows.cli.command import EXIT_FAILED, Subcommands, run_command
 from flows.up.commands import down, logs, status, up
 from flows.up.settings import DownSettings, FolderSettings, LogsSettings, StatusSettings, UpSettings
 

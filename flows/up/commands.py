@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from flows.serve.access import is_loopback
+from flows.cli.checks import is_loopback
 from flows.up.health import Health
 from flows.up.passwords import Passwords, read_passwords, require_passwords
 from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_ended

@@ -1,6 +1,10 @@
-"""Processes that belong to a run folder: those of an earlier start, those of flow runs, and who holds a port."""
+"""Processes that belong to a run folder: those of an earlier start, those of flow runs, and who holds a port.
+
+The supervisor runs each program as `python -m flows.up.processes NAME COMMAND`, which first ends its predecessor.
+"""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +12,7 @@ from pathlib import Path
 import psutil
 import requests
 
-from flows.serve.access import listen
+from flows.cli.checks import listen
 from flows.up.passwords import Passwords
 from flows.up.programs import FOLDER_VARIABLE, PROGRAM_VARIABLE
 from flows.up.settings import UpSettings
@@ -114,3 +118,13 @@ def _listener(port: int) -> psutil.Process | None:
         return psutil.Process(pid) if pid else None
     except psutil.Error:
         return None
+
+
+def become(name: str, command: list[str]) -> None:
+    """Become a program. A server whose parent was killed still holds its port, and its successor could not start."""
+    end(leftovers(Path(os.environ[FOLDER_VARIABLE]), name))
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    become(sys.argv[1], sys.argv[2:])

@@ -44,7 +44,7 @@ class Program:
 
     def line(self) -> str:
         """The command line as text; it first ends processes of an earlier start."""
-        return shlex.join((sys.executable, "-m", "flows.up.start", self.name, *self.command))
+        return shlex.join((sys.executable, "-m", "flows.up.processes", self.name, *self.command))
 
 
 def programs(settings: UpSettings, with_passwords: bool) -> list[Program]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import requests
 
-from flows.serve.access import TOKEN_VARIABLE
+from flows.serve.settings import TOKEN_VARIABLE
 from flows.tracking.tracker import Tracker
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender

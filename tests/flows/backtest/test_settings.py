@@ -4,7 +4,7 @@ import pytest
 
 from flows.backtest.report import Figure
 from flows.backtest.settings import BacktestSettings
-from flows.cli.parse import parse
+from flows.cli.command import parse
 from ncf.errors import ConfigError
 from ncf.evaluation.metrics import Mean
 

@@ -9,10 +9,10 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 
 from flows.backtest import flow as backtest
 from flows.backtest.report import BacktestReport, Difference, Figure
+from flows.cli.flow_command import PrefectAwayError, start_prefect
 from flows.monitor import flow as monitor
 from flows.monitor.report import MonitorReport
 from flows.orchestration.artifacts import Progress
-from flows.orchestration.run_flow import PrefectAwayError, start_prefect
 from tests.e2e.processes import free_port
 
 NOTHING = Figure(value=0, low=None, high=None)

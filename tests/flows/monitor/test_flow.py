@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from prefect import State
 
-from flows.cli.command import run_command
-from flows.cli.parse import parse
+from flows.cli.command import parse, run_command
 from flows.monitor import drift
 from flows.monitor.__main__ import run as monitor_command
 from flows.monitor.flow import log_metrics, monitor

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from prefect.blocks.system import Secret
 
-from flows.prepare.credentials import database_url
-from flows.prepare.flow import prepare
+from flows.prepare.flow import database_url, prepare
 from flows.prepare.settings import DataSettings
 from ncf.errors import ConfigError
 from ncf.ingest.config import MovieLensSource, SQLSource

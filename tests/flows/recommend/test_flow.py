@@ -11,8 +11,7 @@ import pytest
 from prefect.blocks.system import Secret
 from pydantic import ValidationError
 
-from flows.cli.command import run_command
-from flows.cli.parse import parse
+from flows.cli.command import parse, run_command
 from flows.recommend.__main__ import run as recommend_command
 from flows.recommend.flow import Recommended, recommend, sample
 from flows.recommend.settings import RecommendSettings

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from prefect.logging import disable_run_logger
 
-from flows.cli.parse import parse
+from flows.cli.command import parse
 from flows.retrain.measure import enabled_baselines
 from flows.retrain.measure import measure_baseline as task
 from flows.retrain.settings import RetrainSettings

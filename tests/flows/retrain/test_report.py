@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.cli.parse import parse
+from flows.cli.command import parse
 from flows.retrain.report import command, next_runs
 from flows.retrain.resolve_settings import resolve_settings
 from flows.retrain.settings import RetrainSettings

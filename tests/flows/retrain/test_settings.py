@@ -7,7 +7,7 @@ import pytest
 import yaml
 from prefect.flows import Flow, load_flow_from_entrypoint
 
-from flows.cli.parse import parse
+from flows.cli.command import parse
 from flows.retrain.settings import RetrainSettings
 from ncf.content import content_key, flatten
 from ncf.errors import ConfigError

@@ -3,11 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.command import run_command
-from flows.cli.parse import parse
+from flows.cli.checks import is_loopback, listen
+from flows.cli.command import parse, run_command
 from flows.serve.__main__ import run
-from flows.serve.access import TOKEN_VARIABLE, is_loopback, listen, token_for
-from flows.serve.settings import ServeSettings
+from flows.serve.settings import TOKEN_VARIABLE, ServeSettings, token_for
 from ncf.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.cli.parse import parse
+from flows.cli.command import parse
 from flows.retrain.resolve_settings import fill_in, given_values, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracker import Tracker

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.parse import parse_command
+from flows.cli.command import parse_command
 from flows.up.__main__ import Command
 from flows.up.passwords import MLFLOW_PASSWORD, PREFECT, Passwords, read_passwords, require_passwords
 from flows.up.settings import LogsSettings, UpSettings

@@ -9,9 +9,9 @@ from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
 from flows.automations.rules import SILENCE
-from flows.orchestration import run_flow as run_flow_module
+from flows.cli import flow_command
+from flows.cli.flow_command import PrefectAwayError, run_flow
 from flows.orchestration.deployments import HEARTBEAT_SECONDS
-from flows.orchestration.run_flow import PrefectAwayError, run_flow
 
 
 @task
@@ -45,7 +45,7 @@ def test_a_server_that_is_away_for_a_moment_as_a_run_begins_is_waited_for(
         return create(self, *given, **named)
 
     monkeypatch.setattr(SyncPrefectClient, "create_flow_run", created)
-    monkeypatch.setattr(run_flow_module, "PAUSES", (0.1, 0.1))
+    monkeypatch.setattr(flow_command, "PAUSES", (0.1, 0.1))
     assert run_flow(seen, "x")[0] == "seen x"
     away[0] = 3
     with pytest.raises(PrefectAwayError, match="went away before the run could begin.*refused.*make up"):
