@@ -1,14 +1,16 @@
 """Files and folders that are either wholly there or not at all."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import platformdirs
 
@@ -25,22 +27,34 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield building
         building.chmod(0o755)  # mkdtemp's 0700 would hide the result from other accounts
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(old / path.name)
-            building.rename(path)
-            shutil.rmtree(old)
-        else:
-            building.rename(path)
+        while not _takes_place(building, path):
+            pass  # another process was faster; the later one replaces it
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _takes_place(building: Path, path: Path) -> bool:
+    """Rename a folder to `path`, what stands there being moved away first; False if something came in between."""
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.old.", dir=path.parent) as aside:
+        old = Path(aside) / path.name
+        with suppress(FileNotFoundError):
+            path.rename(old)
+        try:
+            building.rename(path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            if old.exists():
+                old.rename(path)
+            raise
+    return True
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it replaces `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.with_name(f".{path.name}.{os.getpid()}")
+    building = path.with_name(f".{path.name}.{uuid4().hex}")  # a process id is not unique: threads, other containers
     try:
         yield building
         building.replace(path)

@@ -3,10 +3,11 @@
 import ipaddress
 import shutil
 import socket
+import tempfile
 from pathlib import Path
 
 from ncf.errors import ConfigError
-from ncf.files import CACHE_VARIABLE, cache_dir, new_file
+from ncf.files import CACHE_VARIABLE, cache_dir
 
 RETRIES = 6  # of a request to MLflow, a minute in all: a server that is restarted must not cost a scheduled run
 NEEDED_BYTES = 200_000_000  # a retraining of ML-100K writes about a tenth of this; a database must never run full
@@ -33,9 +34,8 @@ def check_folder(folder: Path, do: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with new_file(folder / ".writable") as probe:
-            probe.write_bytes(b"0")
-        (folder / ".writable").unlink()
+        with tempfile.TemporaryFile(dir=folder) as probe:  # no name that other runs could use as well
+            probe.write(b"0")
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise ConfigError(f"the folder {folder} can't be written", got=error.strerror or str(error), do=do) from error

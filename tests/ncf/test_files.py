@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,31 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_json_is_readable_sorted_and_ends_with_a_line_end(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"b": 1, "a": "é"})
     assert (tmp_path / "x.json").read_text(encoding="utf-8") == '{\n  "a": "é",\n  "b": 1\n}\n'
+
+
+def at_once(work: Callable[[int], None], times: int = 200) -> None:
+    """Do the work in eight threads; raises what any of them raises."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(times)))
+
+
+def test_one_file_written_by_many_at_once_is_that_of_one_of_them(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        with new_file(tmp_path / "a.json") as building:
+            building.write_text(str(number) * 1000)
+
+    at_once(write)
+    assert names(tmp_path) == ["a.json"]
+    text = (tmp_path / "a.json").read_text()
+    assert text == text[: len(text) // 1000] * 1000
+
+
+def test_one_folder_made_by_many_at_once_is_that_of_one_of_them(tmp_path: Path) -> None:
+    def make(number: int) -> None:
+        with new_folder(tmp_path / "data") as building:
+            (building / "a").write_text(str(number))
+            (building / "b").write_text(str(number))
+
+    at_once(make)
+    assert names(tmp_path) == ["data"]
+    assert (tmp_path / "data" / "a").read_text() == (tmp_path / "data" / "b").read_text()
