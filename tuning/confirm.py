@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pytorch_lightning.loggers import Logger
 
+from ncf.config import Recipe
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import paired_difference
 from ncf.evaluation.metrics import Mean, Values, mean_with_interval
@@ -14,7 +15,6 @@ from ncf.evaluation.ranking import HoldoutRanker
 from ncf.hardware import torch_threads
 from ncf.training.fit import fit
 from ncf.training.module import monitored
-from tuning.observer import Recipe
 from tuning.parts import initial_model, trained_parts
 from tuning.problem import Problem
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 from pytorch_lightning.loggers import Logger
 
-from ncf.config import Recipe as Recipe
+from ncf.config import Recipe
 from tuning.ranges import Value
 
 State: TypeAlias = Literal["complete", "pruned", "failed", "interrupted"]
@@ -61,12 +61,15 @@ class TrialOutcome:
     retry_of: int | None = None
 
 
-class Observer(Protocol):
-    """Receives the trials of one worker. If it raises an error, the worker stops, and its trial is queued again."""
+class Observer:
+    """Receives the trials of one worker; this one does nothing with them.
+
+    If it raises an error, the worker stops, and its trial is queued again.
+    """
 
     def started(self, trial: TrialStart) -> Sequence[Logger]:
         """Called when a trial starts; the returned Lightning loggers receive its loss and validation of each epoch."""
-        ...
+        return ()
 
     def ended(self, outcome: TrialOutcome) -> None:
         """Called when a trial has ended and is recorded in the study.
@@ -74,15 +77,3 @@ class Observer(Protocol):
         Also called for a trial of another process that died, by the worker that finds it. If the process is killed
         between the record and this call, there is no call: `tuning.summary.summarize` has every outcome.
         """
-        ...
-
-
-class Silent:
-    """An observer that does nothing, for notebooks and tests."""
-
-    def started(self, trial: TrialStart) -> Sequence[Logger]:
-        """No loggers."""
-        return ()
-
-    def ended(self, outcome: TrialOutcome) -> None:
-        """Nothing to do."""

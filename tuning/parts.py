@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf import __version__
-from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
+from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe, Recipe
 from ncf.content import content_key
 from ncf.data.prepared import PreparedData
 from ncf.files import cache_dir, check_sums, new_folder, read_json, write_json, write_sums
@@ -21,7 +21,6 @@ from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.training.fit import Training, fit
-from tuning.observer import Recipe
 from tuning.problem import Problem
 
 logger = logging.getLogger(__name__)

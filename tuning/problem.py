@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from ncf import __version__
-from ncf.config import GMFRecipe, MLPRecipe
+from ncf.config import RECIPES, GMFRecipe, MLPRecipe, ModelName, Recipe
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
 from ncf.training.fit import check_labels
-from tuning.observer import Recipe
 from tuning.ranges import Range, Value, nearest
-from tuning.space import RECIPES, ModelName, check_space, values_of
+from tuning.space import check_space, values_of
 
 Second: TypeAlias = Literal["seconds", "size"]
 

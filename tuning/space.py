@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from ncf.config import RECIPES as RECIPES
-from ncf.config import ModelName as ModelName
-from ncf.config import Recipe
+from ncf.config import RECIPES, ModelName, Recipe
 from ncf.content import flatten
 from ncf.errors import ConfigError
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, limits_of

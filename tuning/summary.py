@@ -9,7 +9,8 @@ import optuna.visualization as draw
 from optuna.trial import FrozenTrial, TrialState
 from plotly.graph_objects import Figure
 
-from tuning.observer import Recipe, State, TrialOutcome
+from ncf.config import Recipe
+from tuning.observer import State, TrialOutcome
 from tuning.records import BASE, Attr, interval_of, minutes_used, outcome_of, trial_states
 from tuning.space import with_values
 from tuning.study import StudyHandle

@@ -14,11 +14,12 @@ from optuna.trial import TrialState
 from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
+from ncf.config import Recipe
 from ncf.errors import ConfigError, ModelError, NCFError
 from ncf.training.fit import Training, fit
 from ncf.training.module import NCFModule, monitored
 from tuning.database import Database, StudyError
-from tuning.observer import Observer, Recipe, TrialOutcome, TrialStart
+from tuning.observer import Observer, TrialOutcome, TrialStart
 from tuning.parts import Parts, initial_model
 from tuning.problem import Problem
 from tuning.ranges import Value

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ncf.errors import ModelError
 from tuning.config import BudgetConfig
-from tuning.observer import Observer, Silent
+from tuning.observer import Observer
 from tuning.parts import trained_parts
 from tuning.records import Attr, duplicates, interval_of, minutes_used, suggest, trial_states
 from tuning.recovery import (
@@ -46,7 +46,7 @@ def run_trials(handle: StudyHandle, budget: BudgetConfig, observer: Observer | N
         ModelError: the first 3 trials, or all trials of a smaller budget, failed; the message has the reason.
         StudyError: the database failed. When it works again, the same call continues the study.
     """
-    observer = observer or Silent()
+    observer = observer or Observer()
     parts = cache(lambda: trained_parts(handle.problem, handle.problem.seed))
     while (task := _next(handle, budget, observer)) is not None:
         outcome = run_trial(handle, task, parts, observer)

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from benchmarks.ours.logs import prepared
 from ncf import __version__
-from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe
+from ncf.config import RECIPES, GMFRecipe, MLPRecipe, PretrainedRecipe, Recipe
 from ncf.content import content_key
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.metrics import METRICS, mean_with_interval
@@ -31,11 +31,9 @@ from ncf.models.neumf import NeuMF
 from ncf.training.fit import fit
 from ncf.training.module import NCFModule
 from tuning.config import BudgetConfig, PrunerConfig
-from tuning.observer import Recipe
 from tuning.parts import trained_part
 from tuning.problem import Problem
 from tuning.ranges import Range
-from tuning.space import RECIPES
 from tuning.study import open_study
 from tuning.summary import summarize
 from tuning.work import run_trials

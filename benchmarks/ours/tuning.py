@@ -1,12 +1,11 @@
 """Search jobs: one study of GMF's settings on MovieLens-100K."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pytorch_lightning.loggers import Logger
+from typing_extensions import override
 
 from ncf.config import GMFRecipe
 from ncf.data.config import DataConfig, FilterConfig
@@ -15,7 +14,7 @@ from ncf.ingest.config import MovieLensSource
 from ncf.ingest.load import load_ratings
 from ncf.prepare import prepare_ratings
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig
-from tuning.observer import TrialOutcome, TrialStart
+from tuning.observer import Observer, TrialOutcome
 from tuning.problem import Problem
 from tuning.space import space_of
 from tuning.study import open_study
@@ -24,17 +23,14 @@ from tuning.work import run_trials
 UNLIMITED_TRIALS = 1_000_000  # the time limit ends a search
 
 
-class Clock:
+class Clock(Observer):
     """Records how and when each trial ended, in minutes since the search began."""
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
         self.trials: list[dict[str, Any]] = []
 
-    def started(self, trial: TrialStart) -> Sequence[Logger]:
-        """No loggers."""
-        return ()
-
+    @override
     def ended(self, outcome: TrialOutcome) -> None:
         """Record the trial."""
         minutes = (time.perf_counter() - self.began) / 60

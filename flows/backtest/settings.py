@@ -7,9 +7,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, fiel
 
 from flows.retrain.settings import ModelSettings, RetrainSettings
 from ncf.backtest.plan import PATTERN, Policy
+from ncf.config import ModelName
 from ncf.data.config import DataConfig, Time
 from ncf.ingest.config import FileSource, PaperSource, SourceConfig
-from tuning.space import ModelName
 
 
 def _known(name: str) -> str:

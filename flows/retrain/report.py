@@ -13,9 +13,9 @@ from flows.retrain.resolve_settings import given_values
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import COLUMNS, EPOCHS, SECONDS
 from flows.tracking.tracker import ModelRun
+from ncf.config import RECIPES
 from ncf.content import flatten
 from ncf.ingest.config import MovieLensSource, SourceConfig
-from tuning.space import RECIPES
 
 CAPTION = "± is half the 95 % interval over users"
 MAX_EMBEDDING_DIM = 4096  # the limit of the setting

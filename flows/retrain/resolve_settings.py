@@ -12,11 +12,11 @@ from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import SETTINGS, TUNED_BY
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning, find_tunings
+from ncf.config import RECIPES, ModelName, Recipe
 from ncf.content import flatten
 from ncf.errors import ConfigError
 from ncf.ingest.config import MovieLensSource
-from tuning.observer import Recipe
-from tuning.space import RECIPES, ModelName, with_values
+from tuning.space import with_values
 
 FOLDER = "presets"
 

@@ -26,14 +26,13 @@ from ncf.content import flatten
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.files import cache_dir
-from ncf.models.build import Model, build_model
+from ncf.models.build import Model, build_model, carry_over
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
 from ncf.serving.bundle import Bundle
 from ncf.training.fit import Training, fit
 from ncf.training.module import NCFModule, monitored
-from ncf.training.warm_start import carry_over
 
 GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED = "gmf", "mlp", "neumf", "neumf-pretrained"
 

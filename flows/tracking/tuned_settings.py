@@ -6,10 +6,8 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from flows.tracking.tracker import Tracker
-from ncf.config import GMFRecipe, MLPRecipe
+from ncf.config import RECIPES, GMFRecipe, MLPRecipe, ModelName, Recipe
 from ncf.errors import ConfigError
-from tuning.observer import Recipe
-from tuning.space import RECIPES, ModelName
 
 TUNED = "tuned.json"
 SETTINGS, TUNED_BY = "ncf.settings", "ncf.tuned_by"

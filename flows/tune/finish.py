@@ -26,12 +26,12 @@ from flows.tune.report import ModelReport
 from flows.tune.search import LOCK_SECONDS, Search, ended_trials
 from flows.tune.trials import TrialRuns
 from ncf import __version__
+from ncf.config import Recipe
 from ncf.content import content_key, flatten
 from ncf.data.columns import USER_ID
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from tuning.confirm import Confirmation, Confirmed, compare_with_base, confirm_one, confirmation_seeds
-from tuning.observer import Recipe
 from tuning.problem import Problem
 from tuning.summary import StudySummary, figures, summarize
 

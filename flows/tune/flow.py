@@ -13,9 +13,9 @@ from flows.tune.report import ModelReport, TuneReport
 from flows.tune.search import open_search, run_search
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import check_search, problem_of
+from ncf.config import ModelName
 from ncf.data.prepared import PreparedData
 from ncf.hardware import torch_threads
-from tuning.space import ModelName
 
 
 @flow(name="tune", flow_run_name="tune {settings.model} on {settings.dataset}")

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Discriminator, Field, Tag
 
 from flows.retrain.settings import ModelSettings
+from ncf.config import ModelName
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
 from tuning.problem import Second
 from tuning.ranges import Choices, FloatRange, IntRange
-from tuning.space import ModelName
 
 CHAIN: tuple[ModelName, ...] = ("gmf", "mlp", "neumf", "neumf-pretrained")
 

@@ -15,16 +15,15 @@ from flows.tracking.store import tracking_folder
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning, find_tunings
 from flows.tune.settings import CHAIN, Overrides, TuneSettings
-from ncf.config import GMFRecipe, MLPRecipe
+from ncf.config import RECIPES, GMFRecipe, MLPRecipe, ModelName, Recipe
 from ncf.content import content_key
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.ingest.config import parse_url
 from tuning.database import check_database
-from tuning.observer import Recipe
 from tuning.problem import Problem
 from tuning.ranges import Range
-from tuning.space import RECIPES, ModelName, check_space, space_of
+from tuning.space import check_space, space_of
 
 
 def check_search(settings: TuneSettings) -> None:

@@ -12,11 +12,12 @@ from typing_extensions import override
 from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, FINGERPRINT, MODEL, SECONDS
 from flows.tracking.store import global_store
 from flows.tracking.tracker import Tracker
+from ncf.config import Recipe
 from ncf.content import flatten
 from ncf.errors import NCFError
 from ncf.training.module import monitored
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
-from tuning.observer import Observer, Recipe, State, TrialOutcome, TrialStart
+from tuning.observer import Observer, State, TrialOutcome, TrialStart
 from tuning.problem import Problem
 from tuning.ranges import Value
 from tuning.space import with_values

@@ -176,20 +176,7 @@ def integers_of(text: Any) -> Any | None:
         integers = text.cast(pa.int64())
     except pa.ArrowInvalid:
         return None
-    return integers if _canonical(text) else None
-
-
-def _canonical(text: Any) -> bool:
-    """Whether each string, already known to be an integer, has neither a leading zero nor is -0 or 0x1f."""
-    if len(text) == 0:
-        return True
-    _, offsets, data = text.buffers()
-    ends = np.frombuffer(offsets, dtype=np.int32)[text.offset : text.offset + len(text) + 1]
-    letters = np.frombuffer(data, dtype=np.uint8)
-    starts, lengths = ends[:-1], np.diff(ends)
-    negative = letters[starts] == ord("-")
-    first = letters[starts + negative]
-    return bool((first != ord("0")).all() or (lengths[first == ord("0")] == 1).all())
+    return integers if integers.cast(text.type).equals(text) else None  # "007", "-0" and "0x1f" are not
 
 
 def null_row(ids: "pd.Series[Any]") -> int | None:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from ncf.errors import DataError
 from ncf.ingest.locations import File, reading
@@ -18,7 +17,6 @@ SEPARATORS = (",", "\t", "::", ";", "|", " ")
 TYPED_NAME = re.compile(r"(.+):(token|float|token_seq|float_seq)")  # RecBole's header
 START_LINES = 100
 START_BYTES = 1 << 18
-BLOCK_BYTES = 1 << 24
 
 Record = tuple[int, list[str]]
 
@@ -223,28 +221,8 @@ def is_utf8(encoding: str) -> bool:
 def text_lines(file: File, encoding: str) -> Iterator[Iterator[str]]:
     """The lines of a file with their ends, for what Arrow does not tell; bytes that are no text become surrogates."""
     with reading(file), file.open() as stream:
-        text = io.TextIOWrapper(
-            io.BufferedReader(_PythonStream(stream), BLOCK_BYTES),
-            encoding="utf-8-sig" if is_utf8(encoding) else encoding,
-            errors="surrogateescape",
-            newline="",
-        )
-        yield iter(text)
-
-
-class _PythonStream(io.RawIOBase):
-    """An Arrow stream as one of Python's."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        read = self._stream.read(len(buffer))
-        buffer[: len(read)] = read
-        return len(read)
+        codec = "utf-8-sig" if is_utf8(encoding) else encoding
+        yield io.TextIOWrapper(stream, codec, errors="surrogateescape", newline="")
 
 
 def _open_start(file: File, encoding: str) -> tuple[str, bool]:

@@ -14,10 +14,11 @@ from ncf.errors import DataError
 from ncf.ingest.bad_lines import INTEGER, NUMBER, Kind, TextColumn, explain, line_of, refuse_open_quote
 from ncf.ingest.columns import Wanted, find_columns, guessed_roles, is_position, looks_named
 from ncf.ingest.config import FileSource
-from ncf.ingest.dialect import BLOCK_BYTES, Dialect, Record, Start, find_dialect, is_utf8, read_start
+from ncf.ingest.dialect import Dialect, Record, Start, find_dialect, is_utf8, read_start
 from ncf.ingest.locations import File, reading
 
 TYPES = {"id": pa.string(), "text": pa.string(), "number": pa.float64(), "integer": pa.int64()}
+BLOCK_BYTES = 1 << 24
 UNIT_SEPARATOR = "\x1f"  # ASCII's own; stands in for a separator that Arrow can't take
 
 

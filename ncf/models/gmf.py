@@ -56,11 +56,3 @@ class GMF(nn.Module):
         A user's logits are bit for bit the same, whoever else is scored. `items_part` is not used; MLP has it.
         """
         return product(self.user_embedding(users) * self.head, self.item_embedding.weight.T).add_(self.bias)
-
-    def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
-        """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""
-        return self.user_embedding.mean_squared_length(users) + self.item_embedding.mean_squared_length(items)
-
-    def squared_lengths(self, users: Tensor) -> tuple[Tensor, Tensor]:
-        """|p_u|^2 of some users and |q_i|^2 of all items: users int64[B] -> float[B], float[num_items]."""
-        return self.user_embedding(users).square().sum(dim=-1), self.item_embedding.squared_lengths()

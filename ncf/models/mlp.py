@@ -122,14 +122,6 @@ class MLP(nn.Module):
             hidden = self.dropout(linear(hidden, layer.weight, layer.bias).relu_())
         return hidden @ self.head + self.bias
 
-    def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
-        """Mean over the samples of |p_u|^2 + |q_i|^2, to be weighed as L2: users [B], items [B, C] -> scalar."""
-        return self.user_embedding.mean_squared_length(users) + self.item_embedding.mean_squared_length(items)
-
-    def squared_lengths(self, users: Tensor) -> tuple[Tensor, Tensor]:
-        """|p_u|^2 of some users and |q_i|^2 of all items: users int64[B] -> float[B], float[num_items]."""
-        return self.user_embedding(users).square().sum(dim=-1), self.item_embedding.squared_lengths()
-
 
 def _half(table: Table, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Of the first layer: rows int64[...] -> float[..., H]; a product for each row of the table, if these are fewer."""

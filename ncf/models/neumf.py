@@ -84,15 +84,3 @@ class NeuMF(nn.Module):
     def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items]; `items_part` as in MLP."""
         return self.gmf.score_all(users).add_(self.mlp.score_all(users, items_part))
-
-    def squared_norm(self, users: Tensor, items: Tensor) -> Tensor:
-        """Sum of the halves' mean squared embedding lengths: users [B], items [B, C] -> scalar."""
-        return self.gmf.squared_norm(users, items) + self.mlp.squared_norm(users, items)
-
-    def squared_lengths(self, users: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of the halves' |p_u|^2 and |q_i|^2: users int64[B] -> float[B], float[num_items]."""
-        (users_gmf, items_gmf), (users_mlp, items_mlp) = (
-            self.gmf.squared_lengths(users),
-            self.mlp.squared_lengths(users),
-        )
-        return users_gmf + users_mlp, items_gmf + items_mlp

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from ncf.data.columns import ITEM_ID, TITLE
 from ncf.errors import ConfigError
-from ncf.models.build import Model
+from ncf.models.build import ITEM_TABLE, Model
 from ncf.serving.bundle import COUNT, Bundle
-from ncf.training.warm_start import ITEM_TABLE
 
 SIMILARITY = "similarity"
 

@@ -1,4 +1,4 @@
-"""Batches of positives with drawn negatives, made by torch on any device."""
+"""Batches of positives with drawn negatives, made by torch on any device, or by compiled code on a CPU."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from ncf.errors import DataError
 from ncf.sampling.sampler import NegativeSampler
 from ncf.sampling.unseen import UnseenItems, WeightedUnseen, popularity_weights
 from ncf.splitmix import derived_seed
-from ncf.training.native.negatives import NativeNegatives
+from ncf.training.native.library import Seen, library
 
 
 class TorchNegatives:
@@ -39,6 +39,44 @@ class TorchNegatives:
         drawn = self._sampler.sample(self._users[ordered], num_negatives, seed, ordered)
         negatives = torch.empty_like(drawn).index_copy_(0, order, drawn)
         return self._users[rows], torch.cat([self._items[rows, None], negatives], dim=1)
+
+
+class NativeNegatives:
+    """Draws exactly the numbers of `TorchNegatives` by one call of compiled code (negatives.cpp), in less memory.
+
+    The arguments are those of `TorchNegatives`, all on the CPU, and the number of threads.
+
+    Raises:
+        ConfigError: there is no C++ compiler, or it fails.
+    """
+
+    def __init__(self, unseen: UnseenItems, users: Tensor, items: Tensor, threads: int) -> None:
+        self._positives = torch.stack([users, items], dim=1).to(torch.int32)
+        self._offsets = torch.cat([unseen.offsets, torch.tensor([len(unseen.keys)])])
+        of_user = torch.arange(len(unseen.offsets)).repeat_interleave(self._offsets.diff())
+        self._below = (unseen.keys - of_user * (unseen.num_items + 1)).to(torch.int32)
+        self._seen = Seen(self._below.data_ptr(), self._offsets.data_ptr(), unseen.num_items)
+        self._threads = threads
+        self._library = library()
+        for array in (self._positives, self._below):
+            self._library.ncf_use_large_pages(array.data_ptr(), array.nbytes)
+
+    def draw(self, rows: Tensor, num_negatives: int, seed: int) -> tuple[Tensor, Tensor]:
+        """As `TorchNegatives.draw`."""
+        rows = rows.contiguous()
+        users, items = torch.empty_like(rows), rows.new_empty(len(rows), 1 + num_negatives)
+        self._library.ncf_draw(
+            self._seen,
+            self._positives.data_ptr(),
+            rows.data_ptr(),
+            len(rows),
+            seed,
+            num_negatives,
+            self._threads,
+            users.data_ptr(),
+            items.data_ptr(),
+        )
+        return users, items
 
 
 SAMPLES_PER_CALL = 2**17  # samples in one Lightning step, which costs about 1 ms: some hundred small optimizer steps

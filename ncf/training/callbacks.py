@@ -1,5 +1,6 @@
-"""Lightning callbacks: the weights of the best or of the last epoch, and a progress bar."""
+"""Lightning callbacks: the weights of the best or of the last epoch, checkpoints, and a progress bar."""
 
+import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -8,13 +9,18 @@ from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from tqdm import tqdm
 from typing_extensions import override
 
+from ncf.content import differences
+from ncf.errors import ModelError
 from ncf.training.all_pairs import Block
 from ncf.training.batches import Step
-from ncf.training.module import NCFModule, monitored
+from ncf.training.module import IDENTITY, NCFModule, monitored
+
+logger = logging.getLogger(__name__)
 
 
 class FinalWeights(pl.Callback):
@@ -93,6 +99,48 @@ class LastWeights(FinalWeights):
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().to("cpu", copy=True) for name, value in weights.items()}
+
+
+KEPT = 2  # checkpoints
+
+
+def checkpoints(folder: Path) -> ModelCheckpoint:
+    """A callback that writes a checkpoint after every epoch, atomically, and keeps the last two."""
+    return ModelCheckpoint(
+        folder, "{epoch:06d}", monitor="epoch", mode="max", save_top_k=KEPT, save_on_train_epoch_end=True
+    )
+
+
+def newest_checkpoint(folder: Path, identity: dict[str, Any]) -> Path | None:
+    """The newest readable checkpoint in a folder; None if there is none.
+
+    Args:
+        folder: as given to `checkpoints`.
+        identity: data fingerprint, settings and seed of the training to resume.
+
+    Raises:
+        ModelError: the checkpoint has other data, settings or seed; the message names the differences.
+    """
+    for path in sorted(folder.glob("epoch=*.ckpt"), reverse=True):
+        try:
+            found = torch.load(path, map_location="cpu", weights_only=True)[IDENTITY]
+        except Exception as error:  # torch raises many kinds of errors for a damaged file
+            logger.warning("the checkpoint %s is damaged (%s); trying the previous one", path, str(error)[:200])
+            continue
+        if different := differences(found, identity):
+            raise ModelError(
+                f"the checkpoint {path} belongs to another training: {', '.join(different)}",
+                do="use another checkpoint folder, or delete this one",
+            )
+        return path
+    return None
+
+
+def stopped_after(path: Path) -> int | None:
+    """Number of epochs, if the training had stopped early when this checkpoint was written; else None."""
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    stopped = any(state.get("stopped_epoch", 0) > 0 for state in saved["callbacks"].values())
+    return saved["epoch"] + 1 if stopped else None
 
 
 class ProgressBar(pl.Callback):

@@ -21,14 +21,14 @@ from ncf.models.build import Model
 from ncf.splitmix import derived_seed
 from ncf.training.all_pairs import Batches, Block, make_batches
 from ncf.training.batches import DROPOUT_STREAM, Step, TrainingBatches
-from ncf.training.checkpoint import IDENTITY
 from ncf.training.native.library import library
-from ncf.training.native.step import NativeStep
+from ncf.training.native.step import NATIVE_MODELS, NativeStep
 from ncf.training.objective import step_loss
 
 logger = logging.getLogger(__name__)
 
 TRAIN_LOSS = "train/loss"
+IDENTITY = "ncf_identity"  # in a checkpoint
 
 
 def monitored(config: TrainingConfig) -> str:
@@ -119,6 +119,7 @@ class NCFModule(pl.LightningModule):
     def _makes_native_steps(self) -> bool:
         return (
             self._native_threads is not None
+            and type(self.model) in NATIVE_MODELS
             and isinstance(self.batches, TrainingBatches)
             and self.config.gradient_clip is None
             and self.hardware.precision == "float32"

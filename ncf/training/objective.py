@@ -1,6 +1,8 @@
 """The losses: functions of logits and labels [B, 1 + N], where column 0 is the positive."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,10 +63,8 @@ def step_loss(model: Model, config: TrainingConfig, step: Step | Block) -> Tenso
     loss = LOSSES[config.loss](model(step.users, step.items), step.labels)
     if config.embedding_l2 == 0:
         return loss
-    over_tables = config.l2_over == "tables"
-    return loss + config.embedding_l2 * (
-        _tables_l2(model) if over_tables else model.squared_norm(step.users, step.items)
-    )
+    l2 = _tables_l2(model) if config.l2_over == "tables" else samples_l2(model, step.users, step.items)
+    return loss + config.embedding_l2 * l2
 
 
 def all_pairs_loss(model: Model, config: TrainingConfig, block: Block) -> Tensor:
@@ -81,8 +81,8 @@ def all_pairs_loss(model: Model, config: TrainingConfig, block: Block) -> Tensor
     loss = (block.unobserved @ of_zero(logits).sum(dim=1) + correction.sum()) / total
     if config.embedding_l2 == 0:
         return loss
-    over_tables = config.l2_over == "tables"
-    return loss + config.embedding_l2 * (_tables_l2(model) if over_tables else _pairs_l2(model, block) / total)
+    l2 = _tables_l2(model) if config.l2_over == "tables" else _pairs_l2(model, block) / total
+    return loss + config.embedding_l2 * l2
 
 
 def _tables_l2(model: Model) -> Tensor:
@@ -91,9 +91,27 @@ def _tables_l2(model: Model) -> Tensor:
     return torch.stack([table.square().sum() for table in tables]).sum()
 
 
+def samples_l2(model: Model, users: Tensor, items: Tensor) -> Tensor:
+    """Mean over the samples of |p_u|^2 + |q_i|^2: users int64[B], items int64[B, C] -> scalar."""
+    tables = _table_pairs(model)
+    return _sum(of_user.mean_squared_length(users) + of_item.mean_squared_length(items) for of_user, of_item in tables)
+
+
 def _pairs_l2(model: Model, block: Block) -> Tensor:
     """Sum over all pairs of weight * (|p_u|^2 + |q_i|^2), from the sums of the weights by user and by item."""
-    of_users, of_items = model.squared_lengths(block.users)
+    tables = _table_pairs(model)
+    of_users = _sum(of_user(block.users).square().sum(dim=-1) for of_user, _ in tables)  # [B]
+    of_items = _sum(of_item.squared_lengths() for _, of_item in tables)  # [num_items]
     extra = 1 - block.unobserved[block.rows]  # weight of an observed pair over an unobserved one
     by_item = block.unobserved.sum() + sum_by_row(extra[:, None], block.items, len(of_items))[:, 0]
     return block.totals @ of_users + by_item @ of_items
+
+
+def _table_pairs(model: Model) -> list[tuple[Table, Table]]:
+    """The embeddings of users and of items: of the model, or of each half of it."""
+    halves: list[Any] = [part for part in model.modules() if hasattr(part, "user_embedding")]
+    return [(half.user_embedding, half.item_embedding) for half in halves]
+
+
+def _sum(values: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, values)

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from tests.tuning.small_studies import NO_PRUNING, QUICK, RANDOM, gmf_problem
 from tuning.config import BudgetConfig
-from tuning.observer import TrialOutcome, TrialStart
+from tuning.observer import Observer, TrialOutcome, TrialStart
 from tuning.study import open_study
 from tuning.work import run_trials
 
@@ -48,17 +48,19 @@ class Pace(Logger):
         pass
 
 
-class Diary:
+class Diary(Observer):
     """Appends one line to a file for each thing that happens; a line is written whole."""
 
     def __init__(self, path: Path, pace: float) -> None:
         self.path = path
         self.pace = pace
 
+    @override
     def started(self, trial: TrialStart) -> Sequence[Logger]:
         self._write({"start": trial.number, "values": dict(trial.values), "retry_of": trial.retry_of})
         return (Pace(self.pace),)
 
+    @override
     def ended(self, outcome: TrialOutcome) -> None:
         self._write({"end": outcome.number, "state": outcome.state, "reason": outcome.reason})
 

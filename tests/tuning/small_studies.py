@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
+from typing_extensions import override
 
 from ncf.config import GMFConfig, GMFRecipe, GMFTraining, MLPConfig, MLPRecipe, MLPTraining, PretrainedRecipe
 from tests.ncf.toy_data import checkerboard
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
-from tuning.observer import TrialOutcome, TrialStart
+from tuning.observer import Observer, TrialOutcome, TrialStart
 from tuning.problem import Problem
 from tuning.ranges import Choices, FloatRange, Range
 from tuning.study import StudyHandle, open_study
@@ -50,17 +51,19 @@ def sqlite(folder: Path) -> str:
 
 
 @dataclass
-class Notes:
+class Notes(Observer):
     """An observer that remembers; its loggers are those of every trial."""
 
     starts: list[TrialStart] = field(default_factory=list)
     outcomes: list[TrialOutcome] = field(default_factory=list)
     loggers: Sequence[Logger] = ()
 
+    @override
     def started(self, trial: TrialStart) -> Sequence[Logger]:
         self.starts.append(trial)
         return self.loggers
 
+    @override
     def ended(self, outcome: TrialOutcome) -> None:
         self.outcomes.append(outcome)
 

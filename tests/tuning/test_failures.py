@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pytorch_lightning.loggers import Logger
+from typing_extensions import override
 
 from ncf.errors import ModelError
 from tests.tuning.small_studies import Notes, gmf_problem, gmf_recipe, open_board, run_board
@@ -40,6 +41,7 @@ class Failing(Notes):
 
     numbers: Sequence[int] = ()
 
+    @override
     def started(self, trial: TrialStart) -> Sequence[Logger]:
         super().started(trial)
         return (Raising(RuntimeError("CUDA out of memory")),) if trial.number in self.numbers else ()
@@ -118,6 +120,7 @@ def test_an_interrupted_trial_is_queued_again_at_once_with_its_values(tmp_path: 
 
 def test_an_observer_that_fails_stops_the_worker_and_costs_no_trial(tmp_path: Path) -> None:
     class Away(Notes):
+        @override
         def started(self, trial: TrialStart) -> Sequence[Logger]:
             raise ConnectionError("the tracking server is away")
 
@@ -130,6 +133,7 @@ def test_an_observer_that_fails_stops_the_worker_and_costs_no_trial(tmp_path: Pa
 
 def test_a_database_that_fails_stops_the_worker_and_the_next_start_goes_on(tmp_path: Path) -> None:
     class Breaks(Notes):
+        @override
         def started(self, trial: TrialStart) -> Sequence[Logger]:
             super().started(trial)
             if trial.number == 1:

@@ -2,11 +2,10 @@ from typing import Any, get_args
 
 import pytest
 
-from ncf.config import GMFRecipe, GMFTraining, MLPRecipe, NeuMFRecipe, PretrainedRecipe
+from ncf.config import RECIPES, GMFRecipe, GMFTraining, MLPRecipe, ModelName, NeuMFRecipe, PretrainedRecipe, Recipe
 from ncf.errors import ConfigError
-from tuning.observer import Recipe
 from tuning.ranges import Choices, FloatRange, IntRange, Range, limits_of, nearest
-from tuning.space import RECIPES, SPACES, ModelName, check_space, space_of, values_of, with_values
+from tuning.space import SPACES, check_space, space_of, values_of, with_values
 
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 RATE = "training.learning_rate"

@@ -11,7 +11,7 @@ from benchmarks.figures.quality.plan import Kind
 from benchmarks.figures.quality.published import PAPER
 from benchmarks.figures.quality.table import METRICS, NAMES, PARTS_AND_FUSED, by_negatives, plan
 from benchmarks.ours.logs import ML_1M
-from tuning.space import ModelName
+from ncf.config import ModelName
 
 COLORS: dict[ModelName, str] = {  # Okabe and Ito's: distinguishable with color blindness
     "gmf": "#0072B2",

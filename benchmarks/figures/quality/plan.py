@@ -15,7 +15,7 @@ from benchmarks.figures.quality.recipes import (
     with_factors,
 )
 from benchmarks.job_cache import JobCache
-from tuning.space import RECIPES, ModelName
+from ncf.config import RECIPES, ModelName
 
 Spec: TypeAlias = dict[str, Any]
 SEARCH_SEED = 0

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from ncf.config import (
+    RECIPES,
     FineTuning,
     GMFConfig,
     GMFRecipe,
@@ -12,14 +13,14 @@ from ncf.config import (
     MLPConfig,
     MLPRecipe,
     MLPTraining,
+    ModelName,
     NeuMFConfig,
     NeuMFRecipe,
     NeuMFTraining,
     PretrainedRecipe,
+    Recipe,
 )
-from tuning.observer import Recipe
 from tuning.ranges import Choices, FloatRange, IntRange, Range
-from tuning.space import RECIPES, ModelName
 
 Protocol: TypeAlias = Literal["sampled", "full"]
 MODELS: tuple[ModelName, ...] = ("gmf", "mlp", "neumf", "neumf-pretrained")

@@ -11,8 +11,8 @@ from benchmarks.figures.quality.recipes import Protocol
 from benchmarks.job_cache import JobCache
 from benchmarks.ours.logs import ML_1M, ML_100K, SYNTHETIC
 from benchmarks.table import Row
+from ncf.config import ModelName
 from ncf.evaluation.baselines import can_ials
-from tuning.space import ModelName
 
 NAMES: dict[ModelName, str] = {
     "gmf": "GMF",

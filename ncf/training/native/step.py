@@ -18,6 +18,8 @@ from ncf.models.neumf import NeuMF
 from ncf.training.batches import Step
 from ncf.training.native.library import LOSSES, PHASES, Config, Layer, Optimizer, Parameter, Rates, library
 
+NATIVE_MODELS = (GMF, MLP, NeuMF)  # not their subclasses, which may compute something else
+
 
 class NativeStep:
     """Makes optimizer steps of one size; the results are those of a plain step, but for rounding and dropout's masks.
@@ -26,7 +28,7 @@ class NativeStep:
     at once: the steps that they miss are made up for when a batch has them again, or when `finish` is called.
 
     Args:
-        model: on the CPU, float32.
+        model: one of `NATIVE_MODELS`, on the CPU, float32.
         config: loss, L2, negatives.
         optimizer: of the model's parameters, in one group; its state may be that of a checkpoint.
         size: positives of a step; steps of another size are left to the caller.

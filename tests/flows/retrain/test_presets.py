@@ -9,11 +9,10 @@ import pytest
 from flows.retrain.resolve_settings import FOLDER, Preset, fill_in, preset_for, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.tune.settings import TuneSettings
-from ncf.config import GMFRecipe, MLPRecipe
+from ncf.config import RECIPES, GMFRecipe, MLPRecipe
 from ncf.errors import ConfigError
 from ncf.ingest.config import MOVIELENS
 from tests.flows.tune.tunings import GMF, tuning
-from tuning.space import RECIPES
 
 FILES = sorted(
     path.name for path in (resources.files("flows.retrain") / FOLDER).iterdir() if path.name.endswith(".json")

@@ -16,12 +16,11 @@ from flows.tune.settings import TuneSettings
 from flows.tune.studies import first_recipe, usual_recipe
 from flows.tune.workers import WorkerError
 from ncf import __version__
-from ncf.config import GMFRecipe
+from ncf.config import GMFRecipe, ModelName
 from tests.flows.conftest import SHORT, quick
 from tests.flows.stored_results import mlflow_runs, newest_artifact, trial_runs
 from tests.flows.tune.tunings import SPACE, grid_search, short_tuning
 from tuning.database import StudyError
-from tuning.space import ModelName
 
 KEY = "best_validation/full/ndcg_at_10"
 

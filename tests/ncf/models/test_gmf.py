@@ -2,6 +2,7 @@ import numpy as np
 import torch
 
 from ncf.models.gmf import GMF
+from ncf.training.objective import samples_l2
 
 
 def literal_gmf() -> GMF:
@@ -35,8 +36,8 @@ def test_logits_are_h_times_the_product_of_the_embeddings_plus_the_bias(
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-6)
 
 
-def test_squared_norm_is_the_mean_over_the_samples() -> None:
-    norm = literal_gmf().squared_norm(torch.tensor([0, 1]), torch.tensor([[0, 1], [2, 0]]))
+def test_the_l2_of_samples_is_the_mean_over_the_samples() -> None:
+    norm = samples_l2(literal_gmf(), torch.tensor([0, 1]), torch.tensor([[0, 1], [2, 0]]))
     users = (5 + 1.25) / 2  # |(1, 2)|^2 and |(-1, 0.5)|^2
     items = (25 + 1 + 8 + 25) / 4
     assert norm.item() == users + items

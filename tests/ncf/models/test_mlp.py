@@ -4,6 +4,7 @@ import torch
 
 from ncf.models import mlp as module
 from ncf.models.mlp import MLP
+from ncf.training.objective import samples_l2
 from tests.ncf.toy_data import scramble
 
 
@@ -104,8 +105,8 @@ def test_dropout_keeps_the_mean_of_the_hidden_units() -> None:
     assert abs(logits.mean().item() - 8.0) < 0.3
 
 
-def test_squared_norm_is_the_mean_over_the_samples() -> None:
-    norm = literal_mlp().squared_norm(torch.tensor([0, 1]), torch.tensor([[0, 1, 0], [0, 1, 1]]))
+def test_the_l2_of_samples_is_the_mean_over_the_samples() -> None:
+    norm = samples_l2(literal_mlp(), torch.tensor([0, 1]), torch.tensor([[0, 1, 0], [0, 1, 1]]))
     assert norm.item() == (1 + 4) / 2 + (3 * 9 + 3 * 16) / 6
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
@@ -24,6 +25,7 @@ from ncf.errors import ConfigError, ModelError
 from ncf.files import CACHE_VARIABLE
 from ncf.hardware import HardwareConfig
 from ncf.models.build import Model, build_model
+from ncf.models.gmf import GMF
 from ncf.training.batches import Step
 from ncf.training.fit import fit
 from ncf.training.native.library import ARCH_VARIABLE, SOURCES, Parameter, library
@@ -274,6 +276,32 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     library.cache_clear()
     yield tmp_path / "cache"
     library.cache_clear()
+
+
+class Doubled(GMF):
+    """A model that the compiled code does not know."""
+
+    @override
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
+        return 2 * super().forward(users, items)
+
+    @override
+    def score_all(self, users: Tensor, items_part: Tensor | None = None) -> Tensor:
+        return 2 * super().score_all(users)
+
+
+def test_torch_makes_the_steps_of_a_model_that_the_compiled_code_does_not_know(board: PreparedData) -> None:
+    trained = [
+        fit(
+            Doubled(board.num_users, board.num_items, 8, generator=torch.Generator().manual_seed(1)),
+            board,
+            BRIEF,
+            seed=0,
+            hardware=HardwareConfig(threads=1, compile=compiles),
+        ).model
+        for compiles in (None, False)
+    ]
+    assert same_weights(*trained)
 
 
 def test_the_library_is_compiled_once_for_a_machine(cache: Path) -> None:

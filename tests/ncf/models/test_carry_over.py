@@ -6,8 +6,8 @@ import torch
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
+from ncf.models.build import carry_over
 from ncf.training.fit import fit
-from ncf.training.warm_start import carry_over
 from tests.ncf.toy_data import literal_data
 from tests.ncf.training.small_models import GMF_KIND, KINDS, LEARN, NEUMF_KIND, new_model, state, validation_ndcg
 
