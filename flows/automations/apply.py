@@ -10,7 +10,6 @@ from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.settings import get_current_settings
 
 from flows.automations import rules
-from flows.automations.notifications import store_url
 from flows.orchestration.deployments import Deployed, declared, deployed, remove_undeclared
 from ncf.errors import ConfigError
 
@@ -30,12 +29,7 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Changes:
-    """What was changed, by name.
-
-    Attributes:
-        created, updated, removed, unchanged: automations.
-        removed_deployments: deployments.
-    """
+    """Names of the automations that were created, updated, removed or unchanged, and of removed deployments."""
 
     created: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
@@ -56,10 +50,8 @@ def make_automations(prefect_yaml: Path = PREFECT_YAML) -> Changes:
     """Create, update and remove automations, and remove deployments that prefect.yaml no longer has.
 
     A second call changes nothing. Our automations have names that begin with "ncf: ", our deployments the tag ncf;
-    others are left alone. An automation that was switched off stays off.
-
-    Args:
-        prefect_yaml: declares the deployments, which `prefect deploy --all` has put on the server.
+    others are left alone. An automation that was switched off stays off. `prefect deploy --all` has put the
+    deployments of prefect.yaml on the server before.
 
     Raises:
         ConfigError: there is no server, it does not answer, or $NCF_NOTIFY_URL is not a URL.
@@ -71,7 +63,7 @@ def make_automations(prefect_yaml: Path = PREFECT_YAML) -> Changes:
     try:
         with get_client(sync_client=True) as client:
             removed_deployments = remove_undeclared(client, names)
-            store_url()
+            rules.store_url()
             deployments = list(deployed(client))
             wanted = [automation for rule in RULES for automation in rule(client, deployments)]
             return _apply(client, wanted, tuple(removed_deployments))
@@ -106,8 +98,6 @@ def ours(client: SyncPrefectClient) -> list[Automation]:
     found: list[Automation] = []
     while page := client.read_automations(offset=len(found), limit=PAGE):
         found += page
-        if len(page) < PAGE:
-            break
     return [each for each in found if each.name.startswith(rules.PREFIX)]
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,17 @@ from ncf.config import Settings
 from ncf.errors import ConfigError
 from ncf.files import new_folder
 
+DATABASES = ("mlflow.db", "mlflow-auth.db", "optuna.db", "prefect/prefect.db")
+FOLDERS = ("artifacts", "prefect/storage")
+MANIFEST = "backup.json"
+BUSY_SECONDS = 60.0  # to wait for another process that writes to a database
+LOCATIONS = {  # columns of MLflow's database that have paths
+    "experiments": ("artifact_location",),
+    "runs": ("artifact_uri",),
+    "logged_models": ("artifact_location",),
+    "model_versions": ("source", "storage_location"),
+}
+
 
 class BackupSettings(FolderSettings):
     """Copy databases and files into a new folder; servers and trainings may be running."""
@@ -29,12 +39,6 @@ class RestoreSettings(FolderSettings):
     """Restore a backup into a folder without databases, on this or another machine."""
 
     source: Path = Field(description="folder of the backup")
-
-
-DATABASES = ("mlflow.db", "mlflow-auth.db", "optuna.db", "prefect/prefect.db")
-FOLDERS = ("artifacts", "prefect/storage")
-MANIFEST = "backup.json"
-BUSY_SECONDS = 60.0  # to wait for another process that writes to a database
 
 
 class Manifest(Settings):
@@ -65,7 +69,8 @@ def read_manifest(source: Path) -> Manifest:
         raise ConfigError(
             "the folder is not a backup", got=str(source), do="name one that make backup wrote"
         ) from error
-    broken = [name for name, size in manifest.files.items() if size_of(source / name) != size]
+    found = files_in(source)
+    broken = [name for name, size in manifest.files.items() if found.get(name) != size]
     if broken:
         raise ConfigError(
             "files of the backup are missing or of another size",
@@ -75,22 +80,13 @@ def read_manifest(source: Path) -> Manifest:
     return manifest
 
 
-def size_of(path: Path) -> int | None:
-    """Size in bytes of a file, or None if there is none."""
-    return path.stat().st_size if path.is_file() else None
-
-
 def files_in(folder: Path) -> dict[str, int]:
     """Size in bytes of every file under a folder, by its path in it."""
     return {str(path.relative_to(folder)): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def backup(folder: Path, to: Path) -> Manifest:
-    """Copy databases, then files: a file is written before a database refers to it.
-
-    Args:
-        folder: of the databases and files.
-        to: the folder to make.
+    """Copy databases, then files, to a new folder: a file is written before a database refers to it.
 
     Raises:
         ConfigError: there is nothing to copy, `to` exists or is inside a copied folder, or its disk has no space.
@@ -121,11 +117,7 @@ def check_target(folder: Path, to: Path) -> None:
 
 
 def check_space(target: Path, needed: int) -> None:
-    """Check that a disk has so many free bytes.
-
-    Raises:
-        ConfigError: it has fewer.
-    """
+    """Check that a disk has so many free bytes."""
     existing = next(parent for parent in (target, *target.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:
@@ -164,11 +156,12 @@ def copy_database(source: Path, target: Path) -> None:
 
 def copy_files(source: Path, target: Path) -> None:
     """Copy a folder's files, except those that are removed meanwhile, as old weights are."""
-    for path in _files(source):
-        copy = target / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            shutil.copy2(path, copy)
+    for parent, _, names in os.walk(source):
+        folder = target / Path(parent).relative_to(source)
+        for name in names:
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                shutil.copy2(Path(parent, name), folder / name)
 
 
 def present(folder: Path, names: tuple[str, ...]) -> list[str]:
@@ -176,25 +169,8 @@ def present(folder: Path, names: tuple[str, ...]) -> list[str]:
     return [name for name in names if (folder / name).exists()]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        yield from (Path(parent) / name for name in names)
-
-
-LOCATIONS = {  # columns of MLflow's database that have paths
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "logged_models": ("artifact_location",),
-    "model_versions": ("source", "storage_location"),
-}
-
-
 def restore(source: Path, folder: Path) -> Manifest:
-    """Put a backup into a folder.
-
-    Args:
-        source: the backup.
-        folder: to restore into; it may have neither databases nor files.
+    """Put a backup into a folder, which may have neither databases nor files.
 
     Raises:
         ConfigError: the backup is incomplete, the folder has files already, or its disk has no space.

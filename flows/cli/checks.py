@@ -14,20 +14,12 @@ NEEDED_BYTES = 200_000_000  # a retraining of ML-100K writes about a tenth of th
 
 
 def check_cache() -> None:
-    """Check that the cache folder can be written.
-
-    Raises:
-        ConfigError: it can't, or its disk is nearly full.
-    """
+    """Check that the cache folder can be written, and that its disk has free space."""
     check_folder(cache_dir(), f"set ${CACHE_VARIABLE} to a folder that can be written")
 
 
 def check_folder(folder: Path, do: str) -> None:
-    """Check that a folder can be made and written, and that its disk has free space.
-
-    Args:
-        folder: the folder.
-        do: what the user can do if it can't.
+    """Check that a folder can be made and written, and that its disk has free space; `do` is what helps if not.
 
     Raises:
         ConfigError: it can't be written, or its disk is nearly full.

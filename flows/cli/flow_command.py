@@ -42,7 +42,7 @@ def run_flow_command(
 
     Args:
         flow: has one parameter, `settings`.
-        settings: of the flow.
+        settings: its value.
         check: refuses settings that can't work; its second argument is how often MLflow is asked again. The flow checks
             them as well, but Prefect takes seconds to start.
         show: prints the result.
@@ -91,14 +91,10 @@ def start_prefect() -> None:
 
 
 def run_flow(flow: Flow[Any, R], settings: object) -> R:
-    """Run a flow; on a server, with heartbeats and the tag that the automations look for.
+    """Run a flow with its one parameter; on a server, with heartbeats and the tag that the automations look for.
 
     The run has the tag and its tasks have not, as with a deployment: for each tag of a task Prefect asks the server for
     a slot, which fails without a retry while the server is away.
-
-    Args:
-        flow: has one parameter, `settings`.
-        settings: its value.
 
     Raises:
         PrefectAwayError: the server went away for more than a minute.

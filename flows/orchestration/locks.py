@@ -51,7 +51,6 @@ def one_at_a_time(
         LockError: the Prefect server does not hand out the limit, which nobody holds.
     """
     path = cache_dir() / "locks" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
             stack.enter_context(FileLock(path, timeout=0))
@@ -85,14 +84,15 @@ def global_lock(
         HeldError: another process holds it for longer.
         LockError: nobody holds it, but the server does not hand it out.
     """
-    embedded = get_current_settings().api.url is None
+    settings = get_current_settings()
     with ExitStack() as stack:
         try:
-            stack.enter_context(
-                _file_lock(name, wait_seconds) if embedded else _limit(name, wait_seconds, must_keep, lease_file)
-            )
+            if settings.api.url is None:
+                stack.enter_context(FileLock(settings.home / "ncf-locks" / f"{name}.lock", timeout=wait_seconds))
+            else:
+                stack.enter_context(_limit(name, wait_seconds, must_keep, lease_file))
         except (Timeout, TimeoutError) as error:
-            if not embedded and not _is_held(name):
+            if settings.api.url is not None and not _is_held(name):
                 raise LockError(
                     f"the Prefect server did not hand out the lock {name} in {wait_seconds:.0f} seconds",
                     got="nobody holds it",
@@ -108,12 +108,6 @@ def global_lock(
 def _is_held(name: str) -> bool:
     """Whether the server says that the limit is taken."""
     return get_client(sync_client=True).read_global_concurrency_limit_by_name(name).active_slots > 0
-
-
-def _file_lock(name: str, wait_seconds: float) -> FileLock:
-    folder = get_current_settings().home / "ncf-locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"{name}.lock", timeout=wait_seconds)
 
 
 @contextmanager

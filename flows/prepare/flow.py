@@ -69,11 +69,7 @@ def prepared_folder(settings: DataSettings) -> Path:
 
 
 def database_url(source: SourceConfig | Database) -> str | None:
-    """The URL in the Secret block that a database's settings name, or None without such a block.
-
-    Raises:
-        ConfigError: there is no such block, or it does not hold a URL.
-    """
+    """The URL in the Secret block that a database's settings name, or None if they name none."""
     if not isinstance(source, Database) or source.secret_block is None:
         return None
     return secret_url(source.secret_block)

@@ -65,11 +65,7 @@ def recommend(settings: RecommendSettings = RecommendSettings()) -> Recommended:
 
 
 def check(settings: RecommendSettings, retries: int = RETRIES) -> None:
-    """Check what can be known before the champion is read.
-
-    Args:
-        settings: of the flow.
-        retries: how often an MLflow server that does not answer is asked again.
+    """Check what can be known before the champion is read; an MLflow server that is away gets so many retries.
 
     Raises:
         ConfigError: the hardware is not there, the cache folder can't be written, or its disk is nearly full.

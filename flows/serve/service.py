@@ -29,11 +29,7 @@ MLFLOW_DEFAULTS = {
 
 
 def run_service(settings: ServeSettings, token: str | None) -> None:
-    """Serve until a signal comes, in a process of its own.
-
-    Args:
-        settings: of the service.
-        token: that clients have to send, or None.
+    """Serve until a signal comes, in a process of its own; clients have to send the token, if there is one.
 
     Raises:
         ConfigError: the address is not free.
@@ -52,11 +48,7 @@ def run_service(settings: ServeSettings, token: str | None) -> None:
 
 
 def serve(settings: ServeSettings, token: str | None, listener: socket.socket) -> None:
-    """Load the champion, watch for the next, and answer until a signal comes.
-
-    Raises:
-        ModelError: there is no champion, or it can't serve.
-    """
+    """Load the champion, watch for the next, and answer until a signal comes."""
     tracker, name = Tracker(settings.dataset), settings.model_name
 
     def find() -> int | None:

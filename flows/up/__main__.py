@@ -21,7 +21,7 @@ class Command(Subcommands):
 
 def run(settings: FolderSettings) -> int:
     """Run the subcommand. Returns the exit code."""
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     match settings:
         case UpSettings():
             up(settings, console)

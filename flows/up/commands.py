@@ -79,8 +79,10 @@ def up(settings: UpSettings, console: Console) -> None:
     supervisor.start_program(WORKER)
     wait(supervisor, health, WORKER, console)
     exports = write_addresses(settings, Path.cwd())
-    for line in summary(settings, exports, passwords is not None):
-        console.print(line, highlight=False, soft_wrap=True)
+    console.print(f"\nPrefect: {settings.prefect_url}\nMLflow:  {settings.mlflow_url}")
+    console.print(f"Passwords: {'required' if passwords else 'none; only this machine can connect'}\n")
+    retrain = "  .venv/bin/prefect deployment run retrain/ml-100k --watch"
+    console.print("To retrain now, run in this folder:", *exports, retrain, sep="\n")
 
 
 def start(
@@ -115,21 +117,14 @@ def start(
     (supervisor.folder / AUTH_FILE).write_text(auth_file(settings), encoding="utf-8")
     (supervisor.folder / SETTINGS).write_text(settings.model_dump_json() + "\n", encoding="utf-8")
     if passwords:
-        (settings.home / ACCOUNTS).touch(
-            mode=0o600
-        )  # it has hashes of passwords, and MLflow's would be readable by all
-    make_database(settings)
-    console.print(f"Starting in {settings.home}", highlight=False, soft_wrap=True)
-    end(leftovers(supervisor.folder))
-    supervisor.start({**variables, **(passwords.for_servers(secrets.token_hex(32)) if passwords else {})})
-
-
-def make_database(settings: UpSettings) -> None:
-    """Create MLflow's database if there is none; even after a kill it is there whole or not at all."""
+        (settings.home / ACCOUNTS).touch(mode=0o600)  # it has hashes, and MLflow's own would be readable by all
     if not settings.database.exists():
         from flows.tracking.store import connect  # late: with MLflow it takes seconds
 
-        connect(f"sqlite:///{settings.database}")
+        connect(f"sqlite:///{settings.database}")  # even after a kill it is there whole or not at all
+    console.print(f"Starting in {settings.home}")
+    end(leftovers(supervisor.folder))
+    supervisor.start({**variables, **(passwords.for_servers(secrets.token_hex(32)) if passwords else {})})
 
 
 def wait(supervisor: Supervisor, health: Health, name: str, console: Console) -> None:
@@ -153,7 +148,7 @@ def wait(supervisor: Supervisor, health: Health, name: str, console: Console) ->
                     do=f"see {log}; the same command continues from there",
                 )
             time.sleep(POLL_SECONDS)
-    console.print(f"  {TITLES[name]:<15} healthy  ({time.monotonic() - began:.0f} s)", highlight=False)
+    console.print(f"  {TITLES[name]:<15} healthy  ({time.monotonic() - began:.0f} s)")
 
 
 def set_up(variables: Mapping[str, str], console: Console) -> None:
@@ -168,22 +163,14 @@ def set_up(variables: Mapping[str, str], console: Console) -> None:
         done = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SupervisorError("the Prefect server could not be set up", got=(done.stderr + done.stdout).strip()[-2000:])
-    console.print(f"  {'deployments':<15} ready    ({time.monotonic() - began:.0f} s)", highlight=False)
-
-
-def summary(settings: UpSettings, exports: list[str], with_passwords: bool) -> list[str]:
-    """What the user reads when everything runs."""
-    lines = ["", f"Prefect: {settings.prefect_url}", f"MLflow:  {settings.mlflow_url}"]
-    lines += [f"Passwords: {'required' if with_passwords else 'none; only this machine can connect'}", ""]
-    lines += ["To retrain now, run in this folder:", *exports]
-    return [*lines, "  .venv/bin/prefect deployment run retrain/ml-100k --watch"]
+    console.print(f"  {'deployments':<15} ready    ({time.monotonic() - began:.0f} s)")
 
 
 def status(settings: StatusSettings, console: Console) -> bool:
     """Print what runs and whether it is healthy. Returns whether everything is."""
     supervisor = Supervisor(settings.run_folder)
     if not supervisor.runs():
-        console.print(f"Nothing runs in {settings.home}. To start: make up", highlight=False, soft_wrap=True)
+        console.print(f"Nothing runs in {settings.home}. To start: make up")
         return False
     running = running_settings(settings)
     health = Health(running, read_passwords(present_environment()))
@@ -193,7 +180,7 @@ def status(settings: StatusSettings, console: Console) -> bool:
         healthy.append(state["statename"] == "RUNNING" and health.check(name))
         health_text = "healthy" if healthy[-1] else "not healthy"
         line = f"{TITLES[name]:<15} {health_text:<12} {state['statename'].lower():<9} {state['description']:<32} "
-        console.print(line + locations[name], highlight=False, soft_wrap=True)
+        console.print(line + locations[name])
     if health.passwords is None and asks_for_passwords((supervisor.folder / CONFIG).read_text(encoding="utf-8")):
         console.print("The servers require passwords, and none are set: the health of the worker is unknown.")
     return all(healthy)
@@ -213,7 +200,7 @@ def down(settings: DownSettings, console: Console) -> None:
     passwords = read_passwords(present_environment()) if running else None
     runs = flow_runs(settings.run_folder)
     if runs:
-        console.print(f"Stopping {len(runs)} processes of flow runs; what they have finished is kept.", highlight=False)
+        console.print(f"Stopping {len(runs)} processes of flow runs; what they have finished is kept.")
     with console.status("stopping ..."):
         ended = end_flow_runs(settings.run_folder)
         if running:
@@ -223,7 +210,7 @@ def down(settings: DownSettings, console: Console) -> None:
             supervisor.stop()
         end(leftovers(settings.run_folder))
     remove_addresses(Path.cwd())
-    console.print(f"Everything in {settings.home} is stopped; its databases and files stay.", highlight=False)
+    console.print(f"Everything in {settings.home} is stopped; its databases and files stay.")
 
 
 def logs(settings: LogsSettings, console: Console) -> None:
@@ -238,6 +225,6 @@ def logs(settings: LogsSettings, console: Console) -> None:
     if not found:
         raise ConfigError("there is no log", got=str(folder), do="make up, or name the folder: --folder")
     for name, path in found.items():
-        console.print(f"==> {name}: {path}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"==> {name}: {path}", markup=False)
         for line in tail(path, settings.lines):
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
+            console.print(line, markup=False)

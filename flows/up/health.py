@@ -1,6 +1,5 @@
 """Health checks of the servers and the worker, and of their passwords."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import requests
@@ -17,21 +16,16 @@ SECONDS = 10.0  # for one answer
 
 @dataclass(frozen=True)
 class Health:
-    """Health checks of the servers that run with these settings.
-
-    Attributes:
-        settings: with their addresses.
-        passwords: that clients send, or None.
-    """
+    """Health checks of the servers that run with these settings and passwords."""
 
     settings: UpSettings
     passwords: Passwords | None
 
     def check(self, name: str) -> bool:
         """Whether a program is healthy: a server and its database answer, the worker takes flow runs."""
-        checks: dict[str, Callable[[], bool]] = {MLFLOW: self._mlflow, PREFECT: self._prefect, WORKER: self._worker}
+        urls = {MLFLOW: f"{self.settings.mlflow_url}/health", PREFECT: f"{self.settings.prefect_url}/api/ready"}
         try:
-            return checks[name]()
+            return self._worker_is_online() if name == WORKER else requests.get(urls[name], timeout=SECONDS).ok
         except (requests.RequestException, ValueError):
             return False
 
@@ -77,13 +71,7 @@ class Health:
                 do="run the same command again",
             ) from error
 
-    def _mlflow(self) -> bool:
-        return requests.get(f"{self.settings.mlflow_url}/health", timeout=SECONDS).ok
-
-    def _prefect(self) -> bool:
-        return requests.get(f"{self.settings.prefect_url}/api/ready", timeout=SECONDS).ok
-
-    def _worker(self) -> bool:
+    def _worker_is_online(self) -> bool:
         url = f"{self.settings.prefect_url}/api/work_pools/{POOL}/workers/filter"
         answer = requests.post(url, json={}, auth=self._account(PREFECT)[0], timeout=SECONDS)
         answer.raise_for_status()

@@ -27,10 +27,9 @@ class Passwords:
     mlflow: tuple[str, str] = field(repr=False)
 
     def for_servers(self, secret_key: str) -> dict[str, str]:
-        """Environment variables of the servers; passwords are never in a file or on a command line.
+        """Environment variables of the servers, with a key that signs MLflow's forms.
 
-        Args:
-            secret_key: signs MLflow's forms.
+        Passwords are never in a file or on a command line.
         """
         return {
             "PREFECT_SERVER_API_AUTH_STRING": ":".join(self.prefect),

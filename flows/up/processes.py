@@ -41,14 +41,10 @@ def flow_runs(run_folder: Path) -> list[psutil.Process]:
 
 def _processes(run_folder: Path) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
     """The processes of a run folder, except this one, and their environments."""
-    for process in psutil.process_iter():
-        if process.pid == os.getpid():
-            continue
-        try:
-            variables = process.environ()
-        except (psutil.Error, OSError):  # it is another account's, or has ended
-            continue
-        if variables.get(FOLDER_VARIABLE) == str(run_folder) and PROGRAM_VARIABLE in variables:
+    for process in psutil.process_iter(["environ"]):
+        variables = process.info["environ"] or {}  # None: the process is another account's
+        is_ours = variables.get(FOLDER_VARIABLE) == str(run_folder) and PROGRAM_VARIABLE in variables
+        if is_ours and process.pid != os.getpid():
             yield process, variables
 
 
@@ -67,12 +63,8 @@ def end(processes: list[psutil.Process], seconds: float = END_SECONDS) -> None:
 def end_flow_runs(run_folder: Path) -> set[str]:
     """End the processes of flow runs. Returns the ids of the runs."""
     processes = flow_runs(run_folder)
-    ids = set()
-    for process in processes:
-        with suppress(psutil.Error):
-            ids.add(process.environ()[FLOW_RUN_VARIABLE])
     end(processes)
-    return ids
+    return {process.info["environ"][FLOW_RUN_VARIABLE] for process in processes}
 
 
 def report_ended(settings: UpSettings, passwords: Passwords | None, ids: Iterable[str]) -> None:
@@ -112,12 +104,11 @@ def check_ports(settings: UpSettings) -> None:
 
 def _listener(port: int) -> psutil.Process | None:
     """The process that listens on a TCP port, or None if this account can't see it."""
-    try:
-        listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-        pid = next((c.pid for c in listening if c.laddr.port == port), None)
-        return psutil.Process(pid) if pid else None
-    except psutil.Error:
-        return None
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return psutil.Process(connection.pid)
+    return None
 
 
 def become(name: str, command: list[str]) -> None:

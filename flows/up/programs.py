@@ -49,10 +49,12 @@ class Program:
 
 def programs(settings: UpSettings, with_passwords: bool) -> list[Program]:
     """The programs, in the order in which they are started."""
+    worker = ["worker", "start", "--pool", POOL, "--type", "process"]
+    worker += ["--name", worker_name(), "--limit", str(settings.runs)]
     return [
         Program(MLFLOW, _module("mlflow", *_mlflow_options(settings, with_passwords))),
         Program(PREFECT, _module("prefect", "server", "start", *_address(settings.host, settings.prefect_port))),
-        Program(WORKER, _module("prefect", *_worker_options(settings)), at_once=False, stop_seconds=60),
+        Program(WORKER, _module("prefect", *worker), at_once=False, stop_seconds=60),
     ]
 
 
@@ -102,11 +104,6 @@ def _mlflow_options(settings: UpSettings, with_passwords: bool) -> list[str]:
         options += ["--allowed-hosts", ",".join(addresses)]
         options += ["--cors-allowed-origins", ",".join(f"http://{address}" for address in addresses)]
     return [*options, "--app-name", "basic-auth"] if with_passwords else options
-
-
-def _worker_options(settings: UpSettings) -> list[str]:
-    pool = ["--pool", POOL, "--type", "process"]
-    return ["worker", "start", *pool, "--name", worker_name(), "--limit", str(settings.runs)]
 
 
 def _address(host: str, port: int) -> list[str]:

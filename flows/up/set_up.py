@@ -24,8 +24,12 @@ from ncf.config import Settings
 DEPLOYMENTS = Path("prefect.yaml")
 
 
-def set_up_server() -> None:
-    """Create the work pool, the locks, the deployments and the automations, or bring them up to date.
+class SetUpSettings(Settings):
+    """Create or update work pool, locks, deployments and automations on the Prefect server of $PREFECT_API_URL."""
+
+
+def run(settings: SetUpSettings) -> None:
+    """Set the server up.
 
     Raises:
         SupervisorError: the server refuses the deployments.
@@ -51,24 +55,11 @@ def make_locks(client: SyncPrefectClient) -> None:
 
 
 def deploy() -> None:
-    """Put every deployment of prefect.yaml on the server; an existing one gets the new entrypoint and settings.
-
-    Raises:
-        SupervisorError: it fails.
-    """
+    """Put every deployment of prefect.yaml on the server; an existing one gets the new entrypoint and settings."""
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SupervisorError("prefect deploy --all failed", got=(done.stdout + done.stderr).strip()[-1500:])
-
-
-class SetUpSettings(Settings):
-    """Create or update work pool, locks, deployments and automations on the Prefect server of $PREFECT_API_URL."""
-
-
-def run(settings: SetUpSettings) -> None:
-    """Set the server up."""
-    set_up_server()
 
 
 if __name__ == "__main__":

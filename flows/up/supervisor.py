@@ -5,10 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
+import psutil
+from supervisor.states import STOPPED_STATES
 from supervisor.xmlrpc import SupervisorTransport
 
 from flows.up.programs import PROGRAM_VARIABLE, Program
@@ -59,13 +62,7 @@ class SupervisorError(NCFError):
 
 
 def configuration(folder: Path, programs: Sequence[Program], directory: Path) -> str:
-    """Supervisord's configuration.
-
-    Args:
-        folder: the run folder.
-        programs: in the order of their start; they are stopped in the reverse order.
-        directory: where the programs run.
-    """
+    """Supervisord's configuration; the programs run in `directory`, and are stopped in the reverse order."""
     where = {"folder": str(folder), "socket": SOCKET, "logs": LOGS, "pid": PID}
     parts = [HEAD.format(**where, user=os.geteuid())]  # named, or it warns that it runs as root
     for number, program in enumerate(programs, start=1):
@@ -108,15 +105,11 @@ def check_paths(folder: Path, directory: Path) -> None:
         )
 
 
+@dataclass(frozen=True)
 class Supervisor:
-    """supervisord of one run folder, running or not.
+    """supervisord of one run folder, running or not."""
 
-    Attributes:
-        folder: the run folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def runs(self) -> bool:
         """Whether it answers; a socket or a pid file of a killed one does not count."""
@@ -139,20 +132,18 @@ class Supervisor:
         command = [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(self.folder / CONFIG)]
         done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)
         if done.returncode != 0 or not _within(START_SECONDS, self.runs):
-            raise SupervisorError(
-                "the supervisor does not start",
-                got=(done.stderr or done.stdout).strip()[-500:],
-                do=f"see {self.folder / LOGS / 'supervisord.log'}",
-            )
+            log = self.folder / LOGS / "supervisord.log"
+            printed = (done.stderr or done.stdout).strip()[-500:]
+            raise SupervisorError("the supervisor does not start", got=printed, do=f"see {log}")
 
     def start_program(self, name: str) -> None:
         """Start a program that is not running, even if the supervisor gave it up; do not wait until it is healthy."""
-        if self.states()[name]["statename"] in ("STOPPED", "EXITED", "FATAL", "UNKNOWN"):
+        if self.states()[name]["state"] in STOPPED_STATES:
             self._rpc().startProcess(name, False)
 
     def stop_program(self, name: str) -> None:
         """Stop a program and wait until it has ended."""
-        if self.states()[name]["statename"] not in ("STOPPED", "EXITED", "FATAL", "UNKNOWN"):
+        if self.states()[name]["state"] not in STOPPED_STATES:
             self._rpc().stopProcess(name, True)
 
     def stop(self) -> None:
@@ -163,12 +154,9 @@ class Supervisor:
         """
         pid = int(self._rpc().getPID())
         self._rpc().shutdown()
-        if not _within(STOP_SECONDS, lambda: not _exists(pid)):
-            raise SupervisorError(
-                "the supervisor does not stop; its process",
-                got=pid,
-                do=f"kill -9 {pid}, then repeat the command",
-            )
+        if not _within(STOP_SECONDS, lambda: not psutil.pid_exists(pid)):
+            do = f"kill -9 {pid}, then repeat the command"
+            raise SupervisorError("the supervisor does not stop; its process", got=pid, do=do)
 
     def _rpc(self) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self.folder / SOCKET}")
@@ -190,12 +178,4 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
         if time.monotonic() > end:
             return False
         time.sleep(0.2)
-    return True
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
     return True

@@ -7,7 +7,7 @@ import pytest
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 
-from flows.automations.notifications import URL_VARIABLE
+from flows.automations.rules import URL_VARIABLE
 from tests.e2e.faults.cluster import Cluster
 from tests.e2e.faults.invariants import assert_whole, versions_and_champion
 from tests.e2e.faults.tiny_retraining import USERS, write_log

@@ -12,7 +12,7 @@ from prefect.events.actions import DoNothing
 from prefect.events.schemas.automations import AutomationCore, EventTrigger
 
 from flows.automations.apply import PREFECT_YAML, Changes, make_automations, ours
-from flows.automations.notifications import BLOCK, URL_VARIABLE
+from flows.automations.rules import BLOCK, URL_VARIABLE
 from flows.orchestration.deployments import declared
 from ncf.errors import ConfigError
 
