@@ -115,7 +115,7 @@ def test_killed_anywhere_the_same_command_goes_on_to_what_an_undisturbed_one_fin
 
     interrupted = tmp_path / "interrupted.log"
     with running(command(log), tmp_path, env, interrupted) as process:
-        wait_until(lambda: "training gmf, from its last checkpoint" in interrupted.read_text(), interrupted)
+        wait_until(lambda: "training gmf from its last checkpoint" in interrupted.read_text(), interrupted)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 130
     words = interrupted.read_text()

@@ -44,7 +44,7 @@ def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: d
         os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to every process of the command
         assert process.wait(timeout=60) == 130
     assert "gmf is already trained" in logs[1].read_text()
-    assert "training mlp, from its last checkpoint" in logs[1].read_text()
+    assert "training mlp from its last checkpoint" in logs[1].read_text()
     assert "the same command continues from there" in logs[1].read_text()
     assert "Traceback" not in logs[1].read_text()
 

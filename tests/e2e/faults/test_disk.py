@@ -63,7 +63,7 @@ def test_a_full_disk_is_told_and_the_next_run_goes_on(
     began = time.monotonic()
     again = cluster.start_run(DATASET)
     assert cluster.wait_for_end(again).name == "Completed", cluster.run_log(again)[-3000:]
-    assert "training mlp, from its last checkpoint" in cluster.run_log(again)
+    assert "training mlp from its last checkpoint" in cluster.run_log(again)
     assert_not_trained_again(before, finished(cluster.registry, DATASET))
     assert_whole(cluster.tracking_uri, DATASET)
     happened = (

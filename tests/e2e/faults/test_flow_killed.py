@@ -67,14 +67,14 @@ class Kill:
 KILLS: dict[str, list[Kill]] = {
     "alpha": [
         Kill("preparing the data", "kill before flows.prepare.flow.load_prepared"),
-        Kill("training GMF, epoch 3", "kill epoch gmf 3", words="training gmf, from its last checkpoint"),
+        Kill("training GMF, epoch 3", "kill epoch gmf 3", words="training gmf from its last checkpoint"),
         Kill(
             "training MLP, epoch 4; then the newest checkpoint is cut in half",
             "kill epoch mlp 4",
             cut_newest_checkpoint,
             "is damaged",
         ),
-        Kill("training NeuMF, epoch 3", "kill epoch neumf 3", words="training neumf, from its last checkpoint"),
+        Kill("training NeuMF, epoch 3", "kill epoch neumf 3", words="training neumf from its last checkpoint"),
         Kill("registration: the version is not there yet", "kill before mlflow.register_model"),
         Kill("promotion: decided, the alias not moved yet", "kill before flows.registry.models.promote"),
         Kill("writing the recommendations", "kill before flows.recommend.flow.write_lists"),
@@ -94,12 +94,12 @@ KILLS: dict[str, list[Kill]] = {
         Kill(
             "putting a model's files into MLflow",
             "kill before flows.retrain.train.training_chart",
-            words="training mlp, from its last checkpoint",
+            words="training mlp from its last checkpoint",
         ),
         Kill(
             "training NeuMF from pretrained parts, epoch 3",
             "kill epoch neumf-pretrained 3",
-            words="training neumf-pretrained, from its last checkpoint",
+            words="training neumf-pretrained from its last checkpoint",
         ),
         Kill("registration: the version has just been made", "kill after mlflow.register_model"),
         Kill("promotion: the alias has just been moved", "kill after flows.registry.models.promote"),
