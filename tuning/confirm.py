@@ -75,16 +75,10 @@ def confirm_one(
 ) -> Confirmed:
     """Train one recipe with one seed; the parts of neumf-pretrained have the same seed, and come from the cache.
 
-    Args:
-        problem: the search; its data, hardware and parts are used.
-        recipe: the winner's, or the problem's own.
-        seed: of the training.
-        loggers: as in `ncf.training.fit.fit`.
-        checkpoint_folder: as there; an interrupted training resumes from it.
-        title: of the progress bar.
+    An interrupted training resumes from the checkpoint folder.
 
     Raises:
-        ConfigError, ModelError: as there.
+        ConfigError, ModelError: as `ncf.training.fit.fit`.
     """
     model = initial_model(problem, recipe, seed, trained_parts(problem, seed))
     training = fit(

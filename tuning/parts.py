@@ -48,14 +48,8 @@ def trained_part(
 ) -> Part:
     """The part with these settings, from the cache or trained now. Of two processes, one trains and the other waits.
 
-    An interrupted training resumes from its last epoch; a damaged entry of the cache is trained again.
-
-    Args:
-        recipe: shape and training.
-        data: the prepared data set.
-        seed: of the training.
-        hardware: where to compute.
-        folder: of the cache; None: `parts` in ncf's cache.
+    An interrupted training resumes from its last epoch; a damaged entry of the cache is trained again. The cache is the
+    folder, or else `parts` in ncf's cache.
 
     Raises:
         ConfigError, ModelError: as `ncf.training.fit.fit`.

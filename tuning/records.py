@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from optuna import Trial
 from optuna.trial import FrozenTrial, TrialState
@@ -14,11 +14,9 @@ Interval = tuple[float, float]
 
 
 def minutes_used(intervals: Iterable[Interval]) -> float:
-    """Minutes that at least one of the intervals covers.
+    """Minutes that at least one of the intervals covers, each from its start to its end in seconds.
 
-    Args:
-        intervals: start and end of each trial, in seconds since a common moment, in any order. One that ends before it
-            starts (clocks of two machines differ) counts as 0.
+    One that ends before it starts (clocks of two machines differ) counts as 0.
     """
     covered, reached = 0.0, float("-inf")
     for begin, end in sorted(intervals):
@@ -135,14 +133,6 @@ def outcome_of(trial: FrozenTrial, space: Mapping[str, Range]) -> TrialOutcome:
 
 
 def _state(trial: FrozenTrial) -> State | Literal["waiting", "running"]:
-    match trial.state:
-        case TrialState.COMPLETE:
-            return "complete"
-        case TrialState.PRUNED:
-            return "pruned"
-        case TrialState.WAITING:
-            return "waiting"
-        case TrialState.RUNNING:
-            return "running"
-        case _:
-            return "failed" if Attr.REASON in trial.user_attrs else "interrupted"
+    if trial.state == TrialState.FAIL:
+        return "failed" if Attr.REASON in trial.user_attrs else "interrupted"
+    return cast('Literal["complete", "pruned", "waiting", "running"]', trial.state.name.lower())

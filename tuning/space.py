@@ -135,15 +135,10 @@ def space_of(
 
 
 def check_space(model: ModelName, recipe: Recipe, space: Mapping[str, Range]) -> None:
-    """Check that the recipe can take every value of the search space.
+    """Check that the recipe with the initial settings can take every value of the search space.
 
     A value that is only valid together with certain values of other settings passes; such a trial may fail, with the
     reason.
-
-    Args:
-        model: name of the model.
-        recipe: the initial settings.
-        space: the searched settings.
 
     Raises:
         ConfigError: nothing is searched, a name is not a setting of the recipe or can't be searched, or an end of a

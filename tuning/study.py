@@ -23,12 +23,7 @@ SAMPLER_STREAM = 7
 
 
 def make_pruner(config: PrunerConfig, max_epochs: int) -> BasePruner:
-    """Create the pruner.
-
-    Args:
-        config: kind of pruner.
-        max_epochs: of a complete training.
-    """
+    """Create the pruner; `max_epochs` is that of a complete training."""
     match config.kind:
         case "median":
             return MedianPruner(n_startup_trials=config.startup_trials, n_warmup_steps=config.warmup_epochs + 1)
@@ -111,11 +106,6 @@ class StudyHandle:
     study: optuna.Study
     database: Database
     config: StorageConfig
-
-    @property
-    def location(self) -> str:
-        """Where the database is, in words, without user and password."""
-        return self.database.location
 
 
 def open_study(

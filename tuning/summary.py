@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna.visualization as draw
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 from plotly.graph_objects import Figure
 
 from ncf.config import Recipe
@@ -60,23 +60,19 @@ def summarize(handle: StudyHandle) -> StudySummary:
     complete = [outcome for outcome in outcomes if outcome.state == "complete"]
     best = max(complete, key=lambda outcome: (outcome.score or 0.0, -outcome.number), default=None)
     bases = {trial.number for trial in trials if trial.user_attrs.get(Attr.QUEUED) == BASE}
+    # the trial of the initial settings, and those that repeated it
+    initial = [outcome for outcome in outcomes if outcome.number in bases or outcome.retry_of in bases]
     return StudySummary(
         outcomes=outcomes,
         best=best,
         recipe=with_values(problem.recipe, best.values) if best else None,
-        default=_default(outcomes, bases),
+        default=next((outcome for outcome in initial if outcome.state != "interrupted"), None),
         pareto=tuple(outcome for outcome in complete if outcome.number in front),
         minutes=minutes_used(filter(None, map(interval_of, trials))),
         states=Counter(outcome.state for outcome in outcomes),
         running=counts["running"],
         waiting=counts["waiting"],
     )
-
-
-def _default(outcomes: tuple[TrialOutcome, ...], bases: set[int]) -> TrialOutcome | None:
-    """The outcome of the initial settings: of the first trial, or of the last one that repeated it."""
-    theirs = [o for o in outcomes if o.number in bases or o.retry_of in bases]
-    return next((outcome for outcome in theirs if outcome.state != "interrupted"), None)
 
 
 SCORE = "validation NDCG@10"
@@ -103,9 +99,10 @@ def figures(handle: StudyHandle) -> dict[str, Figure]:
         found = trial_states(trials)
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
         reported = any(t.intermediate_values for t in trials if found[t.number] in ("complete", "pruned"))
+        differ = len(complete) >= FEWEST_FOR_IMPORTANCES and len({trial.values[0] for trial in complete}) > 1
         wanted: dict[str, tuple[bool, Callable[[], Figure]]] = {
             "history": (bool(complete), lambda: draw.plot_optimization_history(study, **SCORE_TARGET)),
-            "importances": (_have_importances(complete), lambda: draw.plot_param_importances(study, **COST_TARGET)),
+            "importances": (differ, lambda: draw.plot_param_importances(study, **COST_TARGET)),
             "slices": (bool(complete), lambda: draw.plot_slice(study, **SCORE_TARGET)),
             "parallel_coordinates": (
                 len(complete) > 1,
@@ -118,7 +115,3 @@ def figures(handle: StudyHandle) -> dict[str, Figure]:
             ),
         }
         return {name: make() for name, (possible, make) in wanted.items() if possible}
-
-
-def _have_importances(complete: list[FrozenTrial]) -> bool:
-    return len(complete) >= FEWEST_FOR_IMPORTANCES and len({trial.values[0] for trial in complete}) > 1

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,8 @@ from filelock import FileLock
 from optuna import Trial, TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
-from pytorch_lightning.loggers import Logger
 from typing_extensions import override
 
-from ncf.config import Recipe
 from ncf.errors import ConfigError, ModelError, NCFError
 from ncf.training.fit import Training, fit
 from ncf.training.module import NCFModule, monitored
@@ -111,7 +109,18 @@ def _train(problem: Problem, task: Task, parts: Parts | None, observer: Observer
     number = task.trial.number
     loggers = observer.started(TrialStart(number, recipe, task.values, task.retry_of))
     try:
-        training = _fit(problem, recipe, parts, f"trial {number}", loggers, reporter)
+        training = fit(
+            initial_model(problem, recipe, problem.seed, parts),
+            problem.data,
+            recipe.training,
+            seed=problem.seed,
+            title=f"trial {number}",
+            hardware=problem.hardware,
+            loggers=loggers,
+            callbacks=[reporter],
+        )
+        if not math.isfinite(training.best_validation):
+            raise ModelError("the validation NDCG@10 is not a number", got=training.best_validation)
     except TrialPruned:
         return _End(TrialState.PRUNED, {Attr.EPOCHS: len(reporter.curve), Attr.BEST_EPOCH: reporter.best_epoch()})
     except (StudyError, UpdateFinishedTrialError):
@@ -120,30 +129,6 @@ def _train(problem: Problem, task: Task, parts: Parts | None, observer: Observer
         return _failed(error)
     attrs = {Attr.EPOCHS: training.epochs, Attr.BEST_EPOCH: training.best_epoch}
     return _End(TrialState.COMPLETE, attrs, _objectives(problem, training))
-
-
-def _fit(
-    problem: Problem, recipe: Recipe, parts: Parts | None, title: str, loggers: Sequence[Logger], reporter: Reporter
-) -> Training:
-    """Train with the settings of a trial.
-
-    Raises:
-        TrialPruned: the pruner stopped it.
-        ModelError: its score is not a number.
-    """
-    training = fit(
-        initial_model(problem, recipe, problem.seed, parts),
-        problem.data,
-        recipe.training,
-        seed=problem.seed,
-        title=title,
-        hardware=problem.hardware,
-        loggers=loggers,
-        callbacks=[reporter],
-    )
-    if not math.isfinite(training.best_validation):
-        raise ModelError("the validation NDCG@10 is not a number", got=training.best_validation)
-    return training
 
 
 def _objectives(problem: Problem, training: Training) -> list[float]:

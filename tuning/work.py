@@ -27,7 +27,7 @@ FAILURES = 3  # if the first trials all fail, so many of them, the cause is in t
 
 
 def run_trials(handle: StudyHandle, budget: BudgetConfig, observer: Observer | None = None) -> None:
-    """Run trials until the budget is used up; any number of processes and machines may do so on one study.
+    """Run trials until the study's budget is used up; any number of processes and machines may do so on one study.
 
     The first trial has the initial settings. Workers of one machine never exceed the budget. Workers of several
     machines can exceed it by one trial for each machine but the first, if they start trials at the same moment.
@@ -36,11 +36,6 @@ def run_trials(handle: StudyHandle, budget: BudgetConfig, observer: Observer | N
     for such trials at their start, before each trial and at their end; they find them at once on the same machine, and
     after `grace_seconds` without a heartbeat on another one. Ctrl-C queues the running trial again at once. A failed
     trial is recorded with its reason, and the study goes on.
-
-    Args:
-        handle: the open study.
-        budget: of the whole study, not of this worker.
-        observer: receives the trials of this worker.
 
     Raises:
         ModelError: the first 3 trials, or all trials of a smaller budget, failed; the message has the reason.

@@ -128,7 +128,7 @@ def tuned_of(search: Search, summary: StudySummary, confirmation: Confirmation) 
         seed=problem.seed,
         confirm_seeds=list(confirmation.seeds),
         study=search.handle.name,
-        storage=search.handle.location,
+        storage=search.handle.database.location,
         fingerprint=problem.data.fingerprint,
         ncf_version=__version__,
         commit=get_git_commit(str(Path.cwd())),

@@ -70,7 +70,7 @@ def open_search(tracker: Tracker, settings: TuneSettings, problem: Problem) -> S
     with global_lock(lock_of(settings.dataset, problem), LOCK_SECONDS):
         handle = open_study(url, name, problem, settings.sampler, settings.pruner, settings.storage)
         run_id = get_or_create_run(tracker, settings, handle)
-    get_run_logger().info("study %s in %s, MLflow run %s", name, handle.location, run_id)
+    get_run_logger().info("study %s in %s, MLflow run %s", name, handle.database.location, run_id)
     job = Job(
         url=url,
         study=name,
@@ -97,7 +97,7 @@ def get_or_create_run(tracker: Tracker, settings: TuneSettings, handle: StudyHan
     problem = handle.problem
     searched = {name: range_.model_dump(mode="json") for name, range_ in problem.space.items()}
     about = {
-        **{"model": problem.model, "study": handle.name, "storage": handle.location, "seed": problem.seed},
+        **{"model": problem.model, "study": handle.name, "storage": handle.database.location, "seed": problem.seed},
         **{"second": problem.second, "source": settings.log_source.model_dump(mode="json")},
         **{"data": settings.data.model_dump(mode="json"), "first": problem.recipe.model_dump(mode="json")},
         **{part: getattr(settings, part).model_dump(mode="json") for part in ("sampler", "pruner")},

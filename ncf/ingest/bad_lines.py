@@ -48,14 +48,7 @@ class _Findings:
 
 
 def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn], good: int = 0) -> DataError | None:
-    """What is wrong with a file that Arrow refused; None if it is nothing that can be told here.
-
-    Args:
-        file: the file.
-        dialect: how it is written.
-        columns: role -> the wanted columns.
-        good: rows that Arrow has read before.
-    """
+    """What is wrong with a file that Arrow refused after so many good rows; None if nothing is found here."""
     found = _Findings()
     with text_lines(file, dialect.encoding) as lines:
         for line, cells in _rows(lines, dialect, good):

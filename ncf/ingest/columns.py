@@ -151,12 +151,7 @@ class IdColumn:
         self._text = False
 
     def add(self, block: Any, *, text: bool = False) -> None:
-        """Take one Arrow array without nulls.
-
-        Args:
-            block: integers, or strings, of which the type is found out.
-            text: the strings are known to be text, such as those of a Parquet file.
-        """
+        """Take one Arrow array of integers or strings, without nulls; strings that are `text` are never integers."""
         integers = block if pa.types.is_integer(block.type) else None if text else integers_of(block)
         if integers is None and not self._text:
             self._text = True

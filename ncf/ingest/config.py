@@ -214,11 +214,7 @@ def _significant(statement: "Token") -> "list[Token]":
 
 
 def check_public_url(text: object, do: str = WHERE_PASSWORDS_GO) -> None:
-    """Refuse a URL with a password; the message repeats nothing of it.
-
-    Args:
-        text: a URL, or nothing.
-        do: where such a URL belongs, in words.
+    """Refuse a URL with a password; the message says what to do, and repeats nothing of it.
 
     Raises:
         ConfigError: it has one, or can't be read. (A ValueError would be printed by pydantic with the URL.)

@@ -55,11 +55,7 @@ def with_installed_driver(url: URL) -> URL:
 
 
 def open_engine(url: URL, *, may_make: bool = False) -> Engine:
-    """Find the driver; nothing is connected yet.
-
-    Args:
-        url: of the database.
-        may_make: whether a SQLite file that is not there is to be made.
+    """Find the driver; nothing is connected yet. A SQLite file has to exist, unless it may be made.
 
     Raises:
         ConfigError: the kind of database is unknown, or its driver is not installed, or is an asynchronous one.

@@ -73,13 +73,9 @@ def read_start(file: File, encoding: str) -> Start:
 
 
 def split_lines(lines: Iterable[str], separator: str, *, quoting: bool, after: int = 0) -> Iterator[Record]:
-    """Line number, from 1, where a row begins, and its cells; blank lines are passed over, as Arrow does.
+    """Line number, from 1, where a row begins, and its cells; the first `after` rows are passed over, faster.
 
-    Args:
-        lines: with their ends.
-        separator: of columns.
-        quoting: whether a field may stand in double quotes.
-        after: rows to pass over first, faster than others.
+    Blank lines are passed over, as Arrow does. With quoting, a field may stand in double quotes.
     """
     number = rows = 0
     lines = iter(lines)

@@ -20,13 +20,9 @@ MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
 
 def download(url: str, file: Path, *, size: int | None = None, md5: str | None = None) -> None:
-    """Fetch a file. What an earlier attempt left in `file`.part is gone on with, if the server can do that.
+    """Fetch a file whose size in bytes and MD5 may be known; its folder exists.
 
-    Args:
-        url: http or https.
-        file: where to; its folder exists.
-        size: bytes it must have, if known.
-        md5: what it must have, if known.
+    What an earlier attempt left in `file`.part is gone on with, if the server can do that.
 
     Raises:
         DataError: what came is not the published file (nothing of it is kept), or it does not fit on the disk.

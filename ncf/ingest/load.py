@@ -1,4 +1,4 @@
-"""A log that is a DataFrame already."""
+"""A log from any source: MovieLens by name, files, the paper's files, a database, or a DataFrame."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,11 +30,9 @@ class FrameSettings(Settings):
 
 
 def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -> Ratings:  # noqa: B008 (frozen)
-    """Check a log; the frame is left as it is, and columns that are not wanted are passed over.
+    """Check a log of one row an interaction; a column `title` has the items' titles.
 
-    Args:
-        frame: one row an interaction; a column `title` has the items' titles.
-        settings: what it calls its columns, and the unit of its times.
+    The frame is left as it is, and columns that are not wanted are passed over.
 
     Raises:
         DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.

@@ -56,10 +56,6 @@ def load_movielens(source: MovieLensSource, cache: Path) -> Ratings:
 def load_items(name: MovieLensName, cache: Path | None = None) -> pd.DataFrame:
     """The films of a MovieLens data set, downloaded on first use.
 
-    Args:
-        name: such as "ml-100k".
-        cache: folder for downloads; `cache_dir()` if None.
-
     Returns:
         One row a film: item_id (int64), title (str), genres (str, such as "Drama|War"; empty where none is known).
 

@@ -73,12 +73,7 @@ def _read_schema(file: File) -> Any:
 
 
 def _read_blocks(file: File, columns: dict[str, str], block_rows: int) -> Iterator[dict[str, Any]]:
-    """Arrow arrays of the wanted columns, block by block; no others are read.
-
-    Args:
-        file: a Parquet file.
-        columns: role -> name.
-        block_rows: rows of a block.
+    """Arrow arrays of the wanted columns by role, block by block; no others are read.
 
     Raises:
         DataError: it is damaged, or a column has values of a type that can't be used.

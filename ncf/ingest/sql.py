@@ -23,11 +23,9 @@ SHOWN = 20  # names in a message
 
 
 def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
-    """Read a table or a query; equal times of one user keep the order in which the database gives the rows.
+    """Read a table or a query of the database at the URL, or at that of the environment or the settings.
 
-    Args:
-        source: what to read.
-        database_url: SQLAlchemy URL, password included; None: the environment's or the settings'.
+    Equal times of one user keep the order in which the database gives the rows.
 
     Raises:
         ConfigError: the URL is missing or wrong, or its driver is not installed.

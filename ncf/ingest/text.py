@@ -180,13 +180,9 @@ def _time_kind(records: list[Record], index: int) -> Kind:
 def _read_blocks(
     file: File, dialect: Dialect, columns: dict[str, TextColumn], block_bytes: int
 ) -> Iterator[dict[str, Any]]:
-    """Arrow arrays of the wanted columns, block by block; other columns are not converted.
+    """Arrow arrays of the wanted columns by role, block by block; other columns are not converted.
 
-    Args:
-        file: the file.
-        dialect: how it is written.
-        columns: role -> where the column is, and what.
-        block_bytes: of text in a block; Arrow reads up to 32 blocks ahead of whoever takes them.
+    Arrow reads up to 32 blocks ahead of whoever takes them.
 
     Raises:
         DataError: a line has too many or too few columns, or a value is empty or not of its kind; with its line.

@@ -83,11 +83,8 @@ class MLP(nn.Module):
         """Score the whole catalogue: users int64[B] -> logits float[B, num_items], the same bits in any company.
 
         The halves of the first layer are computed once; from there on a tile of users and items at a time goes through
-        the tower, so that its hidden units stay in a CPU's cache.
-
-        Args:
-            users: int64[B].
-            items_part: what `items_part` gave, if the weights have not changed since; None computes it.
+        the tower, so that its hidden units stay in a CPU's cache. `items_part` is what the method of that name gave, if
+        the weights have not changed since; None computes it.
         """
         first, *others = self._layers
         weight_user = first.weight.chunk(2, dim=1)[0]

@@ -40,9 +40,7 @@ class Accuracy(BaseModel):
 def next_items(new: NewInteractions, last_time: int | None) -> Pairs:
     """The first new item of each user whom the model knows; an item beyond `num_items` is unknown to it.
 
-    Args:
-        new: the new interactions.
-        last_time: interactions that are not newer arrived late, and are not what a user did next; None: all are.
+    Interactions that are not newer than the last time arrived late, and are not what a user did next; None: all are.
     """
     rows = np.flatnonzero(new.since(last_time) & (new.users < new.num_users))
     users, first = np.unique(new.users[rows], return_index=True)
@@ -52,9 +50,7 @@ def next_items(new: NewInteractions, last_time: int | None) -> Pairs:
 def measure_accuracy(recommender: Recommender, following: Pairs) -> Accuracy | None:
     """HR@10 and NDCG@10 of the model and of its popular items; an item that it does not know is a miss for both.
 
-    Args:
-        recommender: the model, which may recommend all items.
-        following: one item per user, which the user had not seen; users of whom the model has not learned are left out.
+    `following` has one unseen item per user; users of whom the model has not learned are left out.
 
     Returns:
         None for fewer than two users.
@@ -78,12 +74,7 @@ def measure_accuracy(recommender: Recommender, following: Pairs) -> Accuracy | N
 
 
 def ranks_of(recommender: Recommender, following: Pairs) -> tuple[Indices, Indices]:
-    """Ranks, int64[U] each, by the model and by popularity. Ties count against the item.
-
-    Args:
-        recommender: the model, which may recommend all items.
-        following: one item per user.
-    """
+    """Ranks, int64[U] each, of one item per user, by the model and by popularity. Ties count against the item."""
     known = np.flatnonzero(following.items < len(recommender.bundle.item_ids))
     users, items = (torch.as_tensor(values[known]) for values in (following.users, following.items))
     ranks = np.full((2, len(following)), NEVER, dtype=np.int64)

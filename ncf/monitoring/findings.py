@@ -108,12 +108,9 @@ class Findings(BaseModel):
 
 
 def measure(log: CodedLog, recommender: Recommender, window: int) -> Findings:
-    """Compare a log with what a model was trained on.
+    """Compare a log, filtered as the model's was and with one row a pair, with what the model was trained on.
 
-    Args:
-        log: filtered as the model's was, one row a pair.
-        recommender: the model, which may recommend all items.
-        window: days before the model's newest interaction that activity is compared with.
+    Activity is compared with that of the last `window` days before the model's newest interaction.
     """
     history = recommender.bundle.history
     new = find_new_interactions(log, recommender.bundle)

@@ -56,12 +56,7 @@ class NewInteractions:
 
 
 def find_new_interactions(log: CodedLog, bundle: Bundle) -> NewInteractions:
-    """Compare a log with the pairs that a model has seen.
-
-    Args:
-        log: filtered like the model's log, one row per pair.
-        bundle: the model.
-    """
+    """Compare a log, filtered like the model's and with one row per pair, with the pairs that a model has seen."""
     num_users, num_items = len(bundle.user_ids), len(bundle.item_ids)
     user_of = _known(log.user_ids, bundle.user_ids)
     item_of = _known(log.item_ids, bundle.item_ids)
@@ -130,11 +125,6 @@ class Newcomers(BaseModel):
 def newcomers(new: NewInteractions) -> Newcomers:
     """Count new users and items; the shares are 0 if nothing is new."""
     user, item = new.users >= new.num_users, new.items >= new.num_items
-    shares = [np.count_nonzero(unknown) / max(1, len(new)) for unknown in (user, item, user | item)]
-    return Newcomers(
-        users=new.new_users,
-        items=new.new_items,
-        user_share=shares[0],
-        item_share=shares[1],
-        either_share=shares[2],
-    )
+    unknown = {"user_share": user, "item_share": item, "either_share": user | item}
+    shares = {name: np.count_nonzero(pairs) / max(1, len(new)) for name, pairs in unknown.items()}
+    return Newcomers(users=new.new_users, items=new.new_items, **shares)

@@ -60,10 +60,7 @@ def popularity_classes(counts: Indices, classes: int = CLASSES) -> Indices:
 
     Items are laid end to end, the most popular first, each as long as its interactions; an item's class is where its
     middle lies. Ties are in the catalogue's order. Items without interactions are in a class of their own, the last.
-
-    Args:
-        counts: int64[num_items].
-        classes: at most so many; fewer if one item has more than its share.
+    Some classes stay empty if one item has more than its share.
     """
     if not counts.any():
         return np.full(len(counts), classes, dtype=np.int64)
@@ -76,12 +73,9 @@ def popularity_classes(counts: Indices, classes: int = CLASSES) -> Indices:
 
 
 def psi(before: Indices, after: Indices, smoothing: float = SMOOTHING) -> float:
-    """Population stability index of two sets of counts; equal shares give 0.
+    """Population stability index of two sets of interactions by class, int64[B] each; equal shares give 0.
 
-    Args:
-        before: int64[B], interactions by class.
-        after: int64[B], the same.
-        smoothing: interactions added to every class of both, as a share of the smaller set.
+    The smoothing is a number of interactions that is added to every class, as a share of the smaller set.
     """
     added = smoothing / max(1, min(int(before.sum()), int(after.sum())))
     p, q = (_shares(counts) + added for counts in (before, after))
@@ -90,12 +84,9 @@ def psi(before: Indices, after: Indices, smoothing: float = SMOOTHING) -> float:
 
 
 def psi_by_chance(before: int, after: int, classes: int) -> float:
-    """Mean of PSI for two samples of one distribution: (B - 1) (1/N + 1/M), as for chi-square; infinite for no sample.
+    """Mean of PSI for samples of N (before) and M (after) interactions of one distribution over B classes.
 
-    Args:
-        before: interactions, N.
-        after: interactions, M.
-        classes: B.
+    (B - 1) (1/N + 1/M), as for chi-square; infinite for no sample.
     """
     return (classes - 1) * (1 / before + 1 / after) if before and after else float("inf")
 

@@ -32,13 +32,7 @@ class ExceededThreshold(BaseModel):
 
 
 def exceeded_thresholds(findings: Findings, thresholds: ThresholdConfig, now: datetime) -> list[ExceededThreshold]:
-    """The thresholds that are exceeded, faults first. With too few new interactions, only faults.
-
-    Args:
-        findings: what was measured.
-        thresholds: the limits.
-        now: a time with its zone, for how long the log has been silent.
-    """
+    """The thresholds that are exceeded, faults first. With too few new interactions, only faults."""
     faults = list(_faults(findings, thresholds, now))
     return faults if findings.new < thresholds.min_interactions else [*faults, *_drifts(findings, thresholds)]
 
@@ -122,14 +116,7 @@ class LastEvent(BaseModel):
 
 
 def is_news(before: LastEvent | None, new: int, names: Collection[str], again: float) -> bool:
-    """Whether exceeded thresholds have not been reported yet.
-
-    Args:
-        before: the last event; None if there was none.
-        new: interactions that the model has not seen.
-        names: the thresholds that are exceeded.
-        again: factor by which the new interactions must have grown since the last event to be news by themselves.
-    """
+    """Whether exceeded thresholds have not been reported yet, or the new interactions have grown by the factor `again`."""
     if not names:
         return False
     if before is None or not set(names) <= set(before.names):

@@ -112,11 +112,7 @@ def checkpoints(folder: Path) -> ModelCheckpoint:
 
 
 def newest_checkpoint(folder: Path, identity: dict[str, Any]) -> Path | None:
-    """The newest readable checkpoint in a folder; None if there is none.
-
-    Args:
-        folder: as given to `checkpoints`.
-        identity: data fingerprint, settings and seed of the training to resume.
+    """The newest readable checkpoint in a folder, with the identity of a training; None if there is none.
 
     Raises:
         ModelError: the checkpoint has other data, settings or seed; the message names the differences.
@@ -144,11 +140,7 @@ def stopped_after(path: Path) -> int | None:
 
 
 class ProgressBar(pl.Callback):
-    """One progress bar for the whole training: samples, samples/s, time left, epoch, loss and validation NDCG@10.
-
-    Args:
-        title: shown before the bar.
-    """
+    """One progress bar for the whole training: samples, samples/s, time left, epoch, loss and validation NDCG@10."""
 
     def __init__(self, title: str) -> None:
         self.title = title

@@ -26,14 +26,9 @@ SHOWN_NAMES = 20  # in a message
 
 
 def read_ids(path: str, column: ColumnName, role: str, setting: str, kind: IdKind) -> Ids:
-    """Ids of a column of a file, without repetitions, in the file's order.
+    """Ids of a kind from a column of text or Parquet files, without repetitions, in the files' order.
 
-    Args:
-        path: a text or Parquet file, a folder, a glob or an fsspec URL.
-        column: its name or position.
-        role: user_id or item_id; usual spellings of the name are found, as in a log.
-        setting: that names the column, for errors.
-        kind: of the ids that the model has.
+    Usual spellings of the column's name are found, as in a log; errors name the setting.
 
     Raises:
         DataError: the file or the column is not there, or has no ids or others than the model's.

@@ -128,13 +128,7 @@ def read_block(path: Path) -> Any:
 
 
 def compute_blocks(lists: Lists, folder: Path, complete: set[Path], report: Callable[[int], None]) -> None:
-    """Compute every block that is not complete yet.
-
-    Args:
-        lists: for whom, and how many.
-        folder: holds the blocks; created if it does not exist.
-        complete: files of blocks that need not be computed.
-        report: called with the number of users of each computed block.
+    """Compute every block whose file is not complete yet, and report its number of users.
 
     Raises:
         ModelError: a score is NaN.

@@ -42,11 +42,7 @@ class TableTarget:
 
     @classmethod
     def of(cls, output: TableOutput, database_url: str | None = None) -> "TableTarget":
-        """From the settings.
-
-        Args:
-            output: which table.
-            database_url: SQLAlchemy URL, password included; None: the environment's or the settings'.
+        """From the settings; the URL is the one given, the environment's or the settings'.
 
         Raises:
             ConfigError: the URL is missing or wrong, its driver is not installed, or it is of another kind of database.

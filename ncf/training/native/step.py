@@ -64,11 +64,9 @@ class NativeStep:
         weakref.finalize(self, self._library.ncf_free, self._handle)
 
     def __call__(self, steps: Sequence[Step], total: Tensor) -> int:
-        """Make the first steps, as many as have the size; returns how many.
+        """Make the first steps, as many as have the size, and return how many.
 
-        Args:
-            steps: the steps.
-            total: float32, a scalar; the sum of the samples' losses is added to it.
+        The sum of the samples' losses is added to the total, a float32 scalar.
         """
         mine = list(takewhile(lambda step: step.counted == self._size and step.weight == 1, steps))
         if not mine:
