@@ -116,7 +116,7 @@ class LastEvent(BaseModel):
 
 
 def is_news(before: LastEvent | None, new: int, names: Collection[str], again: float) -> bool:
-    """Whether exceeded thresholds have not been reported yet, or the new interactions have grown by the factor `again`."""
+    """Whether exceeded thresholds are not reported yet, or the new interactions have grown by the factor `again`."""
     if not names:
         return False
     if before is None or not set(names) <= set(before.names):

@@ -17,14 +17,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig, torch_threads
 from ncf.models.build import Model
-from ncf.training.callbacks import (
-    BestWeights,
-    LastWeights,
-    ProgressBar,
-    checkpoints,
-    newest_checkpoint,
-    stopped_after,
-)
+from ncf.training.callbacks import BestWeights, LastWeights, ProgressBar, checkpoints, newest_checkpoint, stopped_after
 from ncf.training.devices import Spawned, check_hardware, errors_of_processes, quiet_lightning
 from ncf.training.module import NCFModule, monitored
 
