@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check 
 # A process a core, a file of tests at a time, and not more than four: some start servers.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 # The slow tests start several servers and workers each: two files at a time, in order, so that the longest (e2e) begin.
-PARALLEL_SLOW := --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+PARALLEL_SLOW := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 NATIVE := ncf/training/native/*.[ch]pp
 

@@ -51,14 +51,6 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` a file of tests runs in one process; all faults do, since they share their servers."""
-    for item in items:
-        group = item.path.parent if "faults" in item.path.parts else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(item.config.rootpath))))
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reliability", default="", help="write the page of the faults that were survived to this file")
     parser.addoption("--soak", default="8", help="retrainings of the soak; make soak makes 50")
