@@ -95,6 +95,12 @@ def check_whole(folder: Path) -> None:
     assert not any((folder / "cache" / "checkpoints").iterdir())
 
 
+def newest_checkpoint(folder: Path) -> float:
+    """When the newest checkpoint was written; 0 without one."""
+    paths = (folder / "cache" / "checkpoints").glob("*/*.ckpt")
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+
+
 def figures(report: BacktestReport) -> list[float]:
     rows = [value for row in report.rows for value in (row.hr.value, row.ndcg.value, row.known or 0.0)]
     return [*rows, *(difference.ndcg.low or 0.0 for difference in report.differences)]
@@ -116,6 +122,8 @@ def test_killed_anywhere_the_same_command_goes_on_to_what_an_undisturbed_one_fin
     interrupted = tmp_path / "interrupted.log"
     with running(command(log), tmp_path, env, interrupted) as process:
         wait_until(lambda: "training gmf from its last checkpoint" in interrupted.read_text(), interrupted)
+        resumed = newest_checkpoint(tmp_path)
+        wait_until(lambda: newest_checkpoint(tmp_path) > resumed, interrupted)  # it strikes between epochs
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(timeout=60) == 130
     words = interrupted.read_text()
