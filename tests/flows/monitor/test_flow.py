@@ -177,7 +177,7 @@ def test_a_log_read_by_other_filters_is_a_fault(folder: Path) -> None:
         part = "feedback" if name == "kind" else "filters"
         tracker.client.log_param(run_id, f"data.{part}.{name}", value)
     report = monitor(monitor_settings("filtered"))
-    assert "other settings than the champion's was (data.filters.min_per_user 5, now 1)" in report.verdict()
+    assert "other settings than the champion's log (data.filters.min_per_user 5, now 1)" in report.verdict()
     same = monitor_settings("filtered", data={"filters": {"min_per_user": 5, "as_of": "2020-01-01T00:00:00Z"}})
     assert monitor(same).status == "NothingNew"
 
