@@ -76,9 +76,9 @@ SUMS = "SHA256SUMS"
 
 
 def write_sums(folder: Path) -> None:
-    """Write the sums of all files of a folder."""
-    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
-    text = "".join(f"{_sum_of(path)}  {path.name}\n" for path in files)
+    """Write the sums of all files of a folder and of the folders in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    text = "".join(f"{_sum_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
     (folder / SUMS).write_text(text, encoding="ascii")
 
 

@@ -17,7 +17,7 @@ from ncf.data.config import DataConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.history import History
 from ncf.data.interactions import Interactions, to_interactions
-from ncf.data.prepared import Holdout, PreparedData
+from ncf.data.prepared import Holdout, PreparedData, left_out_of
 from ncf.data.ratings import Ratings
 from ncf.data.split import Pairs, Split, concat_pairs
 from ncf.data.splits import split_interactions
@@ -72,7 +72,7 @@ def prepare_ratings(
     chosen = settings_of(DataConfig, settings)
     log, titles = filter_ratings(ratings, chosen.filters, chosen.feedback), ratings.titles
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
-    interactions = to_interactions(log, chosen.feedback)
+    interactions, left_out = to_interactions(log, chosen.feedback), left_out_of(log)
     del log
     _refuse_unusable(interactions)
     split, history = split_interactions(interactions, chosen.split), History.of(interactions)
@@ -81,7 +81,7 @@ def prepare_ratings(
     if len(titles) and not own.any():
         note = f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?"
         split = replace(split, tally=split.tally.note(note))
-    return prepare_split(
+    prepared = prepare_split(
         name,
         split,
         own,
@@ -89,6 +89,7 @@ def prepare_ratings(
         candidate_seed=chosen.candidate_seed,
         history=history,
     )
+    return replace(prepared, left_out=left_out)
 
 
 def prepare_split(
@@ -129,9 +130,10 @@ def prepare_split(
         holdout(split.test, split.candidates),
         np.full(len(split.item_ids), "", dtype=object) if titles is None else titles,
         split.labels,
+        split.held_out_labels,
         split.other,
-        history,
-        split.tally,
+        history=history,
+        tally=split.tally,
     )
 
 

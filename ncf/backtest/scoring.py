@@ -31,8 +31,8 @@ def score_window(
 ) -> pd.DataFrame:
     """Score all policies on the same users; a model that several policies share is scored once.
 
-    Users whom a model does not know get its popular items, and items that it does not know come last, as it would serve
-    them. Items that a user had before the window do not compete under any policy.
+    Users whom a model does not know are folded in from what was known of them, and items that it does not know come
+    last, as it would serve them. Items that a user had before the window do not compete under any policy.
 
     Args:
         window: what was known, and what happened.
@@ -49,7 +49,7 @@ def score_window(
     values = {POPULARITY: _values(Popularity(window.data), window, memory_mb) | {KNOWN: np.ones(len(users))}}
     for moment in sorted(set(serving.values())):
         scorer = ServedScorer(bundles[moment], window.data)
-        known = (scorer.users[torch.as_tensor(users)] >= 0).numpy().astype(np.float64)
+        known = (scorer.users.vectors[torch.as_tensor(users)] >= 0).numpy().astype(np.float64)
         shared = _values(scorer, window, memory_mb) | {KNOWN: known}
         values |= {name: shared for name, its in serving.items() if its == moment}
     figures = {

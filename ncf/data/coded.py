@@ -29,6 +29,7 @@ class CodedLog:
         has_times: whether the log has times at all.
         splits: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
         candidates: int32[M, 2] codes of user and item, for a source with its own candidates; else None.
+        left_out: int32 codes of users and items, of the pairs that filters left out though the users have the items.
         tally: what became of the rows so far.
     """
 
@@ -41,6 +42,7 @@ class CodedLog:
     has_times: bool = True
     splits: NDArray[np.int8] | None = None
     candidates: Codes | None = None
+    left_out: tuple[tuple[Codes, Codes], ...] = ()
     tally: Tally = NOTHING_READ
 
     @classmethod
@@ -61,7 +63,7 @@ class CodedLog:
             ratings.has_times,
             None if ratings.splits is None else ratings.splits[order],
             None if offered is None else np.stack([offered_users, offered_items], axis=1),
-            ratings.tally,
+            tally=ratings.tally,
         )
 
     def __len__(self) -> int:
@@ -75,10 +77,16 @@ class CodedLog:
         """int64[len(item_ids)]: rows of each item."""
         return np.bincount(self.items, minlength=len(self.item_ids))
 
-    def keep(self, kept: Mask, reason: str) -> Self:
-        """The log with these rows alone, perhaps none, the others counted under the reason: bool[N]."""
-        left_out = len(kept) - int(np.count_nonzero(kept))
-        if left_out == 0:
+    def keep(self, kept: Mask, reason: str, *, still_seen: bool = False) -> Self:
+        """The log with these rows alone, perhaps none, the others counted under the reason: bool[N].
+
+        Args:
+            kept: bool[N].
+            reason: for the tally.
+            still_seen: whether the others are remembered in `left_out`: no user is recommended what they have.
+        """
+        dropped = len(kept) - int(np.count_nonzero(kept))
+        if dropped == 0:
             return self
         return replace(
             self,
@@ -87,7 +95,8 @@ class CodedLog:
             ratings=self.ratings[kept],
             times=self.times[kept],
             splits=None if self.splits is None else self.splits[kept],
-            tally=self.tally.drop(reason, left_out),
+            left_out=(*self.left_out, (self.users[~kept], self.items[~kept])) if still_seen else self.left_out,
+            tally=self.tally.drop(reason, dropped),
         )
 
 

@@ -30,6 +30,10 @@ class FeedbackConfig(Settings):
         description="implicit: only ratings of at least this much count as interactions; for a repeated pair, the "
         "rating that is kept, or the sum; empty: every row counts",
     )
+    below_threshold: Literal["seen", "unseen"] = Field(
+        default="seen",
+        description="seen: an item that a user rated below the threshold is not recommended to them; unseen: it may be",
+    )
     scale: tuple[float, float] | None = Field(
         default=None,
         description="lowest and highest possible rating; any other is refused; explicit feedback needs it",

@@ -46,7 +46,8 @@ def filter_ratings(
         feedback: what a rating means; ratings outside of its scale are refused (with repeated="sum": the sums).
 
     Returns:
-        One row a pair; the tally counts what was left out and why.
+        One row a pair; the tally counts what was left out and why. Left-out pairs of users who have the items all the
+        same are in `left_out`; those of as_of and max_users are not, as if the log did not have them.
 
     Raises:
         DataError: a filter can't be applied to this log, a rating is outside of the scale, a pair is in two splits of
@@ -57,11 +58,13 @@ def filter_ratings(
     if filters.items_active_since is not None:
         active = np.zeros(len(log.item_ids), dtype=bool)
         active[log.items[log.times >= microseconds_of(filters.items_active_since)]] = True
-        log = log.keep(active[log.items], f"items without an interaction since {shown(filters.items_active_since)}")
+        reason = f"items without an interaction since {shown(filters.items_active_since)}"
+        log = log.keep(active[log.items], reason, still_seen=True)
     log = _k_core(log, filters.min_per_user, filters.min_per_item)
     if filters.max_users is not None:
         first = np.cumsum(log.user_counts() > 0) <= filters.max_users
         log = log.keep(first[log.users], "beyond max_users")
+        log = replace(log, left_out=tuple((users[first[users]], items[first[users]]) for users, items in log.left_out))
     if not len(log):
         raise _nothing_left(log)
     return log
@@ -85,11 +88,12 @@ def filter_within_users(log: CodedLog, filters: FilterConfig, feedback: Feedback
         _refuse_outside_scale(log, feedback.scale)
         log = _merge_repeated(log, filters.repeated)
     if feedback.threshold is not None:
-        log = _apply_threshold(log, feedback.threshold)
+        log = _apply_threshold(log, feedback.threshold, still_seen=feedback.below_threshold == "seen")
     if filters.users_active_since is not None:
         active = np.zeros(len(log.user_ids), dtype=bool)
         active[log.users[log.times >= microseconds_of(filters.users_active_since)]] = True
-        log = log.keep(active[log.users], f"users without an interaction since {shown(filters.users_active_since)}")
+        reason = f"users without an interaction since {shown(filters.users_active_since)}"
+        log = log.keep(active[log.users], reason, still_seen=True)
     return log
 
 
@@ -175,16 +179,16 @@ def _refuse_leaks(log: CodedLog, splits: NDArray[np.int8], order: NDArray[np.int
     )
 
 
-def _apply_threshold(log: CodedLog, threshold: float) -> CodedLog:
-    """The rows that count as interactions.
+def _apply_threshold(log: CodedLog, threshold: float, *, still_seen: bool) -> CodedLog:
+    """The rows that count as interactions; the others are seen, if that is wanted.
 
     In a split of the log's own a user may lose all of train by it, and then is not evaluated either.
     """
-    kept = log.keep(log.ratings >= threshold, f"rating below {threshold:g}")
+    kept = log.keep(log.ratings >= threshold, f"rating below {threshold:g}", still_seen=still_seen)
     if log.splits is None or kept.splits is None:
         return kept
     lost = _trained_users(log, log.splits) & ~_trained_users(kept, kept.splits)
-    return kept.keep(~lost[kept.users], "held out of users with nothing left in train")
+    return kept.keep(~lost[kept.users], "held out of users with nothing left in train", still_seen=True)
 
 
 def _trained_users(log: CodedLog, splits: NDArray[np.int8]) -> Mask:
@@ -201,9 +205,9 @@ def _k_core(log: CodedLog, min_per_user: int, min_per_item: int) -> CodedLog:
         return log
     per_user, per_item = log.user_counts(), log.item_counts()
     if min_per_item == 1:  # leaving out a user does not take another one along
-        return log.keep((per_user >= min_per_user)[log.users], f"{few_users} interactions")
+        return log.keep((per_user >= min_per_user)[log.users], f"{few_users} interactions", still_seen=True)
     if min_per_user == 1:
-        return log.keep((per_item >= min_per_item)[log.items], f"{few_items} interactions")
+        return log.keep((per_item >= min_per_item)[log.items], f"{few_items} interactions", still_seen=True)
     users, items, rounds = log.users, log.items, 0
     rows = np.arange(len(log), dtype=np.int32)  # those that are left
     while not (stays := (per_user >= min_per_user)[users] & (per_item >= min_per_item)[items]).all():
@@ -215,7 +219,8 @@ def _k_core(log: CodedLog, min_per_user: int, min_per_item: int) -> CodedLog:
     kept = np.zeros(len(log), dtype=bool)
     kept[rows] = True
     plural = "s" * (rounds != 1)
-    return log.keep(kept, f"{few_users} interactions or {few_items} (k-core, {rounds} round{plural})")
+    reason = f"{few_users} interactions or {few_items} (k-core, {rounds} round{plural})"
+    return log.keep(kept, reason, still_seen=True)
 
 
 def _nothing_left(log: CodedLog) -> DataError:

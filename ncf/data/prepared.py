@@ -6,9 +6,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from ncf.data.columns import Ids, Indices
+from ncf.data.coded import CodedLog
+from ncf.data.columns import ITEM_ID, USER_ID, Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import id_bytes
 from ncf.data.ratings import NOTHING_READ, Tally
@@ -34,6 +36,17 @@ class Holdout:
         return len(self.pairs)
 
 
+def left_out_of(log: CodedLog) -> pd.DataFrame:
+    """The pairs that filters left out of a log though the users have the items: user_id and item_id."""
+    users, items = ([np.empty(0, dtype=np.int32), *(pair[side] for pair in log.left_out)] for side in (0, 1))
+    return pd.DataFrame({USER_ID: log.user_ids[np.concatenate(users)], ITEM_ID: log.item_ids[np.concatenate(items)]})
+
+
+def nothing_left_out() -> pd.DataFrame:
+    """No pairs."""
+    return pd.DataFrame({USER_ID: np.empty(0, dtype=np.int64), ITEM_ID: np.empty(0, dtype=np.int64)})
+
+
 @dataclass(frozen=True)
 class PreparedData:
     """Train pairs, holdouts, ids and titles of one data set.
@@ -46,7 +59,10 @@ class PreparedData:
         test: read once per finished model, for the report.
         titles: str[num_items], empty where unknown; not part of the fingerprint, since models do not see them.
         labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
+        held_out_labels: float32 labels of validation, test and other, one after the other, as `labels`.
         other: observed, but in no split: neither learned nor evaluated, nor offered as unseen.
+        left_out: user_id and item_id of the pairs that filters left out, though the users have the items: models don't
+            see them, serving does; not part of the fingerprint.
         history: when the pairs came; not part of the fingerprint, since models do not see it. None if it is not known.
         tally: what became of the log's rows; not part of the fingerprint, and not kept by `save_prepared`.
     """
@@ -59,7 +75,9 @@ class PreparedData:
     test: Holdout
     titles: NDArray[Any] = field(repr=False)
     labels: NDArray[np.float32] | None = None
+    held_out_labels: NDArray[np.float32] | None = None
     other: Pairs = field(default_factory=no_pairs)
+    left_out: pd.DataFrame = field(default_factory=nothing_left_out, repr=False)
     history: History | None = field(default=None, repr=False)
     tally: Tally = field(default=NOTHING_READ, repr=False)
 
@@ -93,25 +111,39 @@ class PreparedData:
         """All observed pairs: what serving calls seen."""
         return concat_pairs((self.train, self.validation.pairs, self.test.pairs, self.other))
 
-    def refitted(self) -> "PreparedData":
+    def refitted(self, *, test: bool = False) -> "PreparedData":
         """The validation pairs among the train pairs, and no validation holdout: for a model's last training.
 
-        What the validation had to decide is decided by then, and the newest interactions that may be learned say most
-        about the next ones. The test holdout stays as it is.
+        What the validation had to decide is decided by then, and the newest interactions say most about the next ones.
+
+        Args:
+            test: learn everything: the test pairs and those of no split as well. No holdout is left.
 
         Raises:
-            ConfigError: the feedback is explicit: the validation pairs have no labels.
+            ConfigError: the feedback is explicit, and the labels of the held-out pairs are not known.
         """
-        if self.labels is not None:
+        if self.labels is not None and self.held_out_labels is None:
             raise ConfigError(
-                "the validation holdout has no labels to learn from",
+                "the held-out pairs have no labels to learn from",
                 got="explicit feedback",
-                allowed="implicit feedback",
+                do="prepare the data from its log",
             )
-        together = concat_pairs((self.train, self.validation.pairs))
-        order = np.argsort(together.users, kind="stable")  # the validation pairs are the newest of their users
-        none = Holdout(no_pairs(), self.validation.candidates[:0])
-        return replace(self, train=Pairs(together.users[order], together.items[order]), validation=none)
+        held_out = [self.validation.pairs, *([self.test.pairs, self.other] if test else [])]
+        together = concat_pairs((self.train, *held_out))
+        order = np.argsort(together.users, kind="stable")  # the held-out pairs are the newest of their users
+        labels, later = self.labels, self.held_out_labels
+        if labels is not None and later is not None:
+            every = np.concatenate([labels, later])
+            labels, later = every[: len(together)][order], every[len(together) :]
+        return replace(
+            self,
+            train=Pairs(together.users[order], together.items[order]),
+            validation=Holdout(no_pairs(), self.validation.candidates[:0]),
+            labels=labels,
+            held_out_labels=later,
+            test=Holdout(no_pairs(), self.test.candidates[:0]) if test else self.test,
+            other=no_pairs() if test else self.other,
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -124,6 +156,7 @@ class PreparedData:
             *(self.validation.pairs.users, self.validation.pairs.items, self.validation.candidates),
             *(self.test.pairs.users, self.test.pairs.items, self.test.candidates),
             *(() if self.labels is None else (self.labels,)),
+            *(() if self.held_out_labels is None else (self.held_out_labels,)),
             *((self.other.users, self.other.items) if len(self.other) else ()),
         ):
             digest.update(f"{array.dtype.str}{array.shape}".encode())

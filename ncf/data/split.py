@@ -48,6 +48,7 @@ class Split:
         validation, test: one pair a user.
         other: observed, but in no split: neither learned nor evaluated, nor offered as unseen.
         labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
+        held_out_labels: float32 labels of validation, test and other, one after the other, as `labels`.
         candidates: int64[len(test), C], the source's own candidates of the test holdout, -1 pads; None draws them.
         tally: what became of the rows.
     """
@@ -59,6 +60,7 @@ class Split:
     test: Pairs
     other: Pairs = field(default_factory=no_pairs)
     labels: NDArray[np.float32] | None = None
+    held_out_labels: NDArray[np.float32] | None = None
     candidates: Indices | None = None
     tally: Tally = NOTHING_READ
 
@@ -86,14 +88,19 @@ def split_rows(
     def pairs(rows: Mask) -> Pairs:
         return Pairs(interactions.users[rows], interactions.items[rows])
 
+    other = ~(train | validation | test)
+    labels = interactions.labels
     return Split(
         interactions.user_ids,
         interactions.item_ids,
         pairs(train),
         pairs(validation),
         pairs(test),
-        pairs(~(train | validation | test)),
-        labels=None if interactions.labels is None else interactions.labels[train],
+        pairs(other),
+        labels=None if labels is None else labels[train],
+        held_out_labels=None
+        if labels is None
+        else np.concatenate([labels[rows] for rows in (validation, test, other)]),
         candidates=candidates,
         tally=interactions.tally if tally is None else tally,
     )

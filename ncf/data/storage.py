@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID
 from ncf.data.history import EARLY, History
@@ -15,7 +16,8 @@ from ncf.data.split import Pairs
 from ncf.errors import DataError
 from ncf.files import new_folder, read_json, write_json
 
-FORMAT = 3
+FORMAT = 4
+LABEL, HELD_OUT_LABELS = "label", "held_out_labels.parquet"
 
 
 def save_prepared(data: PreparedData, folder: Path) -> None:
@@ -28,8 +30,12 @@ def save_prepared(data: PreparedData, folder: Path) -> None:
             data.history.by_day.frame().to_parquet(new / "days.parquet")
         items.to_parquet(new / "items.parquet")
         train = _pairs_frame(data.train)
-        (train if data.labels is None else train.assign(label=data.labels)).to_parquet(new / "train.parquet")
+        (train if data.labels is None else train.assign(**{LABEL: data.labels})).to_parquet(new / "train.parquet")
+        if data.held_out_labels is not None:
+            pd.DataFrame({LABEL: data.held_out_labels}).to_parquet(new / HELD_OUT_LABELS)
         _pairs_frame(data.other).to_parquet(new / "other.parquet")
+        left_out = {name: encode_ids(data.left_out[name].to_numpy()) for name in (USER_ID, ITEM_ID)}
+        pd.DataFrame(left_out).to_parquet(new / "left_out.parquet")
         for name, holdout in (("validation", data.validation), ("test", data.test)):
             pq.write_table(_holdout_table(holdout), new / f"{name}.parquet")
         write_json(
@@ -64,7 +70,7 @@ def load_prepared(folder: Path) -> PreparedData:
         if about["format"] != FORMAT:
             raise DataError(f"{folder} has another format", got=about["format"], allowed=str(FORMAT), do=again)
         items = pd.read_parquet(folder / "items.parquet")
-        train = pd.read_parquet(folder / "train.parquet")
+        train, left_out = (pd.read_parquet(folder / name) for name in ("train.parquet", "left_out.parquet"))
         history = None
         if EARLY in items:
             history = History.of_frames(items, pd.read_parquet(folder / "days.parquet"), about["last_time"])
@@ -76,8 +82,10 @@ def load_prepared(folder: Path) -> PreparedData:
             _holdout(pq.read_table(folder / "validation.parquet")),
             _holdout(pq.read_table(folder / "test.parquet")),
             items[TITLE].to_numpy(dtype=object),
-            train["label"].to_numpy(np.float32, copy=True) if "label" in train else None,
+            _labels(train) if LABEL in train else None,
+            _labels(pd.read_parquet(held_out)) if (held_out := folder / HELD_OUT_LABELS).exists() else None,
             _pairs(pd.read_parquet(folder / "other.parquet")),
+            pd.DataFrame({name: decode_ids(left_out[name], about[name]) for name in (USER_ID, ITEM_ID)}),
             history,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors
@@ -90,6 +98,11 @@ def load_prepared(folder: Path) -> PreparedData:
             do=again,
         )
     return data
+
+
+def _labels(frame: pd.DataFrame) -> NDArray[np.float32]:
+    labels: NDArray[np.float32] = frame[LABEL].to_numpy(np.float32, copy=True)
+    return labels
 
 
 def _pairs_frame(pairs: Pairs) -> pd.DataFrame:

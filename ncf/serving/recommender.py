@@ -17,11 +17,14 @@ from ncf.data.ids import from_json, kind_of, to_json
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
+from ncf.sampling.rows import PairRows
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
+from ncf.serving.log import ServingLog
+from ncf.serving.users import FROM_ITEMS, FROM_MODEL, FROM_POPULARITY, SOURCES, ServedUsers, index_of
 
 RANK, SCORE, SOURCE = "rank", "score", "source"
-FROM_MODEL, FROM_ITEMS, FROM_POPULARITY = "model", "items", "popularity"
+POPULAR = SOURCES.index(FROM_POPULARITY)
 
 
 @dataclass(frozen=True)
@@ -41,22 +44,38 @@ EVERYTHING = Choice(torch.empty(0, dtype=torch.int64))
 
 
 class Recommender:
-    """Recommends from a bundle. Unknown users, and users without a train interaction, get the popular items.
+    """Recommends from a bundle, to the users of a log, nothing that the log says they have.
+
+    A user of whom the model has learned is answered with their own vector. Any other user of the log is folded in from
+    their items; a user with no items that the model knows gets the popular ones, like a user who is not in the log.
 
     A user's list and scores do not depend, bit for bit, on the other users or on the size of the blocks. The weights
     must not change while it is in use.
 
     Args:
-        bundle: weights, ids, seen items and popularity.
+        bundle: weights, ids and popularity.
+        log: users, titles, and what the users have; None: the log of the model's own data.
         memory_mb: memory for the scores of one block of users, in MB.
         choice: which items may be recommended; by default all that a user has not seen.
+        refold: whether users who have more items than the model has learned of are folded in, like new users.
+
+    Attributes:
+        titles: str[num_items], by the model's index; empty where unknown.
     """
 
-    def __init__(self, bundle: Bundle, *, memory_mb: int = SCORING_MEMORY_MB, choice: Choice = EVERYTHING) -> None:
-        self.bundle = bundle
-        self.choice = choice
+    def __init__(
+        self,
+        bundle: Bundle,
+        log: ServingLog | None = None,
+        *,
+        memory_mb: int = SCORING_MEMORY_MB,
+        choice: Choice = EVERYTHING,
+        refold: bool = False,
+    ) -> None:
+        self.bundle, self.log, self.choice = bundle, log or bundle.log, choice
         self.rows_at_once = users_at_once(memory_mb, len(bundle.item_ids))
-        self._users = pd.Index(bundle.user_ids)
+        self.users = ServedUsers.of(bundle, self.log, refold=refold)
+        self.titles = _titles(bundle, self.log)
         self._items = pd.Index(bundle.item_ids)
         self._popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
         with torch.inference_mode():
@@ -75,22 +94,23 @@ class Recommender:
         """The best items for each user, without those that the user has seen.
 
         Args:
-            user_ids: ids of the type they have in the log (a UUID is a UUID, not its text). A user whom the model does
-                not know gets popular items.
+            user_ids: ids of the type they have in the log (a UUID is a UUID, not its text). A user who is not in the
+                log gets popular items.
             k: items per user; a user with fewer unseen items gets fewer.
             titles: whether to add a column with the items' titles.
 
         Returns:
             One row per recommendation: user_id, item_id, rank (int64, from 1), score (float32: the model's logit, or
-            the number of interactions), source ("model" or "popularity"), and on request title (str, empty where
-            unknown). Users are in the order given. Items with equal scores are in the catalogue's order.
+            the number of interactions), source ("model": the user's own vector; "items": one fitted to the user's
+            items; "popularity"), and on request title (str, empty where unknown). Users are in the order given. Items
+            with equal scores are in the catalogue's order.
 
         Raises:
             ConfigError: k is not between 1 and the number of items.
             ModelError: a score is NaN.
         """
         self._check(k)
-        ids = pd.Index(user_ids) if len(user_ids) else self._users[:0]
+        ids = pd.Index(user_ids) if len(user_ids) else self.users.ids[:0]
         users = self.users_of(ids)
         items, scores = self.best(users, k)
         user, position = np.nonzero(items >= 0)
@@ -100,9 +120,9 @@ class Recommender:
             ITEM_ID: self._items[found],
             RANK: (position + 1).astype(np.int64),
             SCORE: scores[user, position],
-            SOURCE: np.where(learned_of(self.bundle, users).numpy()[user], FROM_MODEL, FROM_POPULARITY),
+            SOURCE: np.array(SOURCES)[self.sources_of(users).numpy()[user]],
         }
-        return pd.DataFrame(columns | ({TITLE: self.bundle.titles[found]} if titles else {}))
+        return pd.DataFrame(columns | ({TITLE: self.titles[found]} if titles else {}))
 
     def recommend_for_items(self, item_ids: Sequence[Any], k: int = 10, *, titles: bool = False) -> pd.DataFrame:
         """The best items for a user who is known only by a few items: a user vector is fitted to them (folding in).
@@ -130,7 +150,7 @@ class Recommender:
             )
         _, found, scores = self.best_of_user(-1, items, k)
         columns = {ITEM_ID: self._items[found], RANK: np.arange(1, len(found) + 1), SCORE: scores}
-        return pd.DataFrame(columns | ({TITLE: self.bundle.titles[found]} if titles else {}))
+        return pd.DataFrame(columns | ({TITLE: self.titles[found]} if titles else {}))
 
     def recommend_json(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
         """`recommend` with ids as they are in JSON, which has no UUIDs: they are text in both directions."""
@@ -148,17 +168,21 @@ class Recommender:
             raise ConfigError("k is out of range", got=k, allowed=f"1 to {num_items}, the number of items")
 
     def users_of(self, user_ids: "Sequence[Any] | NDArray[Any] | pd.Index[Any]") -> Tensor:
-        """Indices of ids, int64[B]; -1 for an unknown one."""
-        return torch.as_tensor(self._users.get_indexer(pd.Index(user_ids)))
+        """Indices of ids among the log's users, int64[B]; -1 for one who is not in the log."""
+        return torch.as_tensor(self.users.ids.get_indexer(pd.Index(user_ids)))
+
+    def sources_of(self, users: Tensor) -> Tensor:
+        """What the lists of users int64[B] (-1: not in the log) are based on, as indices into SOURCES, int64[B]."""
+        return self.users.sources[users.clamp(min=0)].where(users >= 0, POPULAR)
 
     def items_of(self, item_ids: "Sequence[Any] | NDArray[Any] | pd.Index[Any]") -> Tensor:
-        """Indices of ids, int64[B]; -1 for an unknown one."""
+        """The model's indices of ids, int64[B]; -1 for one that it does not know."""
         return torch.as_tensor(self._items.get_indexer(pd.Index(item_ids)))
 
     def user_of(self, user_id: Any) -> int:
         """Index of one id, or -1; far quicker than `users_of` for a single id."""
         try:
-            return int(self._users.get_loc(user_id))  # type: ignore[arg-type]  # ids are unique, so it is one position
+            return int(self.users.ids.get_loc(user_id))  # type: ignore[arg-type]  # ids are unique, so it is one position
         except KeyError:
             return -1
 
@@ -179,11 +203,12 @@ class Recommender:
         return items.numpy(), scores.numpy()
 
     def best_of_user(self, user: int, items: Tensor, k: int) -> tuple[str, NDArray[np.int64], NDArray[np.float32]]:
-        """The best items of one user, who may be known by some items.
+        """The best items of one user, who may be known by some more items than the log has.
 
         Args:
-            user: index, or -1. A user of whom the model has learned is answered with their own vector.
-            items: int64[P], what the user has; any other user is folded in by them. They are not recommended.
+            user: index, or -1. A user with a vector of their own is answered with it.
+            items: int64[P], what the user has; any other user is folded in by them and by those in the log. They are
+                not recommended.
             k: items to recommend; fewer if fewer are left.
 
         Returns:
@@ -193,60 +218,93 @@ class Recommender:
             ModelError: a score is NaN.
         """
         row = torch.tensor([user])
-        source = FROM_MODEL if learned_of(self.bundle, row) else FROM_ITEMS if len(items) else FROM_POPULARITY
-        with torch.inference_mode(mode=source != FROM_ITEMS):
-            scores = self._folded_in(row, items) if source == FROM_ITEMS else self.offered(row)
+        source = SOURCES[int(self.sources_of(row))]
+        folded = source != FROM_MODEL and len(items) > 0
+        with torch.inference_mode():
+            scores = self.offered(row, items if folded else None)
             scores[0, items] = -torch.inf
             best = top_items(scores, k)[0]
             best = best[best >= 0]
-            return source, best.numpy(), scores[0, best].numpy()
+            return FROM_ITEMS if folded else source, best.numpy(), scores[0, best].numpy()
 
-    def _folded_in(self, user: Tensor, items: Tensor) -> Tensor:
-        scores = self.fold_in.scores(items)[None].clone()
-        if user >= 0 and self.choice.unseen_only:
-            scores[0, self.bundle.seen.of_users(user)[1]] = -torch.inf
-        scores[0, self.choice.left_out] = -torch.inf
-        return scores
+    def offered(self, users: Tensor, more_items: Tensor | None = None) -> Tensor:
+        """Scores of all items, float[B, num_items]; -inf marks items that a user must not get.
 
-    def offered(self, users: Tensor) -> Tensor:
-        """Scores of all items, float[B, num_items], of users int64[B]; -inf marks items that a user must not get."""
-        own = users.clamp(min=0)
-        scores = self.bundle.model.score_all(own, self._items_part)
-        scores[~learned_of(self.bundle, users)] = self._popularity
+        Args:
+            users: int64[B]; -1: not in the log.
+            more_items: int64[P], more of what they have; they are folded in by these as well.
+        """
+        known = users.clamp(min=0)
+        sources = self.sources_of(users)
+        scores = self.bundle.model.score_all(self.users.vectors[known].clamp(min=0), self._items_part)
+        scores[sources == POPULAR] = self._popularity
+        folded = sources == SOURCES.index(FROM_ITEMS)
+        if more_items is not None:
+            folded = torch.ones_like(folded)
+        for row in folded.nonzero()[:, 0].tolist():
+            scores[row] = self._folded_in(int(users[row]), more_items)
         if self.choice.unseen_only:
-            scores[self.bundle.seen.of_users(own)] = -torch.inf
-            scores[users < 0] = self._popularity
+            place, seen = self.users.seen.of_users(known)
+            own = users[place] >= 0
+            scores[place[own], seen[own]] = -torch.inf
         scores[:, self.choice.left_out] = -torch.inf
         return scores
 
+    def _folded_in(self, user: int, more_items: Tensor | None) -> Tensor:
+        """Scores of all items for a user with these items, float[num_items]."""
+        with torch.inference_mode(mode=False):  # fitting takes gradients
+            items = self.users.liked_items(user) if user >= 0 else torch.empty(0, dtype=torch.int64)
+            return self.fold_in.scores(items if more_items is None else torch.cat([items, more_items]))
 
-def learned_of(bundle: Bundle, users: Tensor) -> Tensor:
-    """Whether the model has learned of these users, bool[B]; -1 is an unknown user."""
-    return torch.from_numpy(bundle.learned)[users.clamp(min=0)] & (users >= 0)
+
+def _titles(bundle: Bundle, log: ServingLog) -> NDArray[Any]:
+    """The log's titles of the model's items, and the model's own of items that are not in the log."""
+    if log is bundle.log:
+        return bundle.titles
+    found = index_of(log.item_ids, bundle.item_ids).numpy()
+    titles: NDArray[Any] = np.where(found >= 0, log.titles[found], bundle.titles)
+    return titles
 
 
 class ServedScorer:
-    """Scores newer data as the bundle's model would serve them.
+    """Scores newer data as the bundle's model would serve them, had the log ended with the data's train pairs.
 
-    Users whom the model does not know, or has not learned of, get its popular items. Items that it does not know come
-    last, all with the same score.
+    Users of whom the model has not learned are folded in from their train items; those without any that it knows get
+    its popular items. Items that it does not know come last, all with the same score.
 
     Args:
         bundle: the model, possibly trained on other data.
         data: the data to score.
+        refold: whether users who have more train items than the model has learned of are folded in as well.
+
+    Attributes:
+        sources: int64[data.num_users], what each user's scores are based on, as an index into SOURCES.
     """
 
-    def __init__(self, bundle: Bundle, data: PreparedData) -> None:
-        self.model = bundle.model
-        users = torch.as_tensor(pd.Index(bundle.user_ids).get_indexer(pd.Index(data.user_ids)))
-        self.users = users.where(learned_of(bundle, users), -1)
-        self.items = torch.as_tensor(pd.Index(bundle.item_ids).get_indexer(pd.Index(data.item_ids)))
+    def __init__(self, bundle: Bundle, data: PreparedData, *, refold: bool = False) -> None:
+        self.bundle = bundle
+        empty = np.full(data.num_items, "", dtype=object)
+        counts = torch.from_numpy(data.user_counts)
+        train = PairRows.of([data.train], data.num_users)
+        log = ServingLog(data.user_ids, data.item_ids, empty, train, counts, data.num_users, data.num_items)
+        self.users = ServedUsers.of(bundle, log, refold=refold)
+        self.sources = self.users.sources
+        self.items = index_of(bundle.item_ids, data.item_ids)
         self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
+
+    @cached_property
+    def fold_in(self) -> FoldIn:
+        """Fits user vectors to lists of items; created on first use."""
+        return FoldIn(self.bundle)
 
     def score_all(self, users: Tensor) -> Tensor:
         """Users int64[B], indices in the data -> float[B, data.num_items]."""
-        own = self.users[users]
-        scores = self.model.score_all(own.clamp(min=0))
-        scores[own < 0] = self.popularity
+        sources = self.sources[users]
+        scores = self.bundle.model.score_all(self.users.vectors[users].clamp(min=0))
+        scores[sources == POPULAR] = self.popularity
+        for row in (sources == SOURCES.index(FROM_ITEMS)).nonzero()[:, 0].tolist():
+            with torch.inference_mode(mode=False):  # fitting takes gradients
+                of_user = self.fold_in.scores(self.users.liked_items(int(users[row])))
+            scores[row] = of_user
         last = scores.amin(dim=1, keepdim=True) - 1
         return torch.cat([scores, last], dim=1)[:, self.items]  # an unknown item's index, -1, is the last column

@@ -17,8 +17,8 @@ from ncf.errors import DataError
 from ncf.ingest.columns import integers_of
 from ncf.ingest.config import ColumnName, FileSource
 from ncf.ingest.files import Table, open_table
-from ncf.serving.bundle import Bundle
 from ncf.serving.config import ItemFilters, UserChoice
+from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Choice, Recommender
 
 ALLOWED = {"int": "64-bit integers", "str": "text", "uuid": "UUIDs"}
@@ -114,16 +114,16 @@ def _other_kind(where: str, value: Any, kind: IdKind) -> DataError:
     )
 
 
-def choose_users(bundle: Bundle, users: UserChoice) -> Ids:
-    """User ids, without repetitions; some may be unknown to the model.
+def choose_users(log: ServingLog, users: UserChoice) -> Ids:
+    """User ids, without repetitions; by default those of the log that its filters left. Others may be unknown.
 
     Raises:
         DataError: they can't be read, or are not of the model's type.
     """
-    kind = kind_of(bundle.user_ids)
+    kind = kind_of(log.user_ids)
     if users.path is not None:
         return read_ids(users.path, users.column, USER_ID, "users.column", kind)
-    return bundle.user_ids if users.ids is None else ids_of_settings(users.ids, kind)
+    return log.user_ids[: log.num_users] if users.ids is None else ids_of_settings(users.ids, kind)
 
 
 def choose_items(recommender: Recommender, filters: ItemFilters) -> Choice:

@@ -5,6 +5,7 @@ determines the lists.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from pyarrow import parquet
 from torch import Tensor
@@ -23,8 +23,8 @@ from ncf.data.ids import encode_ids, id_bytes, kind_of
 from ncf.errors import DataError
 from ncf.files import new_file
 from ncf.serving.batch.choose import num_offered
-from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import FROM_MODEL, FROM_POPULARITY, RANK, SCORE, SOURCE, Recommender, learned_of
+from ncf.serving.recommender import RANK, SCORE, SOURCE, Recommender
+from ncf.serving.users import SOURCES
 
 BLOCK_FORMAT = 1
 BLOCK_ROWS = 200_000
@@ -74,7 +74,7 @@ class Lists:
         """Hash of all that decides the lists and their blocks."""
         choice = self.recommender.choice
         digest = hashlib.sha256(f"{BLOCK_FORMAT} {self.k} {self.block_rows} {torch.__version__}".encode())
-        for array in (*_content(self.recommender.bundle), *_hashable(self.user_ids), choice.left_out.numpy()):
+        for array in (*_content(self.recommender), *_hashable(self.user_ids), choice.left_out.numpy()):
             digest.update(str((array.dtype, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).data if array.dtype.kind != "V" else array.tobytes())
         digest.update(str(choice.unseen_only).encode())
@@ -92,12 +92,15 @@ class Lists:
         return pa.table(columns, schema=BLOCK_SCHEMA)
 
 
-def _content(bundle: Bundle) -> Iterator[Any]:
-    """Arrays of all that a bundle's recommendations depend on."""
+def _content(recommender: Recommender) -> Iterator[Any]:
+    """Arrays of all that recommendations depend on."""
+    bundle, users = recommender.bundle, recommender.users
     for _, weights in sorted(bundle.model.state_dict().items()):
         yield weights.numpy()
     yield from (*_hashable(bundle.user_ids), *_hashable(bundle.item_ids))
-    yield from (bundle.seen.counts.numpy(), bundle.seen.items.numpy(), bundle.learned, bundle.item_counts)
+    yield from (tensor.numpy() for tensor in (users.seen.counts, users.seen.items, users.liked, users.sources))
+    yield from (*_hashable(np.asarray(users.ids)), bundle.learned, bundle.item_counts)
+    yield np.frombuffer(json.dumps(bundle.about.get("settings"), sort_keys=True, default=str).encode(), dtype=np.uint8)
     yield np.frombuffer(bundle.config.model_dump_json().encode(), dtype=np.uint8)
 
 
@@ -149,7 +152,7 @@ class Rows:
     Attributes:
         user_ids: Arrow array, by position among the users.
         item_ids, titles: Arrow arrays, by index of the item.
-        learned: bool Arrow array, by position among the users: whether the model has learned of the user.
+        sources: Arrow array of strings, by position among the users: what the user's list is based on.
         version: of the model.
         columns: names, in order.
     """
@@ -157,7 +160,7 @@ class Rows:
     user_ids: Any
     item_ids: Any
     titles: Any
-    learned: Any
+    sources: Any
     version: int
     columns: Sequence[str]
 
@@ -168,8 +171,8 @@ class Rows:
         return cls(
             arrow_ids(lists.user_ids, text_uuids=text_uuids),
             arrow_ids(bundle.item_ids, text_uuids=text_uuids),
-            pa.array(bundle.titles, pa.string()),
-            pa.array(learned_of(bundle, lists.users).numpy()),
+            pa.array(lists.recommender.titles, pa.string()),
+            pa.array(np.array(SOURCES)[lists.recommender.sources_of(lists.users).numpy()], pa.string()),
             version,
             columns,
         )
@@ -190,7 +193,7 @@ class Rows:
             TITLE: self.titles.take(item),
             RANK: block.column(RANK),
             SCORE: block.column(SCORE),
-            SOURCE: pc.if_else(self.learned.take(user), FROM_MODEL, FROM_POPULARITY),
+            SOURCE: self.sources.take(user),
             VERSION: pa.repeat(pa.scalar(self.version, pa.int64()), len(block)),
         }
         return pa.table([values[name] for name in self.columns], schema=self.schema)

@@ -51,8 +51,7 @@ class Served:
         if wrong:
             raise ModelError(f"weights of version {version} of {name} are not numbers", got=wrong, do="train again")
         recommender = Recommender(bundle)
-        known = torch.from_numpy(bundle.learned).nonzero()[:1, 0]
-        recommender.best(known, 1)
+        recommender.best((recommender.users.vectors >= 0).nonzero()[:1, 0], 1)
         recommender.best_of_user(-1, torch.zeros(1, dtype=torch.int64), 1)
         return cls(name, version, recommender, kind_of(bundle.user_ids), kind_of(bundle.item_ids), datetime.now(UTC))
 
@@ -88,12 +87,13 @@ def answer(served: Served, user_id: Any, item_ids: Sequence[Any], k: int) -> Ans
     Raises:
         ModelError: a score is NaN.
     """
-    recommender, bundle = served.recommender, served.recommender.bundle
+    recommender = served.recommender
     user = -1 if user_id is None else recommender.user_of(user_id)
     found = recommender.items_of(item_ids) if item_ids else torch.empty(0, dtype=torch.int64)
     source, best, scores = recommender.best_of_user(user, found[found >= 0], k)
     unknown = [value for value, index in zip(item_ids, found.tolist(), strict=True) if index < 0]
-    return Answer(source, bundle.item_ids[best].tolist(), bundle.titles[best].tolist(), scores.tolist(), unknown)
+    titles = recommender.titles[best].tolist()
+    return Answer(source, recommender.bundle.item_ids[best].tolist(), titles, scores.tolist(), unknown)
 
 
 @dataclass(frozen=True)
