@@ -16,9 +16,10 @@ from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
 from flows.prepare.flow import database_url
 from flows.recommend.settings import RecommendSettings
 from flows.registry.models import RegisteredModel, load_champion, no_champion
+from flows.registry.newest_log import load_log, published_log
 from flows.tracking.store import check_tracking, store_exists, tracking_uri
 from flows.tracking.tracker import Tracker
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
+from ncf.data.columns import ITEM_ID, TITLE, USER_ID
 from ncf.files import cache_dir
 from ncf.hardware import torch_threads
 from ncf.serving.batch.choose import choose_items, choose_users
@@ -38,7 +39,8 @@ class Recommended(BaseModel):
         place: the file or table.
         version: of the champion.
         k: recommendations per user.
-        users, unknown: how many there were, and how many of them the champion does not know.
+        users: how many there were.
+        unknown, folded_in: how many of them got popular items, and how many got a vector fitted to their items.
         rows: that were written.
     """
 
@@ -47,12 +49,16 @@ class Recommended(BaseModel):
     k: int
     users: int
     unknown: int
+    folded_in: int
     rows: int
 
     def show(self, console: Console) -> None:
         """Print one line."""
-        unknown = f", of whom {self.unknown:,} are unknown to it and got popular items" if self.unknown else ""
-        found = f"Top {self.k} of {self.users:,} users by version {self.version}{unknown}: {self.rows:,} rows"
+        folded_in = f"{self.folded_in:,} folded in from their items" if self.folded_in else ""
+        unknown = f"{self.unknown:,} with popular items, as nothing is known of them" if self.unknown else ""
+        apart = " and ".join(filter(None, (folded_in, unknown)))
+        by = f"version {self.version}{f' ({apart})' if apart else ''}"
+        found = f"Top {self.k} of {self.users:,} users by {by}: {self.rows:,} rows"
         console.print(f"\n{found} in {self.place}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -91,10 +97,11 @@ def recommend_users(settings: RecommendSettings) -> Recommended:
         DataError, ConfigError: users, filters or output are impossible; raised before any work.
     """
     target = open_target(settings)
-    champion = load_champion(Tracker(settings.dataset), settings.model_name)
+    tracker = Tracker(settings.dataset)
+    champion = load_champion(tracker, settings.model_name)
     if champion is None:
         raise no_champion(settings)
-    return write_for(settings, champion, choose_users(champion.bundle, settings.users), target)
+    return write_for(settings, tracker, champion, target)
 
 
 def open_target(settings: RecommendSettings) -> Target:
@@ -103,11 +110,14 @@ def open_target(settings: RecommendSettings) -> Target:
     return target_of(output, database_url(output) if isinstance(output, TableOutput) else None)
 
 
-def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: Ids, target: Target) -> Recommended:
-    """Write the lists of these users."""
-    memory_mb = settings.hardware.scoring_memory_mb
-    choice = choose_items(Recommender(champion.bundle, memory_mb=memory_mb), settings.filters)
-    recommender = Recommender(champion.bundle, memory_mb=memory_mb, choice=choice)
+def write_for(settings: RecommendSettings, tracker: Tracker, champion: RegisteredModel, target: Target) -> Recommended:
+    """Write the lists of the chosen users, from the newest log."""
+    published = published_log(tracker.client, settings.model_name)
+    log = champion.bundle.log if published is None else load_log(tracker, published)
+    user_ids = choose_users(log, settings.users)
+    refold = published is not None and published.refolds(champion.version)
+    recommender = Recommender(champion.bundle, log, memory_mb=settings.hardware.scoring_memory_mb, refold=refold)
+    recommender.choice = choose_items(recommender, settings.filters)
     lists = Lists.of(recommender, user_ids, settings.top_k, settings.block_rows)
     log = get_run_logger()
     if lists.k < settings.top_k:
@@ -125,8 +135,8 @@ def write_for(settings: RecommendSettings, champion: RegisteredModel, user_ids: 
 
 
 @task("write recommendations", retry_if=is_mlflow_outage)
-def write_recommendations(tracker: Tracker, settings: RecommendSettings, user_ids: Ids) -> Path | None:
-    """Write the champion's best items of these users, as the end of a retraining.
+def write_recommendations(tracker: Tracker, settings: RecommendSettings) -> Path | None:
+    """Write the champion's best items of the newest log's users, as the end of a retraining.
 
     Returns:
         The file, or None while there is no champion.
@@ -134,7 +144,7 @@ def write_recommendations(tracker: Tracker, settings: RecommendSettings, user_id
     champion = load_champion(tracker, settings.model_name)
     if champion is None:
         return None
-    return Path(write_for(settings, champion, user_ids, open_target(settings)).place)
+    return Path(write_for(settings, tracker, champion, open_target(settings)).place)
 
 
 def sample(path: Path) -> list[str]:

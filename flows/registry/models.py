@@ -19,10 +19,10 @@ from mlflow.exceptions import MlflowException
 
 import ncf
 from flows.prepare.settings import DatasetSettings
-from flows.registry.alias import BUNDLE, CHALLENGER, CHAMPION, Registry, locked, version_by_alias
+from flows.registry.alias import BUNDLE, CHALLENGER, CHAMPION, Registry, locked, remove_bundle, version_by_alias
 from flows.registry.log import read_log
 from flows.registry.promotion import FIGURES, Change, current_actor, promote, reconcile
-from flows.tracking.store import global_store
+from flows.tracking.store import TrackingError, global_store
 from ncf.data.columns import USER_ID
 from ncf.data.ids import to_json
 from ncf.errors import ModelError
@@ -40,6 +40,7 @@ BUNDLE_SUM = "ncf.bundle_sha256"  # in the registry, where write access to the a
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
 SERVING_MODEL = Path(__file__).with_name("pyfunc.py")
 EXAMPLE_USERS, EXAMPLE_K = 2, 10
+REGISTERED_MODEL = "registered_model"  # in the logged model's configuration
 
 
 @dataclass(frozen=True)
@@ -51,30 +52,48 @@ class RegisteredModel:
     bundle: "Bundle"
 
 
-def register_model(tracker: "Tracker", name: str, model: "ModelRun", tags: Mapping[str, str], description: str) -> int:
-    """Register a finished model as the challenger; a retry registers nothing new. Returns the version."""
+def register_model(
+    tracker: "Tracker",
+    name: str,
+    model: "ModelRun",
+    tags: Mapping[str, str],
+    description: str,
+    refitted: "ModelRun | None" = None,
+) -> int:
+    """Register a finished model as the challenger; a retry registers nothing new. Returns the version.
+
+    Args:
+        tracker: of the data set.
+        name: of the registered model.
+        model: the model that was judged; the version belongs to its run, which keeps the judged weights.
+        tags: of the version.
+        description: of the version.
+        refitted: the same trained on all data: its weights serve, and are not needed in its own run any more.
+    """
     client = tracker.client
     versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'"))
     if not versions:
-        uri, bundle_sum = _log_pyfunc(tracker, model)
+        uri, bundle_sum = _log_pyfunc(tracker, model, name, (refitted or model).run_id)
         with global_store(tracker.uri):
             versions = [mlflow.register_model(uri, name, tags={**tags, BUNDLE_SUM: bundle_sum})]
     if not versions[0].description:  # new, or a kill interrupted the first try
         client.update_model_version(name, versions[0].version, description)
     version = int(versions[0].version)
     client.set_registered_model_alias(name, CHALLENGER, str(version))
+    if refitted is not None:
+        remove_bundle(tracker.uri, client.get_run(refitted.run_id))
     return version
 
 
-def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> tuple[str, str]:
-    """Log the bundle as a models-from-code pyfunc in the model's own run. Returns the URI and the bundle's sum."""
+def _log_pyfunc(tracker: "Tracker", model: "ModelRun", name: str, bundle_run: str) -> tuple[str, str]:
+    """Log a run's bundle as a models-from-code pyfunc in the model's own run. Returns the URI and the bundle's sum."""
     from mlflow.models import infer_signature
 
     from ncf.files import sum_of_sums
     from ncf.serving.recommender import Recommender
 
     with tempfile.TemporaryDirectory() as scratch:
-        folder = tracker.files.download(model.run_id, BUNDLE, Path(scratch))
+        folder = tracker.files.download(bundle_run, BUNDLE, Path(scratch))
         recommender = Recommender.load(folder)
         example = pd.DataFrame({USER_ID: to_json(pd.Series(recommender.bundle.user_ids[:EXAMPLE_USERS]))})
         answer = recommender.recommend_json(example[USER_ID].to_list(), EXAMPLE_K)
@@ -83,6 +102,7 @@ def _log_pyfunc(tracker: "Tracker", model: "ModelRun") -> tuple[str, str]:
                 name="model",
                 python_model=str(SERVING_MODEL),
                 artifacts={BUNDLE: str(folder)},
+                model_config={REGISTERED_MODEL: name},
                 code_paths=[str(Path(ncf.__file__).parent)],
                 signature=infer_signature(example, answer, params={"k": EXAMPLE_K}),
                 input_example=example,
@@ -112,6 +132,22 @@ def load_version(tracker: "Tracker", name: str, version: int) -> RegisteredModel
         ModelError: the version is missing, or its files are missing, damaged, or not those that were registered.
     """
     return _load(tracker, name, Registry(tracker.uri, name).version(version))
+
+
+def load_judged(tracker: "Tracker", name: str, version: int) -> RegisteredModel:
+    """A version with the weights that were measured: they have not learned from the holdouts.
+
+    Raises:
+        ModelError: the version is missing, or its files are missing or damaged.
+    """
+    run_id = str(Registry(tracker.uri, name).version(version).run_id)
+    called = f"the bundle of version {version} of {name}, as it was measured,"
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            folder = tracker.files.download(run_id, BUNDLE, Path(scratch))
+        except TrackingError as error:
+            raise ModelError(f"{called} can't be read", got=str(error)[:300], do=error.do) from error
+        return RegisteredModel(version, run_id, _bundle(folder, called))
 
 
 def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel:

@@ -1,30 +1,71 @@
 """The registered model, as MLflow loads it: this file is stored with the model (models from code), no pickle is."""
 
+import json
+import logging
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from ncf.data.columns import USER_ID
 from ncf.data.ids import IdKind, kind_of
-from ncf.errors import ConfigError
+from ncf.errors import ConfigError, ModelError
+from ncf.files import sum_of_sums
+from ncf.serving.bundle import Bundle
 from ncf.serving.http.request_ids import id_from_json
+from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Recommender
 
 DEFAULT_K = 10
 
 
+LOG = logging.getLogger("ncf.serving")
+LOG_TAG = "ncf.log"  # of the registered model, as flows/registry/newest_log.py writes it
+CHECK_SECONDS = 10.0  # between two looks for a newer log
+
+
 class NCFPythonModel(PythonModel):
-    """Answers user ids with recommendations."""
+    """Answers user ids with recommendations, from the newest log that the registry names.
+
+    Where there is no registry, as in a container that was built from the model, the log of its own data serves.
+    """
 
     def load_context(self, context: Any) -> None:
-        """Read the bundle that lies beside this file."""
-        self.recommender = Recommender.load(Path(context.artifacts["bundle"]))
+        """Read the bundle that lies beside this file, and the newest log."""
+        self.bundle = Bundle.load(Path(context.artifacts["bundle"]))
+        self.registered_model = str((context.model_config or {}).get("registered_model", ""))
+        self.recommender = Recommender(self.bundle)
+        self.tag, self.not_before = "", 0.0
+        self._take_newest_log()
+
+    def _take_newest_log(self) -> None:
+        """Serve from the newest log; if there is none, or it can't be read, the present one stays."""
+        if time.monotonic() < self.not_before or not self.registered_model:
+            return
+        self.not_before = time.monotonic() + CHECK_SECONDS
+        try:
+            tag = MlflowClient().get_registered_model(self.registered_model).tags.get(LOG_TAG, "")
+            if tag in ("", self.tag):
+                return
+            published = json.loads(tag)
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = mlflow.artifacts.download_artifacts(
+                    run_id=published["run_id"], artifact_path=published["path"], dst_path=scratch
+                )
+                if sum_of_sums(Path(folder)) != published["sha256"]:
+                    raise ModelError("the newest log is not the one that was published", do="retrain")
+                log = ServingLog.load(folder)
+            self.recommender, self.tag = Recommender(self.bundle, log), tag
+        except Exception as error:  # the model answers all the same, but says so
+            LOG.warning("the newest log of %s is not there: %s", self.registered_model, str(error)[:300])
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Recommend for the column user_id.
@@ -35,11 +76,12 @@ class NCFPythonModel(PythonModel):
             params: k, the number of items per user, 1 to the number of items; 10 by default.
 
         Returns:
-            user_id, item_id, rank, score, source ("popularity" marks an answer to an unknown user).
+            user_id, item_id, rank, score, source ("model", "items": folded in, or "popularity": an unknown user).
 
         Raises:
             MlflowException: a column, an id or k is not as it should be; a server answers it with status 400.
         """
+        self._take_newest_log()
         try:
             user_ids = _user_ids(model_input, kind_of(self.recommender.bundle.user_ids))
             return self.recommender.recommend_json(user_ids, _k(params or {}))

@@ -27,6 +27,7 @@ from flows.retrain.promote import (
     rank_champion,
     register_challenger,
 )
+from flows.retrain.refit import measure_refold, publish_newest_log, refit_winner
 from flows.retrain.report import Report, next_runs, rows_of
 from flows.retrain.resolve_settings import ResolvedSettings, resolve_settings
 from flows.retrain.settings import RetrainSettings
@@ -134,7 +135,9 @@ def finish(
     """Register the best new model, decide on its promotion, recommend, and write the report."""
     settings = resolved.settings
     winner = best_of(models)
-    version = register_challenger(tracker, settings, winner, data)
+    refitted = refit_winner(tracker, run_id, settings, winner, models, data)
+    version = register_challenger(tracker, settings, winner, refitted, data)
+    publish_newest_log(tracker, run_id, settings, data)
     decision = decide_promotion(tracker, settings, version, winner, data)
     remove_old_weights(tracker, run_id, settings)
     recommendations = recommend(tracker, settings, data)
@@ -185,13 +188,15 @@ def read_report(tracker: Tracker, run_id: str, resolved: ResolvedSettings, data:
     report = Report.model_validate(tracker.files.read_json(run_id, REPORT))
     get_run_logger().info("nothing has changed since MLflow run %s, so nothing is trained", run_id)
     update = {"trained": False, "next_runs": next_runs(resolved.given, resolved.settings)}
+    publish_newest_log(tracker, run_id, resolved.settings, data)
     return report.model_copy(update=update | recommend(tracker, resolved.settings, data))
 
 
 def recommend(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> dict[str, Any]:
     """Write the recommendations. Returns the report's fields about them."""
+    measure_refold(tracker, settings, data)
     batch = RecommendSettings(dataset=settings.dataset, top_k=settings.top_k, hardware=settings.hardware)
-    path = write_recommendations(tracker, batch, data.user_ids)
+    path = write_recommendations(tracker, batch)
     return {"recommendations": str(path) if path else None, "sample": sample(path) if path else []}
 
 

@@ -14,10 +14,10 @@ from flows.registry.alias import BUNDLE
 from flows.registry.models import (
     HOLDOUT,
     apply_decision,
+    champion_version,
     compared_champion,
     count_earlier_challengers,
-    load_champion,
-    load_version,
+    load_judged,
     recorded_decision,
     register_model,
 )
@@ -34,10 +34,12 @@ from ncf.evaluation.evaluate import top_lists
 from ncf.evaluation.promotion import CandidateMetrics, Decision, GuardConfig, decide
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks, Scorer
 from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import Recommender, ServedScorer
+from ncf.serving.recommender import Recommender
+from ncf.serving.served_scorer import ServedScorer
 
 HIT_METRIC = "full/hr_at_10"
 TIMED_USERS = 1000
+NO_VERSION = 0  # versions count from 1
 
 
 def best_of(models: Sequence[ModelRun]) -> ModelRun:
@@ -45,9 +47,18 @@ def best_of(models: Sequence[ModelRun]) -> ModelRun:
     return max(models, key=lambda model: model.metrics[f"{BEST_VALIDATION}/{PROMOTION_METRIC}"])
 
 
+@task("decide refit", retry_if=is_transient)
+def would_promote(tracker: Tracker, settings: RetrainSettings, model: ModelRun, data: PreparedData) -> bool:
+    """Whether a model that is not registered yet would become the champion now; False if it is registered."""
+    versions = tracker.client.search_model_versions(f"name = '{settings.model_name}' and run_id = '{model.run_id}'")
+    return not versions and _decide(tracker, settings, NO_VERSION, model, data)[1].promote
+
+
 @task("register challenger", retry_if=is_transient)
-def register_challenger(tracker: Tracker, settings: RetrainSettings, model: ModelRun, data: PreparedData) -> int:
-    """Register the best new model under the alias challenger. Returns its version."""
+def register_challenger(
+    tracker: Tracker, settings: RetrainSettings, model: ModelRun, refitted: ModelRun | None, data: PreparedData
+) -> int:
+    """Register the best new model as the challenger, with the refitted weights if there are. Returns its version."""
     figures = ", ".join(f"{title} {model.metrics[key]:.4f}" for title, key in COLUMNS.items())
     version = register_model(
         tracker,
@@ -57,10 +68,21 @@ def register_challenger(tracker: Tracker, settings: RetrainSettings, model: Mode
             **{MODEL: model.name, FINGERPRINT: data.fingerprint, "ncf.seed": str(settings.seed)},
             HOLDOUT: holdout_sketch(data),
         },
-        description=f"{model.name} trained on {data.name}. Test holdout: {figures}.",
+        description=f"{model.name} trained on {data.name}. Test holdout: {figures}. {_weights_text(refitted)}",
+        refitted=refitted,
     )
     get_run_logger().info("%s version %d is the challenger (%s)", settings.model_name, version, model.name)
     return version
+
+
+def _weights_text(refitted: ModelRun | None) -> str:
+    """Which weights a version serves with, and whose the figures are."""
+    if refitted is None:
+        return "It serves with the weights that were measured; they have not learned from the two holdouts."
+    return (
+        "It serves with weights that have learned from train, validation and test together; the figures are those of "
+        "its twin, with the same settings, that has learned from train alone."
+    )
 
 
 @task("decide promotion", retry_if=is_transient)
@@ -86,7 +108,8 @@ def _decide(
     tracker: Tracker, settings: RetrainSettings, version: int, model: ModelRun, data: PreparedData
 ) -> tuple[int | None, Decision]:
     """The version of the champion in the comparison, if there is one, and the decision."""
-    champion = load_champion(tracker, settings.model_name)
+    present = champion_version(tracker, settings.model_name)
+    champion = None if present is None else load_judged(tracker, settings.model_name, present)
     if champion is not None and champion.version == version:
         return version, Decision(False, "already the champion: somebody promoted it by hand")
     ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
@@ -126,7 +149,7 @@ def rank_champion(tracker: Tracker, settings: RetrainSettings, version: int, dat
     if compared is None or compared == version:
         return {}
     try:
-        bundle = load_version(tracker, settings.model_name, compared).bundle
+        bundle = load_judged(tracker, settings.model_name, compared).bundle
     except ModelError as error:
         get_run_logger().warning("the charts don't show the champion: %s", error)
         return {}

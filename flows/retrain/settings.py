@@ -13,7 +13,7 @@ from ncf.hardware import HardwareConfig
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
 NOT_LEARNED = frozenset(
-    {"force", "hardware", "keep_versions", "promotion", "settings", "source", "top_k"}
+    {"force", "hardware", "keep_versions", "promotion", "refold", "settings", "source", "top_k"}
 )  # these change neither models nor metrics
 
 
@@ -105,6 +105,16 @@ class RetrainSettings(ModelSettings):
         default=False,
         description="start the champion's kind of model from the champion's weights, if it has the same shape; "
         "cheaper on a log that has grown",
+    )
+    refit: bool = Field(
+        default=True,
+        description="train the new champion again on train, validation and test together before it serves: one "
+        "training more; the figures stay those of its twin, which has not seen the holdouts",
+    )
+    refold: Literal["measured", "always", "never"] = Field(
+        default="measured",
+        description="whether users who have more items than the champion has learned of are folded in from all their "
+        "items. measured: if that is better on the validation holdout",
     )
     top_k: int = Field(default=10, ge=1, le=1000, description="recommendations per user in the file")
     baselines: BaselineSettings = BaselineSettings()

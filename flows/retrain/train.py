@@ -14,7 +14,7 @@ from flows.charts.png import png
 from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.registry.alias import BUNDLE
-from flows.registry.models import load_champion
+from flows.registry.models import champion_version, load_judged
 from flows.retrain.curves import CURVES, training_chart
 from flows.retrain.measure import finish_model, measure
 from flows.retrain.settings import RetrainSettings
@@ -60,11 +60,11 @@ def train_model(
     if done is not None:
         get_run_logger().info("%s is already trained", name)
         return done
-    recipe = _recipe(settings, name)
-    model, config = _initial_model(tracker, settings, recipe, data, pretrained)
+    recipe = recipe_of(settings, name)
+    model, config = initial_model(tracker, settings, recipe, data, pretrained)
     run_id = tracker.resume_model(parent_id, name, lambda run_id: checkpoint_folder(run_id).exists())
     get_run_logger().info("training %s" if run_id is None else "training %s from its last checkpoint", name)
-    run_id = run_id or tracker.start_model(parent_id, name, _model_settings(settings, recipe, config), data)
+    run_id = run_id or tracker.start_model(parent_id, name, model_settings(settings, recipe, config), data)
     training = _fit(tracker, run_id, name, model, settings, data)
     get_run_logger().info(
         "%s: %d epochs in %.0f s, the best was epoch %d with validation NDCG@10 %.4f",
@@ -74,7 +74,7 @@ def train_model(
 
 
 class EpochProgress(pl.Callback):
-    """Shows the epoch and its validation NDCG@10 in the Prefect UI.
+    """Shows the epoch and its validation NDCG@10, if there is a validation, in the Prefect UI.
 
     Args:
         key: of the artifact.
@@ -84,6 +84,12 @@ class EpochProgress(pl.Callback):
     def __init__(self, key: str, title: str) -> None:
         self.title = title
         self.progress = Progress(key, f"{title}: the training starts")
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero and not trainer.enable_validation:
+            epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 1
+            self.progress.update(epoch / epochs, f"{self.title}: epoch {epoch} of {epochs}")
 
     @override
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -117,13 +123,14 @@ def load_bundle(tracker: Tracker, run_id: str) -> Bundle:
         return Bundle.load(tracker.files.download(run_id, BUNDLE, Path(scratch)))
 
 
-def _initial_model(
+def initial_model(
     tracker: Tracker,
     settings: RetrainSettings,
     recipe: Any,
     data: PreparedData,
     pretrained: tuple[ModelRun, ModelRun] | None,
 ) -> tuple[Model, ModelConfig]:
+    """A model with the values it starts from, and its shape."""
     if pretrained is None:
         model = build_model(recipe.model, data.num_users, data.num_items, settings.seed)
         if settings.warm_start:
@@ -143,9 +150,10 @@ def _initial_model(
 def _warm_start(
     tracker: Tracker, settings: RetrainSettings, model: Model, config: ModelConfig, data: PreparedData
 ) -> None:
-    champion = load_champion(tracker, settings.model_name)
+    version = champion_version(tracker, settings.model_name)
+    champion = None if version is None else load_judged(tracker, settings.model_name, version)
     if champion is not None and champion.bundle.config == config:
-        old = champion.bundle
+        old = champion.bundle  # not the refitted one, which has learned from holdouts
         carry_over(model, old.model, old.user_ids, old.item_ids, data)
         get_run_logger().info("%s starts from the champion, version %d", config.kind, champion.version)
 
@@ -158,7 +166,7 @@ def _fit(
         return fit(
             model,
             data,
-            _recipe(settings, name).training,
+            recipe_of(settings, name).training,
             seed=settings.seed,
             title=name,
             hardware=settings.hardware,
@@ -183,7 +191,7 @@ def _store(
         BEST_EPOCH: float(training.best_epoch),
         SECONDS: training.seconds,
     }
-    recipe = _recipe(settings, name)
+    recipe = recipe_of(settings, name)
     about = {"name": name, "settings": recipe.model_dump(mode="json"), "metrics": metrics}
     with tempfile.TemporaryDirectory() as scratch:
         Bundle.of(training.model, config, data, **about).save(Path(scratch) / BUNDLE)
@@ -195,11 +203,12 @@ def _store(
     return finished
 
 
-def _recipe(settings: RetrainSettings, name: str) -> Any:
+def recipe_of(settings: RetrainSettings, name: str) -> Any:
+    """The settings of a model's shape and training."""
     return getattr(settings, name.replace("-", "_"))
 
 
-def _model_settings(settings: RetrainSettings, recipe: Settings, config: ModelConfig) -> dict[str, Any]:
+def model_settings(settings: RetrainSettings, recipe: Settings, config: ModelConfig) -> dict[str, Any]:
     """The settings of one model, as MLflow parameters."""
     shared = settings.model_dump(mode="json", include={"dataset", "seed", "data"})
     return flatten(shared | recipe.model_dump(mode="json") | {"model": config.model_dump(mode="json")})

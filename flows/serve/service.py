@@ -11,12 +11,14 @@ import uvicorn
 
 from flows.cli.checks import listen
 from flows.registry.models import champion_version, load_version, no_champion
+from flows.registry.newest_log import load_log, published_log
 from flows.serve.settings import ServeSettings
 from flows.tracking.store import check_tracking
 from flows.tracking.tracker import Tracker
 from ncf.hardware import torch_threads
+from ncf.serving.bundle import Bundle
 from ncf.serving.http.app import create_app
-from ncf.serving.http.live import Live, Served, Watcher
+from ncf.serving.http.live import Live, Served, State, Watcher
 
 LOG = logging.getLogger("ncf.serving")
 CONNECTIONS = 4  # for each request that may wait; idle connections cost little
@@ -48,25 +50,55 @@ def run_service(settings: ServeSettings, token: str | None) -> None:
 
 
 def serve(settings: ServeSettings, token: str | None, listener: socket.socket) -> None:
-    """Load the champion, watch for the next, and answer until a signal comes."""
-    tracker, name = Tracker(settings.dataset), settings.model_name
-
-    def find() -> int | None:
-        return champion_version(tracker, name)
-
-    def load(version: int) -> Served:
-        return Served.of(name, version, load_version(tracker, name, version).bundle)
-
+    """Load the champion and the newest log, watch for the next, and answer until a signal comes."""
+    source = ServingSource(Tracker(settings.dataset), settings.model_name)
     with torch_threads(1):  # a request is too small to use several threads
-        version = find()
-        if version is None:
+        state = source.find()
+        if state is None:
             raise no_champion(settings)
-        live = Live(load(version))
+        live = Live(source.load(state))
         app = create_app(live, settings.limits, token)
         host, port = listener.getsockname()[:2]
-        LOG.info("version %d of %s serves on http://%s:%d (API: /docs)", version, name, host, port)
-        with Watcher(live, find, load, settings.refresh_seconds):
+        LOG.info("version %d of %s serves on http://%s:%d (API: /docs)", state.version, source.name, host, port)
+        with Watcher(live, source.find, source.load, settings.refresh_seconds):
             uvicorn.Server(_uvicorn(app, settings)).run(sockets=[listener])
+
+
+class ServingSource:
+    """Where the champion and the newest log come from: the registry.
+
+    Args:
+        tracker: of the data set.
+        name: of the registered model.
+    """
+
+    def __init__(self, tracker: Tracker, name: str) -> None:
+        self.tracker, self.name = tracker, name
+        self._bundle: tuple[int, Bundle] | None = None  # so that a new log does not load the weights again
+
+    def find(self) -> State | None:
+        """What should serve now; None while there is no champion."""
+        version = champion_version(self.tracker, self.name)
+        if version is None:
+            return None
+        published = published_log(self.tracker.client, self.name)
+        return (
+            State(version, "")
+            if published is None
+            else State(version, published.fingerprint, published.refolds(version))
+        )
+
+    def load(self, state: State) -> Served:
+        """The version with the newest log, which may be newer than the one that was found.
+
+        Raises:
+            ModelError: either is missing or damaged.
+        """
+        if self._bundle is None or self._bundle[0] != state.version:
+            self._bundle = state.version, load_version(self.tracker, self.name, state.version).bundle
+        published = published_log(self.tracker.client, self.name) if state.log else None
+        log = None if published is None else load_log(self.tracker, published)
+        return Served.of(self.name, state.version, self._bundle[1], log, refold=state.refold)
 
 
 def _uvicorn(app: object, settings: ServeSettings) -> uvicorn.Config:

@@ -14,10 +14,8 @@ from torch import Tensor
 
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID
 from ncf.data.ids import from_json, kind_of, to_json
-from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
-from ncf.sampling.rows import PairRows
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
 from ncf.serving.log import ServingLog
@@ -264,47 +262,3 @@ def _titles(bundle: Bundle, log: ServingLog) -> NDArray[Any]:
     found = index_of(log.item_ids, bundle.item_ids).numpy()
     titles: NDArray[Any] = np.where(found >= 0, log.titles[found], bundle.titles)
     return titles
-
-
-class ServedScorer:
-    """Scores newer data as the bundle's model would serve them, had the log ended with the data's train pairs.
-
-    Users of whom the model has not learned are folded in from their train items; those without any that it knows get
-    its popular items. Items that it does not know come last, all with the same score.
-
-    Args:
-        bundle: the model, possibly trained on other data.
-        data: the data to score.
-        refold: whether users who have more train items than the model has learned of are folded in as well.
-
-    Attributes:
-        sources: int64[data.num_users], what each user's scores are based on, as an index into SOURCES.
-    """
-
-    def __init__(self, bundle: Bundle, data: PreparedData, *, refold: bool = False) -> None:
-        self.bundle = bundle
-        empty = np.full(data.num_items, "", dtype=object)
-        counts = torch.from_numpy(data.user_counts)
-        train = PairRows.of([data.train], data.num_users)
-        log = ServingLog(data.user_ids, data.item_ids, empty, train, counts, data.num_users, data.num_items)
-        self.users = ServedUsers.of(bundle, log, refold=refold)
-        self.sources = self.users.sources
-        self.items = index_of(bundle.item_ids, data.item_ids)
-        self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
-
-    @cached_property
-    def fold_in(self) -> FoldIn:
-        """Fits user vectors to lists of items; created on first use."""
-        return FoldIn(self.bundle)
-
-    def score_all(self, users: Tensor) -> Tensor:
-        """Users int64[B], indices in the data -> float[B, data.num_items]."""
-        sources = self.sources[users]
-        scores = self.bundle.model.score_all(self.users.vectors[users].clamp(min=0))
-        scores[sources == POPULAR] = self.popularity
-        for row in (sources == SOURCES.index(FROM_ITEMS)).nonzero()[:, 0].tolist():
-            with torch.inference_mode(mode=False):  # fitting takes gradients
-                of_user = self.fold_in.scores(self.users.liked_items(int(users[row])))
-            scores[row] = of_user
-        last = scores.amin(dim=1, keepdim=True) - 1
-        return torch.cat([scores, last], dim=1)[:, self.items]  # an unknown item's index, -1, is the last column

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 from filelock import FileLock
 from pyarrow import parquet
 
@@ -16,6 +17,7 @@ from ncf.serving.batch.files import FileTarget
 from ncf.serving.batch.lists import Lists, Rows, block_path, compute_blocks, is_complete, read_block
 from ncf.serving.batch.tables import TableTarget
 from ncf.serving.config import FileOutput, OutputConfig
+from ncf.serving.users import SOURCES
 
 Target: TypeAlias = FileTarget | TableTarget
 Progress: TypeAlias = Callable[[int, int], AbstractContextManager[Callable[[int], None]]]
@@ -53,7 +55,7 @@ def write_lists(
             is called with the number of users of each finished block.
 
     Returns:
-        Numbers of "users", of those "unknown" to the model, and of "rows" written.
+        Numbers of "users", of those "unknown" (who get popular items) and "folded_in", and of "rows" written.
 
     Raises:
         ConfigError: the target can't be written; this is found before any work.
@@ -80,7 +82,8 @@ def write_lists(
             target.write(rows, (read_block(path) for path in paths))
         written = sum(parquet.read_metadata(path).num_rows for path in paths)
         shutil.rmtree(blocks, ignore_errors=True)
-    return {"users": len(lists.users), "unknown": int((lists.users < 0).sum()), "rows": written}
+    _, folded_in, unknown = np.bincount(lists.recommender.sources_of(lists.users), minlength=len(SOURCES)).tolist()
+    return {"users": len(lists.users), "unknown": unknown, "folded_in": folded_in, "rows": written}
 
 
 def _remove_old(folder: Path) -> None:

@@ -37,8 +37,8 @@ LOG = logging.getLogger("ncf.serving")
 DEFAULT_K = 10
 DESCRIPTION = "Recommendations by the champion of a registered model. All errors have the same form."
 ITEM_IDS = (
-    "Items that the user has. If the model does not know the user, the recommendations are based on them. "
-    "They are never recommended."
+    "Items that the user has, besides those in the log. If the model has not learned of the user, the recommendations "
+    "are based on them. They are never recommended."
 )
 
 
@@ -90,7 +90,7 @@ def _k_field(limits: Limits) -> Any:
 def _add_recommendations_for_user(app: FastAPI, live: Live, limits: Limits, recommender: _AsyncRecommender) -> None:
     class UserQuery(BaseModel):
         model_config = ConfigDict(extra="forbid")
-        user_id: str = Field(min_length=1, description="ID of the user. An unknown user gets popular items.")
+        user_id: str = Field(min_length=1, description="ID of the user. One who is not in the log gets popular items.")
         k: int = _k_field(limits)
 
     @app.get("/recommendations", response_model=Recommendations, responses=ERRORS)
@@ -169,7 +169,8 @@ def _add_version(app: FastAPI, live: Live) -> None:
             "kind": bundle.config.kind,
             "dataset": str(bundle.about.get("dataset", "")),
             "fingerprint": str(bundle.about.get("fingerprint", "")),
-            "num_users": len(bundle.user_ids),
+            "log": served.recommender.log.fingerprint,
+            "num_users": len(served.recommender.users.ids),
             "num_items": len(bundle.item_ids),
             "user_id": served.user_kind,
             "item_id": served.item_kind,

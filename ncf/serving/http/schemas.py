@@ -30,8 +30,8 @@ class Recommendations(BaseModel):
     version: int = Field(description="version of the registered model that answered")
     user_id: int | str | None = Field(description="as in the request")
     source: str = Field(
-        description="what the list is based on. model: the user's own vector; items: a vector fitted to the item_ids "
-        "of the request; popularity: nothing is known about the user"
+        description="what the list is based on. model: the user's own vector; items: a vector fitted to the user's "
+        "items in the log and the item_ids of the request; popularity: nothing is known about the user"
     )
     unknown_items: list[int | str] = Field(description="item_ids of the request that the model does not know")
     recommendations: list[Recommendation]
@@ -54,7 +54,8 @@ class Version(BaseModel):
     kind: str = Field(description="gmf, mlp or neumf")
     dataset: str
     fingerprint: str = Field(description="fingerprint of the training data")
-    num_users: int
+    log: str = Field(description="fingerprint of the log that says who the users are and what they have")
+    num_users: int = Field(description="users in that log")
     num_items: int
     user_id: str = Field(description="type of user IDs: int, str or uuid")
     item_id: str = Field(description="type of item IDs: int, str or uuid")

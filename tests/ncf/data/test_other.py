@@ -17,7 +17,8 @@ from ncf.evaluation.ranking import HoldoutRanker, SplitName
 from ncf.models.gmf import GMF
 from ncf.prepare import prepare_split
 from ncf.serving.bundle import Bundle
-from ncf.serving.recommender import Recommender, ServedScorer
+from ncf.serving.recommender import Recommender
+from ncf.serving.served_scorer import ServedScorer
 from tests.ncf.serving.bundles import scrambled_model
 from tests.ncf.toy_data import fixed_scores, literal_data, pair_rows, pairs
 

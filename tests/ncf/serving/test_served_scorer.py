@@ -10,7 +10,7 @@ from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
-from ncf.serving.recommender import ServedScorer
+from ncf.serving.served_scorer import ServedScorer
 from tests.ncf.serving.bundles import bundle_of, every_model, some_data, with_text_ids
 from tests.ncf.toy_data import holdout, pairs
 

@@ -1,0 +1,163 @@
+"""What serves has learned from everything: the winner trained again on all data, and the newest log published."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from prefect.logging import get_run_logger
+from pytorch_lightning.loggers import MLFlowLogger
+
+from flows.orchestration.artifacts import artifact_key
+from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
+from flows.registry.alias import BUNDLE
+from flows.registry.models import load_champion
+from flows.registry.newest_log import publish_log, published_log, set_refold
+from flows.retrain.promote import would_promote
+from flows.retrain.settings import RetrainSettings
+from flows.retrain.train import (
+    GMF_NAME,
+    MLP_NAME,
+    PRETRAINED,
+    EpochProgress,
+    checkpoint_folder,
+    initial_model,
+    model_settings,
+    recipe_of,
+    remove_checkpoints,
+)
+from flows.tracking.keys import BEST_EPOCH, EPOCHS, FINGERPRINT, SECONDS
+from flows.tracking.store import global_store
+from flows.tracking.tracker import ModelRun, Tracker, with_time
+from ncf.data.prepared import PreparedData
+from ncf.serving.bundle import Bundle
+from ncf.serving.log import ServingLog
+from ncf.serving.served_scorer import refold_gain
+from ncf.training.fit import fit
+
+REFIT = "refit"
+FEWEST_USERS = 50  # whose lists must be compared before users with more items are folded in again
+
+
+def refit_winner(
+    tracker: Tracker,
+    parent_id: str,
+    settings: RetrainSettings,
+    winner: ModelRun,
+    models: Sequence[ModelRun],
+    data: PreparedData,
+) -> ModelRun | None:
+    """Train the winner again on all data, if it is going to be the champion.
+
+    Returns:
+        The run with its weights; None: the version serves with the weights that were judged.
+    """
+    if not settings.refit or not would_promote(tracker, settings, winner, data):
+        return None
+    return refit_model(tracker, parent_id, settings, winner, models, data)
+
+
+@task("refit model", "refit {winner.name} on {settings.dataset}", retry_if=is_mlflow_outage)
+def refit_model(
+    tracker: Tracker,
+    parent_id: str,
+    settings: RetrainSettings,
+    winner: ModelRun,
+    models: Sequence[ModelRun],
+    data: PreparedData,
+) -> ModelRun:
+    """Train a model as it was trained, for its best number of epochs, on train, validation and test together.
+
+    Nothing is measured: there is no holdout that it has not seen.
+
+    Args:
+        tracker: of the data set.
+        parent_id: MLflow run of the retraining.
+        settings: of the whole retraining.
+        winner: the model that was judged.
+        models: all models of the retraining; neumf-pretrained starts from the judged GMF and MLP among them.
+        data: the prepared data set.
+    """
+    done = tracker.find_model(parent_id, REFIT)
+    if done is not None:
+        return done
+    everything, recipe = data.refitted(test=True), recipe_of(settings, winner.name)
+    parts = {model.name: model for model in models}
+    pretrained = (parts[GMF_NAME], parts[MLP_NAME]) if winner.name == PRETRAINED else None
+    model, config = initial_model(tracker, settings, recipe, data, pretrained)
+    run_id = tracker.resume_model(parent_id, REFIT, lambda run_id: checkpoint_folder(run_id).exists())
+    title, epochs = f"{winner.name} on all data", int(winner.metrics[BEST_EPOCH])
+    get_run_logger().info("training %s: %d epochs on %s interactions", title, epochs, f"{len(everything.train):,}")
+    run_id = run_id or tracker.start_model(
+        parent_id, REFIT, model_settings(settings, recipe, config), everything, with_time(title)
+    )
+    with global_store(tracker.uri):
+        training = fit(
+            model,
+            everything,
+            recipe.training,
+            seed=settings.seed,
+            title=title,
+            hardware=settings.hardware,
+            callbacks=[EpochProgress(artifact_key(settings.dataset, REFIT, "progress"), title)],
+            loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
+            checkpoint_folder=checkpoint_folder(run_id),
+            epochs=epochs,
+        )
+    about = {"name": winner.name, "settings": recipe.model_dump(mode="json"), "metrics": dict(winner.metrics)}
+    facts = {"fingerprint": data.fingerprint, REFIT: {"judged_run": winner.run_id, EPOCHS: epochs}}
+    bundle = Bundle.of(training.model, config, everything, **about, **facts)
+    with tempfile.TemporaryDirectory() as scratch:
+        replace(bundle, log=ServingLog.of(data)).save(Path(scratch) / BUNDLE)
+        tracker.files.log_folder(run_id, Path(scratch) / BUNDLE, BUNDLE)
+    metrics = {EPOCHS: float(epochs), SECONDS: training.seconds}
+    tracker.log_metrics(run_id, metrics)
+    tracker.set_notes(run_id, refit_notes(winner, epochs, data))
+    tracker.finish(run_id)
+    remove_checkpoints(run_id)
+    return ModelRun(REFIT, run_id, metrics)
+
+
+def refit_notes(winner: ModelRun, epochs: int, data: PreparedData) -> str:
+    """What the refitted model is, as text."""
+    return (
+        f"{winner.name} trained again, with the same settings and seed, on all {len(data.everything):,} interactions "
+        f"of {data.name}, each user's newest included, for the {epochs} epochs that were best. No holdout is left to "
+        f"measure it: the figures are those of its twin, the run `{winner.run_id}`, which learned from train alone."
+    )
+
+
+@task("publish newest log", retry_if=is_transient)
+def publish_newest_log(tracker: Tracker, run_id: str, settings: RetrainSettings, data: PreparedData) -> None:
+    """From now on every list is made from this log: who the users are, what they have, and the titles."""
+    only_newer = settings.data.filters.as_of is not None  # a look back must not make the lists older
+    published = publish_log(tracker, settings.model_name, run_id, data, only_newer=only_newer)
+    if published.fingerprint != ServingLog.of(data).fingerprint:
+        get_run_logger().info(
+            "the lists stay those of the newer log of %s: this one ends at data.filters.as_of", published.published
+        )
+
+
+@task("measure folding in", retry_if=is_transient)
+def measure_refold(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> None:
+    """Decide whether users who have more items than the champion has learned of are folded in again.
+
+    It is measured on the validation items that the champion has not seen, of users whose history has grown.
+    """
+    champion, published = (
+        load_champion(tracker, settings.model_name),
+        published_log(tracker.client, settings.model_name),
+    )
+    if champion is None or published is None:
+        return
+    refold = settings.refold == "always"
+    is_older = champion.bundle.about.get(FINGERPRINT.removeprefix("ncf.")) != data.fingerprint
+    if settings.refold == "measured" and is_older:
+        gain, users = refold_gain(champion.bundle, data, settings.hardware.scoring_memory_mb)
+        refold = users >= FEWEST_USERS and gain > 0
+        get_run_logger().info(
+            "users with new items are %s: NDCG@10 %+.4f on the validation items of %d of them",
+            "folded in again" if refold else "answered with the vectors that the champion has of them",
+            *(gain, users),
+        )
+    set_refold(tracker, settings.model_name, published, champion.version if refold else None)
