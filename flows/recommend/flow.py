@@ -113,10 +113,10 @@ def open_target(settings: RecommendSettings) -> Target:
 def write_for(settings: RecommendSettings, tracker: Tracker, champion: RegisteredModel, target: Target) -> Recommended:
     """Write the lists of the chosen users, from the newest log."""
     published = published_log(tracker.client, settings.model_name)
-    log = champion.bundle.log if published is None else load_log(tracker, published)
-    user_ids = choose_users(log, settings.users)
+    newest = champion.bundle.log if published is None else load_log(tracker, published)
+    user_ids = choose_users(newest, settings.users)
     refold = published is not None and published.refolds(champion.version)
-    recommender = Recommender(champion.bundle, log, memory_mb=settings.hardware.scoring_memory_mb, refold=refold)
+    recommender = Recommender(champion.bundle, newest, memory_mb=settings.hardware.scoring_memory_mb, refold=refold)
     recommender.choice = choose_items(recommender, settings.filters)
     lists = Lists.of(recommender, user_ids, settings.top_k, settings.block_rows)
     log = get_run_logger()

@@ -64,6 +64,9 @@ class NCFPythonModel(PythonModel):
                     raise ModelError("the newest log is not the one that was published", do="retrain")
                 log = ServingLog.load(folder)
             self.recommender, self.tag = Recommender(self.bundle, log), tag
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # the first version, before it is registered
+                LOG.warning("the registry of %s does not answer: %s", self.registered_model, error.message[:300])
         except Exception as error:  # the model answers all the same, but says so
             LOG.warning("the newest log of %s is not there: %s", self.registered_model, str(error)[:300])
 

@@ -142,7 +142,7 @@ def publish_newest_log(tracker: Tracker, run_id: str, settings: RetrainSettings,
 def measure_refold(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> None:
     """Decide whether users who have more items than the champion has learned of are folded in again.
 
-    It is measured on the validation items that the champion has not seen, of users whose history has grown.
+    It is measured on the validation items that the champion has not seen.
     """
     champion, published = (
         load_champion(tracker, settings.model_name),
@@ -155,9 +155,7 @@ def measure_refold(tracker: Tracker, settings: RetrainSettings, data: PreparedDa
     if settings.refold == "measured" and is_older:
         gain, users = refold_gain(champion.bundle, data, settings.hardware.scoring_memory_mb)
         refold = users >= FEWEST_USERS and gain > 0
-        get_run_logger().info(
-            "users with new items are %s: NDCG@10 %+.4f on the validation items of %d of them",
-            "folded in again" if refold else "answered with the vectors that the champion has of them",
-            *(gain, users),
-        )
+        figures = f"NDCG@10 {gain:+.4f} on the validation items of {users:,} of them" if users else "nothing to measure"
+        way = "folded in again" if refold else "answered with the champion's own vectors of them"
+        get_run_logger().info("users with new items are %s: %s", way, figures)
     set_refold(tracker, settings.model_name, published, champion.version if refold else None)

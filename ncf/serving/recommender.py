@@ -72,7 +72,7 @@ class Recommender:
     ) -> None:
         self.bundle, self.log, self.choice = bundle, log or bundle.log, choice
         self.rows_at_once = users_at_once(memory_mb, len(bundle.item_ids))
-        self.users = ServedUsers.of(bundle, self.log, refold=refold)
+        self.users = ServedUsers.of(bundle, self.log, "grown" if refold else "new")
         self.titles = _titles(bundle, self.log)
         self._items = pd.Index(bundle.item_ids)
         self._popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)

@@ -16,7 +16,7 @@ from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
 from ncf.serving.log import ServingLog
 from ncf.serving.recommender import POPULAR
-from ncf.serving.users import FROM_ITEMS, SOURCES, ServedUsers, index_of
+from ncf.serving.users import FROM_ITEMS, SOURCES, FoldedIn, ServedUsers, index_of
 
 MOST_USERS = 1_000  # whose lists are compared: folding in takes some milliseconds a user
 
@@ -30,19 +30,19 @@ class ServedScorer:
     Args:
         bundle: the model, possibly trained on other data.
         data: the data to score.
-        refold: whether users who have more train items than the model has learned of are folded in as well.
+        fold_in: who is folded in.
 
     Attributes:
         sources: int64[data.num_users], what each user's scores are based on, as an index into SOURCES.
     """
 
-    def __init__(self, bundle: Bundle, data: PreparedData, *, refold: bool = False) -> None:
+    def __init__(self, bundle: Bundle, data: PreparedData, fold_in: FoldedIn = "new") -> None:
         self.bundle = bundle
         empty = np.full(data.num_items, "", dtype=object)
         counts = torch.from_numpy(data.user_counts)
         train = PairRows.of([data.train], data.num_users)
         log = ServingLog(data.user_ids, data.item_ids, empty, train, counts, data.num_users, data.num_items)
-        self.users = ServedUsers.of(bundle, log, refold=refold)
+        self.users = ServedUsers.of(bundle, log, fold_in)
         self.sources = self.users.sources
         self.items = index_of(bundle.item_ids, data.item_ids)
         self.popularity = torch.as_tensor(bundle.item_counts, dtype=torch.float32)
@@ -66,7 +66,7 @@ class ServedScorer:
 
 
 def refold_gain(bundle: Bundle, data: PreparedData, memory_mb: int) -> tuple[float, int]:
-    """How much better the lists of users whose history has grown are if they are folded in from all their train items.
+    """How much better the lists of users who have new items are if they are folded in from all their train items.
 
     Args:
         bundle: the model that serves.
@@ -75,9 +75,9 @@ def refold_gain(bundle: Bundle, data: PreparedData, memory_mb: int) -> tuple[flo
 
     Returns:
         The mean difference of validation NDCG@10 (full ranking), and the number of users: those of whom the model has
-        learned, with more train items than it has learned of, and a validation item that it has not; at most 1,000.
+        learned, but not of their validation item; at most 1,000.
     """
-    refolded = ServedScorer(bundle, data, refold=True)
+    refolded = ServedScorer(bundle, data, "all")
     validation = data.validation.pairs
     users, items = torch.as_tensor(validation.users), index_of(bundle.item_ids, data.item_ids)[validation.items]
     own, folded = refolded.users.vectors[users], refolded.sources[users] == SOURCES.index(FROM_ITEMS)

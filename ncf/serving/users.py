@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from ncf.data.columns import Ids
 from ncf.sampling.rows import PairRows
 from ncf.serving.bundle import Bundle
 from ncf.serving.log import ServingLog
+
+FoldedIn: TypeAlias = Literal["new", "grown", "all"]
+"""new: users of whom the model has not learned; grown: also those with more items than it has learned of; all."""
 
 FROM_MODEL, FROM_ITEMS, FROM_POPULARITY = SOURCES = ("model", "items", "popularity")
 
@@ -38,22 +41,24 @@ class ServedUsers:
     sources: Tensor
 
     @classmethod
-    def of(cls, bundle: Bundle, log: ServingLog, *, refold: bool = False) -> Self:
+    def of(cls, bundle: Bundle, log: ServingLog, fold_in: FoldedIn = "new") -> Self:
         """Look the log's users and items up in the model.
 
         Args:
             bundle: the model.
             log: its own, or a newer one.
-            refold: whether users who have more items than the model has learned of are folded in, like new users.
+            fold_in: who is folded in from their items.
         """
         users, items = index_of(bundle.user_ids, log.user_ids), index_of(bundle.item_ids, log.item_ids)
         learned = torch.from_numpy(bundle.learned)
         vectors = users.where((users >= 0) & learned[users.clamp(min=0)], -1)
         seen, liked = _known_items(log, items)
         folded = vectors < 0
-        if refold and log is not bundle.log:
+        if fold_in == "all":
+            folded = torch.ones_like(folded)
+        elif fold_in == "grown" and log is not bundle.log:
             folded |= liked > _shared(bundle, users, seen, liked)
-        sources = torch.where(folded, torch.where(liked > 0, 1, 2), 0)
+        sources = torch.where(folded, torch.where(liked > 0, 1, torch.where(vectors < 0, 2, 0)), 0)
         return cls(pd.Index(log.user_ids), vectors, seen, liked, sources)
 
     def liked_items(self, user: int) -> Tensor:
