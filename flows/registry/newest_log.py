@@ -112,14 +112,14 @@ def publish_log(tracker: "Tracker", name: str, run_id: str, data: "PreparedData"
     )
     if present is not None and present.before not in (None, (new.run_id, new.path), new.before):
         _remove(tracker, present.before)
-    _write(tracker.client, name, new)
+    named(tracker.client, name, new)
     return new
 
 
 def set_refold(tracker: "Tracker", name: str, published: PublishedLog, version: int | None) -> None:
     """Fold users whose history has grown in again while this version serves; None: while none does."""
     if published.refold != version:
-        _write(tracker.client, name, published.model_copy(update={"refold": version}))
+        named(tracker.client, name, published.model_copy(update={"refold": version}))
 
 
 def load_log(tracker: "Tracker", published: PublishedLog) -> "ServingLog":
@@ -153,7 +153,8 @@ def _is_there(client: MlflowClient, published: PublishedLog) -> bool:
         return False
 
 
-def _write(client: MlflowClient, name: str, published: PublishedLog) -> None:
+def named(client: MlflowClient, name: str, published: PublishedLog) -> None:
+    """Let the registered model name its newest log."""
     client.set_registered_model_tag(name, LOG_TAG, published.model_dump_json())
 
 

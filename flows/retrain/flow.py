@@ -135,7 +135,7 @@ def finish(
     """Register the best new model, decide on its promotion, recommend, and write the report."""
     settings = resolved.settings
     winner = best_of(models)
-    refitted = refit_winner(tracker, run_id, settings, winner, models, data)
+    refitted = refit_winner(tracker, settings, winner, models, data)
     version = register_challenger(tracker, settings, winner, refitted, data)
     publish_newest_log(tracker, run_id, settings, data)
     decision = decide_promotion(tracker, settings, version, winner, data)

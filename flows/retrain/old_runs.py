@@ -15,7 +15,7 @@ from flows.registry.alias import NOT_FOUND, Registry, has_bundle, locked, remove
 from flows.registry.promotion import previous_champion, reconcile
 from flows.retrain.comparison import PAGE
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import COMPLETE, MODEL, REMOVED, SETTINGS, WEIGHTS_STATE
+from flows.tracking.keys import COMPLETE, MODEL, REFIT, REMOVED, SETTINGS, WEIGHTS_STATE
 from flows.tracking.tracker import Tracker
 from ncf.files import cache_dir
 
@@ -94,7 +94,9 @@ def remove_unregistered_weights(tracker: Tracker, registered_model: str, keep: i
     removed = 0
     for retraining in old_retrainings(tracker, keep, current):
         run_id = str(retraining.info.run_id)
-        for run in tracker.nested(run_id):
+        models = tracker.nested(run_id)
+        refitted = [run for model in models for run in tracker.nested(str(model.info.run_id))]
+        for run in [*models, *refitted]:
             if MODEL in run.data.tags and run.info.run_id not in registered:
                 removed += _remove_model(tracker, run, is_complete=COMPLETE in retraining.data.tags)
         if PAGE in {file.path for file in tracker.client.list_artifacts(run_id)}:
@@ -128,6 +130,8 @@ def close_abandoned(tracker: Tracker, current: str) -> None:
     for run in tracker.search(f"{RETRAININGS} and attributes.status = 'RUNNING'"):
         if run.info.run_id != current:
             tracker.interrupt(str(run.info.run_id), "KILLED")
+    for run in tracker.search(f"tags.`{MODEL}` = '{REFIT}' and attributes.status = 'RUNNING'"):
+        tracker.interrupt(str(run.info.run_id), "KILLED")  # the present retraining opens its own again
 
 
 def remove_old_checkpoints(tracker: Tracker) -> int:

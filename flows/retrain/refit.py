@@ -26,7 +26,7 @@ from flows.retrain.train import (
     recipe_of,
     remove_checkpoints,
 )
-from flows.tracking.keys import BEST_EPOCH, EPOCHS, FINGERPRINT, SECONDS
+from flows.tracking.keys import BEST_EPOCH, EPOCHS, FINGERPRINT, REFIT, SECONDS
 from flows.tracking.store import global_store
 from flows.tracking.tracker import ModelRun, Tracker, with_time
 from ncf.data.prepared import PreparedData
@@ -35,13 +35,11 @@ from ncf.serving.log import ServingLog
 from ncf.serving.served_scorer import refold_gain
 from ncf.training.fit import fit
 
-REFIT = "refit"
 FEWEST_USERS = 50  # whose lists must be compared before users with more items are folded in again
 
 
 def refit_winner(
     tracker: Tracker,
-    parent_id: str,
     settings: RetrainSettings,
     winner: ModelRun,
     models: Sequence[ModelRun],
@@ -54,13 +52,13 @@ def refit_winner(
     """
     if not settings.refit or not would_promote(tracker, settings, winner, data):
         return None
-    return refit_model(tracker, parent_id, settings, winner, models, data)
+    with tracker.interrupted_on_error(winner.run_id):
+        return refit_model(tracker, settings, winner, models, data)
 
 
 @task("refit model", "refit {winner.name} on {settings.dataset}", retry_if=is_mlflow_outage)
 def refit_model(
     tracker: Tracker,
-    parent_id: str,
     settings: RetrainSettings,
     winner: ModelRun,
     models: Sequence[ModelRun],
@@ -72,24 +70,23 @@ def refit_model(
 
     Args:
         tracker: of the data set.
-        parent_id: MLflow run of the retraining.
         settings: of the whole retraining.
-        winner: the model that was judged.
+        winner: the model that was judged; the new run is nested in its run.
         models: all models of the retraining; neumf-pretrained starts from the judged GMF and MLP among them.
         data: the prepared data set.
     """
-    done = tracker.find_model(parent_id, REFIT)
+    done = tracker.find_model(winner.run_id, REFIT)
     if done is not None:
         return done
     everything, recipe = data.refitted(test=True), recipe_of(settings, winner.name)
     parts = {model.name: model for model in models}
     pretrained = (parts[GMF_NAME], parts[MLP_NAME]) if winner.name == PRETRAINED else None
     model, config = initial_model(tracker, settings, recipe, data, pretrained)
-    run_id = tracker.resume_model(parent_id, REFIT, lambda run_id: checkpoint_folder(run_id).exists())
+    run_id = tracker.resume_model(winner.run_id, REFIT, lambda run_id: checkpoint_folder(run_id).exists())
     title, epochs = f"{winner.name} on all data", int(winner.metrics[BEST_EPOCH])
     get_run_logger().info("training %s: %d epochs on %s interactions", title, epochs, f"{len(everything.train):,}")
     run_id = run_id or tracker.start_model(
-        parent_id, REFIT, model_settings(settings, recipe, config), everything, with_time(title)
+        winner.run_id, REFIT, model_settings(settings, recipe, config), everything, with_time(title)
     )
     with global_store(tracker.uri):
         training = fit(

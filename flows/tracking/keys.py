@@ -11,5 +11,6 @@ COLUMNS = {
 }
 
 COMPLETE, KEY, MODEL, FINGERPRINT = "ncf.complete", "ncf.key", "ncf.model", "ncf.fingerprint"  # tags of runs
+REFIT = "refit"  # the model of a run, nested in another model's run, that trains it again on all data
 SETTINGS, TUNING, TUNED_BY = "ncf.settings", "ncf.tuning", "ncf.tuned_by"
 WEIGHTS_STATE, REMOVING, REMOVED = "ncf.weights", "removing", "removed"  # a tag of runs and versions, and its values

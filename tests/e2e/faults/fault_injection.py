@@ -70,15 +70,17 @@ def at_call(strike: Callable[[], None], moment: str, target: str) -> None:
 
 
 def at_epoch(strike: Callable[[], None], model: str, epoch: int) -> None:
-    """Strike when a model has validated an epoch, counted from 1, before its checkpoint is written."""
-    shown = EpochProgress.on_validation_end
+    """Strike before the checkpoint of an epoch, counted from 1, of a model; "refit" is the winner on all data."""
+    for name in ("on_validation_end", "on_train_epoch_end"):
+        shown = getattr(EpochProgress, name)
 
-    def struck(self: EpochProgress, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        shown(self, trainer, module)
-        if self.title == model and trainer.current_epoch + 1 == epoch and not trainer.sanity_checking:
-            strike()
+        def struck(self: EpochProgress, trainer: pl.Trainer, module: pl.LightningModule, shown: Any = shown) -> None:
+            shown(self, trainer, module)
+            is_model = self.title.endswith(" on all data") if model == "refit" else self.title == model
+            if is_model and trainer.current_epoch + 1 == epoch and not trainer.sanity_checking:
+                strike()
 
-    EpochProgress.on_validation_end = struck  # type: ignore[method-assign, assignment]
+        setattr(EpochProgress, name, struck)
 
 
 def inject_fault(fault: str) -> None:

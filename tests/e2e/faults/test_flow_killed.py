@@ -75,6 +75,7 @@ KILLS: dict[str, list[Kill]] = {
             "is damaged",
         ),
         Kill("training NeuMF, epoch 3", "kill epoch neumf 3", words="training neumf from its last checkpoint"),
+        Kill("training the winner on all data, epoch 2", "kill epoch refit 2", words="on all data: "),
         Kill("registration: the version is not there yet", "kill before mlflow.register_model"),
         Kill("promotion: decided, the alias not moved yet", "kill before flows.registry.models.promote"),
         Kill("writing the recommendations", "kill before flows.recommend.flow.write_lists"),
@@ -102,6 +103,7 @@ KILLS: dict[str, list[Kill]] = {
             words="training neumf-pretrained from its last checkpoint",
         ),
         Kill("registration: the version has just been made", "kill after mlflow.register_model"),
+        Kill("publishing the newest log: stored, and not named yet", "kill before flows.registry.newest_log.named"),
         Kill("promotion: the alias has just been moved", "kill after flows.registry.models.promote"),
         Kill(
             "the retraining's pictures and notes: all but the mark that it is finished",

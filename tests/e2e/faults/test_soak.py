@@ -36,6 +36,8 @@ STAGES = (
     "kill epoch mlp 3",
     "kill before flows.retrain.train.training_chart",
     "kill epoch neumf-pretrained 2",
+    "kill epoch refit 2",
+    "kill before flows.registry.newest_log.named",
     "kill before mlflow.register_model",
     "kill after mlflow.register_model",
     "kill before flows.registry.models.promote",

@@ -53,7 +53,7 @@ def test_by_default_every_user_in_a_csv_file_with_titles(shop: Path, bundle: Bun
     done = recommend(settings_of())
     path = shop / "recommendations" / "shop.csv"
     expected = Recommender(bundle).recommend(bundle.user_ids.tolist(), 10)
-    assert done == Recommended(place=str(path), version=2, k=10, users=25, unknown=0, rows=len(expected))
+    assert done == Recommended(place=str(path), version=2, k=10, users=25, unknown=0, folded_in=0, rows=len(expected))
     frame = pd.read_csv(path, dtype={"score": "float32"})
     assert list(frame) == ["user_id", "rank", "item_id", "title", "score", "source", "model_version"]
     for name in ("user_id", "item_id", "rank", "score"):

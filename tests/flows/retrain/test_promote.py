@@ -11,7 +11,7 @@ from prefect.logging import disable_run_logger
 
 from flows.registry.alias import BUNDLE, Registry
 from flows.registry.log import read_log
-from flows.registry.models import HOLDOUT, load_champion, load_version, register_model
+from flows.registry.models import HOLDOUT, load_judged, load_version, register_model
 from flows.registry.promotion import promote
 from flows.retrain.promote import decide_promotion, rank_champion, seconds_to_recommend, size_mb
 from flows.retrain.settings import RetrainSettings
@@ -72,15 +72,15 @@ def test_a_champion_that_comes_in_between_is_compared_with_as_well(
     numbers = [number for _, number in versions]
     models = Registry(tracker.uri, NAME)
     promote(models, change(numbers[0]), None)
-    real = load_champion
+    real = load_judged
 
-    def overtaken(*args: object) -> object:
-        found = real(tracker, NAME)
+    def overtaken(_tracker: Tracker, name: str, version: int) -> object:
+        found = real(tracker, name, version)
         if models.champion() == numbers[0]:
             promote(models, change(numbers[1]), numbers[0])  # another machine is quicker than this comparison
         return found
 
-    monkeypatch.setattr("flows.retrain.promote.load_champion", overtaken)
+    monkeypatch.setattr("flows.retrain.promote.load_judged", overtaken)
     decision = decide_promotion.fn(tracker, settings(), numbers[2], versions[2][0], data)
     assert not decision.promote
     assert "no better than the champion" in decision.reason, "compared with the first it would have been promoted"
