@@ -14,8 +14,9 @@ from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
 from ncf.data.prepared import PreparedData
 from ncf.files import write_sums
 from ncf.models.build import Model, build_model
+from ncf.sampling.rows import PairRows
 from ncf.serving.bundle import Bundle
-from tests.ncf.toy_data import random_data, scramble
+from tests.ncf.toy_data import Rows, pairs, random_data, scramble
 
 CONFIGS: list[ModelConfig] = [
     GMFConfig(embedding_dim=5),
@@ -23,8 +24,9 @@ CONFIGS: list[ModelConfig] = [
     NeuMFConfig(embedding_dim=5, layers=(6, 4, 3), dropout=0.5),
 ]
 NUM_USERS, NUM_ITEMS = 25, 18
-CONTENT = ["bundle.json", "days.parquet", "items.parquet", "seen.parquet", "users.parquet", "weights.safetensors"]
-FILES = ["SHA256SUMS", *CONTENT]
+LOG = ["log/items.parquet", "log/log.json", "log/pairs.parquet", "log/users.parquet"]
+CONTENT = ["bundle.json", "days.parquet", "items.parquet", *LOG, "users.parquet", "weights.safetensors"]
+FILES = sorted(["SHA256SUMS", "log/SHA256SUMS", *CONTENT])
 
 
 def some_data() -> PreparedData:
@@ -61,6 +63,18 @@ def seen_pairs(bundle: Bundle) -> list[tuple[int, int]]:
     return list(zip(users.tolist(), items.tolist(), strict=True))
 
 
+def having(bundle: Bundle, rows: Rows) -> Bundle:
+    """The bundle, had its users met these items and no others: indices."""
+    met = pairs(rows)
+    counts = torch.from_numpy(np.bincount(met.users, minlength=len(bundle.user_ids)))
+    return replace(bundle, log=replace(bundle.log, items=PairRows.of([met], len(counts)), liked=counts))
+
+
+def files_of(folder: Path) -> list[str]:
+    """The files of a bundle, and of its log."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
 def bundle_of(data: PreparedData, config: ModelConfig = CONFIGS[0], seed: int = 0, **about: Any) -> Bundle:
     return Bundle.of(scrambled_model(config, data, seed), config, data, **about)
 
@@ -78,6 +92,7 @@ def bundle_scoring(scores: Sequence[Sequence[float]], data: PreparedData, **abou
 
 def load_with_new_sums(folder: Path) -> Bundle:
     """As someone who knows the sums would have it: what the files say must fit all the same."""
+    write_sums(folder / "log")
     write_sums(folder)
     return Bundle.load(folder)
 

@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 from ncf.config import ModelConfig
 from ncf.data.history import DAY, DayCounts, History
 from ncf.data.prepared import PreparedData
-from ncf.files import read_json, write_json
 from ncf.models.gmf import GMF
 from ncf.models.mlp import MLP
 from ncf.models.neumf import NeuMF
@@ -24,7 +23,7 @@ from tests.ncf.serving.bundles import (
     bundle_of,
     every_kind_of_ids,
     every_model,
-    load_with_new_sums,
+    files_of,
     scrambled_model,
     seen_pairs,
     some_data,
@@ -94,20 +93,6 @@ def test_when_its_data_came_comes_back(saved: Path, tmp_path: Path) -> None:
     assert timeless.early.tolist() == timeless.recent.tolist() == counts.tolist()
 
 
-def test_a_bundle_of_the_format_before_goes_on_serving_without_a_history(saved: Path) -> None:
-    expected = Bundle.load(saved)
-    items = pd.read_parquet(saved / "items.parquet").drop(columns=["early", "recent"])
-    items.to_parquet(saved / "items.parquet")
-    (saved / "days.parquet").unlink()
-    header = read_json(saved / "bundle.json") | {"format": 4}
-    del header["last_time"]
-    write_json(saved / "bundle.json", header)
-    found = load_with_new_sums(saved)
-    assert torch.equal(all_scores(found), all_scores(expected))
-    assert found.history.early.tolist() == expected.item_counts.tolist()
-    assert found.history.last_time is None
-
-
 def test_facts_about_the_model_come_back(tmp_path: Path) -> None:
     data = some_data()
     bundle_of(data, name="gmf", metrics={"test/full/ndcg_at_10": 0.125}).save(tmp_path / "bundle")
@@ -120,11 +105,11 @@ def test_facts_about_the_model_come_back(tmp_path: Path) -> None:
 
 
 def test_the_folder_holds_no_pickle(saved: Path) -> None:
-    assert sorted(path.name for path in saved.iterdir()) == FILES
-    for path in saved.iterdir():
-        content = path.read_bytes()
-        assert content[:1] != b"\x80", path.name  # a pickle's first byte
-        assert content[:2] != b"PK", path.name  # torch.save writes a zip of pickles
+    assert files_of(saved) == FILES
+    for name in FILES:
+        content = (saved / name).read_bytes()
+        assert content[:1] != b"\x80", name  # a pickle's first byte
+        assert content[:2] != b"PK", name  # torch.save writes a zip of pickles
     expected = scrambled_model(CONFIGS[0], some_data()).state_dict()
     weights = load_file(saved / "weights.safetensors")
     assert weights.keys() == expected.keys()
@@ -135,7 +120,7 @@ def test_saving_over_an_older_bundle_replaces_it(saved: Path) -> None:
     (saved / "stray").write_text("from before")
     newer = bundle_of(with_text_ids(some_data()), CONFIGS[1])
     newer.save(saved)
-    assert sorted(path.name for path in saved.iterdir()) == FILES
+    assert files_of(saved) == FILES
     assert [path.name for path in saved.parent.iterdir()] == ["bundle"]
     assert torch.equal(all_scores(Bundle.load(saved)), all_scores(newer))
 
@@ -153,9 +138,9 @@ def test_the_sums_are_as_the_tool_sha256sum_reads_them(saved: Path) -> None:
 
 
 def test_seen_items_are_kept_in_four_bytes_one_user_after_the_other(saved: Path) -> None:
-    seen = pd.read_parquet(saved / "seen.parquet")
+    seen = pd.read_parquet(saved / "log" / "pairs.parquet")
     assert seen.dtypes.to_dict() == {"item": np.int32}
     data = some_data()
-    first = int(pd.read_parquet(saved / "users.parquet")["seen"][0])
+    first = int(pd.read_parquet(saved / "log" / "users.parquet")["count"][0])
     assert sorted(seen["item"][:first]) == sorted(seen_by_user(data)[0])
     assert Bundle.load(saved).seen.items.dtype == torch.int32

@@ -14,7 +14,7 @@ from ncf.errors import ModelError
 from ncf.files import read_json, write_json
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from tests.ncf.serving.bundles import FILES, bundle_of, load_with_new_sums, some_data, with_uuids
+from tests.ncf.serving.bundles import FILES, LOG, bundle_of, load_with_new_sums, some_data, with_uuids
 from tests.ncf.toy_data import literal_data
 
 
@@ -24,12 +24,17 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
+def part(name: str) -> str:
+    """Who refuses a file: the sums of the log are its own, everything else is in the bundle's."""
+    return "serving log" if name == "log/SHA256SUMS" else "bundle"
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.95])
 def test_a_truncated_file_is_refused(saved: Path, name: str, share: float) -> None:
     content = (saved / name).read_bytes()
     (saved / name).write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ModelError, match=r"is not a usable bundle.*what to do: restore it from a backup"):
+    with pytest.raises(ModelError, match=rf"is not a usable {part(name)}.*what to do: restore it from a backup"):
         Bundle.load(saved)
 
 
@@ -39,7 +44,7 @@ def test_a_changed_bit_is_refused(saved: Path, name: str, share: float) -> None:
     content = bytearray((saved / name).read_bytes())
     content[int(share * (len(content) - 1))] ^= 1
     (saved / name).write_bytes(content)
-    with pytest.raises(ModelError, match="is not a usable bundle"):
+    with pytest.raises(ModelError, match=f"is not a usable {part(name)}"):
         Bundle.load(saved)
 
 
@@ -48,12 +53,12 @@ def test_a_file_of_another_bundle_is_refused_though_it_fits(saved: Path, name: s
     data = some_data()
     rows = data.train.users != 0
     train = replace(data.train, users=data.train.users[rows], items=data.train.items[rows])
-    other = with_uuids(replace(data, train=train)) if name in ("users.parquet", "items.parquet") else data
-    other = replace(data, train=train) if name == "seen.parquet" else other
+    other = with_uuids(replace(data, train=train)) if Path(name).name in ("users.parquet", "items.parquet") else data
+    other = replace(data, train=train) if name in ("log/pairs.parquet", "log/log.json", "log/SHA256SUMS") else other
     history = History(data.item_counts, data.item_counts, DayCounts(*np.ones((3, 1), dtype=np.int64)), DAY)
     bundle_of(replace(other, history=history), seed=1).save(tmp_path / "other")
     assert (saved / name).read_bytes() != (tmp_path / "other" / name).read_bytes() or name == "bundle.json"
-    shutil.copy(tmp_path / "other" / name, saved)
+    shutil.copy(tmp_path / "other" / name, saved / name)
     if name == "bundle.json":
         write_json(saved / name, read_json(saved / name) | {"about": {"dataset": "other"}})
     with pytest.raises(ModelError, match="has the SHA-256 sum .*damaged, or of another bundle"):
@@ -63,7 +68,7 @@ def test_a_file_of_another_bundle_is_refused_though_it_fits(saved: Path, name: s
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
     (saved / name).unlink()
-    with pytest.raises(ModelError, match="is not a usable bundle"):
+    with pytest.raises(ModelError, match=f"is not a usable {part(name)}"):
         Bundle.load(saved)
 
 
@@ -74,10 +79,11 @@ def test_sums_of_other_files_are_refused(saved: Path, text: str) -> None:
         Bundle.load(saved)
 
 
-def test_a_bundle_of_a_format_before_that_is_refused_as_such(saved: Path) -> None:
-    write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 3})
+@pytest.mark.parametrize("older", [3, 5])
+def test_a_bundle_of_a_format_before_is_refused_as_such(saved: Path, older: int) -> None:
+    write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": older})
     (saved / "SHA256SUMS").unlink()
-    with pytest.raises(ModelError, match="another bundle format: 3; allowed: 5, or 4; what to do: train again"):
+    with pytest.raises(ModelError, match=f"another bundle format: {older}; allowed: 6; what to do: train again"):
         Bundle.load(saved)
 
 
@@ -96,35 +102,37 @@ def test_the_weights_of_another_shape_are_refused(saved: Path, other: ModelConfi
         load_with_new_sums(saved)
 
 
-@pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "weights.safetensors"])
+@pytest.mark.parametrize("name", ["users.parquet", "items.parquet", "weights.safetensors", *LOG])
 def test_a_file_of_other_sizes_is_refused(saved: Path, name: str, tmp_path: Path) -> None:
     bundle_of(literal_data()).save(tmp_path / "other")
-    shutil.copy(tmp_path / "other" / name, saved)
-    with pytest.raises(ModelError, match="is not a usable bundle"):
+    shutil.copy(tmp_path / "other" / name, saved / name)
+    with pytest.raises(ModelError, match="is not a usable (bundle|serving log)"):
         load_with_new_sums(saved)
 
 
 @pytest.mark.parametrize("value", [18, -1])
 def test_seen_items_outside_the_catalogue_are_refused(saved: Path, value: int) -> None:
-    seen = pd.read_parquet(saved / "seen.parquet")
+    path = saved / "log" / "pairs.parquet"
+    seen = pd.read_parquet(path)
     seen.loc[0, "item"] = value
-    seen.to_parquet(saved / "seen.parquet")
-    with pytest.raises(ModelError, match=f"is not a usable bundle.*a seen item is .*{value}.*, of 18"):
+    seen.to_parquet(path)
+    with pytest.raises(ModelError, match=f"is not a usable serving log.*a seen item is .*{value}.*, of 18"):
         load_with_new_sums(saved)
 
 
 @pytest.mark.parametrize("change", [(1, 0), (0, -1), (-100, 100)], ids=str)
 def test_numbers_of_seen_items_that_do_not_fit_are_refused(saved: Path, change: tuple[int, int]) -> None:
-    users = pd.read_parquet(saved / "users.parquet")
-    users.loc[:1, "seen"] += change
-    users.to_parquet(saved / "users.parquet")
-    with pytest.raises(ModelError, match="is not a usable bundle: .*seen.parquet has 225 items; the users have"):
+    path = saved / "log" / "users.parquet"
+    users = pd.read_parquet(path)
+    users.loc[:1, "count"] += change
+    users.to_parquet(path)
+    with pytest.raises(ModelError, match="is not a usable serving log: .*pairs.parquet has 225 items; the users have"):
         load_with_new_sums(saved)
 
 
 def test_another_format_is_refused_with_its_number(saved: Path) -> None:
     write_json(saved / "bundle.json", read_json(saved / "bundle.json") | {"format": 99})
-    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 5, or 4"):
+    with pytest.raises(ModelError, match="has another bundle format: 99; allowed: 6;"):
         Bundle.load(saved)
 
 
@@ -156,7 +164,13 @@ def test_an_unknown_kind_of_model_is_refused(saved: Path) -> None:
         load_with_new_sums(saved)
 
 
-TABLES = {"users": ["user_id", "seen", "learned"], "items": ["item_id", "title", "count"], "seen": ["item"]}
+TABLES = {
+    "users": ["user_id", "learned"],
+    "items": ["item_id", "count", "early", "recent"],
+    "log/users": ["user_id", "count", "liked"],
+    "log/items": ["item_id", "title"],
+    "log/pairs": ["item"],
+}
 COLUMNS = [(name, column) for name, columns in TABLES.items() for column in columns]
 
 
@@ -164,5 +178,5 @@ COLUMNS = [(name, column) for name, columns in TABLES.items() for column in colu
 def test_a_table_without_a_column_is_refused(saved: Path, name: str, column: str) -> None:
     file = saved / f"{name}.parquet"
     pd.read_parquet(file).rename(columns={column: "other"}).to_parquet(file)
-    with pytest.raises(ModelError, match="is not a usable bundle"):
+    with pytest.raises(ModelError, match="is not a usable (bundle|serving log)"):
         load_with_new_sums(saved)

@@ -11,16 +11,11 @@ from ncf.config import GMFConfig, ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
 from ncf.models.gmf import GMF
-from ncf.sampling.rows import PairRows
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import EVERYTHING, Choice, Recommender
-from tests.ncf.serving.bundles import CONFIGS, bundle_of, bundle_scoring, every_model, some_data
+from tests.ncf.serving.bundles import CONFIGS, bundle_of, bundle_scoring, every_model, having, some_data
 from tests.ncf.serving.naive_lists import naive, rows_of
-from tests.ncf.toy_data import Rows, literal_data, pairs, random_data, seen_by_user
-
-
-def seen_rows(rows: Rows) -> PairRows:
-    return PairRows.of([pairs(rows)], num_users=3)
+from tests.ncf.toy_data import literal_data, random_data, seen_by_user
 
 
 @every_model
@@ -74,14 +69,14 @@ def test_known_and_unknown_users_keep_the_order_given() -> None:
 
 
 def test_a_user_with_few_unseen_items_gets_fewer_rows() -> None:
-    bundle = replace(bundle_of(literal_data()), seen=seen_rows([(0, item) for item in (0, 1, 2, 4, 5)] + [(2, 3)]))
+    bundle = having(bundle_of(literal_data()), [(0, item) for item in (0, 1, 2, 4, 5)] + [(2, 3)])
     frame = Recommender(bundle).recommend([10, 20, 30], 4)
     assert Counter(frame["user_id"]) == {10: 1, 20: 4, 30: 4}
     assert rows_of(frame)[0][:3] == (10, 3, 1)
 
 
 def test_a_user_who_has_seen_everything_gets_no_row() -> None:
-    bundle = replace(bundle_of(literal_data()), seen=seen_rows([(0, item) for item in range(6)]))
+    bundle = having(bundle_of(literal_data()), [(0, item) for item in range(6)])
     assert Recommender(bundle).recommend([10, 20], 2)["user_id"].tolist() == [20, 20]
     assert Recommender(bundle).recommend([10], 2).empty
 
@@ -95,7 +90,7 @@ def test_equal_scores_are_in_the_order_of_the_catalogue() -> None:
 
 def test_of_equals_at_the_end_of_the_list_the_first_of_the_catalogue_is_taken() -> None:
     bundle = bundle_scoring([[1.0, 2.0, 2.0, 3.0, 2.0, 3.0]] * 3, literal_data())
-    recommender = Recommender(replace(bundle, seen=seen_rows([(0, 1)])))
+    recommender = Recommender(having(bundle, [(0, 1)]))
     assert recommender.recommend([10], 3)["item_id"].tolist() == [3, 5, 2]  # has seen 1
     assert recommender.recommend([20], 3)["item_id"].tolist() == [3, 5, 1]
     assert recommender.recommend([20], 4)["item_id"].tolist() == [3, 5, 1, 2]

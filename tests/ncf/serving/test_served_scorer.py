@@ -8,11 +8,14 @@ import torch
 
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
+from ncf.data.split import no_pairs
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
+from ncf.serving.fold_in import FoldIn
 from ncf.serving.served_scorer import ServedScorer
+from ncf.serving.users import SOURCES
 from tests.ncf.serving.bundles import bundle_of, every_model, some_data, with_text_ids
-from tests.ncf.toy_data import holdout, pairs
+from tests.ncf.toy_data import holdout, pairs, seen_by_user
 
 
 def newer(user_ids: list[int], item_ids: list[int]) -> PreparedData:
@@ -73,17 +76,54 @@ def test_an_unknown_held_out_item_has_the_last_rank() -> None:
     assert ranks.sampled.tolist() == [2, 2, 2]
 
 
-def test_an_unknown_user_gets_the_bundles_popularity() -> None:
+def test_an_unknown_user_is_folded_in_from_the_train_items() -> None:
+    bundle = bundle_of(some_data())
+    scorer = ServedScorer(bundle, newer([99, 3], [15, 1, 120, 8]))
+    scores = scorer.score_all(torch.tensor([0, 1]))
+    assert torch.equal(scores[0], FoldIn(bundle).scores(torch.tensor([2]))[[2, 0, 17, 1]]), (
+        "what is held out is unknown"
+    )
+    torch.testing.assert_close(scores[1], bundle.model.score_all(torch.tensor([0]))[0, [2, 0, 17, 1]])
+    assert [SOURCES[source] for source in scorer.sources] == ["items", "model"]
+
+
+def test_an_unknown_user_of_unknown_items_gets_the_bundles_popularity() -> None:
+    old = some_data()
+    scorer = ServedScorer(bundle_of(old), newer([99, 3], [500, 1, 120, 8]))
+    scores = scorer.score_all(torch.tensor([0, 1]))
+    counts = old.item_counts[[0, 17, 1]].tolist()
+    assert scores[0].tolist() == [old.item_counts.min() - 1, *counts]
+    assert [SOURCES[source] for source in scorer.sources] == ["popularity", "model"]
+
+
+def test_a_user_who_met_more_items_is_folded_in_only_if_that_is_asked_for() -> None:
     old = some_data()
     bundle = bundle_of(old)
-    scores = ServedScorer(bundle, newer([99, 3], [15, 1, 120, 8])).score_all(torch.tensor([0, 1]))
-    assert scores[0].tolist() == old.item_counts[[2, 0, 17, 1]].tolist()
-    torch.testing.assert_close(scores[1], bundle.model.score_all(torch.tensor([0]))[0, [2, 0, 17, 1]])
+    met = [sorted(items) for items in seen_by_user(old)]
+    new = min(set(range(18)) - set(met[1]))
+    data = replace(old, train=pairs([(0, met[0][2]), (1, met[1][0]), (1, new)]))
+    plain, refold, every = (ServedScorer(bundle, data, who) for who in ("new", "grown", "all"))
+    assert [SOURCES[source] for source in plain.sources[:3]] == ["model", "model", "model"]
+    assert [SOURCES[source] for source in refold.sources[:3]] == ["model", "items", "model"]
+    assert [SOURCES[source] for source in every.sources[:3]] == ["items", "items", "model"], "the third has no item here"
+    first = torch.arange(2)
+    assert torch.equal(plain.score_all(first), bundle.model.score_all(first))
+    assert torch.equal(refold.score_all(first)[0], bundle.model.score_all(first)[0])
+    assert torch.equal(refold.score_all(first)[1], FoldIn(bundle).scores(torch.tensor([met[1][0], new])))
 
 
-def test_strangers_only_are_ranked_as_by_popularity() -> None:
+def test_a_score_does_not_depend_on_who_else_is_asked_for() -> None:
     old = some_data()
-    strangers = replace(old, user_ids=old.user_ids + 1)
+    data = replace(old, user_ids=np.where(np.arange(25) % 3 == 1, old.user_ids + 1, old.user_ids))
+    scorer = ServedScorer(bundle_of(old), data)
+    assert sorted({SOURCES[source] for source in scorer.sources}) == ["items", "model"]
+    whole = scorer.score_all(torch.arange(25))
+    assert torch.equal(torch.cat([scorer.score_all(torch.tensor([user])) for user in range(25)]), whole)
+
+
+def test_strangers_without_a_train_item_are_ranked_as_by_popularity() -> None:
+    old = some_data()
+    strangers = replace(old, user_ids=old.user_ids + 1, train=no_pairs())
     ranker = HoldoutRanker(strangers, "test")
     served = ranker.rank_all(ServedScorer(bundle_of(old), strangers))
     popularity = ranker.rank_all(Popularity(old))

@@ -34,18 +34,18 @@ def kept(filters: ItemFilters, recommender: Recommender = RECOMMENDER) -> list[A
 
 
 def test_all_users_by_default() -> None:
-    assert choose_users(INTEGER, UserChoice()).tolist() == INTEGER.user_ids.tolist()
+    assert choose_users(INTEGER.log, UserChoice()).tolist() == INTEGER.user_ids.tolist()
 
 
 @pytest.mark.parametrize("ids", [(13, 3, 99, 13), ("13", "3", "99"), (13, "3", 99)])
 def test_integers_in_a_list_may_come_as_text(ids: Any) -> None:
-    assert choose_users(INTEGER, UserChoice(ids=ids)).tolist() == [13, 3, 99]
+    assert choose_users(INTEGER.log, UserChoice(ids=ids)).tolist() == [13, 3, 99]
 
 
 def test_texts_and_uuids_in_a_list() -> None:
-    assert choose_users(TEXT, UserChoice(ids=("user-003", "7"))).tolist() == ["user-003", "7"]
+    assert choose_users(TEXT.log, UserChoice(ids=("user-003", "7"))).tolist() == ["user-003", "7"]
     one = str(UUID(int=5)).upper()
-    assert choose_users(UUIDS, UserChoice(ids=(one,))).tolist() == [UUID(int=5)]
+    assert choose_users(UUIDS.log, UserChoice(ids=(one,))).tolist() == [UUID(int=5)]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_texts_and_uuids_in_a_list() -> None:
 )
 def test_ids_of_another_type_are_refused_with_the_first(bundle: Any, ids: Any, words: str) -> None:
     with pytest.raises(DataError) as refused:
-        choose_users(bundle, UserChoice(ids=ids))
+        choose_users(bundle.log, UserChoice(ids=ids))
     assert words in str(refused.value)
 
 
@@ -76,23 +76,23 @@ def test_ids_of_another_type_are_refused_with_the_first(bundle: Any, ids: Any, w
     ],
 )
 def test_users_of_a_text_file(tmp_path: Path, name: str, content: str) -> None:
-    assert choose_users(INTEGER, UserChoice(path=file(tmp_path, name, content))).tolist() == [13, 3, 99]
+    assert choose_users(INTEGER.log, UserChoice(path=file(tmp_path, name, content))).tolist() == [13, 3, 99]
 
 
 def test_numbers_of_a_text_file_are_text_where_the_model_has_text(tmp_path: Path) -> None:
     path = file(tmp_path, "u.csv", "user_id\n007\n8\nuser-003\n")
-    assert choose_users(TEXT, UserChoice(path=path)).tolist() == ["007", "8", "user-003"]
+    assert choose_users(TEXT.log, UserChoice(path=path)).tolist() == ["007", "8", "user-003"]
 
 
 def test_users_of_a_parquet_file_by_another_column(tmp_path: Path) -> None:
     path = tmp_path / "users.parquet"
     pd.DataFrame({"who": [13, 3], "age": [1, 2]}).to_parquet(path)
-    assert choose_users(INTEGER, UserChoice(path=str(path), column="who")).tolist() == [13, 3]
+    assert choose_users(INTEGER.log, UserChoice(path=str(path), column="who")).tolist() == [13, 3]
     with pytest.raises(DataError, match="another type than the model's: 13; allowed: text"):
-        choose_users(TEXT, UserChoice(path=str(path), column="who"))
+        choose_users(TEXT.log, UserChoice(path=str(path), column="who"))
     ids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([UUID(int=5).bytes], pa.binary(16)))
     parquet.write_table(pa.table({"user_id": ids}), path)
-    assert choose_users(UUIDS, UserChoice(path=str(path))).tolist() == [UUID(int=5)]
+    assert choose_users(UUIDS.log, UserChoice(path=str(path))).tolist() == [UUID(int=5)]
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_users_of_a_parquet_file_by_another_column(tmp_path: Path) -> None:
 )
 def test_a_file_of_users_that_is_wrong_is_named_with_the_reason(tmp_path: Path, content: str, words: str) -> None:
     with pytest.raises(DataError) as refused:
-        choose_users(INTEGER, UserChoice(path=file(tmp_path, "u.csv", content)))
+        choose_users(INTEGER.log, UserChoice(path=file(tmp_path, "u.csv", content)))
     assert words in str(refused.value)
     assert "u.csv" in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no such file: '.*/nowhere.csv'"):
-        choose_users(INTEGER, UserChoice(path=str(tmp_path / "nowhere.csv")))
+        choose_users(INTEGER.log, UserChoice(path=str(tmp_path / "nowhere.csv")))
 
 
 def test_lists_of_items(tmp_path: Path) -> None:

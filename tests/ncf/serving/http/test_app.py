@@ -136,11 +136,15 @@ def test_a_user_whom_the_model_has_not_learned_is_folded_in_and_sees_nothing_aga
     learned = bundle.learned.copy()
     learned[0] = False
     client = client_of(replace(bundle, learned=learned))
-    assert client.get("/recommendations", params={"user_id": 3}).json()["source"] == "popularity"
-    found = client.post("/recommendations", json={"user_id": 3, "item_ids": [1], "k": 100}).json()
-    assert found["source"] == "items"
-    seen = {bundle.item_ids[item] for user, item in seen_pairs(bundle) if user == 0} | {1}
-    assert {row["item_id"] for row in found["recommendations"]} == set(bundle.item_ids.tolist()) - seen
+    seen = {int(bundle.item_ids[item]) for user, item in seen_pairs(bundle) if user == 0}
+    new = set(bundle.item_ids.tolist()) - seen
+    asked = client.get("/recommendations", params={"user_id": 3, "k": 100}).json()
+    sent = client.post("/recommendations", json={"user_id": 3, "item_ids": [min(new)], "k": 100}).json()
+    for found, expected in ((asked, new), (sent, new - {min(new)})):
+        assert found["source"] == "items"
+        assert {row["item_id"] for row in found["recommendations"]} == expected
+    scores = [{row["item_id"]: row["score"] for row in found["recommendations"]} for found in (asked, sent)]
+    assert all(scores[0][item] != score for item, score in scores[1].items()), "one item more says more"
 
 
 def test_all_items_sent_along_leave_nothing(client: TestClient, bundle: Bundle) -> None:
