@@ -105,7 +105,7 @@ def test_a_user_who_met_more_items_is_folded_in_only_if_that_is_asked_for() -> N
     plain, refold, every = (ServedScorer(bundle, data, who) for who in ("new", "grown", "all"))
     assert [SOURCES[source] for source in plain.sources[:3]] == ["model", "model", "model"]
     assert [SOURCES[source] for source in refold.sources[:3]] == ["model", "items", "model"]
-    assert [SOURCES[source] for source in every.sources[:3]] == ["items", "items", "model"], "the third has no item here"
+    assert [SOURCES[source] for source in every.sources[:3]] == ["items", "items", "model"]  # no item here
     first = torch.arange(2)
     assert torch.equal(plain.score_all(first), bundle.model.score_all(first))
     assert torch.equal(refold.score_all(first)[0], bundle.model.score_all(first)[0])

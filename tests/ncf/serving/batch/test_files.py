@@ -48,7 +48,7 @@ def test_parquet_has_what_a_recommender_gives_bit_for_bit(
     done = write(bundle, tmp_path, output_of(path=str(tmp_path / "lists.parquet")))
     rows = rows_of(tmp_path / "lists.parquet")
     assert rows == expected_rows(bundle)
-    assert done == {"users": 25, "unknown": 0, "rows": len(rows)}
+    assert done == {"users": 25, "unknown": 0, "folded_in": 0, "rows": len(rows)}
     assert list(tmp_path.glob(".*")) == []
     assert {path.suffix for path in (tmp_path / "parts").iterdir()} == {".lock"}
 

@@ -58,7 +58,7 @@ def test_killed_at_a_block_and_while_writing_the_same_command_goes_on(kind: str,
         last = finished(process)
         assert process.wait() == 0
     assert last[0] == "before 25 of 25"
-    assert json.loads(last[1]) == {"users": 25, "unknown": 0, "rows": 100}
+    assert json.loads(last[1]) == {"users": 25, "unknown": 0, "folded_in": 0, "rows": 100}
 
     (tmp_path / "reference").mkdir()
     again = Bundle.load(bundle)

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from ncf.serving.bundle import Bundle
 from ncf.serving.http.app import create_app
 from ncf.serving.http.live import Served
+from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Recommender
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data, with_text_ids
 from tests.ncf.serving.http.clients import NAME, client_of, live_of
@@ -47,6 +48,7 @@ def test_version_says_what_answers(client: TestClient, bundle: Bundle) -> None:
         "kind": "gmf",
         "dataset": "random",
         "fingerprint": some_data().fingerprint,
+        "log": ServingLog.of(some_data()).fingerprint,
         "num_users": 25,
         "num_items": 18,
         "user_id": "int",

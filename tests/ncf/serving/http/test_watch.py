@@ -1,40 +1,50 @@
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 import torch
 
 from ncf.config import ModelConfig
 from ncf.errors import ModelError
-from ncf.serving.http.live import Live, Served, Watcher
-from tests.ncf.serving.bundles import bundle_of, every_model, some_data
+from ncf.serving.http.live import Live, Served, State, Watcher, answer
+from ncf.serving.log import ServingLog
+from tests.ncf.serving.bundles import NUM_ITEMS, bundle_of, every_model, some_data
 
 NAME = "ncf-some"
 
 
-def served(version: int) -> Served:
-    return Served.of(NAME, version, bundle_of(some_data(), seed=version))
+def served(version: int, log: ServingLog | None = None, *, refold: bool = False) -> Served:
+    return Served.of(NAME, version, bundle_of(some_data(), seed=version), log, refold=refold)
 
 
 class Registry:
-    """Where the champion is looked up and loaded; counts the loads."""
+    """Where the champion and the newest log are looked up and loaded; counts the loads."""
 
     def __init__(self) -> None:
         self.champion: int | None = 1
-        self.broken: set[int] = set()
+        self.log: ServingLog | None = None
+        self.refold = False
+        self.broken: set[object] = set()
         self.down = False
         self.loads: list[int] = []
 
-    def find(self) -> int | None:
+    def find(self) -> State | None:
         if self.down:
             raise ConnectionError("no route")
-        return self.champion
+        log = "" if self.log is None else self.log.fingerprint
+        return None if self.champion is None else State(self.champion, log, self.refold)
 
-    def load(self, version: int) -> Served:
-        self.loads.append(version)
-        if version in self.broken:
-            raise ModelError("its files are gone", got=version)
-        return served(version)
+    def load(self, state: State) -> Served:
+        self.loads.append(state.version)
+        for what in {state.version, state.log} & self.broken:
+            raise ModelError("its files are gone", got=what)
+        return served(state.version, self.log, refold=state.refold)
+
+
+def log_of(title: str) -> ServingLog:
+    return ServingLog.of(replace(some_data(), titles=np.full(NUM_ITEMS, title, dtype=object)))
 
 
 @pytest.fixture
@@ -64,13 +74,42 @@ def test_a_new_champion_replaces_the_old_one(live: Live, registry: Registry) -> 
 def test_the_old_one_is_there_until_the_new_one_is_loaded(live: Live, registry: Registry) -> None:
     seen: list[int] = []
 
-    def load(version: int) -> Served:
+    def load(state: State) -> Served:
         seen.append(live.current.version)
-        return served(version)
+        return served(state.version)
 
     registry.champion = 2
     Watcher(live, registry.find, load, 1).look()
     assert seen == [1]
+
+
+def test_a_new_log_is_swapped_in_under_the_same_champion(live: Live, registry: Registry) -> None:
+    watcher, titles = Watcher(live, registry.find, registry.load, 1), []
+    for registry.log in (log_of("old"), log_of("new"), log_of("new"), log_of("old")):
+        watcher.look()
+        assert live.current.version == 1
+        assert live.current.recommender.log.fingerprint == registry.log.fingerprint
+        titles += answer(live.current, 3, [], 1).titles
+    assert titles == ["old", "new", "new", "old"]
+    assert registry.loads == [1, 1, 1], "not the equal one"
+    registry.refold = True
+    watcher.look()
+    assert (live.swaps, live.current.state.refold) == (4, True)
+
+
+def test_a_new_log_that_is_damaged_is_reported_and_the_old_one_goes_on(live: Live, registry: Registry) -> None:
+    registry.log = log_of("new")
+    registry.broken = {registry.log.fingerprint}
+    watcher = Watcher(live, registry.find, registry.load, 1000)
+    watcher.look()
+    watcher.look()
+    assert registry.loads == [1], "not tried again at once"
+    assert (live.swaps, live.current.state) == (0, State(1, ""))
+    assert live.problem is not None
+    assert live.problem.reason == f"the newest log can't serve: its files are gone: '{registry.log.fingerprint}'"
+    registry.log = log_of("newer still")
+    watcher.look()
+    assert (live.swaps, live.problem) == (1, None), "another log is tried at once"
 
 
 def test_a_damaged_champion_is_reported_and_the_old_one_goes_on(live: Live, registry: Registry) -> None:
@@ -137,9 +176,9 @@ def test_since_when_it_is_wrong_stays_while_it_is_wrong(live: Live) -> None:
 def test_the_thread_looks_by_itself_and_ends(live: Live, registry: Registry) -> None:
     swapped = threading.Event()
 
-    def load(version: int) -> Served:
+    def load(state: State) -> Served:
         swapped.set()
-        return served(version)
+        return served(state.version)
 
     registry.champion = 2
     with Watcher(live, registry.find, load, 0.01) as watcher:
