@@ -117,14 +117,17 @@ class ServingLog:
         counts, liked = (users[name].to_numpy(np.int64, copy=True) for name in (COUNT, LIKED))
         pairs = pd.read_parquet(folder / PAIRS)[ITEM].to_numpy(np.int32, copy=True)
         _check(counts, liked, pairs, len(items))
+        num_users, num_items = int(header["num_users"]), int(header["num_items"])
+        if not (0 <= num_users <= len(users) and 0 <= num_items <= len(items)):
+            raise ValueError(f"it is of {num_users} users and {num_items} items, but has {len(users)} and {len(items)}")
         return cls(
             decode_ids(users[USER_ID], header[USER_ID]),
             decode_ids(items[ITEM_ID], header[ITEM_ID]),
             items[TITLE].to_numpy(dtype=object),
             PairRows.of_counts(torch.from_numpy(counts), torch.from_numpy(pairs)),
             torch.from_numpy(liked),
-            int(header["num_users"]),
-            int(header["num_items"]),
+            num_users,
+            num_items,
         )
 
 
