@@ -126,8 +126,8 @@ docs: .venv/.docs ## build the documentation into build/site; a link that leads 
 docs-serve: .venv/.docs ## show the documentation while you write it (DOCS_PORT=8001)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
 
-soak: .venv/.dev ## 50 retrainings in a row, with faults (about 10 minutes on 2 idle cores)
-	@$(BIN)/python -m pytest -m fault tests/e2e/faults/test_soak.py --soak 50 $(ARGS)
+soak: .venv/.dev ## 50 retrainings in a row, with faults, and 30 nights of a log that grows (about 20 minutes on 2 idle cores)
+	@$(BIN)/python -m pytest -m fault tests/e2e/faults/test_soak.py tests/e2e/faults/test_nights.py --soak 50 --nights 30 $(ARGS)
 
 reliability: .venv/.dev ## every fault, and the soak; writes docs/reliability.md
 	@$(BIN)/python -m pytest -m fault tests/e2e/faults --soak 50 --reliability docs/reliability.md $(ARGS)

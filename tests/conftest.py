@@ -54,3 +54,4 @@ def postgres() -> Iterator[Postgres]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reliability", default="", help="write the page of the faults that were survived to this file")
     parser.addoption("--soak", default="8", help="retrainings of the soak; make soak makes 50")
+    parser.addoption("--nights", default="3", help="nights of a log that grows; make soak has 30")

@@ -115,7 +115,7 @@ def write_for(settings: RecommendSettings, tracker: Tracker, champion: Registere
     published = published_log(tracker.client, settings.model_name)
     newest = champion.bundle.log if published is None else load_log(tracker, published)
     user_ids = choose_users(newest, settings.users)
-    refold = published is not None and published.refolds(champion.version)
+    refold = published is not None and published.refolds(champion.run_id)
     recommender = Recommender(champion.bundle, newest, memory_mb=settings.hardware.scoring_memory_mb, refold=refold)
     recommender.choice = choose_items(recommender, settings.filters)
     lists = Lists.of(recommender, user_ids, settings.top_k, settings.block_rows)

@@ -102,7 +102,7 @@ def _log_pyfunc(tracker: "Tracker", model: "ModelRun", name: str, bundle_run: st
                 name="model",
                 python_model=str(SERVING_MODEL),
                 artifacts={BUNDLE: str(folder)},
-                model_config={REGISTERED_MODEL: name},
+                model_config={REGISTERED_MODEL: name, "run_id": model.run_id},
                 code_paths=[str(Path(ncf.__file__).parent)],
                 signature=infer_signature(example, answer, params={"k": EXAMPLE_K}),
                 input_example=example,

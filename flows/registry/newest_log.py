@@ -33,8 +33,8 @@ class PublishedLog(BaseModel):
         sha256: of the artifact's sums; in the registry, where write access to the artifacts can't change it.
         published: UTC.
         last_time: of the newest interaction, microseconds since the epoch; None for a log without times.
-        refold: the version for which users whose history has grown are folded in again, since that was better on the
-            validation holdout; None: no version.
+        refold: MLflow run of the version for which users whose history has grown are folded in again, since that was
+            better on the validation holdout; None: no version.
         before: run and path of the log before, which a service may still be loading.
     """
 
@@ -46,12 +46,12 @@ class PublishedLog(BaseModel):
     sha256: str
     published: datetime
     last_time: int | None = None
-    refold: int | None = None
+    refold: str | None = None
     before: tuple[str, str] | None = None
 
-    def refolds(self, version: int) -> bool:
-        """Whether users whose history has grown are folded in again while a version serves."""
-        return self.refold == version
+    def refolds(self, run_id: str | None) -> bool:
+        """Whether users whose history has grown are folded in again while the version of a run serves."""
+        return run_id is not None and self.refold == run_id
 
 
 def published_log(client: MlflowClient, name: str) -> PublishedLog | None:
@@ -116,10 +116,10 @@ def publish_log(tracker: "Tracker", name: str, run_id: str, data: "PreparedData"
     return new
 
 
-def set_refold(tracker: "Tracker", name: str, published: PublishedLog, version: int | None) -> None:
-    """Fold users whose history has grown in again while this version serves; None: while none does."""
-    if published.refold != version:
-        named(tracker.client, name, published.model_copy(update={"refold": version}))
+def set_refold(tracker: "Tracker", name: str, published: PublishedLog, run_id: str | None) -> None:
+    """Fold users whose history has grown in again while the version of this run serves; None: while none does."""
+    if published.refold != run_id:
+        named(tracker.client, name, published.model_copy(update={"refold": run_id}))
 
 
 def load_log(tracker: "Tracker", published: PublishedLog) -> "ServingLog":

@@ -41,7 +41,8 @@ class NCFPythonModel(PythonModel):
     def load_context(self, context: Any) -> None:
         """Read the bundle that lies beside this file, and the newest log."""
         self.bundle = Bundle.load(Path(context.artifacts["bundle"]))
-        self.registered_model = str((context.model_config or {}).get("registered_model", ""))
+        config = context.model_config or {}
+        self.registered_model, self.run_id = str(config.get("registered_model", "")), str(config.get("run_id", ""))
         self.recommender = Recommender(self.bundle)
         self.tag, self.not_before = "", 0.0
         self._take_newest_log()
@@ -63,7 +64,8 @@ class NCFPythonModel(PythonModel):
                 if sum_of_sums(Path(folder)) != published["sha256"]:
                     raise ModelError("the newest log is not the one that was published", do="retrain")
                 log = ServingLog.load(folder)
-            self.recommender, self.tag = Recommender(self.bundle, log), tag
+            refold = published["refold"] == self.run_id
+            self.recommender, self.tag = Recommender(self.bundle, log, refold=refold), tag
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # the first version, before it is registered
                 LOG.warning("the registry of %s does not answer: %s", self.registered_model, error.message[:300])

@@ -155,4 +155,4 @@ def measure_refold(tracker: Tracker, settings: RetrainSettings, data: PreparedDa
         figures = f"NDCG@10 {gain:+.4f} on the validation items of {users:,} of them" if users else "nothing to measure"
         way = "folded in again" if refold else "answered with the champion's own vectors of them"
         get_run_logger().info("users with new items are %s: %s", way, figures)
-    set_refold(tracker, settings.model_name, published, champion.version if refold else None)
+    set_refold(tracker, settings.model_name, published, champion.run_id if refold else None)

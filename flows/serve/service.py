@@ -10,7 +10,8 @@ from contextlib import suppress
 import uvicorn
 
 from flows.cli.checks import listen
-from flows.registry.models import champion_version, load_version, no_champion
+from flows.registry.alias import CHAMPION, version_by_alias
+from flows.registry.models import load_version, no_champion
 from flows.registry.newest_log import load_log, published_log
 from flows.serve.settings import ServeSettings
 from flows.tracking.store import check_tracking
@@ -78,14 +79,15 @@ class ServingSource:
 
     def find(self) -> State | None:
         """What should serve now; None while there is no champion."""
-        version = champion_version(self.tracker, self.name)
-        if version is None:
+        champion = version_by_alias(self.tracker.client, self.name, CHAMPION)
+        if champion is None:
             return None
+        version = int(champion.version)
         published = published_log(self.tracker.client, self.name)
         return (
             State(version, "")
             if published is None
-            else State(version, published.fingerprint, published.refolds(version))
+            else State(version, published.fingerprint, published.refolds(champion.run_id))
         )
 
     def load(self, state: State) -> Served:

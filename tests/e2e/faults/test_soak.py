@@ -110,7 +110,10 @@ class Soak:
 
     def ask(self, fault: str = "", kill_after: float = 0.0) -> None:
         options = options_of(tiny_settings(DATASET, self.cluster.log_of(DATASET), keep_versions=KEEP))
-        order = {"options": options, "fault": fault, "kill_after": kill_after, "log": str(self.log)}
+        self.order("retrain", options, fault, kill_after)
+
+    def order(self, flow: str, options: list[str], fault: str = "", kill_after: float = 0.0) -> None:
+        order = {"flow": flow, "options": options, "fault": fault, "kill_after": kill_after, "log": str(self.log)}
         self.orders.write(json.dumps(order) + "\n")
         self.orders.flush()
 
@@ -147,8 +150,8 @@ def experiment_of(client: MlflowClient) -> str:
 
 
 @contextmanager
-def running_soak(cluster: Cluster) -> Iterator[Soak]:
-    env = cluster.environment_of(MACHINE, PYTHONUNBUFFERED="1")
+def running_soak(cluster: Cluster, **variables: str) -> Iterator[Soak]:
+    env = cluster.environment_of(MACHINE, PYTHONUNBUFFERED="1", **variables)
     log = cluster.folder / "forked_retrainings.log"
     pipe: Any = subprocess.PIPE
     with log.open("wb") as errors:
