@@ -132,6 +132,7 @@ def _recommendations(served: Served, user_id: Any, found: Answer) -> dict[str, A
         "model": served.name,
         "version": served.version,
         "user_id": user_id,
+        "unknown_user": found.unknown_user,
         "source": found.source,
         "unknown_items": [_json_id(value) for value in found.unknown],
         "recommendations": [
