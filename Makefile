@@ -72,7 +72,7 @@ recommend: .venv/.installed ## the champion's lists into a file or a table: ARGS
 
 mlflow: .venv/.installed ## open the MLflow UI on mlruns/ (PORT=5000)
 	@echo "MLflow UI: http://127.0.0.1:$(PORT)   (Ctrl-C stops it)"
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/python -m mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "sqlite:///$(CURDIR)/mlruns/mlflow.db" --artifacts-destination "$(CURDIR)/mlruns/artifacts"
 
 optuna: PORT := $(if $(filter file,$(origin PORT)),8080,$(PORT))

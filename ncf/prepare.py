@@ -17,6 +17,7 @@ from ncf.data.config import DataConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.history import History
 from ncf.data.interactions import Interactions, to_interactions
+from ncf.data.known_ids import KnownIds
 from ncf.data.prepared import Holdout, PreparedData, left_out_of
 from ncf.data.ratings import Ratings
 from ncf.data.split import Pairs, Split, concat_pairs
@@ -78,9 +79,10 @@ def prepare_ratings(
     split, history = split_interactions(interactions, chosen.split), History.of(interactions)
     del interactions
     own = titles.reindex(pd.Index(split.item_ids)).fillna("").to_numpy(dtype=object)
-    if len(titles) and not own.any():
-        note = f"none of the {len(titles):,} titles is of an item of the log: are the ids the same?"
-        split = replace(split, tally=split.tally.note(note))
+    if len(titles) and 2 * np.count_nonzero(own) < len(own):
+        found = KnownIds(titles.index, split.item_ids, "the log")
+        if not found.enough:
+            split = replace(split, tally=split.tally.note(_few_titles(found)))
     prepared = prepare_split(
         name,
         split,
@@ -164,6 +166,15 @@ def _refuse_unusable(interactions: Interactions) -> None:
             do="use a log with more items; for ratings of everything, set data.feedback.threshold to what counts as "
             "liked",
         )
+
+
+def _few_titles(found: KnownIds) -> str:
+    known, hints = int(found.is_known.sum()), found.hints()
+    words = f"only {known:,}" if known else "none"
+    are_same = f"are the ids the same?{f' The nearest ids of the log are {hints}' if hints else ''}"
+    return (
+        f"{words} of the {len(found.given):,} titles {'are' if known > 1 else 'is'} of an item of the log: {are_same}"
+    )
 
 
 def _do(what: str) -> str:

@@ -14,7 +14,7 @@ from flows.orchestration.tasks import task
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import GMF_NAME, MLP_NAME, PRETRAINED, load_bundle, train_model
 from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, SECONDS
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
 from ncf.backtest.plan import Plan, Window

@@ -11,22 +11,17 @@ from urllib.parse import quote
 
 from pydantic import Field, ValidationError
 
+from flows.tracking.locations import BUSY_SECONDS, LOCK, SQLITE, forget_folders, is_beside
 from flows.up.settings import FolderSettings
 from ncf import __version__
 from ncf.config import Settings
-from ncf.errors import ConfigError
+from ncf.errors import ConfigError, ModelError
 from ncf.files import new_folder
 
 DATABASES = ("mlflow.db", "mlflow-auth.db", "optuna.db", "prefect/prefect.db")
 FOLDERS = ("artifacts", "prefect/storage")
 MANIFEST = "backup.json"
-BUSY_SECONDS = 60.0  # to wait for another process that writes to a database
-LOCATIONS = {  # columns of MLflow's database that have paths
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "logged_models": ("artifact_location",),
-    "model_versions": ("source", "storage_location"),
-}
+MOST_MODELS = 1000  # MLflow's limit
 
 
 class BackupSettings(FolderSettings):
@@ -47,7 +42,7 @@ class Manifest(Settings):
     Attributes:
         made: time of the backup, in UTC.
         version: of ncf.
-        folder: that was copied, which MLflow's database names.
+        folder: that was copied.
         files: size in bytes of each file, by its path in the backup.
     """
 
@@ -90,6 +85,8 @@ def backup(folder: Path, to: Path) -> Manifest:
 
     Raises:
         ConfigError: there is nothing to copy, `to` exists or is inside a copied folder, or its disk has no space.
+        ModelError: the copy has a champion that can't serve.
+        TrackingError: the files of the runs and models are not in the folder.
     """
     check_target(folder, to)
     with new_folder(to) as building:
@@ -97,6 +94,7 @@ def backup(folder: Path, to: Path) -> Manifest:
             copy_database(folder / name, building / name)
         for name in present(folder, FOLDERS):
             copy_files(folder / name, building / name)
+        check_champions(building)
         manifest = Manifest(made=datetime.now(UTC), version=__version__, folder=folder, files=files_in(building))
         (building / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     to.chmod(0o700)  # Prefect's database holds its blocks, and may hold secrets
@@ -111,6 +109,7 @@ def check_target(folder: Path, to: Path) -> None:
         raise ConfigError("the folder of the new backup exists already", got=str(to), do="name another: --to")
     if any(to.is_relative_to(folder / name) for name in FOLDERS):
         raise ConfigError("the backup would be inside what it copies", got=str(to), do="name another folder: --to")
+    forget_folders(folder / "mlflow.db")
     needed = sum(size for name in present(folder, FOLDERS) for size in files_in(folder / name).values())
     needed += sum((folder / name).stat().st_size for name in present(folder, DATABASES))
     check_space(to, needed)
@@ -174,6 +173,7 @@ def restore(source: Path, folder: Path) -> Manifest:
 
     Raises:
         ConfigError: the backup is incomplete, the folder has files already, or its disk has no space.
+        ModelError: the backup has a champion that can't serve; the folder stays as it was.
     """
     manifest = read_manifest(source)
     taken = present(folder, (*DATABASES, *FOLDERS))
@@ -186,24 +186,35 @@ def restore(source: Path, folder: Path) -> Manifest:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".restoring.", dir=folder) as building:
         copy_files(source, Path(building))
-        replace_folder(Path(building) / "mlflow.db", manifest.folder, folder)
+        check_champions(Path(building))
         for name in reversed(present(Path(building), (*DATABASES, *FOLDERS))):  # mlflow.db last: it completes them
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(Path(building) / name, folder / name)
     return manifest
 
 
-def replace_folder(database: Path, before: Path, after: Path) -> None:
-    """Replace the old folder with the new one in MLflow's database.
+def check_champions(folder: Path) -> None:
+    """Read every champion from the folder that has the copied database and files, as serving does.
 
-    The addresses of a server's files have no folder; those of commands without a server do.
+    A champion whose files are elsewhere on purpose, such as in s3://, is not in a backup, and is not read.
+
+    Raises:
+        ModelError: files of a champion are missing, damaged, or not those that were registered.
     """
-    with closing(sqlite3.connect(database)) as connection, connection:
-        for table, columns in LOCATIONS.items():
-            known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-            for column in known.intersection(columns):
-                for old, new in ((before.as_uri(), after.as_uri()), (str(before), str(after))):
-                    connection.execute(
-                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-                        (f"{new}/", len(old) + 2, len(old) + 1, f"{old}/"),
-                    )
+    from flows.registry.alias import CHAMPION, version_by_alias  # late, as are these: with MLflow they take seconds
+    from flows.registry.models import BUNDLE_SUM, load_champion
+    from flows.tracking.tracker import Tracker
+
+    uri = f"{SQLITE}{folder / 'mlflow.db'}"
+    client = Tracker("", uri).client
+    for model in client.search_registered_models(max_results=MOST_MODELS):
+        champion = version_by_alias(client, model.name, CHAMPION)
+        if champion is None or BUNDLE_SUM not in champion.tags:  # not a model of ours
+            continue
+        if is_beside(client.get_model_version_download_uri(model.name, champion.version)):
+            try:
+                load_champion(Tracker(model.name, uri), model.name)
+            except ModelError as error:
+                what = f"the copy has a champion that can't serve, so it is no backup: {error.what}"
+                raise ModelError(what, got=error.got, allowed=error.allowed, do=error.do) from error
+    (folder / LOCK).unlink(missing_ok=True)

@@ -14,7 +14,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from flows.orchestration.locks import LockError, global_lock
 from flows.tracking.keys import REMOVED, REMOVING, WEIGHTS_STATE
-from flows.tracking.store import connect, sqlite_folder
+from flows.tracking.locations import sqlite_folder
+from flows.tracking.store import connect
 from ncf.errors import ModelError
 from ncf.files import cache_dir
 

@@ -9,7 +9,8 @@ from flows.registry.alias import Registry
 from flows.registry.log import Entry, read_log, version_text
 from flows.registry.promotion import current_actor, promote_by_hand, roll_back
 from flows.registry.settings import LogSettings, PromoteSettings, RollbackSettings
-from flows.tracking.store import TrackingError, check_tracking, store_exists, tracking_uri
+from flows.tracking.locations import TrackingError
+from flows.tracking.store import check_tracking, store_exists, tracking_uri
 
 
 @flow(name="promote", flow_run_name="promote {settings.dataset}")

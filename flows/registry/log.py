@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 
 What: TypeAlias = Literal["promoted", "rolled back", "by hand", "forced", "outside"]
 State: TypeAlias = Literal["pending", "done", "interrupted"]

@@ -22,7 +22,8 @@ from flows.prepare.settings import DatasetSettings
 from flows.registry.alias import BUNDLE, CHALLENGER, CHAMPION, Registry, locked, remove_bundle, version_by_alias
 from flows.registry.log import read_log
 from flows.registry.promotion import FIGURES, Change, current_actor, promote, reconcile
-from flows.tracking.store import TrackingError, global_store
+from flows.tracking.locations import TrackingError
+from flows.tracking.store import global_store
 from ncf.data.columns import USER_ID
 from ncf.data.ids import to_json
 from ncf.errors import ModelError

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.registry.alias import NOT_FOUND, remove_files
 from flows.registry.log import now
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 from ncf.errors import ModelError
 from ncf.files import sum_of_sums
 

@@ -16,7 +16,7 @@ from prefect.runtime import deployment, flow_run
 from flows.orchestration.events import PROMOTED, emit, version_resource
 from flows.registry.alias import CHAMPION, Registry, locked, why_incomplete
 from flows.registry.log import Entry, What, champions, describe, new_number, now, read_log, version_text, write_entry
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 from ncf.errors import ModelError
 
 FIGURES = "ncf.figures"  # a version's tag: the decision's figures, as JSON

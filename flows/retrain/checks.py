@@ -2,7 +2,8 @@
 
 from flows.cli.checks import RETRIES, check_cache, check_folder
 from flows.retrain.settings import ModelSettings
-from flows.tracking.store import check_tracking, sqlite_folder, tracking_uri
+from flows.tracking.locations import sqlite_folder
+from flows.tracking.store import check_tracking, tracking_uri
 from ncf.ingest.load import check_source
 from ncf.training.devices import check_hardware
 

@@ -35,7 +35,7 @@ from ncf.evaluation.promotion import CandidateMetrics, Decision, GuardConfig, de
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks, Scorer
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
-from ncf.serving.served_scorer import ServedScorer
+from ncf.serving.users import ServedScorer
 
 HIT_METRIC = "full/hr_at_10"
 TIMED_USERS = 1000

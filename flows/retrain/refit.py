@@ -32,7 +32,7 @@ from flows.tracking.tracker import ModelRun, Tracker, with_time
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle
 from ncf.serving.log import ServingLog
-from ncf.serving.served_scorer import refold_gain
+from ncf.serving.users import refold_gain
 from ncf.training.fit import fit
 
 FEWEST_USERS = 50  # whose lists must be compared before users with more items are folded in again

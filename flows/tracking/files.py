@@ -10,7 +10,7 @@ import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 from ncf.files import read_json, write_json
 
 

@@ -12,19 +12,24 @@ import mlflow
 import requests
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repository_registry import get_registered_artifact_repositories
 from requests.adapters import HTTPAdapter, Retry
 
-from ncf.errors import NCFError
+from flows.tracking.locations import (
+    LOCK,
+    SCHEME,
+    SQLITE,
+    TrackingError,
+    files_beside,
+    forget_folders,
+    location,
+    sqlite_file,
+)
 from ncf.files import new_file
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 ANSWER_SECONDS = 10.0
 STARTING = (502, 503, 504)  # what a proxy says while the server behind it is started
-SQLITE = "sqlite:///"
-
-
-class TrackingError(NCFError):
-    """MLflow does not answer, or does not have what it should."""
 
 
 def tracking_folder() -> Path:
@@ -33,15 +38,26 @@ def tracking_folder() -> Path:
 
 
 def server_file() -> Path:
-    """Where `make up` writes the address of its MLflow server, for the commands in the same folder."""
+    """Where `make up` writes the address of its MLflow server and this folder, for the commands in the same folder."""
     return tracking_folder() / "server"
 
 
 def tracking_uri() -> str:
-    """$MLFLOW_TRACKING_URI, else the server of `make up` while there is one, else the SQLite file mlruns/mlflow.db."""
+    """$MLFLOW_TRACKING_URI, else the server of `make up` while there is one, else the SQLite file mlruns/mlflow.db.
+
+    Raises:
+        TrackingError: this folder is a copy, or was moved, and the server is that of the original.
+    """
     given = os.environ.get(URI_VARIABLE)
     if not given and server_file().exists():
-        given = server_file().read_text(encoding="utf-8").strip()
+        given, *folder = server_file().read_text(encoding="utf-8").splitlines() or [""]
+        if folder and not (Path(folder[0]).exists() and Path(folder[0]).samefile(Path.cwd())):
+            raise TrackingError(
+                "mlruns/server and prefect.toml lead to the servers of another folder; this one was copied or moved",
+                got=folder[0],
+                allowed=str(Path.cwd()),
+                do="make down (it stops only servers of this folder, and removes both files), then go on or make up",
+            )
     return given or f"{SQLITE}{tracking_folder() / 'mlflow.db'}"
 
 
@@ -71,32 +87,41 @@ def check_tracking(retries: int = 0) -> None:
             ) from error
 
 
-def sqlite_folder(uri: str) -> Path | None:
-    """The folder of a SQLite store, or None for any other."""
-    return Path(uri.removeprefix(SQLITE)).parent if uri.startswith(SQLITE) else None
-
-
 def store_exists(uri: str) -> bool:
     """Whether there is a store to read; a server counts as one."""
-    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).exists()
+    database = sqlite_file(uri)
+    return database is None or database.exists()
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client. A new SQLite database is made by one process alone, and is there whole or not at all."""
-    folder = sqlite_folder(uri)
-    if folder is None:
+    """A client. A new SQLite database is made by one process alone, and is there whole or not at all.
+
+    Raises:
+        TrackingError: the files of a SQLite store are not beside it.
+    """
+    database = sqlite_file(uri)
+    if database is None:
         return MlflowClient(uri)
-    folder.mkdir(parents=True, exist_ok=True)
-    database = Path(uri.removeprefix(SQLITE))
-    with quiet_mlflow(), FileLock(folder / ".migration.lock"):  # two processes would break each other's migration
-        if not store_exists(uri):
-            for left in folder.glob(f".{database.name}.*"):
-                left.unlink()  # by one that was killed while it made the database
-            with new_file(database) as building:  # so would a kill in the middle of it
-                MlflowClient(f"{SQLITE}{building}").search_experiments(max_results=1)
+    get_registered_artifact_repositories()[SCHEME] = files_beside  # type: ignore[assignment]  # also without pip
+    with quiet_mlflow():
+        if not database.exists():
+            _make_database(database)
+        forget_folders(database)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _make_database(database: Path) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # late: a client of a server does without it
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(database.parent / LOCK):  # two processes would break each other's migration
+        if not database.exists():
+            for left in database.parent.glob(f".{database.name}.*"):
+                left.unlink()  # by one that was killed while it made the database
+            with new_file(database) as building:  # so would a kill in the middle of it
+                SqlAlchemyStore(f"{SQLITE}{building}", location(""))  # type: ignore[no-untyped-call]
 
 
 @contextmanager

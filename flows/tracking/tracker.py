@@ -19,7 +19,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 from flows.tracking.files import RunFiles
 from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, MODEL, TUNING, WEIGHTS_STATE
 from flows.tracking.links import flow_run_tags, mlflow_run_url
-from flows.tracking.store import TrackingError, connect, quiet_mlflow, sqlite_folder, tracking_uri
+from flows.tracking.locations import check_files, location, sqlite_file
+from flows.tracking.store import connect, quiet_mlflow, tracking_uri
 from ncf.data.prepared import PreparedData
 
 MAX_PARAM_LENGTH = 6000  # MLflow's limit
@@ -49,10 +50,11 @@ class Tracker:
 
     Args:
         dataset: the data set's name.
+        uri: of MLflow; by default where the commands in this folder find it.
     """
 
-    def __init__(self, dataset: str) -> None:
-        self.uri = tracking_uri()
+    def __init__(self, dataset: str, uri: str | None = None) -> None:
+        self.uri = tracking_uri() if uri is None else uri
         self.dataset = dataset
 
     @cached_property
@@ -73,16 +75,12 @@ class Tracker:
             TrackingError: a server created it, and the database is read without that server.
         """
         found = self.client.get_experiment_by_name(self.dataset)
-        folder = sqlite_folder(self.uri)
+        database = sqlite_file(self.uri)
         if found is not None:
-            if folder and str(found.artifact_location).startswith("mlflow-artifacts:"):
-                raise TrackingError(
-                    "an MLflow server stores the files of this experiment; they can't be read without it",
-                    got=self.dataset,
-                    do="start it (make up), or set $MLFLOW_TRACKING_URI to it",
-                )
+            if database is not None:
+                check_files(database, self.dataset, str(found.artifact_location))
             return str(found.experiment_id)
-        artifacts = (folder / "artifacts" / self.dataset).as_uri() if folder else None
+        artifacts = None if database is None else location(self.dataset)
         tags = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens it as a GenAI experiment
         return str(self.client.create_experiment(self.dataset, artifact_location=artifacts, tags=tags))
 

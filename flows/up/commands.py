@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from flows.cli.checks import is_loopback
+from flows.tracking.locations import forget_folders
 from flows.up.health import Health
 from flows.up.passwords import Passwords, read_passwords, require_passwords
 from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_ended
@@ -122,6 +123,7 @@ def start(
         from flows.tracking.store import connect  # late: with MLflow it takes seconds
 
         connect(f"sqlite:///{settings.database}")  # even after a kill it is there whole or not at all
+    forget_folders(settings.database)
     console.print(f"Starting in {settings.home}")
     end(leftovers(supervisor.folder))
     supervisor.start({**variables, **(passwords.for_servers(secrets.token_hex(32)) if passwords else {})})

@@ -116,7 +116,7 @@ def write_addresses(settings: UpSettings, checkout: Path) -> list[str]:
     """
     mlflow = checkout / SERVER_FILE
     with new_file(mlflow) as building:
-        building.write_text(f"{settings.mlflow_url}\n", encoding="utf-8")
+        building.write_text(f"{settings.mlflow_url}\n{checkout.resolve()}\n", encoding="utf-8")
     prefect = checkout / PREFECT_FILE
     if not _is_ours(prefect):
         return [f"export PREFECT_API_URL={settings.prefect_url}/api"]

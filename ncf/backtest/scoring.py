@@ -14,7 +14,7 @@ from ncf.evaluation.metrics import Z_95, Mean, Values
 from ncf.evaluation.multi_item_ranking import hits_of_users, ndcg_of_users, rank_held_out
 from ncf.evaluation.ranking import CUTOFF, SCORING_MEMORY_MB, Scorer
 from ncf.serving.bundle import Bundle
-from ncf.serving.served_scorer import ServedScorer
+from ncf.serving.users import ServedScorer
 
 POPULARITY = "popularity"
 HR, NDCG, KNOWN = "hr_at_10", "ndcg_at_10", "known"

@@ -1,5 +1,6 @@
 """How ids are kept: integers, text and UUIDs, each given back with the type it had."""
 
+import re
 from typing import Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
@@ -9,12 +10,19 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from ncf.data.columns import Ids
-from ncf.errors import DataError
+from ncf.errors import ConfigError, DataError
 
 IdKind: TypeAlias = Literal["int", "str", "uuid"]
 KINDS: tuple[IdKind, ...] = get_args(IdKind)
 LARGEST_FLOAT = 2.0**53  # beyond it a float no longer holds every whole number
 LARGEST = 2**63 - 1
+IN_REQUESTS: dict[IdKind, str] = {
+    "int": "a 64-bit integer",
+    "str": "a string",
+    "uuid": "the text of a UUID, such as 123e4567-e89b-12d3-a456-426614174000",
+}
+WHOLE = re.compile(r"-?[0-9]{1,19}")
+SHOWN = 100  # characters of a wrong value in a request
 
 
 def kind_of(ids: Ids) -> IdKind:
@@ -180,3 +188,32 @@ def _by_category(good: "pd.Series[bool] | bool", ids: "pd.Series[Any]", missing:
 
 def _whole(numbers: "pd.Series[float]") -> "pd.Series[bool]":
     return ((numbers == np.floor(numbers)) & (numbers.abs() < LARGEST_FLOAT)).fillna(False).astype(bool)
+
+
+def id_from_text(text: str, kind: IdKind, name: str) -> Any:
+    """An id from a query string, where everything is text.
+
+    Raises:
+        ConfigError: its type is not that of the known ids.
+    """
+    return id_from_json(int(text) if kind == "int" and WHOLE.fullmatch(text) else text, kind, name)
+
+
+def id_from_json(value: Any, kind: IdKind, name: str) -> Any:
+    """An id from a JSON document.
+
+    Raises:
+        ConfigError: its type is not that of the known ids.
+    """
+    try:
+        if kind == "int" and type(value) is int and -(2**63) <= value < 2**63:
+            return value
+        if kind == "str" and isinstance(value, str):
+            value.encode()  # half a surrogate pair can't be encoded
+            return value
+        if kind == "uuid" and isinstance(value, str):
+            return UUID(value)
+    except ValueError:
+        pass
+    got = value[:SHOWN] if isinstance(value, str) else value
+    raise ConfigError(f"{name} is of the wrong type", got=got, allowed=IN_REQUESTS[kind])

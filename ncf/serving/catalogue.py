@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncf.data.columns import ITEM_ID, TITLE
+from ncf.data.known_ids import KnownIds
 from ncf.errors import ConfigError
 from ncf.models.build import ITEM_TABLE, Model
 from ncf.serving.bundle import COUNT, Bundle
@@ -56,7 +57,9 @@ class Catalogue:
             raise ConfigError("k is out of range", got=k, allowed="1 or more")
         [index] = pd.Index(self.items[ITEM_ID]).get_indexer(pd.Index([item_id]))
         if index < 0:
-            raise ConfigError("the model does not know this item", got=item_id, do="find one by its title: find(text)")
+            hints = KnownIds([item_id], self.items[ITEM_ID].to_numpy()).hints()
+            do = f"take the nearest known id, {hints}, or find" if hints else "find"
+            raise ConfigError("the model does not know this item", got=item_id, do=f"{do} one by its title: find(text)")
         lengths = np.maximum(np.linalg.norm(self.vectors, axis=1), np.finfo(np.float32).tiny)
         cosines = self.vectors @ self.vectors[index] / (lengths * lengths[index])
         nearest = np.argsort(-cosines, kind="stable")

@@ -25,6 +25,10 @@ class UserChoice(Settings):
         default=None, min_length=1, description="text or Parquet file (or folder, glob, fsspec URL) with user ids"
     )
     column: ColumnName = Field(default="user_id", description="the file's column with the user ids")
+    allow_unknown: bool = Field(
+        default=False,
+        description="take a list of which fewer than half of the users are known; unknown ones get popular items",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -62,6 +66,10 @@ class ItemFilters(Settings):
         default="|",
         min_length=1,
         description="separator of several categories in one row; the default is that of MovieLens' movies.csv",
+    )
+    allow_unknown: bool = Field(
+        default=False,
+        description="take lists of which fewer than half of the ids are known, and categories that no item has",
     )
 
     @model_validator(mode="after")

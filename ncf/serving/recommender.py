@@ -14,15 +14,15 @@ from torch import Tensor
 
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID
 from ncf.data.ids import from_json, kind_of, to_json
+from ncf.data.known_ids import KnownIds
 from ncf.errors import ConfigError
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
 from ncf.serving.log import ServingLog
-from ncf.serving.users import FROM_ITEMS, FROM_MODEL, FROM_POPULARITY, SOURCES, ServedUsers, index_of
+from ncf.serving.users import FROM_ITEMS, FROM_MODEL, POPULAR, SOURCES, ServedUsers, index_of
 
 RANK, SCORE, SOURCE = "rank", "score", "source"
-POPULAR = SOURCES.index(FROM_POPULARITY)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ class Recommender:
         """
         return cls(Bundle.load(folder), memory_mb=memory_mb)
 
-    def recommend(self, user_ids: Sequence[Any], k: int = 10, *, titles: bool = False) -> pd.DataFrame:
+    def recommend(
+        self, user_ids: Sequence[Any], k: int = 10, *, titles: bool = False, allow_unknown: bool = False
+    ) -> pd.DataFrame:
         """The best items for each user, without those that the user has seen.
 
         Args:
@@ -96,6 +98,7 @@ class Recommender:
                 log gets popular items.
             k: items per user; a user with fewer unseen items gets fewer.
             titles: whether to add a column with the items' titles.
+            allow_unknown: take a list of which the model knows fewer than half of the users, or none.
 
         Returns:
             One row per recommendation: user_id, item_id, rank (int64, from 1), score (float32: the model's logit, or
@@ -104,12 +107,15 @@ class Recommender:
             with equal scores are in the catalogue's order.
 
         Raises:
-            ConfigError: k is not between 1 and the number of items.
+            ConfigError: k is not between 1 and the number of items, or fewer than half of the users are known.
             ModelError: a score is NaN.
         """
         self._check(k)
         ids = pd.Index(user_ids) if len(user_ids) else self.users.ids[:0]
         users = self.users_of(ids)
+        if not allow_unknown and (users < 0).any():
+            known = KnownIds(ids, self.log.user_ids, "the log")
+            known.check("user_ids", ConfigError, allow=False, switch="allow_unknown=True")
         items, scores = self.best(users, k)
         user, position = np.nonzero(items >= 0)
         found = items[user, position]
@@ -122,37 +128,40 @@ class Recommender:
         }
         return pd.DataFrame(columns | ({TITLE: self.titles[found]} if titles else {}))
 
-    def recommend_for_items(self, item_ids: Sequence[Any], k: int = 10, *, titles: bool = False) -> pd.DataFrame:
+    def recommend_for_items(
+        self, item_ids: Sequence[Any], k: int = 10, *, titles: bool = False, allow_unknown: bool = False
+    ) -> pd.DataFrame:
         """The best items for a user who is known only by a few items: a user vector is fitted to them (folding in).
 
         Args:
             item_ids: ids of items that the user likes; the model must know at least one of them.
             k: items to recommend; fewer if fewer are left. The given items are not among them.
             titles: whether to add a column with the items' titles.
+            allow_unknown: take a list of which the model knows fewer than half of the items.
 
         Returns:
             One row per recommendation: item_id, rank (int64, from 1), score (float32, the model's logit), and on
-                request
-            title (str, empty where unknown).
+            request title (str, empty where unknown).
 
         Raises:
-            ConfigError: the model knows none of the items, or k is not between 1 and the number of items.
+            ConfigError: the model knows none of the items, or fewer than half, or k is not between 1 and the number of
+                items.
             ModelError: a score is NaN.
         """
         self._check(k)
         items = self.items_of(item_ids)
         items = items[items >= 0]
-        if not len(items):
-            raise ConfigError(
-                "the model knows none of these items", got=list(item_ids), allowed="ids of the log it was trained on"
-            )
+        if len(items) < len(item_ids) or not len(items):
+            switch = "allow_unknown=True" if len(items) else ""  # nothing can be fitted to no item
+            ids = KnownIds(item_ids, self.bundle.item_ids)
+            ids.check("item_ids", ConfigError, allow=allow_unknown and bool(switch), switch=switch)
         _, found, scores = self.best_of_user(-1, items, k)
         columns = {ITEM_ID: self._items[found], RANK: np.arange(1, len(found) + 1), SCORE: scores}
         return pd.DataFrame(columns | ({TITLE: self.titles[found]} if titles else {}))
 
     def recommend_json(self, user_ids: Sequence[Any], k: int = 10) -> pd.DataFrame:
         """`recommend` with ids as they are in JSON, which has no UUIDs: they are text in both directions."""
-        frame = self.recommend(from_json(list(user_ids), kind_of(self.bundle.user_ids)), k)
+        frame = self.recommend(from_json(list(user_ids), kind_of(self.bundle.user_ids)), k, allow_unknown=True)
         return frame.assign(**{column: to_json(frame[column]) for column in (USER_ID, ITEM_ID)})
 
     @cached_property

@@ -22,7 +22,8 @@ from tests.docs.pages import PAGES, REPOSITORY, inline, name, named_targets, she
 PYTHON = ("python", "python3", ".venv/bin/python")
 PREFECT = ("prefect", ".venv/bin/prefect")
 PLACEHOLDER = re.compile(r"\.\.\.|NAME|DATASET|MODEL|X$")
-FOREIGN = {"--scale", "--detach", "--build", "--rm", "--username"}  # of other programs than ours, in inline code
+# Of other programs than ours, in inline code.
+FOREIGN = {"--scale", "--detach", "--build", "--rm", "--username", "--artifacts-destination"}
 
 
 @cache

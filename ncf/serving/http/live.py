@@ -96,13 +96,15 @@ class Answer:
         item_ids: best first.
         titles: one per item, empty where unknown.
         scores: float32 values: logits, or numbers of interactions from popularity.
-        unknown: ids of the request that the model does not know.
+        unknown_user: whether the request names a user that the model does not know.
+        unknown: ids of the request's items that the model does not know.
     """
 
     source: str
     item_ids: list[Any]
     titles: list[str]
     scores: list[float]
+    unknown_user: bool
     unknown: list[Any]
 
 
@@ -124,8 +126,8 @@ def answer(served: Served, user_id: Any, item_ids: Sequence[Any], k: int) -> Ans
     found = recommender.items_of(item_ids) if item_ids else torch.empty(0, dtype=torch.int64)
     source, best, scores = recommender.best_of_user(user, found[found >= 0], k)
     unknown = [value for value, index in zip(item_ids, found.tolist(), strict=True) if index < 0]
-    titles = recommender.titles[best].tolist()
-    return Answer(source, recommender.bundle.item_ids[best].tolist(), titles, scores.tolist(), unknown)
+    items, titles = recommender.bundle.item_ids[best].tolist(), recommender.titles[best].tolist()
+    return Answer(source, items, titles, scores.tolist(), user_id is not None and user < 0, unknown)
 
 
 @dataclass(frozen=True)

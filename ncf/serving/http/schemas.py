@@ -11,6 +11,7 @@ from typing_extensions import override
 from ncf.errors import ConfigError, NCFError
 
 SHOWN_CHARACTERS = 200  # of a wrong value
+LEFT_OUT = "left out if there is nothing to say"
 JSON_OBJECT = 'a JSON object, such as {"item_ids": [1, 2]}'
 
 
@@ -29,6 +30,7 @@ class Recommendations(BaseModel):
     model: str = Field(description="name of the registered model")
     version: int = Field(description="version of the registered model that answered")
     user_id: int | str | None = Field(description="as in the request")
+    unknown_user: bool = Field(description="whether the model does not know the user_id of the request")
     source: str = Field(
         description="what the list is based on. model: the user's own vector; items: a vector fitted to the user's "
         "items in the log and the item_ids of the request; popularity: nothing is known about the user"
@@ -63,13 +65,17 @@ class Version(BaseModel):
     ncf: str = Field(description="version of ncf that serves it")
 
 
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
 class ErrorFacts(BaseModel):
     """What was wrong, the value, what is allowed, and what to do."""
 
     what: str
-    got: str | None = None
-    allowed: str = ""
-    do: str = ""
+    got: str = Field(default="", description=LEFT_OUT, json_schema_extra=_without_default)
+    allowed: str = Field(default="", description=LEFT_OUT, json_schema_extra=_without_default)
+    do: str = Field(default="", description=LEFT_OUT, json_schema_extra=_without_default)
 
 
 class ErrorReply(BaseModel):
@@ -132,9 +138,10 @@ def error_reply(status: int, error: NCFError, headers: Mapping[str, str] | None 
     """The answer for an error; a RefusedError brings its own status and headers."""
     if isinstance(error, RefusedError):
         status, headers = error.status, error.headers
-    got = None if error.got is None else str(error.got)[:SHOWN_CHARACTERS]
-    facts = {"what": error.what, "got": got, "allowed": error.allowed, "do": error.do}
-    return JSONReply({"error": facts}, status, dict(headers or {}))
+    got = {} if error.got is None else {"got": str(error.got)[:SHOWN_CHARACTERS]}
+    facts = {"what": error.what, **got, "allowed": error.allowed, "do": error.do}
+    said = {key: value for key, value in facts.items() if value or key in ("what", "got")}
+    return JSONReply({"error": said}, status, dict(headers or {}))
 
 
 def invalid_request(error: Mapping[str, Any]) -> ConfigError:

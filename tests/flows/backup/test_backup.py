@@ -1,8 +1,10 @@
 """Backups of SQLite databases and files; tests/e2e/test_up.py restores a real champion."""
 
 import os
+import shutil
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,8 +16,13 @@ from flows.backup.__main__ import Command, run
 from flows.backup.copy import backup, restore
 from flows.cli.command import run_command
 from flows.registry.alias import Registry
-from ncf.errors import ConfigError
-from tests.flows.registry.placeholder_versions import NAME, count_weights, new_registry
+from flows.registry.models import load_champion
+from flows.tracking.tracker import Tracker
+from ncf.errors import ConfigError, ModelError
+from tests.flows.registry.placeholder_versions import NAME, count_weights, name_folders, new_registry
+from tests.flows.registry.registered_models import DATASET, register_version, set_champion
+from tests.flows.registry.registered_models import NAME as MODEL
+from tests.ncf.serving.bundles import some_data
 
 
 @pytest.fixture
@@ -42,6 +49,76 @@ def test_a_version_has_its_files_where_it_is_restored_if_the_old_folder_is_gone(
     assert Registry(f"sqlite:///{restored}/mlflow.db", NAME).version(1).run_id
     with closing(sqlite3.connect(restored / "prefect" / "prefect.db")) as connection:
         assert connection.execute("SELECT id FROM run").fetchall() == [(7,)]
+
+
+@pytest.fixture
+def serving(home: Path, store: str) -> Path:
+    """The folder of a store whose champion serves."""
+    set_champion(Tracker(DATASET, store), register_version(Tracker(DATASET, store), some_data())[0])
+    return home
+
+
+def weights_of(folder: Path) -> list[Path]:
+    """The files of the champion's weights: of its run, and of the logged model that serves."""
+    return sorted(folder.glob(f"artifacts/{DATASET}/**/weights.safetensors"))
+
+
+def change(path: Path) -> None:
+    """Change the last byte of a file, which keeps its size."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_what_is_restored_elsewhere_serves_without_the_original(serving: Path, tmp_path: Path) -> None:
+    before = load_champion(Tracker(DATASET, f"sqlite:///{serving}/mlflow.db"), MODEL)
+    backup(serving, tmp_path / "backup")
+    serving.rename(tmp_path / "gone")
+    restored = tmp_path / "100% neu, über" / "mlruns"
+    restore(tmp_path / "backup", restored)
+    after = load_champion(Tracker(DATASET, f"sqlite:///{restored}/mlflow.db"), MODEL)
+    assert before is not None and after is not None and after.version == before.version
+    assert after.bundle.user_ids.tolist() == before.bundle.user_ids.tolist()
+    assert not serving.exists()
+    assert sorted(path.name for path in restored.iterdir()) == ["artifacts", "mlflow.db", "prefect"]
+
+
+@pytest.mark.parametrize("damage", [change, Path.unlink])
+def test_a_copy_whose_champion_can_not_be_read_is_not_called_a_backup(
+    serving: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    for weights in weights_of(serving):
+        damage(weights)
+    with pytest.raises(ModelError, match="no backup"):
+        backup(serving, tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_backup_whose_champion_can_not_be_read_is_not_restored(serving: Path, tmp_path: Path) -> None:
+    backup(serving, tmp_path / "backup")
+    for weights in weights_of(tmp_path / "backup"):
+        change(weights)
+    with pytest.raises(ModelError, match="no backup"):
+        restore(tmp_path / "backup", tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_store_of_an_earlier_version_that_was_moved_is_backed_up_with_its_own_files(
+    serving: Path, tmp_path: Path
+) -> None:
+    name_folders(serving / "mlflow.db", serving)
+    moved = tmp_path / "moved"
+    shutil.copytree(serving, moved)
+    for weights in weights_of(serving):
+        change(weights)  # whoever still reads the original notices
+    backup(moved, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "new")
+    assert load_champion(Tracker(DATASET, f"sqlite:///{tmp_path / 'new'}/mlflow.db"), MODEL) is not None
+
+
+def test_a_champion_with_files_elsewhere_is_not_read(serving: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(serving / "mlflow.db")) as connection, connection:
+        connection.execute("UPDATE model_versions SET storage_location = 's3://bucket/model' WHERE name = ?", (MODEL,))
+    assert backup(serving, tmp_path / "backup").files
 
 
 def test_a_copy_is_of_one_moment_while_others_write(home: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from flows.retrain.__main__ import run as retrain_command
 from flows.retrain.flow import check
 from flows.retrain.report import Report
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 from ncf.errors import ConfigError
 from tests.e2e.processes import REPOSITORY, free_port
 

@@ -3,9 +3,11 @@
 import logging
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from prefect.blocks.system import Secret
@@ -129,7 +131,12 @@ def test_the_password_is_in_no_file_no_log_and_no_parameter(shop: Path, postgres
         ({"dataset": "bakery"}, ModelError, "there is no champion of the registered model: 'ncf-bakery'"),
         ({"users": {"path": "nowhere.csv"}}, DataError, "no such file"),
         ({"users": {"ids": ["ann"]}}, DataError, "another type than the model's: 'ann'"),
-        ({"filters": {"allowlist": "strangers.csv"}}, DataError, "the filters leave no item"),
+        (
+            {"filters": {"allowlist": "strangers.csv"}},
+            DataError,
+            r"strangers.csv: the model knows 0 of 1 ids.*: \[1000\]",
+        ),
+        ({"users": {"ids": [1, 2, 3]}}, DataError, r"users.ids: the log knows 1 of 3 ids.*--users.allow-unknown"),
         ({"output": {"path": "blocked/lists.csv"}}, ConfigError, "can't be written"),
         ({"output": {"path": "nowhere://a/lists.csv"}}, DataError, "this location is unknown"),
         ({"output": {"table": "lists", "url_variable": "NO_SUCH"}}, ConfigError, "URL is not known"),
@@ -163,6 +170,23 @@ def test_text_ids_of_the_settings(shop: Path) -> None:
     make_champion("texts", bundle_of(with_text_ids(some_data())))
     done = recommend(settings_of(dataset="texts", users={"ids": ["user-003", "7"]}, output={"path": "texts.parquet"}))
     assert (done.users, done.unknown) == (2, 1)
+
+
+def test_a_blocklist_that_went_through_a_spreadsheet_is_refused_and_its_twin_blocks(
+    shop: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    zeros = np.array([f"{n:04}" for n in range(1, 19)], dtype=object)
+    make_champion("zeros", bundle_of(replace(some_data(), item_ids=zeros)))
+    (shop / "block.csv").write_text("item_id\n4\n8\n12\n")
+    with pytest.raises(DataError, match=r"blocklist block.csv: the model knows 0 of 3 ids.*'0004' for '4', '0008' for"):
+        recommend(settings_of(dataset="zeros", filters={"blocklist": "block.csv"}))
+    assert not (shop / "recommendations" / "zeros.csv").exists()
+    (shop / "block.csv").write_text("item_id\n0004\n0008\n12\n")
+    with caplog.at_level(logging.INFO):
+        recommend(settings_of(dataset="zeros", filters={"blocklist": "block.csv"}))
+    assert "blocklist block.csv: the model knows 2 of 3 ids; unknown: '12'" in caplog.text
+    listed = set(pd.read_csv(shop / "recommendations" / "zeros.csv", dtype=str)["item_id"])
+    assert "0012" in listed and not listed & {"0004", "0008"}
 
 
 def test_options_of_the_command_line() -> None:

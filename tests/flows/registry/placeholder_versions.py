@@ -1,7 +1,9 @@
 """Registered versions made through MLflow's own API, with files where a retraining has them, in no time."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,6 +12,7 @@ from mlflow import MlflowClient
 
 from flows.registry.alias import BUNDLE, LOGGED, WEIGHTS, Registry
 from flows.registry.promotion import Change
+from flows.tracking.locations import COLUMNS, SQLITE, location
 from flows.tracking.store import global_store
 
 NAME = "ncf-shop"
@@ -50,9 +53,7 @@ def add_version(registry: Registry, figures: Mapping[str, float] | None = None) 
 
 
 def _artifact_location(uri: str) -> dict[str, Any]:
-    if not uri.startswith("sqlite:///"):
-        return {}
-    return {"artifact_location": (Path(uri.removeprefix("sqlite:///")).parent / "artifacts").as_uri()}
+    return {"artifact_location": location("shop")} if uri.startswith(SQLITE) else {}
 
 
 def count_weights(client: MlflowClient, version: int, name: str = NAME) -> tuple[int, int]:
@@ -65,3 +66,17 @@ def count_weights(client: MlflowClient, version: int, name: str = NAME) -> tuple
 
 def change(after: int, reason: str = "better") -> Change:
     return Change(after, "promoted", "ann@desk", reason, FIGURES)
+
+
+def name_folders(database: Path, folder: Path) -> None:
+    """Give a store the locations of earlier versions, which name its folder."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for table, columns in COLUMNS.items():
+            for column in columns:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = replace({column}, 'mlflow-artifacts:', ?)",
+                    (f"{folder.as_uri()}/artifacts",),
+                )
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (f"{folder.parent}/mlruns/0",)
+        )

@@ -4,6 +4,8 @@ import tempfile
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from flows.registry.alias import BUNDLE, CHAMPION
 from flows.registry.models import register_model
@@ -51,4 +53,7 @@ def set_champion(tracker: Tracker, version: int) -> None:
 
 def artifact_folder(client: MlflowClient, version: int, name: str = NAME) -> Path:
     """Where a version's files lie, in a store on this machine."""
-    return Path(client.get_model_version_download_uri(name, str(version)).removeprefix("file://"))
+    place = client.get_model_version_download_uri(name, str(version))
+    files = get_artifact_repository(place, tracking_uri=client.tracking_uri)
+    assert isinstance(files, LocalArtifactRepository)
+    return Path(files.artifact_dir)

@@ -5,7 +5,7 @@ import pytest
 
 from flows.registry.flow import log_lines
 from flows.registry.log import MAX_TAG, Entry, champions, describe, read_log
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 from tests.flows.registry.placeholder_versions import new_registry
 
 

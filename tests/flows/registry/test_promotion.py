@@ -5,7 +5,7 @@ import pytest
 from flows.registry.alias import CHAMPION, Registry, locked, remove_weights
 from flows.registry.log import Entry, champions, read_log
 from flows.registry.promotion import ChampionMovedError, promote, promote_by_hand, reconcile, roll_back
-from flows.tracking.store import TrackingError
+from flows.tracking.locations import TrackingError
 from ncf.errors import ModelError
 from tests.flows.registry.placeholder_versions import add_version, change, new_registry
 from tests.flows.registry.registered_models import artifact_folder

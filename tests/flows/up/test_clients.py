@@ -1,8 +1,11 @@
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flows.tracking.store import TrackingError, check_tracking, connect, tracking_uri
+from flows.tracking.locations import TrackingError
+from flows.tracking.store import check_tracking, connect, tracking_uri
 from flows.tracking.tracker import Tracker
 from flows.up.settings import UpSettings, remove_addresses, write_addresses
 from tests.e2e.processes import free_port
@@ -25,6 +28,26 @@ def test_commands_find_the_servers_while_they_are_up(checkout: Path, monkeypatch
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     remove_addresses(checkout)
     assert tracking_uri() == before and not (checkout / "prefect.toml").exists()
+
+
+@pytest.mark.parametrize("how", [shutil.copytree, shutil.move])
+def test_a_copied_or_moved_folder_does_not_use_the_servers_of_the_original(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, how: Callable[[Path, Path], object]
+) -> None:
+    original, other, link = checkout / "original", checkout / "other", checkout / "link"
+    original.mkdir()
+    write_addresses(UpSettings(), original)
+    link.symlink_to(original)
+    monkeypatch.chdir(link)
+    assert tracking_uri() == "http://127.0.0.1:5000", "another path to the same folder"
+    how(original, other)
+    monkeypatch.chdir(other)
+    with pytest.raises(TrackingError, match=r"make down.*this folder") as raised:
+        tracking_uri()
+    assert str(original) in str(raised.value)
+    remove_addresses(other)
+    assert tracking_uri() == f"sqlite:///{other}/mlruns/mlflow.db"
+    assert original.exists() is ((original / "mlruns" / "server").exists())
 
 
 def test_a_prefect_toml_that_somebody_wrote_stays(checkout: Path) -> None:

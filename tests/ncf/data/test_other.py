@@ -18,7 +18,7 @@ from ncf.prepare import prepare_split
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
 from ncf.serving.recommender import Recommender
-from ncf.serving.served_scorer import ServedScorer
+from ncf.serving.users import ServedScorer
 from tests.ncf.serving.bundles import scrambled_model
 from tests.ncf.toy_data import fixed_scores, literal_data, pair_rows, pairs
 

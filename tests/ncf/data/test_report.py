@@ -118,6 +118,7 @@ def test_titles_that_fit_no_item_are_noted(item: object, noted: bool) -> None:
     data = prepare_ratings(ratings, DataConfig(num_candidates=1), name="log")
     report = data.report
     assert any("none of the 1 titles is of an item of the log" in note for note in report.notes) == noted
+    assert any("The nearest ids of the log are 1 for '1'" in note for note in report.notes) == noted
 
 
 def test_a_holdout_without_rows_is_no_matter() -> None:

@@ -52,7 +52,7 @@ def test_seen_items_of_every_split_never_appear() -> None:
 
 def test_an_unknown_user_gets_the_popular_items_marked_as_such() -> None:
     bundle = bundle_of(some_data())
-    frame = Recommender(bundle).recommend([-5], 18)
+    frame = Recommender(bundle).recommend([-5], 18, allow_unknown=True)
     assert rows_of(frame) == naive(bundle, [-5], 18)
     assert set(frame["source"]) == {"popularity"}
     assert sorted(frame["score"], reverse=True) == frame["score"].tolist()
@@ -103,7 +103,7 @@ def test_a_score_that_is_nan_is_an_error() -> None:
         bundle.model.get_parameter("bias").fill_(float("nan"))
     with pytest.raises(ModelError, match="not numbers"):
         Recommender(bundle).recommend([10], 2)
-    assert Recommender(bundle).recommend([99], 1)["source"].tolist() == ["popularity"]
+    assert Recommender(bundle).recommend([99], 1, allow_unknown=True)["source"].tolist() == ["popularity"]
 
 
 @pytest.mark.parametrize("k", [0, -1, 19])
@@ -202,7 +202,18 @@ def test_who_is_known_by_items_alone_gets_what_their_like_have(board: PreparedDa
 def test_nobody_is_known_by_unknown_items() -> None:
     recommender = Recommender(bundle_of(some_data()))
     for unknown in ([], ["x"], [10_000]):
-        with pytest.raises(ConfigError, match="the model knows none of these items"):
-            recommender.recommend_for_items(unknown)
+        with pytest.raises(ConfigError, match=f"item_ids: the model knows 0 of {len(unknown)} ids"):
+            recommender.recommend_for_items(unknown, allow_unknown=True)
     with pytest.raises(ConfigError, match="k is out of range: 0"):
         recommender.recommend_for_items([0], 0)
+
+
+def test_a_list_that_is_hardly_known_is_refused_unless_it_is_allowed() -> None:
+    recommender = Recommender(bundle_of(some_data()))  # users 3, 13 ... 243; items 1, 8 ... 120
+    with pytest.raises(ConfigError, match=r"user_ids: the log knows 1 of 3 ids; unknown are: \[4, 5\].*allow_unknown"):
+        recommender.recommend([3, 4, 5], 2)
+    assert recommender.recommend([3, 4, 5], 1, allow_unknown=True)["source"].tolist() == ["model"] + ["popularity"] * 2
+    assert recommender.recommend([3, 4], 1)["source"].tolist() == ["model", "popularity"]
+    with pytest.raises(ConfigError, match=r"item_ids: the model knows 1 of 3 ids.*known ids are 1, 8, 15"):
+        recommender.recommend_for_items([8, 9, 10], 2)
+    assert len(recommender.recommend_for_items([8, 9, 10], 2, allow_unknown=True)) == 2

@@ -12,8 +12,7 @@ from ncf.data.split import no_pairs
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
 from ncf.serving.fold_in import FoldIn
-from ncf.serving.served_scorer import ServedScorer
-from ncf.serving.users import SOURCES
+from ncf.serving.users import SOURCES, ServedScorer
 from tests.ncf.serving.bundles import bundle_of, every_model, some_data, with_text_ids
 from tests.ncf.toy_data import holdout, pairs, seen_by_user
 

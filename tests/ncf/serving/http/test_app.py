@@ -44,7 +44,7 @@ def test_every_user_is_served_bit_for_bit_what_the_batch_has(config: ModelConfig
             assert answer.status_code == 200
             found = answer.json()
             assert (found["model"], found["version"], found["source"]) == (NAME, 3, "model")
-            assert found["user_id"] == shown
+            assert (found["user_id"], found["unknown_user"]) == (shown, False)
             assert [row["item_id"] for row in found["recommendations"]] == rows["item_id"].tolist()
             assert [row["rank"] for row in found["recommendations"]] == rows["rank"].tolist()
             scores = np.array([row["score"] for row in found["recommendations"]])
@@ -80,7 +80,7 @@ def test_an_unknown_user_gets_the_popular_items_marked_as_such(data: PreparedDat
     found = client_of(bundle).get("/recommendations", params={"user_id": stranger, "k": 4}).json()
     batch = Recommender(bundle).recommend_json([stranger], 4)
     assert found["source"] == "popularity"
-    assert found["user_id"] == stranger
+    assert (found["user_id"], found["unknown_user"]) == (stranger, True)
     assert [row["item_id"] for row in found["recommendations"]] == batch["item_id"].tolist()
     assert [row["score"] for row in found["recommendations"]] == batch["score"].tolist()
 
@@ -104,7 +104,7 @@ def test_items_sent_along_make_a_user_known_and_are_left_out(data: PreparedData)
     sent = [said[4], unknown, said[1], said[4]]
     found = client.post("/recommendations", json={"item_ids": sent, "k": 100}).json()
     assert found["source"] == "items"
-    assert found["user_id"] is None
+    assert (found["user_id"], found["unknown_user"]) == (None, False)
     assert found["unknown_items"] == [unknown]
     listed = [row["item_id"] for row in found["recommendations"]]
     assert sorted(map(str, listed)) == sorted(map(str, set(said) - {said[4], said[1]}))
