@@ -29,7 +29,8 @@ class CodedLog:
         has_times: whether the log has times at all.
         splits: int8[N], TRAIN, VALIDATION or TEST, for a source with its own split; else None.
         candidates: int32[M, 2] codes of user and item, for a source with its own candidates; else None.
-        left_out: int32 codes of users and items, of the pairs that filters left out though the users have the items.
+        left_out: int32 codes of users and items, of the pairs that filters left out though the users have the items;
+            and whether these would have counted as interactions.
         tally: what became of the rows so far.
     """
 
@@ -42,7 +43,7 @@ class CodedLog:
     has_times: bool = True
     splits: NDArray[np.int8] | None = None
     candidates: Codes | None = None
-    left_out: tuple[tuple[Codes, Codes], ...] = ()
+    left_out: tuple[tuple[Codes, Codes, bool], ...] = ()
     tally: Tally = NOTHING_READ
 
     @classmethod
@@ -77,17 +78,19 @@ class CodedLog:
         """int64[len(item_ids)]: rows of each item."""
         return np.bincount(self.items, minlength=len(self.item_ids))
 
-    def keep(self, kept: Mask, reason: str, *, still_seen: bool = False) -> Self:
+    def keep(self, kept: Mask, reason: str, *, still_seen: bool = False, liked: bool = True) -> Self:
         """The log with these rows alone, perhaps none, the others counted under the reason: bool[N].
 
         Args:
             kept: bool[N].
             reason: for the tally.
             still_seen: whether the others are remembered in `left_out`: no user is recommended what they have.
+            liked: whether these count as interactions: their users are known by them.
         """
         dropped = len(kept) - int(np.count_nonzero(kept))
         if dropped == 0:
             return self
+        left_out = ((self.users[~kept], self.items[~kept], liked),) if still_seen else ()
         return replace(
             self,
             users=self.users[kept],
@@ -95,7 +98,7 @@ class CodedLog:
             ratings=self.ratings[kept],
             times=self.times[kept],
             splits=None if self.splits is None else self.splits[kept],
-            left_out=(*self.left_out, (self.users[~kept], self.items[~kept])) if still_seen else self.left_out,
+            left_out=(*self.left_out, *left_out),
             tally=self.tally.drop(reason, dropped),
         )
 

@@ -64,7 +64,8 @@ def filter_ratings(
     if filters.max_users is not None:
         first = np.cumsum(log.user_counts() > 0) <= filters.max_users
         log = log.keep(first[log.users], "beyond max_users")
-        log = replace(log, left_out=tuple((users[first[users]], items[first[users]]) for users, items in log.left_out))
+        left_out = ((users, items, liked, first[users]) for users, items, liked in log.left_out)
+        log = replace(log, left_out=tuple((users[rows], items[rows], liked) for users, items, liked, rows in left_out))
     if not len(log):
         raise _nothing_left(log)
     return log
@@ -184,7 +185,7 @@ def _apply_threshold(log: CodedLog, threshold: float, *, still_seen: bool) -> Co
 
     In a split of the log's own a user may lose all of train by it, and then is not evaluated either.
     """
-    kept = log.keep(log.ratings >= threshold, f"rating below {threshold:g}", still_seen=still_seen)
+    kept = log.keep(log.ratings >= threshold, f"rating below {threshold:g}", still_seen=still_seen, liked=False)
     if log.splits is None or kept.splits is None:
         return kept
     lost = _trained_users(log, log.splits) & ~_trained_users(kept, kept.splits)

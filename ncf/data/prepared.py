@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncf.data.coded import CodedLog
-from ncf.data.columns import ITEM_ID, USER_ID, Ids, Indices
+from ncf.data.columns import ITEM_ID, LIKED, USER_ID, Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import id_bytes
 from ncf.data.ratings import NOTHING_READ, Tally
@@ -37,14 +37,17 @@ class Holdout:
 
 
 def left_out_of(log: CodedLog) -> pd.DataFrame:
-    """The pairs that filters left out of a log though the users have the items: user_id and item_id."""
-    users, items = ([np.empty(0, dtype=np.int32), *(pair[side] for pair in log.left_out)] for side in (0, 1))
-    return pd.DataFrame({USER_ID: log.user_ids[np.concatenate(users)], ITEM_ID: log.item_ids[np.concatenate(items)]})
+    """The pairs that filters left out of a log though the users have the items: user_id, item_id and liked."""
+    none, no = np.empty(0, dtype=np.int32), np.empty(0, dtype=bool)
+    users, items = (np.concatenate([none, *(pair[side] for pair in log.left_out)]) for side in (0, 1))
+    liked = np.concatenate([no, *(np.full(len(its), counts) for its, _, counts in log.left_out)])
+    return pd.DataFrame({USER_ID: log.user_ids[users], ITEM_ID: log.item_ids[items], LIKED: liked})
 
 
 def nothing_left_out() -> pd.DataFrame:
     """No pairs."""
-    return pd.DataFrame({USER_ID: np.empty(0, dtype=np.int64), ITEM_ID: np.empty(0, dtype=np.int64)})
+    ids = np.empty(0, dtype=np.int64)
+    return pd.DataFrame({USER_ID: ids, ITEM_ID: ids, LIKED: ids.astype(bool)})
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class PreparedData:
         labels: float32[len(train)] in [0, 1], for explicit feedback; None where every label is 1.
         held_out_labels: float32 labels of validation, test and other, one after the other, as `labels`.
         other: observed, but in no split: neither learned nor evaluated, nor offered as unseen.
-        left_out: user_id and item_id of the pairs that filters left out, though the users have the items: models don't
-            see them, serving does; not part of the fingerprint.
+        left_out: user_id and item_id of the pairs that filters left out, though the users have the items, and liked,
+            bool: whether they count as interactions. Models don't see them, serving does; not part of the fingerprint.
         history: when the pairs came; not part of the fingerprint, since models do not see it. None if it is not known.
         tally: what became of the log's rows; not part of the fingerprint, and not kept by `save_prepared`.
     """

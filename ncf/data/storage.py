@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID
+from ncf.data.columns import ITEM_ID, LIKED, TITLE, USER_ID
 from ncf.data.history import EARLY, History
 from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.prepared import Holdout, PreparedData
@@ -35,7 +35,7 @@ def save_prepared(data: PreparedData, folder: Path) -> None:
             pd.DataFrame({LABEL: data.held_out_labels}).to_parquet(new / HELD_OUT_LABELS)
         _pairs_frame(data.other).to_parquet(new / "other.parquet")
         left_out = {name: encode_ids(data.left_out[name].to_numpy()) for name in (USER_ID, ITEM_ID)}
-        pd.DataFrame(left_out).to_parquet(new / "left_out.parquet")
+        pd.DataFrame(left_out | {LIKED: data.left_out[LIKED].to_numpy()}).to_parquet(new / "left_out.parquet")
         for name, holdout in (("validation", data.validation), ("test", data.test)):
             pq.write_table(_holdout_table(holdout), new / f"{name}.parquet")
         write_json(
@@ -85,7 +85,10 @@ def load_prepared(folder: Path) -> PreparedData:
             _labels(train) if LABEL in train else None,
             _labels(pd.read_parquet(held_out)) if (held_out := folder / HELD_OUT_LABELS).exists() else None,
             _pairs(pd.read_parquet(folder / "other.parquet")),
-            pd.DataFrame({name: decode_ids(left_out[name], about[name]) for name in (USER_ID, ITEM_ID)}),
+            pd.DataFrame(
+                {name: decode_ids(left_out[name], about[name]) for name in (USER_ID, ITEM_ID)}
+                | {LIKED: left_out[LIKED].to_numpy(bool)}
+            ),
             history,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:  # ArrowInvalid and JSONDecodeError are ValueErrors

@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids, Indices
+from ncf.data.columns import ITEM_ID, LIKED, TITLE, USER_ID, Ids, Indices
 from ncf.data.ids import decode_ids, encode_ids, id_bytes, kind_of
 from ncf.data.prepared import PreparedData
-from ncf.data.split import Pairs
+from ncf.data.split import Pairs, concat_pairs
 from ncf.errors import ModelError
 from ncf.files import check_sums, new_folder, read_json, write_json, write_sums
 from ncf.sampling.rows import PairRows
 
 FORMAT = 1
 HEADER, USERS, ITEMS, PAIRS = FILES = ("log.json", "users.parquet", "items.parquet", "pairs.parquet")
-COUNT, LIKED, ITEM = "count", "liked", "item"
+COUNT, ITEM = "count", "item"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ServingLog:
             in left-out pairs alone.
         titles: str[len(item_ids)], empty where unknown.
         items: every item of each user: first those that count as interactions, in the order train, validation, test,
-            other, then those that filters left out, such as ratings below the threshold.
+            other, left out by a filter such as `min_per_user`; then the others, such as ratings below the threshold.
         liked: int64[len(user_ids)], how many of a user's items count as interactions.
         num_users, num_items: numbers of the prepared data set.
     """
@@ -54,9 +54,11 @@ class ServingLog:
         item_ids, left_out_items = _extended(data.item_ids, data.left_out[ITEM_ID].to_numpy())
         titles = np.full(len(item_ids), "", dtype=object)
         titles[: data.num_items] = data.titles
-        splits = [data.train, data.validation.pairs, data.test.pairs, data.other]
-        items = PairRows.of([*splits, Pairs(left_out_users, left_out_items)], len(user_ids))
-        liked = torch.from_numpy(np.bincount(data.everything.users, minlength=len(user_ids)))
+        count = data.left_out[LIKED].to_numpy(bool)
+        left_out = [Pairs(left_out_users[rows], left_out_items[rows]) for rows in (count, ~count)]
+        interactions = [data.train, data.validation.pairs, data.test.pairs, data.other, left_out[0]]
+        items = PairRows.of([*interactions, left_out[1]], len(user_ids))
+        liked = torch.from_numpy(np.bincount(concat_pairs(interactions).users, minlength=len(user_ids)))
         return cls(user_ids, item_ids, titles, items, liked, data.num_users, data.num_items)
 
     @cached_property
@@ -73,12 +75,12 @@ class ServingLog:
 
     @cached_property
     def interactions(self) -> PairRows:
-        """The items that count as interactions, of the prepared data set's users."""
+        """The items that count as interactions, of the prepared data set's users and items: its `everything`."""
         counts = self.items.counts[: self.num_users]
-        liked = self.liked[: self.num_users]
-        items = self.items.items[: int(counts.sum())]
-        within = torch.arange(len(items)) - torch.repeat_interleave(counts.cumsum(0) - counts, counts)
-        return PairRows.of_counts(liked, items[within < torch.repeat_interleave(liked, counts)])
+        row, items = torch.repeat_interleave(torch.arange(len(counts)), counts), self.items.items[: int(counts.sum())]
+        within = torch.arange(len(items)) - self.items.offsets[row]
+        kept = (within < self.liked[row]) & (items < self.num_items)
+        return PairRows.of_counts(torch.bincount(row[kept], minlength=len(counts)), items[kept])
 
     def save(self, folder: str | Path) -> None:
         """Write it as a folder, whole or not at all."""

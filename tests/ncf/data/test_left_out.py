@@ -30,6 +30,14 @@ def pairs_of(frame: pd.DataFrame) -> list[Pair]:
     return list(frame[["user_id", "item_id"]].itertuples(index=False, name=None))
 
 
+def liked_of(log: Ratings, feedback: dict[str, Any] | None = None, **filters: Any) -> dict[Pair, bool]:
+    """Whether the pairs that were left out would count as interactions."""
+    found = filter_ratings(log, FilterConfig.model_validate(filters), FeedbackConfig.model_validate(feedback or {}))
+    frame = left_out_of(found)
+    assert frame["liked"].dtype == bool
+    return dict(zip(pairs_of(frame), frame["liked"].tolist(), strict=True))
+
+
 def divided(log: Ratings, feedback: dict[str, Any] | None = None, **filters: Any) -> tuple[list[Pair], list[Pair]]:
     """The pairs that count as interactions, and those that were left out though the users have the items; sorted."""
     found = filter_ratings(log, FilterConfig.model_validate(filters), FeedbackConfig.model_validate(feedback or {}))
@@ -94,6 +102,22 @@ def test_of_users_of_a_given_split_who_lose_train_also_what_was_held_out() -> No
     assert divided(log, unseen) == ([(1, 5), (1, 6)], [(2, 6), (2, 7)]), "which were not rated below it"
 
 
+def test_what_counts_and_was_left_out_all_the_same_is_told_apart_from_what_does_not_count() -> None:
+    log = rated([(1, 5, 5, 1), (1, 6, 5, 2), (2, 5, 5, 3), (2, 7, 1, 4), (3, 5, 1, 5)])
+    expected = {(2, 5): True, (2, 7): False, (3, 5): False}
+    assert liked_of(log, {"threshold": 4}, min_per_user=2) == expected
+    expected |= {(1, 6): True}
+    del expected[2, 5]
+    assert liked_of(log, {"threshold": 4}, min_per_item=2) == expected
+    since = "1970-01-01T00:00:02Z"
+    assert liked_of(log, items_active_since="1970-01-01T00:00:03Z") == {(1, 6): True}
+    assert liked_of(log, users_active_since="1970-01-01T00:00:03Z") == {(1, 5): True, (1, 6): True}
+    assert liked_of(log, {"threshold": 4}, users_active_since=since) == {(2, 7): False, (3, 5): False}
+    frame = pd.DataFrame({"user_id": [1, 1, 2, 2, 2], "item_id": [5, 6, 5, 6, 7], "rating": [5.0, 5, 1, 5, 5]})
+    own = Ratings.from_frame(frame, splits=np.array([TRAIN, TEST, TRAIN, VALIDATION, TEST], dtype=np.int8))
+    assert liked_of(own, {"threshold": 4}) == {(2, 5): False, (2, 6): True, (2, 7): True}
+
+
 rows_of_a_log = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(1, 5), st.integers(0, 7200)), min_size=1, max_size=25
 )
@@ -127,8 +151,8 @@ def test_every_pair_counts_or_is_left_out_and_never_both(
 
 
 def some(users: tuple[Any, ...], items: tuple[Any, ...]) -> PreparedData:
-    """Three users and five items by number; the third user and the fifth item are only below the threshold."""
-    rows = [(0, 0, 5), (0, 1, 5), (0, 2, 5), (0, 3, 1), (1, 0, 5), (1, 2, 5), (2, 1, 1), (1, 4, 2)]
+    """Three users and five items; the third user is left out for one interaction, two items for none."""
+    rows = [(0, 0, 5), (0, 1, 5), (0, 2, 5), (0, 3, 1), (1, 0, 5), (1, 2, 5), (2, 1, 5), (1, 4, 2)]
     frame = pd.DataFrame(
         {
             "user_id": [users[user] for user, _, _ in rows],
@@ -137,7 +161,7 @@ def some(users: tuple[Any, ...], items: tuple[Any, ...]) -> PreparedData:
             "timestamp": range(len(rows)),
         }
     )
-    return prepare_ratings(Ratings.from_frame(frame), {"feedback": {"threshold": 4}})
+    return prepare_ratings(Ratings.from_frame(frame), {"feedback": {"threshold": 4}, "filters": {"min_per_user": 2}})
 
 
 KINDS = [
@@ -158,9 +182,11 @@ def test_they_are_kept_by_their_ids_and_come_back_from_disk(
     assert data.item_ids.tolist() == list(items[:3])
     expected = [(users[0], items[3]), (users[1], items[4]), (users[2], items[1])]
     assert pairs_of(data.left_out) == expected
+    assert data.left_out["liked"].tolist() == [False, False, True]
     save_prepared(data, tmp_path / "data")
     found = load_prepared(tmp_path / "data")
     assert pairs_of(found.left_out) == expected
+    assert found.left_out["liked"].tolist() == [False, False, True]
     assert [type(value) for pair in pairs_of(found.left_out) for value in pair] == [
         type(value) for pair in expected for value in pair
     ]

@@ -25,13 +25,13 @@ from tests.ncf.toy_data import literal_data, pairs
 FILES = sorted(["SHA256SUMS", *module.FILES])
 
 
-def left_out(rows: Sequence[tuple[Any, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["user_id", "item_id"])
+def left_out(rows: Sequence[tuple[Any, Any, bool]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["user_id", "item_id", "liked"])
 
 
 def data() -> PreparedData:
     """Users 10, 20 and 30 of items 0 to 5; some more of them, and of users 40 and 15 and item 9, were left out."""
-    rows = [(30, 4), (40, 9), (10, 9), (10, 5), (15, 0), (40, 1)]
+    rows = [(30, 4, False), (10, 5, False), (15, 0, False), (40, 1, False), (40, 9, True), (10, 9, True)]
     return replace(literal_data(), other=pairs([(2, 1), (0, 4)]), left_out=left_out(rows))
 
 
@@ -56,16 +56,16 @@ def test_users_and_items_of_the_data_come_first_then_those_of_left_out_pairs_alo
 def test_items_of_each_user_are_those_that_count_then_those_that_were_left_out() -> None:
     log = ServingLog.of(data())
     assert rows_of(log) == [
-        [0, 1, 2, 3, 4, 6, 5],  # train, validation, test, other; 9 and 5 were left out
+        [0, 1, 2, 3, 4, 6, 5],  # train, validation, test, other; of the left-out ones 9 is liked, and 5 is not
         [0, 2, 1, 4],
         [0, 3, 1, 4],
         [0],
         [6, 1],
     ]
-    assert log.liked.tolist() == [5, 4, 3, 0, 0]
+    assert log.liked.tolist() == [6, 4, 3, 0, 1]
     assert log.items.items.dtype == torch.int32
     interactions = [log.interactions.of_users(torch.tensor([user]))[1].tolist() for user in range(3)]
-    assert interactions == [[0, 1, 2, 3, 4], [0, 2, 1, 4], [0, 3, 1]]
+    assert interactions == [[0, 1, 2, 3, 4], [0, 2, 1, 4], [0, 3, 1]], "of the data's own users and items"
     assert len(log.interactions.counts) == 3
 
 
@@ -92,7 +92,7 @@ every_kind = pytest.mark.parametrize(("users", "items", "new"), KINDS.values(), 
 @every_kind
 @pytest.mark.parametrize("more", [True, False])
 def test_it_comes_back_from_disk(users: Any, items: Any, new: tuple[Any, Any], more: bool, tmp_path: Path) -> None:
-    rows = [(users[0], new[1]), (new[0], items[2]), new] if more else []
+    rows = [(users[0], new[1], True), (new[0], items[2], False), (*new, True)] if more else []
     given = literal_data(users, items)
     log = ServingLog.of(replace(given, left_out=left_out(rows)) if rows else given)
     log.save(tmp_path / "log")
@@ -132,7 +132,7 @@ CHANGES: dict[str, Callable[[ServingLog], ServingLog]] = {
     "user of an item": lambda log: replace(
         log, items=PairRows.of_counts(log.items.counts + torch.tensor([0, 0, 0, 1, -1]), log.items.items)
     ),
-    "liked": lambda log: replace(log, liked=torch.tensor([5, 4, 3, 0, 1])),
+    "liked": lambda log: replace(log, liked=torch.tensor([6, 4, 3, 0, 0])),
     "number of users of the data": lambda log: replace(log, num_users=4),
     "number of items of the data": lambda log: replace(log, num_items=7),
 }

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from ncf.config import ModelConfig
+from ncf.config import GMFConfig, ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.data.split import no_pairs
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.ranking import HoldoutRanker, SplitName
+from ncf.models.gmf import GMF
+from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
-from ncf.serving.users import SOURCES, ServedScorer
-from tests.ncf.serving.bundles import bundle_of, every_model, some_data, with_text_ids
-from tests.ncf.toy_data import holdout, pairs, seen_by_user
+from ncf.serving.users import SOURCES, ServedScorer, refold_gain
+from tests.ncf.serving.bundles import bundle_of, every_model, having, some_data, with_text_ids
+from tests.ncf.toy_data import Rows, holdout, pair_rows, pairs, seen_by_user
 
 
 def newer(user_ids: list[int], item_ids: list[int]) -> PreparedData:
@@ -118,6 +120,40 @@ def test_a_score_does_not_depend_on_who_else_is_asked_for() -> None:
     assert sorted({SOURCES[source] for source in scorer.sources}) == ["items", "model"]
     whole = scorer.score_all(torch.arange(25))
     assert torch.equal(torch.cat([scorer.score_all(torch.tensor([user])) for user in range(25)]), whole)
+
+
+def colour_blind(board: PreparedData, rows: Rows) -> Bundle:
+    """A model that knows each item's colour and takes every user for one of the other; its log has these pairs."""
+    model = GMF(board.num_users, board.num_items, 1, generator=torch.Generator().manual_seed(0))
+    colours = torch.tensor([1.0, -1.0])
+    with torch.no_grad():
+        model.get_parameter("item_embedding.weight").copy_(colours[torch.arange(board.num_items) % 2][:, None])
+        model.get_parameter("user_embedding.weight").copy_(-colours[torch.arange(board.num_users) % 2][:, None])
+        model.get_parameter("head").fill_(2.0)
+    return having(Bundle.of(model.eval(), GMFConfig(embedding_dim=1), board), rows)
+
+
+def test_what_folding_in_again_gains_is_measured_on_new_validation_items(board: PreparedData) -> None:
+    """By the vectors the held-out item of the first users comes after all 20 of the other colour, folded in before."""
+    validation = pair_rows(board.validation.pairs)
+    gain, users = refold_gain(colour_blind(board, pair_rows(board.train)), board, 100)
+    assert users == len(validation) == 40
+    assert 0.6 < gain <= 1, "of two items of their colour it is one, and was below the tenth"
+    gain, users = refold_gain(colour_blind(board, pair_rows(board.train) + validation[:30]), board, 100)
+    assert users == 10, "of the others the model has learned of the item"
+    assert 0.6 < gain <= 1
+    assert refold_gain(colour_blind(board, pair_rows(board.train) + validation), board, 100) == (0.0, 0)
+
+
+def test_only_users_and_items_that_the_model_knows_are_measured(board: PreparedData) -> None:
+    bundle = colour_blind(board, pair_rows(board.train))
+    renamed = replace(board, user_ids=np.where(np.arange(100) < 25, 1000, 0) + board.user_ids)
+    assert refold_gain(bundle, renamed, 100)[1] == 15
+    held_out = board.validation.pairs.items
+    unknown = replace(board, item_ids=np.where(np.arange(40) == held_out[0], 1000, board.item_ids))
+    assert refold_gain(bundle, unknown, 100)[1] == int((held_out != held_out[0]).sum())
+    nobody = replace(bundle, learned=np.zeros(100, dtype=bool))
+    assert refold_gain(nobody, board, 100) == (0.0, 0)
 
 
 def test_strangers_without_a_train_item_are_ranked_as_by_popularity() -> None:

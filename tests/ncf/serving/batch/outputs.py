@@ -15,6 +15,7 @@ from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.bundle import Bundle
 from ncf.serving.config import OutputConfig
+from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import REPOSITORY, environment
 from tests.ncf.serving.batch.stepwise_writer import VERSION, K
@@ -28,14 +29,22 @@ def output_of(**values: Any) -> OutputConfig:
 
 
 def write(
-    bundle: Bundle, folder: Path, output: OutputConfig, users: Any = None, block_rows: int = 24, k: int = K
+    bundle: Bundle,
+    folder: Path,
+    output: OutputConfig,
+    users: Any = None,
+    block_rows: int = 24,
+    k: int = K,
+    log: ServingLog | None = None,
 ) -> dict[str, int]:
-    lists = Lists.of(Recommender(bundle), bundle.user_ids if users is None else users, k, block_rows)
+    lists = Lists.of(Recommender(bundle, log), bundle.user_ids if users is None else users, k, block_rows)
     return write_lists(lists, VERSION, target_of(output), folder / "parts")
 
 
-def expected_rows(bundle: Bundle, users: Any = None, k: int = K, version: int = VERSION) -> list[tuple[Any, ...]]:
-    frame = Recommender(bundle).recommend(list(bundle.user_ids if users is None else users), k)
+def expected_rows(
+    bundle: Bundle, users: Any = None, k: int = K, version: int = VERSION, log: ServingLog | None = None
+) -> list[tuple[Any, ...]]:
+    frame = Recommender(bundle, log).recommend(list(bundle.user_ids if users is None else users), k)
     return [(*row, version) for row in frame.itertuples(index=False, name=None)]
 
 

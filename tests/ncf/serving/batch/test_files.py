@@ -2,6 +2,8 @@
 
 import gzip
 import logging
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +21,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, DataError
 from ncf.serving.batch.lists import Lists, compute_blocks
 from ncf.serving.batch.write import target_of, write_lists
+from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Recommender
 from tests.ncf.serving.batch.outputs import NAMES, expected_rows, output_of, write
 from tests.ncf.serving.bundles import (
@@ -30,6 +33,7 @@ from tests.ncf.serving.bundles import (
     with_text_ids,
     with_uuids,
 )
+from tests.ncf.toy_data import pairs, seen_by_user
 
 TITLED = ["user_id", "rank", "item_id", "title", "score", "source", "model_version"]
 
@@ -174,6 +178,74 @@ def test_everything_that_matters_changes_the_key() -> None:
     keys = [key(), key(seed=1), key(k=4), key(rows=10), key(users=slice(1, None)), key(data=with_text_ids(some_data()))]
     assert len(set(keys)) == len(keys)
     assert key() == key() == Lists.of(Recommender(bundle, memory_mb=1), bundle.user_ids, 3, 9).key()
+
+
+def log_with(**changes: Any) -> ServingLog:
+    return ServingLog.of(replace(some_data(), **changes))
+
+
+NEW = min(set(range(18)) - seen_by_user(some_data())[0])
+MORE = pd.DataFrame({"user_id": [3], "item_id": [some_data().item_ids[NEW]], "liked": [True]})
+LOGS = {
+    "left out, liked": log_with(left_out=MORE),
+    "left out": log_with(left_out=MORE.assign(liked=False)),
+    "other": log_with(other=pairs([(0, NEW)])),
+    "users": log_with(user_ids=some_data().user_ids + np.eye(1, 25, dtype=np.int64)[0]),
+    "items": log_with(item_ids=some_data().item_ids + np.eye(1, 18, dtype=np.int64)[0]),
+}
+
+
+@pytest.mark.parametrize("log", LOGS.values(), ids=LOGS)
+def test_of_the_blocks_of_an_older_log_none_is_used(log: ServingLog, tmp_path: Path) -> None:
+    """As after a kill, when the log that serves is another by the time the command is given again."""
+    bundle = bundle_of(some_data())
+    old, new = (Lists.of(Recommender(bundle, its), bundle.user_ids, 4, 8) for its in (None, log))
+    folder = tmp_path / "parts" / old.key()
+    compute_blocks(old, folder, set(), lambda users: None)
+    for path in folder.iterdir():
+        table = parquet.read_table(path)
+        wrong = table.set_column(1, "item", pa.array([17] * len(table), pa.int32()))  # nobody's list is this one
+        parquet.write_table(wrong, path, write_page_checksum=True)
+    told = []
+
+    def progress(total: int, before: int) -> Any:
+        told.append((total, before))
+        return nullcontext(lambda users: None)
+
+    write_lists(new, 3, target_of(output_of(path=str(tmp_path / "new.parquet"))), tmp_path / "parts", progress)
+    assert told == [(25, 0)]
+    assert rows_of(tmp_path / "new.parquet") == expected_rows(bundle, log=log)
+    write_lists(old, 3, target_of(output_of(path=str(tmp_path / "old.parquet"))), tmp_path / "parts", progress)
+    assert told[1] == (25, 25), "for the old log they would have been used"
+
+
+def test_titles_of_an_equal_log_change_no_block_but_the_file(tmp_path: Path) -> None:
+    bundle, titled = bundle_of(some_data()), log_with(titles=np.full(18, "new", dtype=object))
+    keys = {Lists.of(Recommender(bundle, log), bundle.user_ids, 4, 8).key() for log in (None, log_with(), titled)}
+    assert len(keys) == 1, "titles are put in when the file is written"
+    write(bundle, tmp_path, output_of(path=str(tmp_path / "lists.csv")), log=titled)
+    assert set(pd.read_csv(tmp_path / "lists.csv")["title"]) == {"new"}
+
+
+def test_folding_in_again_is_another_key() -> None:
+    bundle = bundle_of(some_data())
+    keys = {
+        Lists.of(Recommender(bundle, LOGS["left out, liked"], refold=refold), bundle.user_ids, 4, 8).key()
+        for refold in (False, True)
+    }
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("block_rows", [1, 4, 12, 10_000])
+def test_users_who_are_folded_in_are_marked_and_counted_in_blocks_of_any_size(block_rows: int, tmp_path: Path) -> None:
+    bundle, log = bundle_of(some_data()), LOGS["users"]
+    users = np.array([13, 4, -7, 23, 3, 33])  # 3 has left, 4 is new
+    output = output_of(path=str(tmp_path / "lists.parquet"))
+    done = write(bundle, tmp_path, output, users, block_rows, log=log)
+    rows = rows_of(tmp_path / "lists.parquet")
+    assert rows == expected_rows(bundle, users, log=log)
+    assert [row[4] for row in rows if row[2] == 1] == ["model", "items", "popularity", "model", "popularity", "model"]
+    assert done == {"users": 6, "unknown": 2, "folded_in": 1, "rows": len(rows)}
 
 
 @pytest.mark.parametrize("name", ["lists.parquet", "lists.csv.gz"])

@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ncf.serving.bundle import Bundle
+from ncf.serving.log import ServingLog
 from tests.ncf.serving.batch.outputs import child, expected_rows, finished, lines, output_of, read_table, write
 from tests.ncf.serving.bundles import CONFIGS, bundle_of, some_data
 
@@ -66,3 +69,25 @@ def test_killed_at_a_block_and_while_writing_the_same_command_goes_on(kind: str,
     assert content(tmp_path, kind) == content(tmp_path / "reference", kind)
     if kind == "table":
         assert content(tmp_path, kind) == expected_rows(again)
+
+
+def test_killed_and_given_again_when_the_log_is_a_newer_one_nothing_of_the_old_one_is_used(
+    bundle: Path, tmp_path: Path
+) -> None:
+    where = output(tmp_path, "parquet")
+    with child(bundle, tmp_path / "parts", where, "block") as process:
+        assert lines(process, 6) == ["before 0 of 25", *["stopped"] * 5]
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert len(list((tmp_path / "parts").rglob("*.parquet"))) >= 5
+    ids = some_data().user_ids + np.eye(1, 25, dtype=np.int64)[0]
+    newer = replace(Bundle.load(bundle), log=ServingLog.of(replace(some_data(), user_ids=ids)))
+    newer.save(bundle)
+    with child(bundle, tmp_path / "parts", where, "none") as process:
+        last = finished(process)
+        assert process.wait() == 0
+    assert last[0] == "before 0 of 25"
+    assert json.loads(last[1])["unknown"] == 1
+    (tmp_path / "reference").mkdir()
+    write(newer, tmp_path / "reference", output_of(**output(tmp_path / "reference", "parquet")), block_rows=8)
+    assert content(tmp_path, "parquet") == content(tmp_path / "reference", "parquet")
