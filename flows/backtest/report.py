@@ -10,7 +10,7 @@ from rich.console import Console
 from flows.backtest.replay import Trained, day_of
 from flows.backtest.settings import BacktestSettings
 from flows.charts.tables import TextTable
-from ncf.backtest.plan import Plan, Window
+from ncf.backtest.plan import Plan, Policy, Window
 from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import HR, KNOWN, NDCG, POPULARITY, difference_of, mean_of
 from ncf.errors import DataError
@@ -53,19 +53,28 @@ class Figure(BaseModel):
 
 
 class PolicyRow(BaseModel):
-    """One policy, or popularity: means over the windows, and the cost of its trainings."""
+    """One policy, or popularity: means over the windows, the cost of its trainings, and how many of them served."""
 
     name: str
     hr: Figure
     ndcg: Figure
     known: float | None
     trainings: int
+    served: int
     seconds: float
 
     def cells(self) -> list[str]:
         """Texts of the row."""
         known = "" if self.known is None else f"{self.known:.0%}"
-        return [self.name, self.hr.text(), self.ndcg.text(), known, str(self.trainings), f"{self.seconds:.0f}"]
+        return [
+            self.name,
+            self.hr.text(),
+            self.ndcg.text(),
+            known,
+            str(self.trainings),
+            str(self.served),
+            f"{self.seconds:.0f}",
+        ]
 
 
 class Difference(BaseModel):
@@ -129,7 +138,7 @@ class BacktestReport(BaseModel):
 
     def policies(self) -> TextTable:
         """One row per policy, after popularity."""
-        header = ["policy", "HR@10", "NDCG@10", "users known", "trainings", "seconds"]
+        header = ["policy", "HR@10", "NDCG@10", "users known", "trainings", "served", "seconds"]
         return TextTable(header, [row.cells() for row in self.rows])
 
     def tables(self) -> list[TextTable]:
@@ -196,20 +205,25 @@ def summarize(
 
 
 def _rows(plan: Plan, frames: Sequence[pd.DataFrame], trained: Mapping[int, Trained]) -> list[PolicyRow]:
-    def row(name: str, moments: Sequence[int], known: float | None) -> PolicyRow:
+    def row(name: str, moments: Sequence[int], served: int, known: float | None) -> PolicyRow:
         return PolicyRow(
             name=name,
             hr=Figure.of(mean_of(frames, name, HR)),
             ndcg=Figure.of(mean_of(frames, name, NDCG)),
             known=known,
             trainings=len(moments),
+            served=served,
             seconds=sum(trained[moment].seconds for moment in moments),
         )
 
+    def served(policy: Policy) -> int:
+        return len({plan.moment(policy, window) for window in plan.windows})
+
     policies = [
-        row(policy.name, plan.moments(policy), mean_of(frames, policy.name, KNOWN).value) for policy in plan.policies
+        row(policy.name, plan.moments(policy), served(policy), mean_of(frames, policy.name, KNOWN).value)
+        for policy in plan.policies
     ]
-    return [row(POPULARITY, [], None), *policies]
+    return [row(POPULARITY, [], 0, None), *policies]
 
 
 def _differences(frames: Sequence[pd.DataFrame], rows: Sequence[PolicyRow]) -> list[Difference]:

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from flows.tracking.locations import TrackingError
+from ncf.evaluation.anchor import ANCHOR_LOW, Reign
 
 What: TypeAlias = Literal["promoted", "rolled back", "by hand", "forced", "outside"]
 State: TypeAlias = Literal["pending", "done", "interrupted"]
@@ -114,15 +115,36 @@ def champions(entries: Sequence[Entry]) -> list[int]:
     A promotion pushes a version; a rollback pops all versions above the one that it restored. So a second rollback
     goes further back, and never forward.
     """
-    stack: list[int] = []
+    return [version for version, _ in _stack(entries)]
+
+
+def _stack(entries: Sequence[Entry]) -> list[tuple[int, Entry]]:
+    """The stack of champions, each with the entry that made it one."""
+    stack: list[tuple[int, Entry]] = []
     for entry in entries:
         if entry.state != "done" or entry.after is None:
             continue
-        if entry.what == "rolled back" and entry.after in stack:
-            del stack[len(stack) - stack[::-1].index(entry.after) :]
-        elif stack[-1:] != [entry.after]:
-            stack.append(entry.after)
+        versions = [version for version, _ in stack]
+        if entry.what == "rolled back" and entry.after in versions:
+            del stack[len(stack) - versions[::-1].index(entry.after) :]
+        elif versions[-1:] != [entry.after]:
+            stack.append((entry.after, entry))
     return stack
+
+
+def reigns(entries: Sequence[Entry]) -> list[Reign]:
+    """The champions that were not rolled back, for the anchor of the promotion rule.
+
+    What somebody chose by hand counts like one that is surely better: nothing before it limits those after it.
+    """
+    return [
+        Reign(
+            version,
+            entry.when,
+            entry.what != "promoted" or entry.figures.get(ANCHOR_LOW, entry.figures.get("low", 0.0)) > 0,
+        )
+        for version, entry in _stack(entries)
+    ]
 
 
 def describe(description: str, entries: Sequence[Entry]) -> str:

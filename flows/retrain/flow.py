@@ -22,7 +22,7 @@ from flows.retrain.measure import measure_baselines
 from flows.retrain.old_runs import close_abandoned, remove_old_weights
 from flows.retrain.promote import (
     best_of,
-    better_baseline,
+    caveats,
     decide_promotion,
     rank_champion,
     register_challenger,
@@ -76,6 +76,7 @@ def run(resolved: ResolvedSettings) -> Report:
     if resolved.summary:
         get_run_logger().info(resolved.summary)
     data, about = prepare_data(settings)
+    about = with_holdout_note(about, settings)
     tracker = Tracker(settings.dataset)
     run_id, is_complete = open_retraining(tracker, resolved, data, about)
     link = artifact_key(settings.dataset, "mlflow"), tracker.url(run_id), "the run in MLflow"
@@ -96,6 +97,21 @@ def run(resolved: ResolvedSettings) -> Report:
     publish(report)
     progress.update(6, report.verdict())
     return report
+
+
+def with_holdout_note(about: DataReport, settings: RetrainSettings) -> DataReport:
+    """The report with a note on a holdout of few users, which the log of the run has as well, before any training."""
+    least = settings.promotion.minimum_users
+    few = {"validation": about.validation, "test": about.test}
+    told = " and ".join(f"the {name} holdout has {users:,}" for name, users in few.items() if users < least)
+    if not told:
+        return about
+    note = (
+        f"few users: {told}, and fewer than {least} tell little about which model or epoch is better; a longer time "
+        "span or leave-one-out (data.split) holds out more"
+    )
+    get_run_logger().warning(note)
+    return about.model_copy(update={"notes": [*about.notes, note]})
 
 
 @task("open retraining", "open the retraining", retry_if=is_mlflow_outage)
@@ -163,7 +179,7 @@ def write_report(
         version=version,
         promoted=decision.promote,
         reason=decision.reason,
-        baseline=better_baseline(tracker, winner, baselines),
+        caveats=caveats(tracker, winner, baselines),
         settings=resolved.summary,
         champion=champion_version(tracker, settings.model_name),
         next_runs=next_runs(resolved.given, settings),

@@ -40,7 +40,7 @@ class Report(BaseModel):
     """The result of one retraining.
 
     Attributes:
-        baseline: a sentence if a baseline is better than the best new model.
+        caveats: clauses if a baseline is better than the best new model, or popularity by the protocol 1 + 99.
         settings: a sentence about where the settings come from.
         champion: the version that serves now.
         recommendations, sample: the file with everybody's recommendations, and its first lines.
@@ -56,7 +56,7 @@ class Report(BaseModel):
     version: int
     promoted: bool
     reason: str
-    baseline: str = ""
+    caveats: str = ""
     settings: str = ""
     champion: int | None
     recommendations: str | None
@@ -66,14 +66,15 @@ class Report(BaseModel):
 
     def verdict(self) -> str:
         """Which version serves now, and why; and whether a baseline is better than the best new model."""
-        return f"{self._decision()} {self.baseline}".strip()
+        joined = "; but" if self.promoted else "; and"
+        return f"{self._decision()}{f'{joined} {self.caveats}' if self.caveats else ''}."
 
     def _decision(self) -> str:
         if self.promoted:
-            return f"Version {self.version} ({self.winner}) is the new champion: {self.reason}."
+            return f"Version {self.version} ({self.winner}) is the new champion: {self.reason}"
         if self.champion is None:
-            return f"No champion: version {self.version} ({self.winner}) is {self.reason}."
-        return f"Version {self.champion} stays the champion; version {self.version} ({self.winner}) is {self.reason}."
+            return f"No champion: version {self.version} ({self.winner}) is {self.reason}"
+        return f"Version {self.champion} stays the champion; version {self.version} ({self.winner}) is {self.reason}"
 
     def winner_metrics(self) -> dict[str, float]:
         """The metrics of the best new model, which stand for the whole retraining."""
