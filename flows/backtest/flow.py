@@ -7,6 +7,7 @@ import numpy as np
 from mlflow.entities import Run
 from prefect import flow
 from prefect.logging import get_run_logger
+from pydantic import JsonValue
 
 from flows.backtest.charts import page_sections, picture, window_panels
 from flows.backtest.replay import Trained, Windows, day_of, score_window, train_as_of
@@ -14,6 +15,7 @@ from flows.backtest.report import BacktestReport, Scores, summarize
 from flows.backtest.settings import BacktestSettings
 from flows.charts.page import html_page
 from flows.charts.png import png
+from flows.cli.next_command import command, command_line, look_at
 from flows.orchestration.artifacts import Progress, artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.flow import database_url
@@ -41,7 +43,20 @@ def backtest(settings: BacktestSettings = BacktestSettings()) -> BacktestReport:
     with torch_threads(settings.hardware.scoring_threads):
         report = run(settings, *read_log(settings))
     publish(report)
-    return report
+    return report.model_copy(update={"next_steps": next_steps(settings, Tracker(settings.dataset), report.run_id)})
+
+
+def next_steps(settings: BacktestSettings, tracker: Tracker, run_id: str) -> dict[str, str]:
+    """What to do next, by its purpose."""
+    days = settings.window_days
+    policies: list[JsonValue] = [f"{days}d", f"{2 * days}d", "never"]
+    other = "neumf" if settings.model != "neumf" else "gmf"
+    return {
+        "Look at the curves": look_at(tracker.uri, f"{tracker.page(run_id)}/artifacts/{PAGE}"),
+        "Other policies": command("backtest", settings, {"policies": policies}),
+        "Another model": command("backtest", settings, {"model": other}),
+        "See every setting": command_line("backtest", "--help"),
+    }
 
 
 @task("read log", retry_if=is_transient)

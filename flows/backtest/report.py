@@ -101,6 +101,7 @@ class BacktestReport(BaseModel):
         windows: number of windows with users.
         empty: number of windows without users.
         users: sum over the windows.
+        next_steps: commands and pages, by their purpose.
         trained: False if nothing had changed, so that nothing was computed.
     """
 
@@ -115,6 +116,7 @@ class BacktestReport(BaseModel):
     users: int
     rows: list[PolicyRow]
     differences: list[Difference]
+    next_steps: dict[str, str] = {}
     trained: bool = True
 
     def verdict(self) -> str:
@@ -161,15 +163,8 @@ class BacktestReport(BaseModel):
             console.print()
         console.print(self.verdict(), highlight=False)
         console.print(self.about(), highlight=False)
-        other = "neumf" if self.model != "neumf" else "gmf"
-        console.print(
-            "\nLook at the curves:      make mlflow (backtest.html, backtest.png)\n"
-            "Other policies:          the same command with --policies, such as --policies weekly,10d,never\n"
-            f"Another model:           the same command with --model {other}\n"
-            'See every setting:       make backtest ARGS="--help"',
-            highlight=False,
-            markup=False,
-        )
+        lines = [f"{f'{step}:':<24} {line}" for step, line in self.next_steps.items()]
+        console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 def summarize(

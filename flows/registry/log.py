@@ -8,6 +8,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from flows.cli.next_command import command_line, retrain_command
+from flows.prepare.settings import dataset_of
 from flows.tracking.locations import TrackingError
 from ncf.evaluation.anchor import ANCHOR_LOW, Reign
 
@@ -79,9 +81,8 @@ def read_log(client: MlflowClient, name: str) -> list[Entry]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise TrackingError(
-            "there is no registered model of the name", got=name, do="retrain first: make retrain"
-        ) from error
+        do = f"retrain first: {retrain_command(dataset_of(name))}"
+        raise TrackingError("there is no registered model of the name", got=name, do=do) from error
     return [_read(name, key, str(value)) for key, value in sorted(tags.items()) if key.startswith(PREFIX)]
 
 
@@ -147,7 +148,7 @@ def reigns(entries: Sequence[Entry]) -> list[Reign]:
     ]
 
 
-def describe(description: str, entries: Sequence[Entry]) -> str:
+def describe(description: str, entries: Sequence[Entry], name: str) -> str:
     """The registered model's description with the newest entries as its last section; the text above stays.
 
     Reasons are shortened until the text fits into MLflow's database; if that is not enough, the oldest entries are
@@ -158,17 +159,18 @@ def describe(description: str, entries: Sequence[Entry]) -> str:
     rows = list(reversed(entries))[:MAX_ROWS]
     while rows:
         for length in REASON_LENGTHS:
-            text = above + _section(rows, len(entries), length)
+            text = above + _section(rows, len(entries), length, name)
             if len(text) <= MAX_TAG:
                 return text
         rows.pop()
     return description
 
 
-def _section(entries: Sequence[Entry], total: int, length: int) -> str:
+def _section(entries: Sequence[Entry], total: int, length: int, name: str) -> str:
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(_cells(entry, length) for entry in entries)]
     table = "\n".join(f"|{'|'.join(cells)}|" for cells in rows)
-    rest = f"\n\n{total - len(entries)} earlier: `python -m flows.registry log`" if total > len(entries) else ""
+    log = command_line("registry log", "--dataset", dataset_of(name))
+    rest = f"\n\n{total - len(entries)} earlier: `{log}`" if total > len(entries) else ""
     return f"{HEADING}\n\n{table}{rest}\n"
 
 

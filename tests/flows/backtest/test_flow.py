@@ -142,7 +142,8 @@ def test_the_tables_fit_a_terminal(first: BacktestReport) -> None:
         first.show(console)
     shown = console.export_text()
     assert "…" not in shown
-    assert shown.count("popularity") >= 4 and "make mlflow" in shown
+    assert shown.count("popularity") >= 4 and "ncf backtest --help" in shown
+    assert "/artifacts/backtest.html" in shown
 
 
 def test_the_same_again_computes_nothing(first: BacktestReport, log: Path, tmp_path: Path) -> None:

@@ -73,21 +73,21 @@ def test_the_log_says_why_the_versions_after_the_champion_were_kept_back(store: 
 
 def test_the_page_shows_the_newest_twenty_and_keeps_what_stands_above() -> None:
     entries = [entry(number) for number in range(1, 31)]
-    text = describe("Notes.\n\n## Promotions\n\nold table", entries)
+    text = describe("Notes.\n\n## Promotions\n\nold table", entries, "ncf-shop")
     assert text.startswith("Notes.\n\n## Promotions\n") and "old table" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert [int(row.split("|")[1]) for row in rows] == list(range(30, 10, -1))
-    assert "10 earlier" in text
-    assert describe(text, entries) == text
+    assert "10 earlier: `.venv/bin/python -m flows.registry log --dataset shop`" in text
+    assert describe(text, entries, "ncf-shop") == text
 
 
 def test_the_page_always_fits_into_mlflows_database() -> None:
     long = [entry(number, reason="why " * 300, who="w" * 200, run_id="r" * 32) for number in range(1, 31)]
-    text = describe("", long)
+    text = describe("", long, "ncf-shop")
     assert 3000 < len(text) <= MAX_TAG
     assert len([line for line in text.splitlines() if line.startswith("|")]) == 2 + 20, "reasons are cut first"
-    assert len(describe("n" * 4000, long)) <= MAX_TAG
-    assert describe("n" * 4950, long) == "n" * 4950
+    assert len(describe("n" * 4000, long, "ncf-shop")) <= MAX_TAG
+    assert describe("n" * 4950, long, "ncf-shop") == "n" * 4950
 
 
 def test_an_entry_always_fits_into_a_tag_and_comes_back() -> None:
