@@ -16,8 +16,8 @@ from ncf.data.columns import ITEM_ID, USER_ID, Indices
 from ncf.data.config import DataConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.history import History
+from ncf.data.ids import KnownIds
 from ncf.data.interactions import Interactions, to_interactions
-from ncf.data.known_ids import KnownIds
 from ncf.data.prepared import Holdout, PreparedData, left_out_of
 from ncf.data.ratings import Ratings
 from ncf.data.split import Pairs, Split, concat_pairs

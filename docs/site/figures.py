@@ -130,7 +130,18 @@ def beside_published(rows: Rows) -> str:
     )
 
 
+def nights(rows: Rows) -> str:
+    """Simulated nights with newer data, one row per case."""
+    lines = ["| users | case | promoted | margin | lost, 99 % of nights | most lost |"]
+    lines.append("| ---: | --- | ---: | ---: | ---: | ---: |")
+    for row in rows:
+        lost = " | ".join("" if row[name] is None else f"{row[name]:.1f}" for name in ("lost", "most_lost"))
+        lines.append(f"| {row['users']:,} | {row['case']} | {row['promoted']:.1%} | {row['margin']:.4f} | {lost} |")
+    return "\n".join(lines)
+
+
 BLOCKS = (
+    ("decisions/margin.md", "nights", "promotion", nights),
     ("../README.md", "the paper's split", "quality", beside_published),
     ("quality.md", "quality", "quality", quality),
     ("quality.md", "full ranking", "quality", full_ranking),

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from mlflow.entities import Run
 from prefect import flow
 from prefect.logging import get_run_logger
+from pydantic import JsonValue
 
 from flows.backtest.charts import page_sections, picture, window_panels
 from flows.backtest.replay import Trained, Windows, day_of, score_window, train_as_of
@@ -13,6 +15,7 @@ from flows.backtest.report import BacktestReport, Scores, summarize
 from flows.backtest.settings import BacktestSettings
 from flows.charts.page import html_page
 from flows.charts.png import png
+from flows.cli.next_command import command, command_line, look_at
 from flows.orchestration.artifacts import Progress, artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.flow import database_url
@@ -20,7 +23,7 @@ from flows.retrain.checks import check_training
 from flows.tracking.keys import COMPLETE
 from flows.tracking.tracker import Tracker
 from ncf import __version__
-from ncf.backtest.plan import Plan, make_plan
+from ncf.backtest.plan import Plan, check_number, make_plan
 from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import HR, NDCG
 from ncf.content import content_key, flatten
@@ -40,7 +43,20 @@ def backtest(settings: BacktestSettings = BacktestSettings()) -> BacktestReport:
     with torch_threads(settings.hardware.scoring_threads):
         report = run(settings, *read_log(settings))
     publish(report)
-    return report
+    return report.model_copy(update={"next_steps": next_steps(settings, Tracker(settings.dataset), report.run_id)})
+
+
+def next_steps(settings: BacktestSettings, tracker: Tracker, run_id: str) -> dict[str, str]:
+    """What to do next, by its purpose."""
+    days = settings.window_days
+    policies: list[JsonValue] = [f"{days}d", f"{2 * days}d", "never"]
+    other = "neumf" if settings.model != "neumf" else "gmf"
+    return {
+        "Look at the curves": look_at(tracker.uri, f"{tracker.page(run_id)}/artifacts/{PAGE}"),
+        "Other policies": command("backtest", settings, {"policies": policies}),
+        "Another model": command("backtest", settings, {"model": other}),
+        "See every setting": command_line("backtest", "--help"),
+    }
 
 
 @task("read log", retry_if=is_transient)
@@ -50,6 +66,7 @@ def read_log(settings: BacktestSettings) -> tuple[Replay, Plan]:
     replay = Replay.of(settings.dataset, load_ratings(source, database_url=database_url(source)), settings.data)
     start = None if settings.start is None else microseconds_of(settings.start)
     plan = make_plan(replay.span, settings.schedule, settings.window_days, start)
+    check_number(plan, replay.span, start, settings.most_trainings)
     trainings = ", ".join(f"{policy.name} {len(plan.moments(policy))}" for policy in plan.policies)
     get_run_logger().info(
         "%s windows of %s days, %s to %s; trainings: %s, %s in all",
@@ -70,7 +87,7 @@ def run(settings: BacktestSettings, replay: Replay, plan: Plan) -> BacktestRepor
     with open_run(tracker, key, earlier, settings, replay) as run_id:
         artifact = artifact_key(settings.dataset, "backtest", "progress")
         with Progress(artifact, "backtest", total, unit="steps", terminal="bar") as progress:
-            scores, trained = replay_windows(tracker, run_id, settings, replay, plan, progress)
+            scores, trained, plan = replay_windows(tracker, run_id, settings, replay, plan, progress)
         report = summarize(run_id, settings, replay, plan, scores, trained)
         log_report(tracker, settings, plan, scores, report)
         tracker.finish(run_id)
@@ -80,8 +97,12 @@ def run(settings: BacktestSettings, replay: Replay, plan: Plan) -> BacktestRepor
 
 def replay_windows(
     tracker: Tracker, run_id: str, settings: BacktestSettings, replay: Replay, plan: Plan, progress: Progress
-) -> tuple[Scores, dict[int, Trained]]:
-    """Window by window: train what is due by its beginning, then score every policy in it."""
+) -> tuple[Scores, dict[int, Trained], Plan]:
+    """Window by window: train what is due by its beginning, judge it, then score every policy in it.
+
+    Returns:
+        The values of each user by window, the models by moment, and the plan with what passed the gates.
+    """
     windows = Windows(tracker, run_id, replay, plan, settings.hardware.scoring_memory_mb)
     trained: dict[int, Trained] = {}
     scores = []
@@ -90,11 +111,31 @@ def replay_windows(
         for moment in plan.every_moment():
             if moment <= window.begin and moment not in trained:
                 trained[moment] = train_as_of(tracker, run_id, settings, replay, moment, day_of(moment))
+                if len(trained) == 1:
+                    tell_duration(replay, plan, trained[moment].seconds)
                 progress.advance(1, f"backtest, trained as of {day_of(moment)}")
         frame = score_window(windows, window, trained, first_day)
         scores.append((window, frame))
         progress.advance(1, f"backtest, scored the window from {first_day}, {len(frame)} users")
-    return scores, trained
+    return scores, trained, windows.plan
+
+
+def tell_duration(replay: Replay, plan: Plan, seconds: float) -> None:
+    """Log how many trainings are still to come, and about how long they take if the time grows with the log.
+
+    Args:
+        replay: the log.
+        plan: the moments.
+        seconds: of the first training.
+    """
+    moments = plan.every_moment()
+    rows, more = np.searchsorted(np.sort(replay.log.times), moments), len(moments) - 1
+    minutes = seconds * float(rows[1:].sum() / rows[0]) / 60
+    if more:
+        get_run_logger().info(
+            "the first training took %.0f s; %d more training%s, about %s, unless made by an earlier backtest",
+            *(seconds, more, "s" * (more > 1), "a minute" if minutes < 1.5 else f"{minutes:,.0f} minutes"),
+        )
 
 
 @contextmanager

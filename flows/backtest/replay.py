@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, SECONDS
 from flows.tracking.locations import TrackingError
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
+from ncf.backtest.gate import Gate
 from ncf.backtest.plan import Plan, Window
 from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import INTERACTIONS, KNOWN, column, metric_columns
@@ -141,20 +142,21 @@ class Windows:
         tracker: of the data set.
         run_id: MLflow run of the backtest.
         replay: the log.
-        plan: the windows and policies.
+        plan: the windows and policies; it learns which models pass the gates.
         memory_mb: MB for the scores of one block of users.
     """
 
     def __init__(self, tracker: Tracker, run_id: str, replay: Replay, plan: Plan, memory_mb: int) -> None:
         self.tracker, self.run_id, self.replay, self.plan, self.memory_mb = tracker, run_id, replay, plan, memory_mb
         self._bundles: dict[int, Bundle] = {}
+        self._gates: dict[str, Gate] = {}
         self._finished = tracker.series(run_id, [USERS]).get(USERS, {})
 
     def score(self, window: Window, trained: Mapping[int, Trained]) -> pd.DataFrame:
         """The values of each user of a window, with user ids as text: see `ncf.backtest.scoring.score_window`.
 
         Args:
-            window: the window.
+            window: the window; the gates have decided on the models that serve in it.
             trained: the models of all moments up to its beginning.
         """
         if window.number in self._finished:
@@ -169,6 +171,26 @@ class Windows:
         self._log(window, frame)
         return frame
 
+    def judge(self, window: Window, trained: Mapping[int, Trained]) -> None:
+        """Let the gates decide on what was trained since the window before.
+
+        Args:
+            window: the window.
+            trained: the models of all moments up to its beginning.
+        """
+        data: dict[int, PreparedData] = {}
+        for policy in self.plan.policies:
+            if policy.rule is None:
+                continue
+            gate = self._gates.setdefault(
+                policy.name, Gate(policy.rule, lambda moment: load_bundle(self.tracker, trained[moment].model_run))
+            )
+            due = self.plan.due(policy, window)
+            if due not in gate.moments:
+                data[due] = data.get(due) or self.replay.before(due)
+                gate.judge(due, data[due], self.memory_mb)
+        self.plan = replace(self.plan, promoted={name: gate.promoted for name, gate in self._gates.items()})
+
     def _log(self, window: Window, frame: pd.DataFrame) -> None:
         """The table comes first: a window with metrics counts as finished."""
         self.tracker.files.log_table(self.run_id, frame, _file(window))
@@ -179,7 +201,8 @@ class Windows:
 
 @task("score window", "score the window from {day}")
 def score_window(windows: Windows, window: Window, trained: Mapping[int, Trained], day: str) -> pd.DataFrame:
-    """Score one window; Prefect shows its first day."""
+    """Let the gates decide, and score one window; Prefect shows its first day."""
+    windows.judge(window, trained)
     return windows.score(window, trained)
 
 

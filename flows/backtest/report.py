@@ -10,7 +10,7 @@ from rich.console import Console
 from flows.backtest.replay import Trained, day_of
 from flows.backtest.settings import BacktestSettings
 from flows.charts.tables import TextTable
-from ncf.backtest.plan import Plan, Window
+from ncf.backtest.plan import Plan, Policy, Window
 from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import HR, KNOWN, NDCG, POPULARITY, difference_of, mean_of
 from ncf.errors import DataError
@@ -53,19 +53,28 @@ class Figure(BaseModel):
 
 
 class PolicyRow(BaseModel):
-    """One policy, or popularity: means over the windows, and the cost of its trainings."""
+    """One policy, or popularity: means over the windows, the cost of its trainings, and how many of them served."""
 
     name: str
     hr: Figure
     ndcg: Figure
     known: float | None
     trainings: int
+    served: int
     seconds: float
 
     def cells(self) -> list[str]:
         """Texts of the row."""
         known = "" if self.known is None else f"{self.known:.0%}"
-        return [self.name, self.hr.text(), self.ndcg.text(), known, str(self.trainings), f"{self.seconds:.0f}"]
+        return [
+            self.name,
+            self.hr.text(),
+            self.ndcg.text(),
+            known,
+            str(self.trainings),
+            str(self.served),
+            f"{self.seconds:.0f}",
+        ]
 
 
 class Difference(BaseModel):
@@ -92,6 +101,7 @@ class BacktestReport(BaseModel):
         windows: number of windows with users.
         empty: number of windows without users.
         users: sum over the windows.
+        next_steps: commands and pages, by their purpose.
         trained: False if nothing had changed, so that nothing was computed.
     """
 
@@ -106,6 +116,7 @@ class BacktestReport(BaseModel):
     users: int
     rows: list[PolicyRow]
     differences: list[Difference]
+    next_steps: dict[str, str] = {}
     trained: bool = True
 
     def verdict(self) -> str:
@@ -129,7 +140,7 @@ class BacktestReport(BaseModel):
 
     def policies(self) -> TextTable:
         """One row per policy, after popularity."""
-        header = ["policy", "HR@10", "NDCG@10", "users known", "trainings", "seconds"]
+        header = ["policy", "HR@10", "NDCG@10", "users known", "trainings", "served", "seconds"]
         return TextTable(header, [row.cells() for row in self.rows])
 
     def tables(self) -> list[TextTable]:
@@ -152,15 +163,8 @@ class BacktestReport(BaseModel):
             console.print()
         console.print(self.verdict(), highlight=False)
         console.print(self.about(), highlight=False)
-        other = "neumf" if self.model != "neumf" else "gmf"
-        console.print(
-            "\nLook at the curves:      make mlflow (backtest.html, backtest.png)\n"
-            "Other policies:          the same command with --policies, such as --policies weekly,10d,never\n"
-            f"Another model:           the same command with --model {other}\n"
-            'See every setting:       make backtest ARGS="--help"',
-            highlight=False,
-            markup=False,
-        )
+        lines = [f"{f'{step}:':<24} {line}" for step, line in self.next_steps.items()]
+        console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 def summarize(
@@ -196,20 +200,25 @@ def summarize(
 
 
 def _rows(plan: Plan, frames: Sequence[pd.DataFrame], trained: Mapping[int, Trained]) -> list[PolicyRow]:
-    def row(name: str, moments: Sequence[int], known: float | None) -> PolicyRow:
+    def row(name: str, moments: Sequence[int], served: int, known: float | None) -> PolicyRow:
         return PolicyRow(
             name=name,
             hr=Figure.of(mean_of(frames, name, HR)),
             ndcg=Figure.of(mean_of(frames, name, NDCG)),
             known=known,
             trainings=len(moments),
+            served=served,
             seconds=sum(trained[moment].seconds for moment in moments),
         )
 
+    def served(policy: Policy) -> int:
+        return len({plan.moment(policy, window) for window in plan.windows})
+
     policies = [
-        row(policy.name, plan.moments(policy), mean_of(frames, policy.name, KNOWN).value) for policy in plan.policies
+        row(policy.name, plan.moments(policy), served(policy), mean_of(frames, policy.name, KNOWN).value)
+        for policy in plan.policies
     ]
-    return [row(POPULARITY, [], None), *policies]
+    return [row(POPULARITY, [], 0, None), *policies]
 
 
 def _differences(frames: Sequence[pd.DataFrame], rows: Sequence[PolicyRow]) -> list[Difference]:

@@ -35,7 +35,11 @@ class BacktestSettings(ModelSettings):
     policies: tuple[PolicyName, ...] = Field(
         default=("weekly", "monthly", "never"),
         description="when to retrain: never, monthly (every four weeks), weekly, daily, or every so many days, such "
-        "as 10d; at most once per window",
+        "as 10d; at most once per window. With -wins-ties or -surely-better at the end, such as weekly-wins-ties, a "
+        "new model serves only if a retraining would promote it, by that rule of promotion.newer_data",
+    )
+    most_trainings: int = Field(
+        default=60, ge=1, description="a backtest that would train more often than this is refused before any training"
     )
     start: Time | None = Field(
         default=None,
@@ -53,7 +57,7 @@ class BacktestSettings(ModelSettings):
         if not policies:
             raise ValueError("name at least one policy")
         for number, policy in enumerate(policies):
-            if policy.days in [earlier.days for earlier in policies[:number]]:
+            if (policy.days, policy.rule) in [(earlier.days, earlier.rule) for earlier in policies[:number]]:
                 raise ValueError(f"{policy.name!r} is named twice; name each policy once")
             if window is not None and policy.interval < window:
                 raise ValueError(

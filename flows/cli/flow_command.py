@@ -4,11 +4,13 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
 import httpx
+import prefect
+from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from prefect import Flow, flow_engine
 from prefect.client.orchestration import get_client
@@ -18,6 +20,7 @@ from rich.console import Console
 from typing_extensions import override
 
 from flows.cli.command import UNWRITABLE
+from flows.cli.next_command import start_servers
 from flows.orchestration.deployments import HEARTBEAT_SECONDS, TAG
 from flows.orchestration.locks import one_at_a_time
 from ncf.errors import NCFError
@@ -73,12 +76,13 @@ def start_prefect() -> None:
     url = get_current_settings().api.url
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the server's process inherits the mask
     try:
-        problem = get_client(sync_client=True).api_healthcheck()
+        with _new_database_alone() if url is None else nullcontext():
+            problem = get_client(sync_client=True).api_healthcheck()
     except RuntimeError as error:  # it did not start; the error has all that it printed
         raise PrefectAwayError(
             "Prefect's server on this machine did not start",
             got=str(error)[:500],
-            do="run the same command again, or start a server that stays: make up",
+            do=f"run the same command again, or start a server that stays: {start_servers()}",
         ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -86,8 +90,26 @@ def start_prefect() -> None:
         raise PrefectAwayError(
             "the Prefect server does not answer",
             got=f"{url or 'the embedded server of this machine'}: {problem}",
-            do="start it (make up), or unset $PREFECT_API_URL to use an embedded server",
+            do=f"start it ({start_servers()}), or unset $PREFECT_API_URL to use an embedded server",
         )
+
+
+@contextmanager
+def _new_database_alone() -> Iterator[None]:
+    """Let one process alone make the embedded server's database, or migrate it after an update of Prefect.
+
+    Servers that start at the same time on a new database find it locked for longer than they wait, and give up.
+    """
+    home = get_current_settings().home
+    made, database = home / "ncf-locks" / f"prefect-{prefect.__version__}", home / "prefect.db"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(made.with_name(f"{made.name}.lock")):
+        is_new = not (made.exists() and database.exists())
+        if is_new:
+            yield
+            made.touch()
+    if not is_new:
+        yield
 
 
 def run_flow(flow: Flow[Any, R], settings: object) -> R:
@@ -118,7 +140,9 @@ def _create_run(flow: Flow[Any, Any], parameters: dict[str, Any]) -> FlowRun:
             pause = next(pauses, None)
             if pause is None:
                 raise PrefectAwayError(
-                    "the Prefect server went away before the run could begin", got=str(error), do="start it (make up)"
+                    "the Prefect server went away before the run could begin",
+                    got=str(error),
+                    do=f"start it ({start_servers()})",
                 ) from error
             time.sleep(pause)
 

@@ -8,12 +8,14 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from flows.cli.checks import RETRIES, check_cache
+from flows.cli.next_command import command, look_at
 from flows.monitor.drift import emit_news
 from flows.monitor.report import MonitorReport
 from flows.monitor.settings import MonitorSettings
 from flows.orchestration.artifacts import artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.flow import database_url
+from flows.prepare.settings import DataSettings
 from flows.registry.models import RegisteredModel, load_champion
 from flows.tracking.store import check_tracking, store_exists
 from flows.tracking.tracker import Tracker, milliseconds
@@ -80,7 +82,8 @@ def check_data(tracker: Tracker, settings: MonitorSettings) -> MonitorReport:
         ModelError: the champion can't be read.
     """
     now = datetime.now(UTC)
-    report = MonitorReport(dataset=settings.dataset, checked=now, thresholds=settings.thresholds)
+    retraining = command("retrain", DataSettings.of(settings), {})
+    report = MonitorReport(dataset=settings.dataset, checked=now, thresholds=settings.thresholds, retraining=retraining)
     champion = find_champion(tracker, settings)
     if champion is None:
         return report
@@ -135,7 +138,8 @@ def changed_filters(tracker: Tracker, champion: RegisteredModel, settings: Monit
 @task("log and tell", retry_if=is_transient)
 def log_and_tell(tracker: Tracker, settings: MonitorSettings, report: MonitorReport) -> MonitorReport:
     """Log the check to MLflow, and emit an event if there is news."""
-    report = report.model_copy(update={"run_id": log_metrics(tracker, report)})
+    run_id = log_metrics(tracker, report)
+    report = report.model_copy(update={"run_id": run_id, "look": look_at(tracker.uri, tracker.page(run_id))})
     said = emit_news(tracker, settings.model_name, report, settings.thresholds.again)
     report = report.model_copy(update={"said": said})
     log_report(tracker, report)

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from flows.charts.tables import TextTable
+from flows.cli.next_command import command_line
 from ncf.monitoring.accuracy import Accuracy
 from ncf.monitoring.config import ThresholdConfig
 from ncf.monitoring.findings import Findings
@@ -81,7 +82,8 @@ class MonitorReport(BaseModel):
         findings: None without a champion, or if the log can't be read.
         passed: thresholds that are passed, faults first.
         said: what was done about it, as a sentence.
-        run_id: MLflow's run; empty without a champion.
+        run_id, look: MLflow's run, and where it is seen; empty without a champion.
+        retraining: the command that retrains on the same data.
     """
 
     dataset: str
@@ -93,6 +95,8 @@ class MonitorReport(BaseModel):
     passed: list[ExceededThreshold] = []
     said: str = ""
     run_id: str = ""
+    look: str = ""
+    retraining: str = ""
 
     def of_kind(self, kind: Literal["drift", "fault"]) -> list[ExceededThreshold]:
         """The passed thresholds of a kind."""
@@ -115,7 +119,7 @@ class MonitorReport(BaseModel):
         words = "; ".join(one.words for one in self.passed)
         match self.status:
             case "NoChampion":
-                return f"{self.dataset} has no champion to compare the log with: make retrain."
+                return f"{self.dataset} has no champion to compare the log with: {self.retraining}"
             case "LogFault":
                 return f"The log of {self.dataset} looks damaged: {words}. {self.said}".strip()
             case "Drifted":
@@ -151,10 +155,10 @@ class MonitorReport(BaseModel):
             console.print(table.terminal(f"{self.dataset} since version {self.version} ({self.kind}) was trained"))
         console.print(self.verdict(), highlight=False, markup=False)
         if self.version is not None:
-            console.print(
-                "\nSee all checks over time:  make mlflow, experiment "
-                f"{self.dataset}, run monitor {self.dataset} version {self.version}\n"
-                'See every threshold:       make monitor ARGS="--help"',
-                highlight=False,
-                markup=False,
-            )
+            steps = {
+                "See all checks over time": self.look,
+                "Retrain": self.retraining,
+                "See every threshold": command_line("monitor", "--help"),
+            }
+            lines = [f"{f'{step}:':<26} {line}" for step, line in steps.items()]
+            console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ def run(settings: DataSettings) -> None:
     from flows.cli.flow_command import run_flow_command
     from flows.prepare.flow import check, prepare, show
 
-    run_flow_command(prepare, settings, check, show, lock=settings.dataset)
+    run_flow_command(prepare, settings, check, lambda _, console: show(settings, console), lock=settings.dataset)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 from rich.console import Console
 
 from flows.cli.checks import check_cache
+from flows.cli.next_command import command, command_line
 from flows.orchestration.artifacts import artifact_key, show_markdown
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.settings import DataSettings
@@ -98,11 +99,12 @@ def secret_url(block: str) -> str:
     )
 
 
-def show(report: DataReport, console: Console) -> None:
+def show(settings: DataSettings, console: Console) -> None:
     """Print what to do next; the report itself was logged."""
     console.print(
-        "\nTrain on it:             make retrain, with the same ARGS\n"
-        'See every setting:       make prepare ARGS="--help"',
+        f"\nTrain on it:             {command('retrain', settings, {})}\n"
+        f"See every setting:       {command_line('prepare', '--help')}",
         highlight=False,
         markup=False,
+        soft_wrap=True,
     )

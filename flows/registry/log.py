@@ -8,7 +8,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from flows.cli.next_command import command_line, retrain_command
+from flows.prepare.settings import dataset_of
 from flows.tracking.locations import TrackingError
+from ncf.evaluation.anchor import ANCHOR_LOW, Reign
 
 What: TypeAlias = Literal["promoted", "rolled back", "by hand", "forced", "outside"]
 State: TypeAlias = Literal["pending", "done", "interrupted"]
@@ -78,9 +81,8 @@ def read_log(client: MlflowClient, name: str) -> list[Entry]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise TrackingError(
-            "there is no registered model of the name", got=name, do="retrain first: make retrain"
-        ) from error
+        do = f"retrain first: {retrain_command(dataset_of(name))}"
+        raise TrackingError("there is no registered model of the name", got=name, do=do) from error
     return [_read(name, key, str(value)) for key, value in sorted(tags.items()) if key.startswith(PREFIX)]
 
 
@@ -114,18 +116,39 @@ def champions(entries: Sequence[Entry]) -> list[int]:
     A promotion pushes a version; a rollback pops all versions above the one that it restored. So a second rollback
     goes further back, and never forward.
     """
-    stack: list[int] = []
+    return [version for version, _ in _stack(entries)]
+
+
+def _stack(entries: Sequence[Entry]) -> list[tuple[int, Entry]]:
+    """The stack of champions, each with the entry that made it one."""
+    stack: list[tuple[int, Entry]] = []
     for entry in entries:
         if entry.state != "done" or entry.after is None:
             continue
-        if entry.what == "rolled back" and entry.after in stack:
-            del stack[len(stack) - stack[::-1].index(entry.after) :]
-        elif stack[-1:] != [entry.after]:
-            stack.append(entry.after)
+        versions = [version for version, _ in stack]
+        if entry.what == "rolled back" and entry.after in versions:
+            del stack[len(stack) - versions[::-1].index(entry.after) :]
+        elif versions[-1:] != [entry.after]:
+            stack.append((entry.after, entry))
     return stack
 
 
-def describe(description: str, entries: Sequence[Entry]) -> str:
+def reigns(entries: Sequence[Entry]) -> list[Reign]:
+    """The champions that were not rolled back, for the anchor of the promotion rule.
+
+    What somebody chose by hand counts like one that is surely better: nothing before it limits those after it.
+    """
+    return [
+        Reign(
+            version,
+            entry.when,
+            entry.what != "promoted" or entry.figures.get(ANCHOR_LOW, entry.figures.get("low", 0.0)) > 0,
+        )
+        for version, entry in _stack(entries)
+    ]
+
+
+def describe(description: str, entries: Sequence[Entry], name: str) -> str:
     """The registered model's description with the newest entries as its last section; the text above stays.
 
     Reasons are shortened until the text fits into MLflow's database; if that is not enough, the oldest entries are
@@ -136,17 +159,18 @@ def describe(description: str, entries: Sequence[Entry]) -> str:
     rows = list(reversed(entries))[:MAX_ROWS]
     while rows:
         for length in REASON_LENGTHS:
-            text = above + _section(rows, len(entries), length)
+            text = above + _section(rows, len(entries), length, name)
             if len(text) <= MAX_TAG:
                 return text
         rows.pop()
     return description
 
 
-def _section(entries: Sequence[Entry], total: int, length: int) -> str:
+def _section(entries: Sequence[Entry], total: int, length: int, name: str) -> str:
     rows = [COLUMNS, ("---",) * len(COLUMNS), *(_cells(entry, length) for entry in entries)]
     table = "\n".join(f"|{'|'.join(cells)}|" for cells in rows)
-    rest = f"\n\n{total - len(entries)} earlier: `python -m flows.registry log`" if total > len(entries) else ""
+    log = command_line("registry log", "--dataset", dataset_of(name))
+    rest = f"\n\n{total - len(entries)} earlier: `{log}`" if total > len(entries) else ""
     return f"{HEADING}\n\n{table}{rest}\n"
 
 

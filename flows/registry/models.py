@@ -18,7 +18,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 import ncf
-from flows.prepare.settings import DatasetSettings
+from flows.cli.next_command import command_line, retrain_command
+from flows.prepare.settings import DatasetSettings, dataset_of
 from flows.registry.alias import BUNDLE, CHALLENGER, CHAMPION, Registry, locked, remove_bundle, version_by_alias
 from flows.registry.log import read_log
 from flows.registry.promotion import FIGURES, Change, current_actor, promote, reconcile
@@ -159,10 +160,11 @@ def _load(tracker: "Tracker", name: str, found: ModelVersion) -> RegisteredModel
             with global_store(tracker.uri):
                 folder = mlflow.artifacts.download_artifacts(f"models:/{name}/{found.version}", dst_path=scratch)
         except (OSError, MlflowException) as error:
+            rollback = command_line("registry rollback", "--dataset", dataset_of(name))
             raise ModelError(
                 f"version {found.version} of {name} can't be read",
                 got=str(error)[:300],
-                do="restore its artifacts, or roll back: python -m flows.registry rollback",
+                do=f"restore its artifacts, or roll back: {rollback}",
             ) from error
         files = Path(folder) / "artifacts" / BUNDLE
         bundle = _bundle(files, f"the bundle of version {found.version} of {name}")
@@ -258,5 +260,5 @@ def no_champion(settings: DatasetSettings) -> ModelError:
     return ModelError(
         "there is no champion of the registered model",
         got=settings.model_name,
-        do=f'make retrain ARGS="--dataset {settings.dataset}", or name another data set',
+        do=f"{retrain_command(settings.dataset)}, or name another data set",
     )

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from mlflow.entities.model_registry import ModelVersion
 from prefect.runtime import deployment, flow_run
 
+from flows.cli.next_command import command_line
 from flows.orchestration.events import PROMOTED, emit, version_resource
+from flows.prepare.settings import dataset_of
 from flows.registry.alias import CHAMPION, Registry, locked, why_incomplete
 from flows.registry.log import Entry, What, champions, describe, new_number, now, read_log, version_text, write_entry
 from flows.tracking.locations import TrackingError
@@ -143,7 +145,7 @@ def announce(registry: Registry, entry: Entry) -> None:
 def update_description(registry: Registry, entries: list[Entry]) -> None:
     """Write the newest entries into the registered model's description, below the text that is there."""
     present = registry.client.get_registered_model(registry.name).description or ""
-    updated = describe(present, entries)
+    updated = describe(present, entries, registry.name)
     if updated != present:
         registry.client.update_registered_model(registry.name, updated)
 
@@ -162,9 +164,10 @@ def roll_back(registry: Registry, who: str, reason: str = "") -> Entry:
         target = previous_champion(registry, entries)
         if target is None:
             present = version_text(registry.champion())
+            log = command_line("registry log", "--dataset", dataset_of(registry.name))
             raise ModelError(
                 f"{registry.name} has no earlier champion than version {present}",
-                do="see python -m flows.registry log, or promote a version by hand",
+                do=f"see {log}, or promote a version by hand",
             )
         words = reason or "rolled back by hand"
         return _move(registry, entries, Change(target, "rolled back", who, words, {}))

@@ -16,10 +16,11 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from ncf.data.columns import USER_ID
-from ncf.data.ids import IdKind, id_from_json, kind_of
+from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError, ModelError
 from ncf.files import sum_of_sums
 from ncf.serving.bundle import Bundle
+from ncf.serving.http.request_ids import id_from_json
 from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Recommender
 

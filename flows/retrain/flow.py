@@ -8,6 +8,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed
 
 from flows.cli.checks import RETRIES, check_folder
+from flows.cli.next_command import look_at
 from flows.orchestration.artifacts import Progress, artifact_key, show_link, show_markdown, show_table
 from flows.orchestration.locks import AlreadyRunningError, one_at_a_time
 from flows.orchestration.tasks import is_mlflow_outage, task
@@ -22,7 +23,7 @@ from flows.retrain.measure import measure_baselines
 from flows.retrain.old_runs import close_abandoned, remove_old_weights
 from flows.retrain.promote import (
     best_of,
-    better_baseline,
+    caveats,
     decide_promotion,
     rank_champion,
     register_challenger,
@@ -33,7 +34,7 @@ from flows.retrain.resolve_settings import ResolvedSettings, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
 from flows.tracking.keys import COMPLETE
-from flows.tracking.links import flow_run_note
+from flows.tracking.links import flow_run_note, mlflow_url
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
 from ncf.content import content_key, flatten
@@ -77,15 +78,16 @@ def run(resolved: ResolvedSettings) -> Report:
     if resolved.summary:
         get_run_logger().info(resolved.summary)
     data, about = prepare_data(settings)
+    about = with_holdout_note(about, settings)
     tracker = Tracker(settings.dataset)
-    run_id, is_complete = open_retraining(tracker, resolved, data, about)
-    link = artifact_key(settings.dataset, "mlflow"), tracker.url(run_id), "the run in MLflow"
+    run_id, page, is_complete = open_retraining(tracker, resolved, data, about)
+    link = artifact_key(settings.dataset, "mlflow"), mlflow_url(tracker.uri, page), "the models compared in MLflow"
     if is_complete:
         show_link(*link, "of the retraining that is still valid")
-        return read_report(tracker, run_id, resolved, data)
+        return read_report(tracker, run_id, resolved, data).model_copy(update={"look": look_at(tracker.uri, page)})
     progress = Progress(artifact_key(settings.dataset, "progress"), "baselines", total=6, update_seconds=0.0)
     with tracker.interrupted_on_error(run_id):
-        show_link(*link, "models, figures and files")
+        show_link(*link, "metrics and learning curves")
         baselines = measure_baselines(tracker, run_id, settings, data)
         models: dict[str, ModelRun] = {}
         for done, name in enumerate((GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED), start=1):
@@ -96,22 +98,39 @@ def run(resolved: ResolvedSettings) -> Report:
         report = finish(tracker, run_id, resolved, data, baselines, list(models.values()))
     publish(report)
     progress.update(6, report.verdict())
-    return report
+    return report.model_copy(update={"look": look_at(tracker.uri, page)})
+
+
+def with_holdout_note(about: DataReport, settings: RetrainSettings) -> DataReport:
+    """The report with a note on a holdout of few users, which the log of the run has as well, before any training."""
+    least = settings.promotion.minimum_users
+    few = {"validation": about.validation, "test": about.test}
+    told = " and ".join(f"the {name} holdout has {users:,}" for name, users in few.items() if users < least)
+    if not told:
+        return about
+    note = (
+        f"few users: {told}, and fewer than {least} tell little about which model or epoch is better; a longer time "
+        "span or leave-one-out (data.split) holds out more"
+    )
+    get_run_logger().warning(note)
+    return about.model_copy(update={"notes": [*about.notes, note]})
 
 
 @task("open retraining", "open the retraining", retry_if=is_mlflow_outage)
 def open_retraining(
     tracker: Tracker, resolved: ResolvedSettings, data: PreparedData, about: DataReport
-) -> tuple[str, bool]:
+) -> tuple[str, str, bool]:
     """Continue an interrupted parent run with the same settings and data, or start one.
 
     Returns:
-        The run id, and whether that retraining is complete, so that there is nothing to do.
+        The run id, the page of MLflow that compares its models, and whether that retraining is complete, so that there
+        is nothing to do.
     """
     key = content_key(resolved.settings.learned(), data.fingerprint, __version__)
     earlier = tracker.newest_run(key)
     if earlier is not None and COMPLETE in earlier.data.tags and not resolved.settings.force:
-        return str(earlier.info.run_id), True
+        run_id = str(earlier.info.run_id)
+        return run_id, tracker.share_comparison(run_id), True
     if earlier is not None and COMPLETE not in earlier.data.tags:
         run_id = str(earlier.info.run_id)
         tracker.resume(run_id)
@@ -121,7 +140,7 @@ def open_retraining(
         run_id = tracker.start_retraining(key, flatten(resolved.settings.params()), data, resolved.tags())
     close_abandoned(tracker, run_id)
     tracker.files.log_text(run_id, about.markdown(), DATA_REPORT)
-    return run_id, False
+    return run_id, tracker.share_comparison(run_id), False
 
 
 def finish(
@@ -166,7 +185,7 @@ def write_report(
         version=version,
         promoted=decision.promote,
         reason=decision.reason,
-        baseline=better_baseline(tracker, winner, baselines),
+        caveats=caveats(tracker, winner, baselines),
         settings=resolved.summary,
         champion=champion_version(tracker, settings.model_name),
         next_runs=next_runs(resolved.given, settings),

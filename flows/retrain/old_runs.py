@@ -12,11 +12,13 @@ from prefect.logging import get_run_logger
 from flows.orchestration.locks import LockError
 from flows.orchestration.tasks import task
 from flows.registry.alias import NOT_FOUND, Registry, has_bundle, locked, remove_bundle, remove_files, remove_weights
+from flows.registry.log import now, reigns
 from flows.registry.promotion import previous_champion, reconcile
 from flows.retrain.comparison import PAGE
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import COMPLETE, MODEL, REFIT, REMOVED, SETTINGS, WEIGHTS_STATE
 from flows.tracking.tracker import Tracker
+from ncf.evaluation.anchor import anchors_to_come
 from ncf.files import cache_dir
 
 FORGOTTEN_SECONDS = 30 * 86_400.0  # a run that this MLflow does not know may belong to another MLflow
@@ -34,7 +36,8 @@ def remove_old_weights(tracker: Tracker, run_id: str, settings: RetrainSettings)
     """
     keep = settings.keep_versions
     try:
-        versions = remove_weights_of_versions(Registry(tracker.uri, settings.model_name), keep)
+        registry = Registry(tracker.uri, settings.model_name)
+        versions = remove_weights_of_versions(registry, keep, settings.promotion.anchor_days)
         models = remove_unregistered_weights(tracker, settings.model_name, keep, run_id)
         remove_old_checkpoints(tracker)
     except (LockError, MlflowException, OSError) as error:
@@ -46,12 +49,13 @@ def remove_old_weights(tracker: Tracker, run_id: str, settings: RetrainSettings)
         get_run_logger().info("removed the weights of %d unregistered models of old retrainings", models)
 
 
-def remove_weights_of_versions(registry: Registry, keep: int) -> list[int]:
-    """Remove the weights of old versions, except the champion, the champion before it, and any with an alias.
+def remove_weights_of_versions(registry: Registry, keep: int, anchor_days: int = 0) -> list[int]:
+    """Remove the weights of old versions, except the champion, the one before it, anchors, and any with an alias.
 
     Args:
         registry: the registered model.
         keep: number of the newest versions that keep their weights.
+        anchor_days: days for which the best champion limits the losses of later ones; 0: none does.
 
     Returns:
         The versions whose removal is now complete, some of which an earlier removal may have begun.
@@ -60,7 +64,9 @@ def remove_weights_of_versions(registry: Registry, keep: int) -> list[int]:
         LockError: another process holds the registered model's lock too long.
     """
     with locked(registry):
-        champions = {registry.champion(), previous_champion(registry, reconcile(registry))}
+        entries = reconcile(registry)
+        champions = {registry.champion(), previous_champion(registry, entries)}
+        champions |= anchors_to_come(reigns(entries), now(), anchor_days) if anchor_days else set()
         aliased = {int(version) for version in registry.client.get_registered_model(registry.name).aliases.values()}
         versions = registry.client.search_model_versions(f"name = '{registry.name}'")
         newest_first = sorted(versions, key=lambda version: int(version.version), reverse=True)

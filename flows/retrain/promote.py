@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 
 from flows.orchestration.tasks import is_transient, task
 from flows.registry.alias import BUNDLE
+from flows.registry.log import now, read_log, reigns
 from flows.registry.models import (
     HOLDOUT,
     apply_decision,
@@ -28,10 +29,12 @@ from flows.tracking.keys import BEST_VALIDATION, COLUMNS, FINGERPRINT, MODEL
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
+from ncf.evaluation.anchor import anchor_of, window_start
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.comparison import PROMOTION_METRIC, holdout_sketch, stronger_baseline
 from ncf.evaluation.evaluate import top_lists
-from ncf.evaluation.promotion import CandidateMetrics, Decision, GuardConfig, decide
+from ncf.evaluation.guards import CandidateMetrics, GuardConfig
+from ncf.evaluation.promotion import Anchor, Decision, decide
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks, Scorer
 from ncf.serving.bundle import Bundle
 from ncf.serving.recommender import Recommender
@@ -115,15 +118,48 @@ def _decide(
     ranker = HoldoutRanker(data, "test", memory_mb=settings.hardware.scoring_memory_mb)
     guards = settings.promotion.guards
     earlier = count_earlier_challengers(tracker, settings.model_name, version, holdout_sketch(data))
+    of_champion = candidate_metrics(ServedScorer(champion.bundle, data), ranker, data, guards) if champion else None
     decision = decide(
         _challenger_metrics(tracker, settings, model, ranker, data),
         ranker.rank_all(Popularity(data)).values()[PROMOTION_METRIC],
-        candidate_metrics(ServedScorer(champion.bundle, data), ranker, data, guards) if champion else None,
+        of_champion,
         settings.promotion,
         interactions=data.user_counts[data.test.pairs.users],
         earlier=earlier,
+        newer=champion is not None and is_newer(data, champion.bundle),
+        anchor=_anchor(tracker, settings, champion.version, of_champion, ranker, data)
+        if champion is not None and of_champion is not None
+        else None,
     )
     return (champion.version if champion else None), decision
+
+
+def is_newer(data: PreparedData, bundle: Bundle) -> bool:
+    """Whether data are newer than a bundle's: other pairs, and a later last time or, at the same, more of them."""
+    if data.fingerprint == bundle.about.get("fingerprint") or data.history is None:
+        return False
+    return data.history.extent > bundle.history.extent
+
+
+def _anchor(
+    tracker: Tracker,
+    settings: RetrainSettings,
+    champion: int,
+    of_champion: CandidateMetrics,
+    ranker: HoldoutRanker,
+    data: PreparedData,
+) -> Anchor | None:
+    """The best champion of the last days on the same holdout; None if the log names none, or the setting is 0."""
+    name, days = settings.model_name, settings.promotion.anchor_days
+    number = anchor_of(reigns(read_log(tracker.client, name)), window_start(now(), days)) if days else None
+    if number is None or number == champion:
+        return None if number is None else Anchor(number, of_champion.ndcg)
+    try:
+        bundle = load_judged(tracker, name, number).bundle
+    except ModelError as error:
+        get_run_logger().warning("the best champion of the last %d days can't be compared: %s", days, error)
+        return Anchor(number, None)
+    return Anchor(number, ranker.rank_all(ServedScorer(bundle, data)).values()[PROMOTION_METRIC])
 
 
 def _challenger_metrics(
@@ -157,10 +193,14 @@ def rank_champion(tracker: Tracker, settings: RetrainSettings, version: int, dat
     return {f"champion (version {compared})": ranker.rank_all(ServedScorer(bundle, data))}
 
 
-def better_baseline(tracker: Tracker, winner: ModelRun, baselines: Sequence[ModelRun]) -> str:
-    """A sentence if a baseline other than popularity is better than the best new model; empty if none is."""
+def caveats(tracker: Tracker, winner: ModelRun, baselines: Sequence[ModelRun]) -> str:
+    """Clauses for the verdict if a baseline is better than the best new model, or it is below popularity by 1 + 99."""
     values = {run.name: promotion_values(tracker, run) for run in baselines if run.name != POPULARITY}
-    return stronger_baseline(winner.name, promotion_values(tracker, winner), values)
+    stronger = stronger_baseline(promotion_values(tracker, winner), values)
+    sampled = COLUMNS["NDCG@10 1+99"]
+    ours, popular = winner.metrics[sampled], {run.name: run.metrics for run in baselines}[POPULARITY][sampled]
+    below = f"by the protocol 1 + 99 it is below popularity: NDCG@10 {ours:.4f} against {popular:.4f}"
+    return "; ".join(clause for clause in (stronger, below if ours < popular else "") if clause)
 
 
 def candidate_metrics(

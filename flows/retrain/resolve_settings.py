@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from flows.cli.next_command import command, given_values
 from flows.prepare.settings import DataSettings
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import SETTINGS, TUNED_BY
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning, find_tunings
 from ncf.config import RECIPES, ModelName, Recipe
-from ncf.content import flatten
 from ncf.errors import ConfigError
 from ncf.ingest.config import MovieLensSource
 from tuning.space import with_values
@@ -109,7 +109,7 @@ def resolve_settings(settings: RetrainSettings) -> ResolvedSettings:
         if not found:
             raise ConfigError(
                 f"there are no tuned settings of {settings.dataset}: no tuning of it is finished",
-                do=f"tune first: python -m flows.tune --dataset {settings.dataset}; or leave out --settings tuned",
+                do=f"tune first: {command('tune', DataSettings.of(settings), {})}; or leave out --settings tuned",
             )
     return fill_in(settings, found, preset_for(settings))
 
@@ -149,18 +149,6 @@ def _origin(model: ModelName, tunings: Mapping[ModelName, Tuning], preset: Prese
     if model in tunings:
         return "tuned"
     return "preset" if preset is not None and model in preset.recipes else "defaults"
-
-
-def given_values(recipe: Recipe) -> dict[str, Any]:
-    """The settings of a recipe that the user gave, by dotted name.
-
-    A form of Prefect sends every value: if all are given, those that equal the defaults count as not given.
-    """
-    given = flatten(recipe.model_dump(exclude_unset=True))
-    defaults = flatten(type(recipe)().model_dump())
-    if given.keys() != defaults.keys():
-        return given
-    return {name: value for name, value in given.items() if value != defaults[name]}
 
 
 def preferred(given: Recipe, found: Recipe | None) -> Recipe:

@@ -124,8 +124,8 @@ class RetrainSettings(ModelSettings):
         ge=1,
         le=100_000,
         description="number of the newest registered versions, and of the newest retrainings, whose models keep their "
-        "weights; the champion, the champion before it, and versions with an alias always keep theirs; 10 is a week "
-        "and a half of nightly retrainings",
+        "weights; the champion, the one before it, those that promotion.anchor_days needs, and versions with an alias "
+        "always keep theirs; 10 is a week and a half of nightly retrainings",
     )
 
     def params(self) -> dict[str, Any]:

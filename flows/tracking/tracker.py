@@ -18,7 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, ML
 
 from flows.tracking.files import RunFiles
 from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, MODEL, TUNING, WEIGHTS_STATE
-from flows.tracking.links import flow_run_tags, mlflow_run_url
+from flows.tracking.links import VIEW_PREFIX, VIEW_TAG, VIEWS_KEPT, comparison_page, comparison_view, flow_run_tags
 from flows.tracking.locations import check_files, location, sqlite_file
 from flows.tracking.store import connect, quiet_mlflow, tracking_uri
 from ncf.data.prepared import PreparedData
@@ -277,9 +277,26 @@ class Tracker:
         in_time = {key: sorted(history, key=lambda point: point.timestamp) for key, history in histories.items()}
         return {key: {point.step: point.value for point in points} for key, points in in_time.items() if points}
 
-    def url(self, run_id: str) -> str:
-        """The run's page on the MLflow server; empty for a database."""
-        return mlflow_run_url(self.uri, self.experiment_id, run_id)
+    def page(self, run_id: str) -> str:
+        """The run's page in MLflow, below the server's address."""
+        return f"experiments/{self.experiment_id}/runs/{run_id}"
+
+    def share_comparison(self, run_id: str) -> str:
+        """Keep a view of MLflow's page that compares the models of a retraining.
+
+        The views of older retrainings are removed; their links then lead to the list of runs.
+
+        Returns:
+            The page with this view, below the server's address.
+        """
+        start = int(self.client.get_run(run_id).info.start_time)
+        key = f"{VIEW_PREFIX}{start:013}-{run_id}"
+        self.client.set_experiment_tag(self.experiment_id, VIEW_TAG + key, comparison_view(run_id))
+        tags = self.client.get_experiment(self.experiment_id).tags
+        ours = sorted(tag for tag in tags if tag.startswith(VIEW_TAG + VIEW_PREFIX))
+        for tag in ours[:-VIEWS_KEPT]:
+            self.client.delete_experiment_tag(self.experiment_id, tag)
+        return comparison_page(self.experiment_id, key)
 
 
 def with_time(name: str) -> str:

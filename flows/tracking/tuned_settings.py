@@ -31,6 +31,7 @@ class Tuned(BaseModel):
         winner: the best trial's settings.
         base: those that the tuning began with.
         searched: names of the settings that were searched.
+        tried: their values in the trials: of numbers the smallest and the largest, of others every one.
         parts: the settings of the GMF and the MLP that neumf-pretrained was tuned with.
         believed: whether the winner, trained again with other seeds, is better than the base.
         study, storage: the Optuna study and its database, without its password.
@@ -49,6 +50,7 @@ class Tuned(BaseModel):
     winner: dict[str, JsonValue]
     base: dict[str, JsonValue]
     searched: list[str]
+    tried: dict[str, list[JsonValue]] = {}
     parts: dict[str, JsonValue] | None = None
     believed: bool
     gain: Gain
@@ -98,7 +100,7 @@ class Tuning:
             raise ConfigError(
                 f"the tuned settings of {model} (MLflow run {self.run_id}, ncf {self.tuned.ncf_version}) are not "
                 f"settings of this version: {error.errors()[0]['msg']}",
-                do=f"tune it again: python -m flows.tune --dataset {self.tuned.dataset} --model {self.tuned.model}",
+                do=f"tune {self.tuned.model} on {self.tuned.dataset} again",
             ) from error
 
 

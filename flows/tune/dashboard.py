@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flows.cli.command import fail
+from flows.cli.next_command import command_line
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import study_url
 from ncf.errors import ConfigError, NCFError
@@ -35,7 +36,7 @@ def database_of_studies() -> str:
     """
     url = with_installed_driver(parse_url(study_url(TuneSettings())))
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        raise ConfigError("there are no studies yet", got=url.database, do="make tune")
+        raise ConfigError("there are no studies yet", got=url.database, do=command_line("tune"))
     return url.render_as_string(hide_password=False)
 
 

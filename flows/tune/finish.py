@@ -22,7 +22,7 @@ from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, COMPLETE, EPOCHS, M
 from flows.tracking.store import global_store
 from flows.tracking.tracker import ModelRun, Tracker
 from flows.tracking.tuned_settings import TUNED, Gain, Tuned
-from flows.tune.report import ModelReport
+from flows.tune.report import ModelReport, tried_values
 from flows.tune.search import LOCK_SECONDS, Search, ended_trials
 from flows.tune.trials import TrialRuns
 from ncf import __version__
@@ -116,6 +116,7 @@ def tuned_of(search: Search, summary: StudySummary, confirmation: Confirmation) 
         winner=summary.recipe.model_dump(mode="json"),
         base=problem.recipe.model_dump(mode="json"),
         searched=list(problem.space),
+        tried=tried_values(summary.outcomes, list(problem.space)),
         parts={name: part.model_dump(mode="json") for name, part in gmf_mlp.items()} if gmf_mlp else None,
         believed=believed,
         gain=Gain(mean=gain.value, low=gain.low, high=gain.high),

@@ -1,14 +1,15 @@
 """Flow: search the settings of one model or of all four. `python -m flows.tune --help`."""
 
 from prefect import flow
+from pydantic import JsonValue
 
+from flows.cli.next_command import command, command_line, look_at
 from flows.prepare.flow import prepare_data
 from flows.prepare.settings import DataSettings
 from flows.retrain.checks import check_training
-from flows.retrain.report import command
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning
-from flows.tune.finish import finish_search
+from flows.tune.finish import STUDY_PAGE, finish_search
 from flows.tune.report import ModelReport, TuneReport
 from flows.tune.search import open_search, run_search
 from flows.tune.settings import TuneSettings
@@ -29,9 +30,23 @@ def tune(settings: TuneSettings = TuneSettings()) -> TuneReport:  # noqa: B008 (
         done: dict[ModelName, ModelReport] = {}
         for model in settings.models():
             done[model] = tune_model(tracker, settings, model, data, done)
-    data_settings = settings.model_dump(include=set(DataSettings.model_fields), exclude_unset=True)
-    retraining = command("retrain", DataSettings.model_validate(data_settings), {"settings": "tuned"})
-    return TuneReport(dataset=settings.dataset, models=list(done.values()), retraining=retraining)
+    reports = list(done.values())
+    return TuneReport(dataset=settings.dataset, models=reports, next_steps=next_steps(settings, tracker, reports))
+
+
+def next_steps(settings: TuneSettings, tracker: Tracker, reports: list[ModelReport]) -> dict[str, str]:
+    """What to do next, by its purpose; training with the tuned settings only if some are better than the default."""
+    training = command("retrain", DataSettings.of(settings), {"settings": "tuned"})
+    more: dict[str, JsonValue] = {"budget.trials": 2 * settings.budget.trials}
+    if settings.budget.minutes is not None:
+        more["budget.minutes"] = 2 * settings.budget.minutes
+    study = f"{tracker.page(reports[-1].run_id)}/artifacts/{STUDY_PAGE}"
+    return {
+        **({"Train with them": training} if any(report.is_better for report in reports) else {}),
+        "Continue the search": command("tune", settings, more),
+        "Look at the study": look_at(tracker.uri, study),
+        "See every setting": command_line("tune", "--help"),
+    }
 
 
 def tune_model(

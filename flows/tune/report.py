@@ -1,11 +1,15 @@
 """The result of a tuning: as data, as a table, as markdown for the UIs, and on the terminal."""
 
-from pydantic import BaseModel
+from collections.abc import Sequence
+from typing import cast
+
+from pydantic import BaseModel, JsonValue
 from rich.console import Console
 
 from flows.charts.tables import TextTable
 from flows.tracking.tuned_settings import Tuned
 from ncf.content import flatten
+from tuning.observer import TrialOutcome
 
 
 class ModelReport(BaseModel):
@@ -22,11 +26,21 @@ class ModelReport(BaseModel):
     searched: bool = True
 
     def table(self) -> TextTable:
-        """The searched settings, default and tuned; those that differ stand out."""
-        base, recipe = flatten(self.tuned.base), flatten(self.tuned.recipe)
-        rows = [[name, _short(base[name]), _short(recipe[name])] for name in self.tuned.searched]
-        changed = [index for index, (_, default, tuned) in enumerate(rows) if default != tuned]
-        return TextTable(["setting", "default", "tuned"], rows, changed)
+        """The searched settings: the default, what was tried, and the best trial's; those that differ stand out."""
+        tuned = self.tuned
+        base, winner = flatten(tuned.base), flatten(tuned.winner)
+        rows = [[name, _short(base[name]), _tried(tuned.tried.get(name, []))] for name in tuned.searched]
+        if tuned.winner == tuned.base:  # it would repeat the default
+            return TextTable(["setting", "default", "tried"], rows)
+        rows = [[*row, _short(winner[name])] for name, row in zip(tuned.searched, rows, strict=True)]
+        changed = [index for index, row in enumerate(rows) if row[1] != row[3]]
+        best = "tuned" if tuned.believed else f"trial {tuned.trial}, not used"
+        return TextTable(["setting", "default", "tried", best], rows, changed)
+
+    @property
+    def is_better(self) -> bool:
+        """Whether a retraining with the tuned settings would take others than the default ones."""
+        return self.tuned.recipe != self.tuned.base
 
     def verdict(self) -> str:
         """How good the winner is, and whether its settings are used."""
@@ -54,8 +68,9 @@ class ModelReport(BaseModel):
         parts = " It starts from the GMF and MLP in `tuned.json`." if tuned.parts else ""
         return (
             f"**{self.verdict()}**\n\n{self.table().markdown()}\n\nTrials: {self.counts()}. Study `{tuned.study}` in "
-            f"{tuned.storage}, data `{tuned.fingerprint[:12]}`, MLflow run `{self.run_id}`.{parts} A retraining uses "
-            "these settings with `--settings tuned`.\n"
+            f"{tuned.storage}, data `{tuned.fingerprint[:12]}`, MLflow run `{self.run_id}`.{parts} A "
+            f"retraining of the same data {'uses these settings' if self.is_better else 'trains as before'} with "
+            "`--settings tuned`.\n"
         )
 
 
@@ -64,12 +79,12 @@ class TuneReport(BaseModel):
 
     Attributes:
         models: in the order of their tunings.
-        retraining: the command that trains with the tuned settings.
+        next_steps: commands and pages, by their purpose.
     """
 
     dataset: str
     models: list[ModelReport]
-    retraining: str
+    next_steps: dict[str, str] = {}
 
     def show(self, console: Console) -> None:
         """Print a table and a verdict for each model, and what to do next."""
@@ -80,15 +95,27 @@ class TuneReport(BaseModel):
             if not model.searched:
                 console.print("The budget was already used up: no trial was run.")
             console.print(model.verdict(), highlight=False)
-        console.print(
-            f"\nTrain with them:         {self.retraining}\n"
-            "Continue the search:     the same command with a larger --budget.trials\n"
-            "Look at the study:       make optuna; make mlflow (study.html)\n"
-            'See every setting:       make tune ARGS="--help"',
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        lines = [f"{f'{step}:':<24} {line}" for step, line in self.next_steps.items()]
+        console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def tried_values(trials: Sequence[TrialOutcome], names: Sequence[str]) -> dict[str, list[JsonValue]]:
+    """Of each setting the values of some trials: of numbers the smallest and the largest, of others every one."""
+    tried: dict[str, list[JsonValue]] = {}
+    for name in names:
+        found = [cast(JsonValue, trial.values[name]) for trial in trials if name in trial.values]
+        numbers = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
+        if found and len(numbers) == len(found):
+            tried[name] = [min(numbers), max(numbers)] if len(set(numbers)) > 1 else [numbers[0]]
+        else:
+            tried[name] = [value for index, value in enumerate(found) if value not in found[:index]]
+    return tried
+
+
+def _tried(values: list[JsonValue]) -> str:
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    between = " to " if len(values) == len(numbers) else ", "
+    return between.join(map(_short, values))
 
 
 def _short(value: object) -> str:

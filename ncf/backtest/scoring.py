@@ -1,7 +1,8 @@
 """Score all policies in one window, user by user, and average over windows."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import torch
 from ncf.backtest.replay import WindowData
 from ncf.data.columns import USER_ID, Ids
 from ncf.evaluation.baselines import Popularity
-from ncf.evaluation.metrics import Z_95, Mean, Values
+from ncf.evaluation.metrics import Mean, Values, difference_interval, interval
 from ncf.evaluation.multi_item_ranking import hits_of_users, ndcg_of_users, rank_held_out
 from ncf.evaluation.ranking import CUTOFF, SCORING_MEMORY_MB, Scorer
 from ncf.serving.bundle import Bundle
@@ -19,6 +20,7 @@ from ncf.serving.users import ServedScorer
 POPULARITY = "popularity"
 HR, NDCG, KNOWN = "hr_at_10", "ndcg_at_10", "known"
 INTERACTIONS = "interactions"
+Interval: TypeAlias = Callable[[Values, float, float, int], Mean]
 
 
 def column(who: str, metric: str) -> str:
@@ -72,26 +74,24 @@ def _values(scorer: Scorer, window: WindowData, memory_mb: int) -> dict[str, Val
     return {HR: hits_of_users(ranks, users, CUTOFF), NDCG: ndcg_of_users(ranks, users, CUTOFF)}
 
 
-def mean_over_windows(values: Sequence[Values], users: Sequence[Ids]) -> Mean:
+def mean_over_windows(values: Sequence[Values], users: Sequence[Ids], interval: Interval = interval) -> Mean:
     """Mean of the windows' means, each with the same weight, and its 95 % interval over users.
 
     A user in several windows is one unit: the standard error is that of the sum of each user's contributions
-    (cluster-robust). With a single window it is that of the mean over its users. A single
-    user gives an infinite interval.
+    (cluster-robust). With a single window it is that of the mean over its users. A single user gives an infinite
+    interval.
 
     Args:
         values: float64[U_w] of each window, none of them empty.
         users: the ids of the same users.
+        interval: `interval` or `difference_interval` of ncf.evaluation.metrics.
     """
     means = [float(one.mean()) for one in values]
     shares = [(one - mean) / (len(one) * len(values)) for one, mean in zip(values, means, strict=True)]
     codes, unique = pd.factorize(np.concatenate(list(users)))
-    mean, number = float(np.mean(means)), len(unique)
-    if number < 2:
-        return Mean(mean, -math.inf, math.inf)
     of_users = np.bincount(codes, weights=np.concatenate(shares))
-    error = math.sqrt(float(of_users @ of_users) * number / (number - 1))
-    return Mean(mean, mean - Z_95 * error, mean + Z_95 * error)
+    error = math.sqrt(float(of_users @ of_users))
+    return interval(np.concatenate(values), float(np.mean(means)), error, len(unique))
 
 
 def mean_of(windows: Sequence[pd.DataFrame], who: str, metric: str) -> Mean:
@@ -102,7 +102,7 @@ def mean_of(windows: Sequence[pd.DataFrame], who: str, metric: str) -> Mean:
 def difference_of(windows: Sequence[pd.DataFrame], ours: str, theirs: str, metric: str) -> Mean:
     """How much better one policy is than another, paired over the users of every window."""
     values = [(frame[column(ours, metric)] - frame[column(theirs, metric)]).to_numpy() for frame in windows]
-    return mean_over_windows(values, _users(windows))
+    return mean_over_windows(values, _users(windows), difference_interval)
 
 
 def _users(windows: Sequence[pd.DataFrame]) -> list[Ids]:

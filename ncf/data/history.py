@@ -94,6 +94,12 @@ class History:
         early, recent = (items[name].to_numpy(np.int64, copy=True) for name in (EARLY, RECENT))
         return cls(early, recent, DayCounts.of_frame(days), last_time)
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Last time (0 without times) and number of pairs: of two states of a log, the newer one has the larger."""
+        pairs = self.early if self.last_time is None else self.early + self.recent
+        return self.last_time or 0, int(pairs.sum())
+
     def item_columns(self) -> dict[str, Indices]:
         """Columns of a table of the items."""
         return {EARLY: self.early, RECENT: self.recent}

@@ -1,5 +1,6 @@
 """Is one model better than another? Paired differences over users, and repeated tests on the same holdout."""
 
+import math
 from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 
@@ -8,32 +9,33 @@ import pandas as pd
 
 from ncf.data.columns import ITEM_ID, USER_ID
 from ncf.data.prepared import PreparedData
-from ncf.evaluation.metrics import Mean, Values, mean_with_interval
+from ncf.evaluation.metrics import Mean, Values, difference_interval
 
 PROMOTION_METRIC = "full/ndcg_at_10"
 
 
-def paired_difference(ours: Values, theirs: Values) -> Mean:
-    """Mean over the same users of ours - theirs, with its 95 % interval."""
-    return mean_with_interval(ours - theirs)
+def paired_difference(ours: Values, theirs: Values, confidence: float = 0.95) -> Mean:
+    """Mean over the same users of ours - theirs, with its interval: see `difference_interval`."""
+    differences = ours - theirs
+    error = float(differences.std()) / math.sqrt(len(differences))
+    quantile = NormalDist().inv_cdf((1 + confidence) / 2)
+    return difference_interval(differences, float(differences.mean()), error, len(differences), quantile)
 
 
-def stronger_baseline(name: str, model: Values, baselines: Mapping[str, Values]) -> str:
-    """A sentence that names the best baseline if it is better than the model; otherwise an empty text.
+def stronger_baseline(model: Values, baselines: Mapping[str, Values]) -> str:
+    """A clause that names the best baseline if it is better than the model; otherwise an empty text.
 
     Args:
-        name: name of the model.
-        model: its NDCG@10 of full ranking on the test holdout, float64[U], one value per user.
-        baselines: the same of each baseline.
+        model: NDCG@10 of full ranking on the test holdout, float64[U], one value per user.
+        baselines: the same of each baseline, by its name.
     """
     best = max(baselines, key=lambda baseline: baselines[baseline].mean(), default=None)
     if best is None or baselines[best].mean() <= model.mean():
         return ""
     difference = paired_difference(baselines[best], model)
-    return (
-        f"The baseline {best} is better than {name}: NDCG@10 {baselines[best].mean():.4f} against {model.mean():.4f} "
-        f"(difference {signed(difference)}{'; it may be chance' if difference.low <= 0 else ''})."
-    )
+    is_better = "is surely better" if difference.low > 0 else "is better on average, which may be chance"
+    beside = f"NDCG@10 {baselines[best].mean():.4f} against {model.mean():.4f} (difference {signed(difference)})"
+    return f"the baseline {best} {is_better}: {beside}"
 
 
 def signed(difference: Mean) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ncf.data.columns import Indices
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
+from ncf.evaluation.comparison import paired_difference
 from ncf.evaluation.metrics import CUTOFFS, Values, mean_with_interval
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, HoldoutRanker, Ranks, Scorer, SplitName, top_items
 
@@ -178,7 +179,7 @@ def difference_table(
     rows = []
     for row, members in _groups(data, split):
         for name, values in per_model.items():
-            mean = mean_with_interval(values[members] - reference[members])
+            mean = paired_difference(values[members], reference[members])
             rows.append({"model": name, **row, "difference": mean.value, "low": mean.low, "high": mean.high})
     return pd.DataFrame(rows)
 

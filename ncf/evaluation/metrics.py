@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 from torch import Tensor
 
 from ncf.data.columns import Indices
@@ -94,7 +95,7 @@ METRICS: Mapping[str, Callable[[Indices, int], Values]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over users and its 95 % interval (normal approximation)."""
+    """A mean over users and its 95 % interval."""
 
     value: float
     low: float
@@ -114,7 +115,57 @@ class Mean:
 
 
 def mean_with_interval(values: Values) -> Mean:
-    """Mean of one value per user, ± 1.96 standard errors. A single user gives an infinite interval."""
-    mean = float(values.mean())
-    error = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.inf
-    return Mean(mean, mean - Z_95 * error, mean + Z_95 * error)
+    """Mean of one value per user, with an interval that holds for a dozen users as well: see `interval`."""
+    return interval(values, float(values.mean()), float(values.std()) / math.sqrt(len(values)), len(values))
+
+
+def interval(values: Values, mean: float, error: float, users: int) -> Mean:
+    """The 95 % interval of a mean.
+
+    A mean of values in [0, 1] of which some are 0, as every metric of ranks is, gets Wilson's (1927) score interval: of
+    the share of users with a hit, scaled by what a hit is worth. With a value of 0 or 1 this is exactly Wilson's, and
+    0 of 19 has 0 to 0.168. Other values get Student's t. A single user gives an infinite interval.
+
+    Args:
+        values: all values, float64[N].
+        mean: their mean, weighted or not.
+        error: its standard error, with the variance divided by N.
+        users: number of independent users.
+    """
+    if users < 2:
+        return Mean(mean, -math.inf, math.inf)
+    least, most = float(values.min()), float(values.max())
+    if least < 0 or most > 1 or 0 < least < most:
+        half = float(stdtrit(users - 1, 0.975)) * error * math.sqrt(users / (users - 1))
+        return Mean(mean, mean - half, mean + half)
+    square = error**2 * users + mean**2
+    top = most or 1.0
+    worth = (users * square + top**2) / (users * mean + top)  # of a hit, with one best hit more
+    share = min(1.0, mean / worth)
+    middle = (share + Z_95**2 / users / 2) / (1 + Z_95**2 / users)
+    half = math.sqrt(share * (1 - share) / users + (Z_95 / users / 2) ** 2) * Z_95 / (1 + Z_95**2 / users)
+    return Mean(mean, worth * max(0.0, middle - half), max(mean, worth * (middle + half)))
+
+
+def difference_interval(values: Values, mean: float, error: float, users: int, quantile: float = Z_95) -> Mean:
+    """The interval of a mean of differences, which is not empty where all of them are 0.
+
+    Bonett and Price (2012): as if there were two more users, one of them better and one worse by the root mean square
+    of the differences that are not 0. A single user gives an infinite interval.
+
+    Args:
+        values: all differences, float64[N].
+        mean: their mean, weighted or not.
+        error: its standard error, with the variance divided by N.
+        users: number of independent users.
+        quantile: of the normal distribution, 1.96 for 95 %.
+    """
+    if users < 2:
+        return Mean(mean, -math.inf, math.inf)
+    different = values[values != 0]
+    step = float(np.square(different).mean()) if len(different) else 1.0
+    more = users + 2
+    middle = mean * users / more
+    variance = ((error**2 * users + mean**2) * users + 2 * step) / more - middle**2
+    half = quantile * math.sqrt(variance / more)
+    return Mean(mean, middle - half, middle + half)

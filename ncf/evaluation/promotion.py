@@ -1,63 +1,62 @@
 """Does the challenger become the champion? Settings, and a pure decision with its figures and reason."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
 
 from ncf.config import Settings
 from ncf.data.columns import Indices
-from ncf.errors import ConfigError
+from ncf.evaluation.anchor import ANCHOR_LOW
 from ncf.evaluation.comparison import paired_difference, signed, widening_after
+from ncf.evaluation.guards import CandidateMetrics, GuardConfig, guard_checks
 from ncf.evaluation.metrics import Mean, Values
 
-T = TypeVar("T")
 Figures: TypeAlias = Mapping[str, float]
 
-DRAWS_AT_ONCE = 2**22  # numbers of resampled users held at once, 32 MB
-
-
-class GuardConfig(Settings):
-    """Additional conditions for a challenger that is better; each is off while it is empty."""
-
-    minimum_coverage: float | None = Field(
-        default=None,
-        ge=0.0,
-        description="minimum of the challenger's coverage@10 of the catalogue divided by the champion's; 0.9 allows a "
-        "loss of a tenth. Empty: off, since many shops do not mind",
-    )
-    maximum_cold_loss: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=1.0,
-        description="maximum loss of HR@10 for users with few train interactions, as a difference of shares. Empty: "
-        "off, since most logs have few such users, and their mean is noisy",
-    )
-    cold_interactions: int = Field(
-        default=10, ge=1, description="users with at most this many train interactions count as users with few"
-    )
-    maximum_seconds: float | None = Field(
-        default=None,
-        gt=0.0,
-        description="maximum seconds for the top 10 of 1,000 users on the CPU. Empty: off, since it depends on the "
-        "machine that decides",
-    )
-    maximum_size_mb: float | None = Field(
-        default=None, gt=0.0, description="maximum size of the challenger's files in MB. Empty: off"
-    )
+LEAST_MARGIN, MARGIN_SHARE = 0.002, 0.02  # of NDCG@10; of the champion's
+ANCHOR_MARGINS = 1.25  # margins that may be lost against the anchor (docs/decisions/margin.md)
 
 
 class PromotionConfig(Settings):
     """When a challenger becomes the champion."""
 
+    newer_data: Literal["wins ties", "surely better"] = Field(
+        default="wins ties",
+        description="a challenger on newer data than the champion's is promoted unless it is worse by more than the "
+        "margin (wins ties), or only if it is surely better, as one on the same data",
+    )
+    margin: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="NDCG@10 that a challenger on newer data may lose; never less than the holdout can tell. Empty: "
+        "0.002 or 2 % of the champion's, whichever is more",
+    )
+    anchor_days: int = Field(
+        default=30,
+        ge=0,
+        le=3660,
+        description="days for which the best champion, the anchor, keeps its weights, and limits what challengers on "
+        "newer data may lose together; 0: no limit",
+    )
+    first: Literal["surely", "average"] = Field(
+        default="surely",
+        description="a first champion must be surely better than popularity, or only on average",
+    )
+    minimum_users: int = Field(
+        default=200,
+        ge=0,
+        description="a holdout of fewer users is said to decide little, before the training and in the verdict",
+    )
     confidence: float = Field(
         default=0.95,
         gt=0.5,
         lt=1.0,
-        description="confidence of the two-sided interval of the gain; the challenger is promoted only if the lower "
+        description="confidence of the two-sided interval of the gain; a challenger is surely better if the lower "
         "end is above minimum_gain",
     )
     minimum_gain: float = Field(
@@ -65,12 +64,6 @@ class PromotionConfig(Settings):
         ge=0.0,
         le=1.0,
         description="NDCG@10 that the lower end must exceed; 0: any gain that is not chance is worth a change",
-    )
-    resamples: int = Field(
-        default=10_000,
-        ge=200,
-        le=1_000_000,
-        description="bootstrap resamples of the users; with 10,000 the ends of the interval vary by 1 % of its width",
     )
     seed_widening: float = Field(
         default=1.5,
@@ -89,22 +82,16 @@ class PromotionConfig(Settings):
 
 
 @dataclass(frozen=True)
-class CandidateMetrics:
-    """What is known of the challenger or the champion, measured on the same test holdout.
+class Anchor:
+    """The best champion of the last days: see ncf/evaluation/anchor.py.
 
     Attributes:
-        ndcg: NDCG@10 of the full ranking, float64[U], one value per user.
-        hit: HR@10 of the full ranking, float64[U]; needed for the guard of users with few interactions.
-        coverage: share of the catalogue in the users' top 10; needed for its guard.
-        seconds: for the top 10 of 1,000 users; needed for its guard.
-        size_mb: MB of the model's files; needed for its guard.
+        version: its number.
+        ndcg: its NDCG@10 as it would serve these users, float64[U]; None if it can't be read any more.
     """
 
-    ndcg: Values
-    hit: Values | None = None
-    coverage: float | None = None
-    seconds: float | None = None
-    size_mb: float | None = None
+    version: int
+    ndcg: Values | None
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,9 @@ class Decision:
         promote: the decision.
         reason: for a reader who knows no statistics.
         figures: what it is based on: "challenger", "champion" and "popularity" (NDCG@10), "gain", "low" and "high" (its
-            interval, if it is finite), "earlier" (challengers that widened it), "users", and those of the guards.
+            interval, if it is finite), "earlier" (challengers that widened it), "users", "margin" (on newer data),
+            "anchor" (its version), "anchor_low" (lower end of the gain over it), "loss_used" (share of the loss allowed
+            against it), and those of the guards.
     """
 
     promote: bool
@@ -131,82 +120,155 @@ def decide(
     *,
     interactions: Indices | None = None,
     earlier: float = 0.0,
-    seed: int = 0,
+    newer: bool = False,
+    anchor: Anchor | None = None,
 ) -> Decision:
-    """Promote a challenger that is surely better than the champion, and never one that is not better than popularity.
+    """Promote a challenger that is surely better than the champion, or on newer data and not worse by the margin.
+
+    One that is not better than popularity is never promoted.
 
     Args:
         challenger: the new model.
         popularity: NDCG@10 of the popularity baseline, float64[U], the same users in the same order.
         champion: the present champion as it would serve these users, or None if there is none.
-        config: how sure is sure, and the guards.
+        config: how sure is sure, how much is a tie, and the guards.
         interactions: int64[U], train interactions of each user; needed for the guard of users with few.
         earlier: number of earlier challengers on this holdout, each weighted by how much of it was the same; they widen
             the interval, if `config.count_challengers`.
-        seed: of the resampling; the same seed gives the same decision.
+        newer: whether the challenger's data are newer than the champion's.
+        anchor: the best champion of the last days, which limits the losses on newer data.
 
     Raises:
         ConfigError: a guard is on, and its metric was not measured.
     """
-    over_popularity = paired_difference(challenger.ndcg, popularity)
-    figures = {"challenger": _mean(challenger.ndcg), "popularity": _mean(popularity), "users": float(len(popularity))}
-    beside = f"NDCG@10 {figures['challenger']:.4f} against {figures['popularity']:.4f}"
-    beside += f" (difference {signed(over_popularity)})"
-    if over_popularity.value <= 0:
-        return Decision(False, f"kept back: not better than popularity: {beside}", figures)
+    users = len(popularity)
+    figures = {"challenger": _mean(challenger.ndcg), "popularity": _mean(popularity), "users": float(users)}
+    doubt = _below_popularity(challenger, popularity, champion is None and config.first == "surely")
+    praise = ""
     if champion is None:
-        doubt, praise = "", f"there was none, and it beats popularity: {beside}"
-    else:
+        praise = "there was none, and it beats popularity: " + _beside(challenger.ndcg, popularity)
+    elif not doubt:
         counted = earlier if config.count_challengers else 0.0
-        gain = gain_over(challenger.ndcg, champion.ndcg, config, seed, counted)
+        gain = gain_over(challenger.ndcg, champion.ndcg, config, counted)
         figures |= {"champion": _mean(champion.ndcg), "gain": gain.value, "earlier": counted}
         if np.isfinite(gain.low):  # JSON has no infinity
             figures |= {"low": gain.low, "high": gain.high}
+        slid, used = _against_anchor(challenger.ndcg, anchor, counted, figures, config)
         doubt, praise = _explain(gain, figures, config)
-    checks = list(_guard_checks(challenger, champion, config.guards, interactions))
+        if newer and config.newer_data == "wins ties":
+            doubt, praise = _not_worse(challenger.ndcg, champion.ndcg, "" if doubt else praise, figures, config)
+            doubt, praise = doubt or slid, praise + used
+    checks = [] if doubt else list(guard_checks(challenger, champion, config.guards, interactions))
     figures |= {check.name: check.value for check in checks}
     failures = [check.failure for check in checks if check.failed]
+    few = few_users(users, config)
     if doubt or failures:
-        return Decision(False, f"kept back: {doubt or f'{praise}; but {failures[0]}'}", figures)
-    return Decision(True, praise, figures)
+        return Decision(False, f"kept back: {doubt or f'{praise}; but {failures[0]}'}{few}", figures)
+    return Decision(True, praise + few, figures)
 
 
-def gain_over(ours: Values, theirs: Values, config: PromotionConfig, seed: int = 0, earlier: float = 0.0) -> Mean:
+def few_users(users: int, config: PromotionConfig) -> str:
+    """A clause that a holdout decides little; empty if it has enough users."""
+    if users >= config.minimum_users:
+        return ""
+    who = f"{users:,} user{'s' * (users > 1)}"
+    return f"; only {who} decided, and fewer than {config.minimum_users} (promotion.minimum_users) tell little"
+
+
+def _beside(ours: Values, theirs: Values) -> str:
+    """Two means of NDCG@10 and their difference."""
+    return (
+        f"NDCG@10 {_mean(ours):.4f} against {_mean(theirs):.4f} (difference {signed(paired_difference(ours, theirs))})"
+    )
+
+
+def _below_popularity(challenger: CandidateMetrics, popularity: Values, surely: bool) -> str:
+    """Why a challenger is not good enough beside popularity; empty if it is."""
+    difference, beside = paired_difference(challenger.ndcg, popularity), _beside(challenger.ndcg, popularity)
+    if difference.value <= 0:
+        return f"not better than popularity: {beside}"
+    if surely and difference.low <= 0:
+        return (
+            f"better than popularity on average, but not surely: {beside}; to let it serve all the same, set "
+            "promotion.first to average"
+        )
+    return ""
+
+
+def gain_over(ours: Values, theirs: Values, config: PromotionConfig, earlier: float = 0.0) -> Mean:
     """Mean over the same users of ours - theirs, with an interval for the users and seeds that it might have been.
 
-    Percentile bootstrap of the users (Efron 1979); the distances of its ends from the mean are then multiplied by
-    `config.seed_widening`, and by `widening_after` the earlier challengers. A single user gives an infinite interval.
+    The distances of the ends of `paired_difference` from the mean are multiplied by `config.seed_widening`, and by
+    `widening_after` the earlier challengers. A single user gives an infinite interval.
 
     Args:
         ours: float64[U], one value per user.
         theirs: float64[U], the same users in the same order.
-        config: confidence, resamples and widening.
-        seed: of the resampling.
+        config: confidence and widening.
         earlier: number of earlier challengers on the same holdout.
     """
-    differences = ours - theirs
-    mean = _mean(differences)
-    if len(differences) < 2:
-        return Mean(mean, -np.inf, np.inf)
-    tail = (1 - config.confidence) / 2
-    means = np.concatenate(list(_resampled_means(differences, config.resamples, seed)))
-    low, high = np.quantile(means, [tail, 1 - tail]).tolist()
+    plain = paired_difference(ours, theirs, config.confidence)
     wider = config.seed_widening * widening_after(earlier, config.confidence)
-    return Mean(mean, mean - wider * (mean - low), mean + wider * (high - mean))
+    return Mean(plain.value, *(plain.value + wider * (end - plain.value) for end in (plain.low, plain.high)))
 
 
-def _resampled_means(differences: Values, resamples: int, seed: int) -> Iterator[Values]:
-    """Means of resampled users, in blocks.
+def effective_margin(ours: Values, theirs: Values, config: PromotionConfig) -> tuple[float, bool]:
+    """NDCG@10 that a challenger on newer data may lose, and whether the holdout's size sets it.
 
-    How often each *value* is drawn is multinomial, which is exactly the bootstrap. Differences of NDCG@10 have at most
-    121 values, so a million users cost no more than a thousand.
+    It is never less than 1.75 standard errors of the difference, seeds included: so an equal model is within it in 96 %
+    of nights, and one that is worse by twice as much in 4 %, whatever the holdout.
+
+    Args:
+        ours: float64[U], one value per user.
+        theirs: float64[U], the same users in the same order.
+        config: margin and widening.
     """
-    rng = np.random.default_rng(seed)
-    values, counts = np.unique(differences, return_counts=True)
-    block = max(1, DRAWS_AT_ONCE // len(values))
-    for start in range(0, resamples, block):
-        drawn = rng.multinomial(len(differences), counts / counts.sum(), size=min(block, resamples - start))
-        yield drawn @ values / len(differences)
+    asked = max(LEAST_MARGIN, MARGIN_SHARE * _mean(theirs)) if config.margin is None else config.margin
+    told = config.seed_widening * paired_difference(ours, theirs, confidence=0.92).half_width
+    return max(asked, told), told > asked
+
+
+def _not_worse(
+    ours: Values, theirs: Values, praise: str, figures: dict[str, float], config: PromotionConfig
+) -> tuple[str, str]:
+    """Why a challenger on newer data is too much worse than the champion, or an empty text; and what speaks for it.
+
+    Args:
+        ours: the challenger's NDCG@10, float64[U].
+        theirs: the champion's.
+        praise: what speaks for one that is surely better; empty if it is not.
+        figures: gets the margin.
+        config: of the promotion.
+    """
+    margin, by_users = effective_margin(ours, theirs, config)
+    words = f"the margin {margin:.4f}" if np.isfinite(margin) else "any margin"
+    words += f", the least that {len(ours):,} user{'s' * (len(ours) > 1)} can tell" if by_users else ""
+    figures |= {"margin": margin} if np.isfinite(margin) else {}
+    if (loss := -figures["gain"]) >= margin:
+        return f"on newer data, but worse than the champion by {loss:.4f}, which is not within {words}", ""
+    kept = f"on newer data and not worse than the champion: {_beside(ours, theirs)}, within {words}"
+    return "", f"on newer data and {praise}" if praise else kept
+
+
+def _against_anchor(
+    ours: Values, anchor: Anchor | None, earlier: float, figures: dict[str, float], config: PromotionConfig
+) -> tuple[str, str]:
+    """Why a challenger on newer data has slid too far, or an empty text; and how much of the loss allowed it uses."""
+    if anchor is None:
+        return "", ""
+    name = f"version {anchor.version}, the best champion of the last {config.anchor_days} days"
+    if anchor.ndcg is None:
+        return "", f"; {name}, can't be read, so it was not compared with that"
+    allowed = ANCHOR_MARGINS * effective_margin(ours, anchor.ndcg, config)[0]
+    gain = gain_over(ours, anchor.ndcg, config, earlier)
+    figures |= {"anchor": float(anchor.version)}
+    if not np.isfinite(allowed):
+        return "", ""
+    used = max(0.0, -gain.value / allowed) if allowed else 0.0
+    figures |= {ANCHOR_LOW: gain.low, "loss_used": used}
+    if -gain.value > allowed:
+        return f"worse than {name}, by {-gain.value:.4f}, and {allowed:.4f} is allowed", ""
+    return "", f"; uses {used:.0%} of the loss allowed against {name}"
 
 
 def _explain(gain: Mean, figures: Figures, config: PromotionConfig) -> tuple[str, str]:
@@ -226,52 +288,6 @@ def _explain(gain: Mean, figures: Figures, config: PromotionConfig) -> tuple[str
     elif gain.low <= config.minimum_gain:
         doubt = f"{better}, but not surely by more than the minimum gain {config.minimum_gain:.4f}: {interval}"
     return doubt, praise
-
-
-@dataclass(frozen=True)
-class _Check:
-    """A guard's figure, and the reason if it is not good enough."""
-
-    name: str
-    value: float
-    failed: bool
-    failure: str
-
-
-def _guard_checks(
-    challenger: CandidateMetrics, champion: CandidateMetrics | None, guards: GuardConfig, interactions: Indices | None
-) -> Iterator[_Check]:
-    """The guards that are on; those that compare need a champion."""
-    if (most := guards.maximum_seconds) is not None:
-        value = _measured(challenger.seconds, "maximum_seconds")
-        yield _Check(
-            "seconds", value, value > most, f"the top 10 of 1,000 users take {value:.2f} s, more than {most:g}"
-        )
-    if (most := guards.maximum_size_mb) is not None:
-        value = _measured(challenger.size_mb, "maximum_size_mb")
-        yield _Check("size_mb", value, value > most, f"its files have {value:.1f} MB, more than {most:g}")
-    if champion is None:
-        return
-    if (least := guards.minimum_coverage) is not None:
-        ours, theirs = (_measured(model.coverage, "minimum_coverage") for model in (challenger, champion))
-        words = f"its lists cover {ours:.1%} of the catalogue, less than {least:g} of the champion's {theirs:.1%}"
-        yield _Check("coverage", ours, ours < least * theirs, words)
-    if (most := guards.maximum_cold_loss) is not None:
-        few = _measured(interactions, "maximum_cold_loss") <= guards.cold_interactions
-        if few.any():  # else there is nobody to lose
-            theirs, ours = (_mean(_measured(one.hit, "maximum_cold_loss")[few]) for one in (champion, challenger))
-            words = (
-                f"its HR@10 for the {few.sum():,} users with at most {guards.cold_interactions} interactions is lower "
-            )
-            yield _Check(
-                "cold_loss", theirs - ours, theirs - ours > most, f"{words}by {theirs - ours:.4f}, more than {most:g}"
-            )
-
-
-def _measured(value: T | None, guard: str) -> T:
-    if value is None:
-        raise ConfigError(f"the guard {guard} is on, but its metric was not measured", do="measure it, or turn it off")
-    return value
 
 
 def _mean(values: Values) -> float:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ncf.data.columns import ITEM_ID, TITLE
-from ncf.data.known_ids import KnownIds
+from ncf.data.ids import KnownIds
 from ncf.errors import ConfigError
 from ncf.models.build import ITEM_TABLE, Model
 from ncf.serving.bundle import COUNT, Bundle

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID
-from ncf.data.ids import from_json, kind_of, to_json
-from ncf.data.known_ids import KnownIds
+from ncf.data.ids import KnownIds, from_json, kind_of, to_json
 from ncf.errors import ConfigError
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 from ncf.serving.bundle import Bundle

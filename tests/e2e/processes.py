@@ -27,6 +27,7 @@ QUICK_SETTINGS = {
     "mlp": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 8}},
     "neumf": {"model": {"layers": [16, 8]}, "training": {"max_epochs": 2}},
     "neumf_pretrained": {"training": {"max_epochs": 1}},
+    "promotion": {"first": "average"},
 }
 QUICK_PARAMETER = f"settings={json.dumps(QUICK_SETTINGS)}"  # of `prefect deployment run -p`
 

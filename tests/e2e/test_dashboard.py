@@ -17,7 +17,7 @@ def test_without_studies_it_says_what_to_do(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NCF_STUDY_URL", raising=False)
     assert dashboard.main(free_port()) == 1
-    assert "error: there are no studies yet" in (told := capsys.readouterr().err) and "make tune" in told
+    assert "error: there are no studies yet" in (told := capsys.readouterr().err) and "what to do: ncf tune" in told
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
 
 

@@ -45,6 +45,7 @@ QUICK = {
     "mlp": {"model": TINY, "training": {"max_epochs": 1}},
     "neumf": {"model": TINY, "training": {"max_epochs": 1}},
     "neumf_pretrained": {"training": {"max_epochs": 1}},
+    "promotion": {"first": "average"},
 }
 BEFORE = DataConfig.model_validate({"filters": {"as_of": "1998-02-01T00:00:00Z"}})
 

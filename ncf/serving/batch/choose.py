@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
-from ncf.data.ids import kind_of
-from ncf.data.known_ids import KnownIds
+from ncf.data.ids import KnownIds, kind_of
 from ncf.errors import DataError
 from ncf.ingest.columns import integers_of
 from ncf.ingest.config import ColumnName, FileSource

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -73,9 +74,10 @@ class FileTarget:
         try:
             is_folder = self.file.system.isdir(self.file.path)
             if not is_folder:
-                with self._opened(".writable") as stream:
+                probe = f".{uuid4().hex}.writable"  # another machine may try the same name, and remove its own
+                with self._opened(probe) as stream:
                     stream.write(b"0")
-                self.file.system.rm(self._beside(".writable"))
+                self.file.system.rm(self._beside(probe))
         except Exception as error:  # a driver raises whatever its service's client does
             do = "check the path, and whether this account may write there"
             raise ConfigError(f"{self} can't be written", got=first_line(error), do=do) from error

@@ -16,12 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 import ncf
-from ncf.data.ids import id_from_json, id_from_text
 from ncf.errors import ConfigError, NCFError
 from ncf.serving.config import Limits
 from ncf.serving.http.guard import TRUSTED, Guard
 from ncf.serving.http.live import Answer, Live, Served, answer
 from ncf.serving.http.metrics import ServiceMetrics
+from ncf.serving.http.request_ids import id_from_json, id_from_text
 from ncf.serving.http.schemas import (
     ERRORS,
     Health,

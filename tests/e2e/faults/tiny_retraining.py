@@ -29,5 +29,6 @@ def tiny_settings(dataset: str, log: Path, seed: int = 0, **changes: Any) -> dic
         "mlp": layers,
         "neumf": layers,
         "neumf_pretrained": short,
+        "promotion": {"first": "average"},
     }
     return values | changes

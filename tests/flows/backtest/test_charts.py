@@ -40,7 +40,7 @@ def test_each_window_has_its_mean_its_users_and_its_new_models(panels: list[Pane
     assert [f"{day:%m-%d}" for day in never.x] == ["01-08", "01-15", "01-22", "01-29"]
     assert never.y == pytest.approx(NEVER)
     weekly = next(series for series in hr.series if series.name == "weekly")
-    assert weekly.error is not None and weekly.error[:3] == pytest.approx([0.1 * 1.959964] * 3)
+    assert weekly.error is not None and weekly.error[:3] == pytest.approx([0.1 * 12.7062] * 3, rel=1e-4), "Student's t"
     assert math.isnan(weekly.error[3]), "one user has no interval"
     assert {series.name: series.filled for series in ndcg.series} == {
         "popularity": [False] * 4,

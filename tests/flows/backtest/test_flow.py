@@ -1,6 +1,7 @@
 """The flow backtest on a small planted log: real trainings, a real MLflow store, a real Prefect server."""
 
 import io
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -18,7 +19,7 @@ from flows.backtest.settings import BacktestSettings
 from flows.orchestration.artifacts import artifact_key
 from flows.tracking.tracker import Tracker
 from ncf.data.columns import RATING, USER_ID
-from ncf.errors import DataError
+from ncf.errors import ConfigError, DataError
 from tests.flows.stored_results import newest_artifact
 from tests.ncf.backtest.logs import colours, log_of
 
@@ -141,7 +142,8 @@ def test_the_tables_fit_a_terminal(first: BacktestReport) -> None:
         first.show(console)
     shown = console.export_text()
     assert "…" not in shown
-    assert shown.count("popularity") >= 4 and "make mlflow" in shown
+    assert shown.count("popularity") >= 4 and "ncf backtest --help" in shown
+    assert "/artifacts/backtest.html" in shown
 
 
 def test_the_same_again_computes_nothing(first: BacktestReport, log: Path, tmp_path: Path) -> None:
@@ -162,6 +164,36 @@ def test_other_policies_on_a_log_that_has_grown_train_the_new_moments_alone(
     assert more.trained and more.run_id != first.run_id
     assert [run.info.run_name for run in nested(more.run_id)] == ["as of 1997-06-30"]
     assert (more.windows, more.rows[1].trainings) == (5, 5)
+
+
+def test_behind_a_gate_only_what_passes_it_serves(first: BacktestReport, log: Path) -> None:
+    policies = ["weekly", "weekly-wins-ties", "weekly-surely-better", "never"]
+    report = backtest(small(log, policies=policies))
+    assert nested(report.run_id) == [], "the trainings are those of the policies without a gate"
+    assert [row.name for row in report.rows[1:]] == policies
+    assert [row.trainings for row in report.rows[1:]] == [4, 4, 4, 1]
+    weekly, ties, better, never = (row.served for row in report.rows[1:])
+    assert weekly == 4 and never == 1 and never <= better <= ties <= weekly
+    values = {row.name: row.ndcg for row in report.rows}
+    for served, same in ((1, "never"), (4, "weekly")):  # who serves the same models has the same figures
+        for row in report.rows[2:4]:
+            assert row.served != served or values[row.name] == values[same]
+
+
+def test_how_many_trainings_are_to_come_is_told_after_the_first(
+    log: Path, prefect_server: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        backtest(small(log, seed=3, policies=["14d", "never"]))
+    told = [record.getMessage() for record in caplog.records if "more training" in record.getMessage()]
+    assert len(told) == 1 and "1 more training, about a minute, unless" in told[0]
+
+
+def test_too_many_trainings_are_refused_before_the_first(log: Path, prefect_server: None) -> None:
+    advice = "--window-days 14 --policies 14d,monthly,never needs 2"
+    with pytest.raises(ConfigError, match=rf"4 trainings.*up to 2 .*{advice}"):
+        backtest(small(log, dataset="refused", policies=["weekly", "14d", "never"], most_trainings=2))
+    assert Tracker("refused").client.get_experiment_by_name("refused") is None
 
 
 def test_force_trains_again_and_finds_the_same(first: BacktestReport, log: Path) -> None:

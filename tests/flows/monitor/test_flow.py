@@ -206,7 +206,7 @@ def test_without_a_store_there_is_no_champion_and_none_is_made(
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert run_command(MonitorSettings, monitor_command, []) == 0
-    assert "ml-100k has no champion to compare the log with: make retrain." in capsys.readouterr().out
+    assert "ml-100k has no champion to compare the log with: ncf retrain" in capsys.readouterr().out
     assert not (tmp_path / "mlruns").exists()
 
 

@@ -162,7 +162,7 @@ def test_without_any_model_the_message_says_what_to_do(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert run_command(RecommendSettings, recommend_command, []) == 1
     shown = capsys.readouterr().err
-    assert "no champion of the registered model: 'ncf-ml-100k'; what to do: make retrain" in shown
+    assert "no champion of the registered model: 'ncf-ml-100k'; what to do: ncf retrain --dataset ml-100k" in shown
     assert not (tmp_path / "mlruns").exists()
 
 

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,21 @@ def test_the_newest_the_champions_and_the_aliased_keep_their_weights(store: str)
         assert version.tags["ncf.weights"] == "removed" and "can't serve" in str(version.description)
     assert "ncf.weights" not in registry.version(3).tags
     assert remove_weights_of_versions(registry, keep=2) == []
+
+
+def test_the_champions_of_the_last_days_that_are_or_will_be_the_anchor_keep_their_weights(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = new_registry(store, versions=8)
+    nights = [datetime(2026, 11, day, 3, tzinfo=UTC) for day in (2, 3, 4, 10, 11, 12)]
+    for number, night in enumerate(nights, start=1):
+        monkeypatch.setattr("flows.registry.promotion.now", lambda night=night: night)
+        promote(registry, change(number), number - 1 or None)
+    monkeypatch.setattr("flows.retrain.old_runs.now", lambda: datetime(2026, 12, 3, tzinfo=UTC))
+    # the window began on Monday, November 2; from December 9 on it begins on the 9th, when version 3 served
+    assert remove_weights_of_versions(registry, keep=1, anchor_days=30) == [7, 4, 2]
+    assert [count_weights(registry.client, number) for number in (1, 3)] == [(2, 2), (2, 2)]
+    assert remove_weights_of_versions(registry, keep=1) == [3, 1]
 
 
 def test_an_interrupted_removal_goes_on_next_time(store: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """Deciding on a promotion with real bundles in a real MLflow store."""
 
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from flows.registry.alias import BUNDLE, Registry
 from flows.registry.log import read_log
 from flows.registry.models import HOLDOUT, load_judged, load_version, register_model
 from flows.registry.promotion import promote
-from flows.retrain.promote import decide_promotion, rank_champion, seconds_to_recommend, size_mb
+from flows.retrain.promote import decide_promotion, is_newer, rank_champion, seconds_to_recommend, size_mb
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import GMFConfig
+from ncf.data.history import History
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import holdout_sketch
@@ -87,6 +90,80 @@ def test_a_champion_that_comes_in_between_is_compared_with_as_well(
     assert models.champion() == numbers[1]
     assert models.version(numbers[2]).tags["ncf.promoted"] == "false"
     assert [entry.after for entry in read_log(tracker.client, NAME)] == numbers[:2]
+
+
+def grown(data: PreparedData, days: int = 1) -> PreparedData:
+    """The same holdout, from a log that has grown: another train pair, and a later last time."""
+    known = set(zip(data.everything.users.tolist(), data.everything.items.tolist(), strict=True))
+    user, item = next((u, i) for u in range(data.num_users) for i in range(data.num_items) if (u, i) not in known)
+    row = int(np.searchsorted(data.train.users, user, side="right"))
+    train = replace(
+        data.train, users=np.insert(data.train.users, row, user), items=np.insert(data.train.items, row, item)
+    )
+    history = replace(History.timeless(np.bincount(train.items, minlength=data.num_items)), last_time=days * 86_400)
+    return replace(data, train=train, history=history)
+
+
+def test_an_equal_model_is_promoted_on_newer_data_alone(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    run, first = registered(tracker, good, data, tmp_path)
+    assert decide_promotion.fn(tracker, settings(), first, run, data).promote
+    run, second = registered(tracker, good, data, tmp_path)
+    decision = decide_promotion.fn(tracker, settings(), second, run, data)
+    assert not decision.promote and "no better than the champion" in decision.reason
+    newer = grown(data)
+    run, third = registered(tracker, good, newer, tmp_path)
+    decision = decide_promotion.fn(tracker, settings(), third, run, newer)
+    assert decision.promote and "on newer data and not worse than the champion" in decision.reason
+    assert f"uses 0% of the loss allowed against version {first}, the best champion of the last 30 days" in (
+        decision.reason
+    )
+    assert read_log(tracker.client, NAME)[-1].figures["anchor"] == first
+    run, fourth = registered(tracker, good, data, tmp_path)  # somebody trains on the log as it was before
+    assert not decide_promotion.fn(tracker, settings(), fourth, run, data).promote
+
+
+def test_an_anchor_without_weights_is_told_and_stops_nothing(
+    tracker: Tracker, data: PreparedData, good: Model, tmp_path: Path
+) -> None:
+    states = [data, grown(data, 1), grown(data, 2)]
+    for state in states[:2]:
+        run, number = registered(tracker, good, state, tmp_path)
+        assert decide_promotion.fn(tracker, settings(), number, run, state).promote
+    shutil.rmtree(artifact_folder(tracker.client, 1, NAME) / "artifacts")
+    run, third = registered(tracker, good, states[2], tmp_path)
+    decision = decide_promotion.fn(tracker, settings(), third, run, states[2])
+    assert not decision.promote, "the same pairs as the second's"
+    more = grown(grown(data, 1), 3)
+    run, fourth = registered(tracker, good, more, tmp_path)
+    decision = decide_promotion.fn(tracker, settings(), fourth, run, more)
+    assert decision.promote and "version 1, the best champion of the last 30 days, can't be read" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "newer"),
+    [
+        ((5, 100), (4, 100), True),  # last time, pairs
+        ((4, 100), (5, 90), False),
+        ((5, 101), (5, 100), True),
+        ((5, 99), (5, 100), False),
+        ((None, 101), (None, 100), True),
+        ((None, 99), (None, 100), False),
+    ],
+)
+def test_newer_is_what_goes_on_later_or_has_more_pairs(
+    data: PreparedData, good: Model, ours: tuple[int | None, int], theirs: tuple[int | None, int], newer: bool
+) -> None:
+    def with_history(last_time: int | None, pairs: int) -> PreparedData:
+        counts = np.zeros(data.num_items, dtype=np.int64)
+        recent = counts.copy()
+        counts[0], recent[0] = (pairs, pairs) if last_time is None else (pairs - 10, 10)
+        return replace(data, history=replace(History.timeless(counts), recent=recent, last_time=last_time))
+
+    bundle = Bundle.of(good, CONFIG, with_history(*theirs))
+    assert not is_newer(with_history(*ours), bundle), "the same pairs are the same data"
+    assert is_newer(with_history(*ours), replace(bundle, about={"fingerprint": "other"})) is newer
 
 
 def test_a_decision_that_was_cut_off_after_the_alias_is_found_again(

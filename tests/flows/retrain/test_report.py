@@ -1,25 +1,23 @@
 """What a retraining proposes to try next fits the data and the settings that ran."""
 
-import shlex
 from typing import Any
 
+import numpy as np
 import pytest
+from prefect.logging import disable_run_logger
 
-from flows.cli.command import parse
-from flows.retrain.report import command, next_runs
+from flows.retrain.flow import with_holdout_note
+from flows.retrain.promote import caveats
+from flows.retrain.report import Report, next_runs
 from flows.retrain.resolve_settings import resolve_settings
 from flows.retrain.settings import RetrainSettings
+from flows.tracking.tracker import ModelRun, Tracker
+from tests.ncf.toy_data import checkerboard
 
 
 def proposals(**given: Any) -> dict[str, str]:
     settings = RetrainSettings.model_validate(given)
     return next_runs(settings, resolve_settings(settings).settings)
-
-
-def options(line: str) -> list[str]:
-    """The options of a command, as the shell hands them to the program."""
-    words = shlex.split(line)
-    return words[3:] if words[1] == "-m" else shlex.split(words[2].removeprefix("ARGS="))
 
 
 def test_a_wider_gmf_is_wider_than_the_presets() -> None:
@@ -39,28 +37,39 @@ def test_a_width_at_the_limit_is_not_doubled() -> None:
     assert list(proposals(gmf={"model": {"embedding_dim": 4096}})) == ["Try another seed"]
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"dataset": "ml-1m"},
-        {"dataset": "films", "source": {"kind": "movielens", "name": "ml-100k"}},
-        {"dataset": "shop", "source": {"path": "my log.csv", "columns": {"user": "who", "item": 2}}},
-        {"dataset": "shop", "source": {"path": "log.csv", "header": False, "separator": "\\t"}},
-        {"dataset": "shop", "source": {"table": "ratings"}, "data": {"filters": {"max_users": 500}}},
-        {"settings": "defaults", "warm_start": True, "mlp": {"model": {"layers": [16, 8]}}},
-        {"gmf": {"training": {"learning_rate": 0.001}}, "baselines": {"ials": {"enabled": False}}},
-    ],
-)
-def test_the_command_has_the_data_and_the_settings_that_were_given(given: dict[str, Any]) -> None:
-    settings = RetrainSettings.model_validate(given | {"force": True})
-    line = command("retrain", settings, {"seed": 7})
-    assert parse(RetrainSettings, options(line)) == settings.model_copy(update={"seed": 7, "force": False})
+def report(**changes: Any) -> Report:
+    values: dict[str, Any] = {"dataset": "shop", "fingerprint": "f", "run_id": "r", "rows": [], "winner": "gmf"}
+    values |= {"version": 2, "promoted": True, "reason": "there was none", "champion": 2}
+    return Report.model_validate(values | {"recommendations": None, "sample": []} | changes)
 
 
-def test_what_make_can_not_hand_on_is_a_command_of_python() -> None:
-    plain = command("retrain", RetrainSettings(), {"seed": 1})
-    quoted = RetrainSettings.model_validate({"dataset": "shop", "source": {"path": "my log.csv"}})
-    assert plain.startswith("make retrain ARGS=")
-    assert command("retrain", quoted, {}).startswith(
-        ".venv/bin/python -m flows.retrain --dataset shop --source.path 'my "
-    )
+def test_the_verdict_says_in_one_sentence_what_speaks_against_it() -> None:
+    assert report().verdict() == "Version 2 (gmf) is the new champion: there was none."
+    caveats = "the baseline ials is surely better: NDCG@10 0.2 against 0.1"
+    told = report(caveats=caveats).verdict()
+    assert told == f"Version 2 (gmf) is the new champion: there was none; but {caveats}."
+    kept_back = report(promoted=False, champion=None, reason="kept back: worse", caveats=caveats).verdict()
+    assert kept_back == f"No champion: version 2 (gmf) is kept back: worse; and {caveats}."
+
+
+def test_a_model_below_popularity_by_the_sampled_protocol_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"popularity": (0.1, 0.4), "ials": (0.3, 0.4), "gmf": (0.2, 0.3)}  # full, sampled
+    sampled = "test/sampled/ndcg_at_10"
+    popularity, ials, gmf = (ModelRun(name, name, {sampled: each}) for name, (_, each) in values.items())
+    full = {name: np.tile(value + np.array([0.01, -0.01]), 50) for name, (value, _) in values.items()}
+    monkeypatch.setattr("flows.retrain.promote.promotion_values", lambda _, run: full[run.name])
+    tracker = Tracker.__new__(Tracker)
+    told = caveats(tracker, gmf, [popularity, ials])
+    assert told.startswith("the baseline ials is surely better: NDCG@10 0.3000 against 0.2000 (difference +0.1000")
+    assert told.endswith("; by the protocol 1 + 99 it is below popularity: NDCG@10 0.3000 against 0.4000")
+    assert caveats(tracker, ials, [popularity]) == "", "as good as popularity is not below"
+
+
+def test_a_small_holdout_is_told_before_the_training() -> None:
+    about = checkerboard().report
+    with disable_run_logger():
+        noted = with_holdout_note(about.model_copy(update={"validation": 15, "test": 19}), RetrainSettings())
+        silent = with_holdout_note(about.model_copy(update={"validation": 200, "test": 200}), RetrainSettings())
+    assert noted.notes[-1].startswith("few users: the validation holdout has 15 and the test holdout has 19, and fewer")
+    assert "| note | few users: the validation" in noted.markdown()
+    assert silent.notes == about.notes

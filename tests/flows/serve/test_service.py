@@ -71,5 +71,8 @@ def test_without_a_champion_or_a_token_it_does_not_start(
     assert not (tmp_path / "mlruns").exists(), "refused before any work"
     assert run_command(ServeSettings, run, ["--port", "0"]) == 1
     told = capsys.readouterr().err
-    assert "error: there is no champion of the registered model: 'ncf-ml-100k'; what to do: make retrain ARGS=" in told
+    assert (
+        "error: there is no champion of the registered model: 'ncf-ml-100k'; what to do: ncf retrain --dataset ml-100k"
+        in told
+    )
     assert "Traceback" not in told

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from flows.cli.command import parse
-from flows.retrain.resolve_settings import fill_in, given_values, resolve_settings
+from flows.cli.next_command import given_values
+from flows.retrain.resolve_settings import fill_in, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import TUNED, Tuning, find_tunings
@@ -78,7 +79,7 @@ def test_the_key_of_a_retraining_is_that_of_the_settings_it_takes() -> None:
 
 
 def test_settings_of_another_version_are_refused_with_the_way_out() -> None:
-    with pytest.raises(ConfigError, match=r"gmf.*not.*settings of this version.*tune it again"):
+    with pytest.raises(ConfigError, match=r"gmf.*not.*settings of this version.*tune gmf on ml-100k again"):
         tuning("gmf", {"training": {"momentum": 0.9}}).recipe()
 
 
@@ -92,7 +93,7 @@ def test_tuned_settings_that_do_not_go_with_the_data_are_refused() -> None:
 def test_the_newest_finished_tuning_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(ConfigError, match=r"no tuned settings of ml-100k.*flows\.tune --dataset ml-100k"):
+    with pytest.raises(ConfigError, match="no tuned settings of ml-100k.*tune first: ncf tune;"):
         resolve_settings(RetrainSettings(settings="tuned"))
     assert resolve_settings(RetrainSettings()).tags() == {"ncf.settings": "preset"}
 

@@ -1,10 +1,11 @@
 import re
+from dataclasses import replace
 
 import pytest
 
-from ncf.backtest.plan import PATTERN, Plan, Policy, make_plan
+from ncf.backtest.plan import PATTERN, Plan, Policy, Rule, check_number, make_plan
 from ncf.data.history import DAY
-from ncf.errors import DataError
+from ncf.errors import ConfigError, DataError
 
 MONDAY = 10_000 * DAY
 
@@ -27,7 +28,67 @@ def test_a_policy_is_known_by_its_name(name: str, days: int | None) -> None:
     assert re.search(PATTERN, name)
 
 
-@pytest.mark.parametrize("name", ["", "fortnightly", "0d", "-3d", "1.5d", "d", "10", "Weekly", "10 d", "٣d"])
+@pytest.mark.parametrize(
+    ("name", "days", "rule"),
+    [("weekly-wins-ties", 7, "wins ties"), ("28d-surely-better", 28, "surely better"), ("weekly", 7, None)],
+)
+def test_a_policy_may_have_a_gate(name: str, days: int, rule: Rule | None) -> None:
+    assert Policy.named(name) == Policy(name, days, rule)
+    assert re.search(PATTERN, name)
+
+
+def test_what_passed_the_gate_serves_until_the_next_that_does() -> None:
+    made = plan(56, "weekly-wins-ties", "monthly")
+    gated, monthly = made.policies
+    begins = [window.begin for window in made.windows]
+    passed = replace(made, promoted={gated.name: (begins[0], begins[2])})
+    serving = [passed.moment(gated, window) for window in passed.windows]
+    assert serving == [*[begins[0]] * 2, *[begins[2]] * (len(begins) - 2)]
+    assert passed.moments(gated) == begins, "it trains every week all the same"
+    assert passed.moment(monthly, made.windows[1]) == begins[0]
+
+
+def test_too_many_trainings_are_refused_with_steps_that_fit() -> None:
+    span = (MONDAY, MONDAY + 22 * 365 * DAY)
+    policies = [Policy.named(name) for name in ("weekly", "monthly-wins-ties", "never")]
+    made = make_plan(span, policies)
+    number = len(made.every_moment())
+    assert number > 800
+    check_number(made, span, None, number)
+    with pytest.raises(ConfigError, match=rf"{number} trainings.*up to 60.*--most-trainings {number}") as refused:
+        check_number(made, span, None, 60)
+    days, names, fewer = re.findall(r"--window-days (\d+) --policies (\S+) needs (\d+)", str(refused.value))[0]
+    advised = make_plan(span, [Policy.named(name) for name in names.split(",")], int(days))
+    assert len(advised.every_moment()) == int(fewer) <= 60
+    assert names == f"{days}d,{4 * int(days)}d-wins-ties,never", "the policies' ratio stays"
+    check_number(advised, span, None, 60)
+
+
+def test_a_plan_that_nothing_makes_coarser_can_only_be_allowed() -> None:
+    made = plan(28, "weekly")
+    with pytest.raises(ConfigError, match="train more rarely: --window-days 14 --policies 14d needs 1; or allow it"):
+        check_number(made, (MONDAY, MONDAY + 28 * DAY - 1), None, 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "never-wins-ties",
+        "weekly-",
+        "weekly-wins",
+        "-wins-ties",
+        "",
+        "fortnightly",
+        "0d",
+        "-3d",
+        "1.5d",
+        "d",
+        "10",
+        "Weekly",
+        "10 d",
+        "٣d",
+    ],
+)
 def test_another_name_is_refused_with_those_allowed(name: str) -> None:
     with pytest.raises(ValueError, match="unknown policy .*never, monthly, weekly, daily, .*10d"):
         Policy.named(name)

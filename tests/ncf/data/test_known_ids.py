@@ -6,7 +6,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from ncf.data.known_ids import MOST_COMPARED, KnownIds, plain_form
+from ncf.data.ids import MOST_COMPARED, KnownIds, plain_form
 
 TEXTS = np.array(["0004", "0008", "Heat", "café"], dtype=object)
 

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from ncf.errors import ModelError
 from ncf.evaluation.metrics import Mean, hit, mean_with_interval, ndcg, rank_of
@@ -90,14 +91,44 @@ def test_ndcg_without_ties_is_scikit_learns(k: int, rng: np.random.Generator) ->
 
 
 def test_mean_with_interval_literal() -> None:
-    mean = mean_with_interval(np.array([0.0, 0.0, 1.0, 1.0]))
-    half = 1.959964 * math.sqrt(1 / 3) / 2  # sample variance 1/3, four users
-    assert (mean.value, mean.low, mean.high) == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=1e-6)
+    mean = mean_with_interval(np.array([1.0, 2.0, 3.0, 4.0]))
+    half = 3.182446 * math.sqrt(5 / 3) / 2  # Student's t with 3 degrees of freedom; sample variance 5/3, four users
+    assert (mean.value, mean.low, mean.high) == pytest.approx((2.5, 2.5 - half, 2.5 + half), abs=1e-6)
     assert mean.half_width == pytest.approx(half, abs=1e-6)
 
 
-def test_equal_values_have_no_width() -> None:
-    assert mean_with_interval(np.array([0.5, 0.5])) == Mean(0.5, 0.5, 0.5)
+@pytest.mark.parametrize(("hits", "users"), [(0, 19), (1, 19), (19, 19), (0, 2), (7, 15), (130, 943), (943, 943)])
+def test_the_interval_of_a_hit_rate_is_wilsons(hits: int, users: int) -> None:
+    mean = mean_with_interval(np.repeat([1.0, 0.0], [hits, users - hits]))
+    wilson = binomtest(hits, users).proportion_ci(method="wilson")
+    assert (mean.value, mean.low, mean.high) == pytest.approx((hits / users, wilson.low, wilson.high), abs=1e-9)
+
+
+def test_no_hit_among_nineteen_users_is_no_proof_of_none() -> None:
+    mean = mean_with_interval(np.zeros(19))
+    assert (mean.low, mean.high) == pytest.approx((0, 0.168), abs=5e-4)
+
+
+def test_what_a_hit_is_worth_scales_the_interval() -> None:
+    ones = np.repeat([1.0, 0.0], [4, 26])
+    whole, tenth = mean_with_interval(ones), mean_with_interval(ones / 10)
+    assert (tenth.low, tenth.high) == pytest.approx((whole.low / 10, whole.high / 10))
+
+
+def test_equal_values_above_one_have_no_width() -> None:
+    assert mean_with_interval(np.array([5.5, 5.5])) == Mean(5.5, 5.5, 5.5)
+
+
+@pytest.mark.parametrize(("users", "share"), [(15, 0.02), (19, 0.15), (50, 0.05), (200, 0.05), (943, 0.15)])
+def test_the_interval_of_ndcg_holds_for_few_users_and_few_hits(
+    users: int, share: float, rng: np.random.Generator
+) -> None:
+    gains = ndcg(np.arange(1, 11), 10)
+    means = [
+        mean_with_interval(np.where(rng.random(users) < share, rng.choice(gains, users), 0.0)) for _ in range(1000)
+    ]
+    assert np.mean([mean.low <= share * gains.mean() <= mean.high for mean in means]) > 0.92
+    assert min(mean.half_width for mean in means) > 0
 
 
 def test_a_single_user_tells_nothing_about_the_others() -> None:

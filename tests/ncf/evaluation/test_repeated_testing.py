@@ -10,7 +10,8 @@ from scipy.stats import norm
 
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.comparison import SKETCH_SIZE, holdout_sketch, likeness, widening_after
-from ncf.evaluation.promotion import CandidateMetrics, PromotionConfig, decide
+from ncf.evaluation.guards import CandidateMetrics
+from ncf.evaluation.promotion import PromotionConfig, decide
 from tests.ncf.toy_data import literal_data, taste_data
 
 
@@ -80,7 +81,7 @@ def test_many_challengers_that_are_no_better_are_seldom_promoted_even_once() -> 
     for _ in range(trials):
         champion, *challengers = rng.choice((0.0, 0.5, 1.0), (1 + nights, users))
         for counted in broken:
-            config = PromotionConfig(seed_widening=1, resamples=200, count_challengers=counted)
+            config = PromotionConfig(seed_widening=1, count_challengers=counted)
             decisions = (
                 decide(CandidateMetrics(challenger), popularity, CandidateMetrics(champion), config, earlier=night)
                 for night, challenger in enumerate(challengers)

@@ -3,8 +3,9 @@ from uuid import UUID
 
 import pytest
 
-from ncf.data.ids import IdKind, id_from_json, id_from_text
+from ncf.data.ids import IdKind
 from ncf.errors import ConfigError
+from ncf.serving.http.request_ids import id_from_json, id_from_text
 
 TEXT = "123e4567-e89b-12d3-a456-426614174000"
 

@@ -1,0 +1,109 @@
+"""Guards: what a challenger must also satisfy, beside being good enough, to become the champion."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import Field
+
+from ncf.config import Settings
+from ncf.data.columns import Indices
+from ncf.errors import ConfigError
+from ncf.evaluation.metrics import Values
+
+T = TypeVar("T")
+
+
+class GuardConfig(Settings):
+    """Additional conditions for a challenger that is better; each is off while it is empty."""
+
+    minimum_coverage: float | None = Field(
+        default=None,
+        ge=0.0,
+        description="minimum of the challenger's coverage@10 of the catalogue divided by the champion's; 0.9 allows a "
+        "loss of a tenth. Empty: off, since many shops do not mind",
+    )
+    maximum_cold_loss: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="maximum loss of HR@10 for users with few train interactions, as a difference of shares. Empty: "
+        "off, since most logs have few such users, and their mean is noisy",
+    )
+    cold_interactions: int = Field(
+        default=10, ge=1, description="users with at most this many train interactions count as users with few"
+    )
+    maximum_seconds: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="maximum seconds for the top 10 of 1,000 users on the CPU. Empty: off, since it depends on the "
+        "machine that decides",
+    )
+    maximum_size_mb: float | None = Field(
+        default=None, gt=0.0, description="maximum size of the challenger's files in MB. Empty: off"
+    )
+
+
+@dataclass(frozen=True)
+class CandidateMetrics:
+    """What is known of the challenger or the champion, measured on the same test holdout.
+
+    Attributes:
+        ndcg: NDCG@10 of the full ranking, float64[U], one value per user.
+        hit: HR@10 of the full ranking, float64[U]; needed for the guard of users with few interactions.
+        coverage: share of the catalogue in the users' top 10; needed for its guard.
+        seconds: for the top 10 of 1,000 users; needed for its guard.
+        size_mb: MB of the model's files; needed for its guard.
+    """
+
+    ndcg: Values
+    hit: Values | None = None
+    coverage: float | None = None
+    seconds: float | None = None
+    size_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A guard's figure, and the reason if it is not good enough."""
+
+    name: str
+    value: float
+    failed: bool
+    failure: str
+
+
+def guard_checks(
+    challenger: CandidateMetrics, champion: CandidateMetrics | None, guards: GuardConfig, interactions: Indices | None
+) -> Iterator[Check]:
+    """The guards that are on; those that compare need a champion."""
+    if (most := guards.maximum_seconds) is not None:
+        value = _measured(challenger.seconds, "maximum_seconds")
+        yield Check("seconds", value, value > most, f"the top 10 of 1,000 users take {value:.2f} s, more than {most:g}")
+    if (most := guards.maximum_size_mb) is not None:
+        value = _measured(challenger.size_mb, "maximum_size_mb")
+        yield Check("size_mb", value, value > most, f"its files have {value:.1f} MB, more than {most:g}")
+    if champion is None:
+        return
+    if (least := guards.minimum_coverage) is not None:
+        ours, theirs = (_measured(model.coverage, "minimum_coverage") for model in (challenger, champion))
+        words = f"its lists cover {ours:.1%} of the catalogue, less than {least:g} of the champion's {theirs:.1%}"
+        yield Check("coverage", ours, ours < least * theirs, words)
+    if (most := guards.maximum_cold_loss) is not None:
+        few = _measured(interactions, "maximum_cold_loss") <= guards.cold_interactions
+        if few.any():  # else there is nobody to lose
+            theirs, ours = (
+                float(_measured(one.hit, "maximum_cold_loss")[few].mean()) for one in (champion, challenger)
+            )
+            words = (
+                f"its HR@10 for the {few.sum():,} users with at most {guards.cold_interactions} interactions is lower "
+            )
+            yield Check(
+                "cold_loss", theirs - ours, theirs - ours > most, f"{words}by {theirs - ours:.4f}, more than {most:g}"
+            )
+
+
+def _measured(value: T | None, guard: str) -> T:
+    if value is None:
+        raise ConfigError(f"the guard {guard} is on, but its metric was not measured", do="measure it, or turn it off")
+    return value
