@@ -49,8 +49,7 @@ if TYPE_CHECKING:
     from ncf.ingest.movielens import load_items
     from ncf.notebook import TrainedModel, compare, train
     from ncf.prepare import prepare_ratings
-    from ncf.serving.bundle import Bundle
-    from ncf.serving.catalogue import Catalogue
+    from ncf.serving.bundle import Bundle, Catalogue
     from ncf.serving.recommender import Recommender
 
 __version__ = "0.1.0"
@@ -75,7 +74,7 @@ __all__ = [
 # Each is imported on first use: torch and Lightning take seconds, and most of flows/ wants the version alone.
 _HOMES = {
     "Bundle": "ncf.serving.bundle",
-    "Catalogue": "ncf.serving.catalogue",
+    "Catalogue": "ncf.serving.bundle",
     "ItemKNN": "ncf.evaluation.baselines",
     "NCFError": "ncf.errors",
     "Popularity": "ncf.evaluation.baselines",

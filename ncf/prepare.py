@@ -25,8 +25,7 @@ from ncf.data.splits import split_interactions
 from ncf.errors import DataError
 from ncf.ingest.config import SourceConfig
 from ncf.ingest.load import load_ratings
-from ncf.sampling.sampler import draw_candidates
-from ncf.sampling.unseen import UnseenItems
+from ncf.sampling.sampler import UnseenItems, draw_candidates
 
 
 def prepare_source(

@@ -15,8 +15,7 @@ from ncf.data.prepared import PreparedData
 from ncf.evaluation.metrics import mean_with_interval
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, metric_values
 from ncf.models.build import Model
-from ncf.sampling.sampler import draw_candidates
-from ncf.sampling.unseen import UnseenItems
+from ncf.sampling.sampler import UnseenItems, draw_candidates
 from ncf.serving.batch.files import FileTarget
 from ncf.serving.batch.lists import Lists
 from ncf.serving.batch.write import write_lists

@@ -17,10 +17,9 @@ from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, SECONDS
 from flows.tracking.locations import TrackingError
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
-from ncf.backtest.gate import Gate
 from ncf.backtest.plan import Plan, Window
 from ncf.backtest.replay import Replay
-from ncf.backtest.scoring import INTERACTIONS, KNOWN, column, metric_columns
+from ncf.backtest.scoring import INTERACTIONS, KNOWN, Gate, column, metric_columns
 from ncf.backtest.scoring import score_window as score_users
 from ncf.content import content_key, flatten
 from ncf.data.columns import USER_ID

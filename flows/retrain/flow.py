@@ -17,8 +17,7 @@ from flows.recommend.flow import sample, write_recommendations
 from flows.recommend.settings import RecommendSettings
 from flows.registry.models import champion_version
 from flows.retrain.checks import check_training
-from flows.retrain.comparison import log_comparison
-from flows.retrain.curves import common_metric
+from flows.retrain.comparison import common_metric, log_comparison
 from flows.retrain.measure import measure_baselines
 from flows.retrain.old_runs import close_abandoned, remove_old_weights
 from flows.retrain.promote import (

@@ -15,7 +15,7 @@ from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.registry.alias import BUNDLE
 from flows.registry.models import champion_version, load_judged
-from flows.retrain.curves import CURVES, training_chart
+from flows.retrain.comparison import CURVES, training_chart
 from flows.retrain.measure import finish_model, measure
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import BEST_EPOCH, EPOCHS, SECONDS

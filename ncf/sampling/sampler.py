@@ -1,4 +1,7 @@
-"""Training negatives: of the items that a user has not in train, evenly (paper, section 3.1.1) or by popularity."""
+"""Items that users have not seen, and negatives and candidates drawn from them."""
+
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -6,10 +9,140 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ncf.data.columns import Indices
-from ncf.sampling.unseen import UnseenItems, WeightedUnseen
+from ncf.data.split import Pairs
 from ncf.splitmix import counters_of, random_below, random_bits
 
 USERS_AT_ONCE = 4_096  # whose draws stay in a CPU's cache
+LARGEST_TOTAL = 2**31  # the limit of `random_below`
+
+
+@dataclass(frozen=True)
+class UnseenItems:
+    """For each user, the map from r in [0, num_unseen) to the user's r-th unseen item.
+
+    Attributes:
+        num_items: size of the catalogue.
+        num_unseen: int64[num_users], items that the user has not seen.
+        offsets: int64[num_users], where the user's part of `keys` begins.
+        keys: int64[number of seen pairs], user * (num_items + 1) + (unseen items below the seen one), sorted.
+    """
+
+    num_items: int
+    num_unseen: Tensor
+    offsets: Tensor
+    keys: Tensor
+
+    @classmethod
+    def of(cls, seen: Pairs, num_users: int, num_items: int, device: torch.device | str = "cpu") -> Self:
+        """Index the seen pairs (in any order; repeated pairs count once) on the given device."""
+        keys = sorted_keys(seen, num_items, device)
+        starts = torch.arange(num_users + 1, device=device) * num_items
+        offsets = torch.searchsorted(keys, starts)
+        counts = offsets.diff()
+        # user * num_items + item becomes user * (num_items + 1) + item - place within the user, in place
+        keys += torch.repeat_interleave(torch.arange(num_users, device=device) + offsets[:-1], counts)
+        keys -= torch.arange(len(keys), device=device)
+        return cls(num_items, num_items - counts, offsets[:-1], keys)
+
+    @property
+    def limits(self) -> Tensor:
+        """int64[num_users]: `select` takes the numbers below."""
+        return self.num_unseen
+
+    def select(self, users: Tensor, r: Tensor) -> Tensor:
+        """Return each user's r-th unseen item.
+
+        Args:
+            users: int64[...], any shape.
+            r: int64 of the same shape, 0 <= r < num_unseen[users].
+
+        Returns:
+            int64 item indices of the same shape.
+        """
+        below = torch.searchsorted(self.keys, users * (self.num_items + 1) + r, right=True)
+        return r + below - self.offsets[users]
+
+
+def sorted_keys(pairs: Pairs, num_items: int, device: torch.device | str) -> Tensor:
+    """User * num_items + item of each pair, sorted and each once: int64."""
+    users, items = (torch.as_tensor(index, device=device) for index in (pairs.users, pairs.items))
+    keys = users * num_items + items
+    if keys.device.type == "cpu":
+        keys.numpy().sort()  # in place: half the time and memory of torch's
+    else:
+        keys = keys.sort().values
+    again = keys[1:] == keys[:-1]
+    return torch.unique_consecutive(keys) if again.any() else keys
+
+
+def popularity_weights(counts: Indices, beta: float) -> Indices:
+    """Whole weights in proportion to max(count, 1)^beta, as Mikolov et al. (NIPS 2013) draw their negatives.
+
+    Args:
+        counts: int64[num_items], train interactions; fewer than 2^30 items.
+        beta: 0 draws evenly, 1 by the counts.
+
+    Returns:
+        int64[num_items], each 1 at least, 2^31 together at most; none is further than 1 from its exact share.
+    """
+    wanted = np.maximum(counts, 1).astype(np.float64) ** beta
+    room = LARGEST_TOTAL - len(counts)  # rounding adds at most 1 to an item
+    weights: Indices = np.maximum(np.rint(wanted * (room / wanted.sum())), 1).astype(np.int64)
+    return weights
+
+
+@dataclass(frozen=True)
+class WeightedUnseen:
+    """For each user, the map from x in [0, unseen weight) to the unseen item at that point.
+
+    Attributes:
+        ends: int64[num_items], weight of all items up to and including this one.
+        limits: int64[num_users], weight of the items that the user has not seen.
+        offsets: int64[num_users], where the user's part of `keys` begins.
+        keys: int64[number of seen pairs], user * (total weight + 1) + (unseen weight below the seen item), sorted.
+        seen_weight: int64[number of seen pairs + 1], weight of the seen items before, of all users.
+    """
+
+    ends: Tensor
+    limits: Tensor
+    offsets: Tensor
+    keys: Tensor
+    seen_weight: Tensor
+
+    @classmethod
+    def of(cls, seen: Pairs, weights: Indices, num_users: int, device: torch.device | str = "cpu") -> Self:
+        """Index the seen pairs (in any order; repeated pairs count once) on the given device.
+
+        Args:
+            seen: what is never drawn.
+            weights: int64[num_items], each 1 at least; 2^31 together at most.
+            num_users: of all users.
+            device: where the tensors are to lie.
+        """
+        weight = torch.as_tensor(weights, device=device)
+        num_items, ends = len(weight), weight.cumsum(0)
+        pairs = sorted_keys(seen, num_items, device)
+        users, items = pairs // num_items, pairs % num_items
+        counts = torch.bincount(users, minlength=num_users)
+        offsets = counts.cumsum(0) - counts
+        seen_weight = torch.cat([weight.new_zeros(1), weight[items].cumsum(0)])
+        below = (ends - weight)[items] - (seen_weight[:-1] - seen_weight[offsets[users]])
+        limits = ends[-1] - (seen_weight[offsets + counts] - seen_weight[offsets])
+        return cls(ends, limits, offsets, users * (ends[-1] + 1) + below, seen_weight)
+
+    def select(self, users: Tensor, x: Tensor) -> Tensor:
+        """Return the item at each point of the users' unseen weight.
+
+        Args:
+            users: int64[...], any shape.
+            x: int64 of the same shape, 0 <= x < limits[users].
+
+        Returns:
+            int64 item indices of the same shape.
+        """
+        reached = torch.searchsorted(self.keys, users * (self.ends[-1] + 1) + x, right=True)
+        passed = self.seen_weight[reached] - self.seen_weight[self.offsets[users]]
+        return torch.searchsorted(self.ends, x + passed, right=True)
 
 
 class NegativeSampler:

@@ -13,13 +13,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf.config import ModelConfig
-from ncf.data.columns import ITEM_ID, USER_ID, Ids, Indices
+from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids, Indices
 from ncf.data.history import History
-from ncf.data.ids import decode_ids, encode_ids, kind_of
+from ncf.data.ids import KnownIds, decode_ids, encode_ids, kind_of
 from ncf.data.prepared import PreparedData
-from ncf.errors import ModelError
+from ncf.errors import ConfigError, ModelError
 from ncf.files import check_sums, new_folder, read_json, write_json, write_sums
-from ncf.models.build import Model, build_model
+from ncf.models.build import ITEM_TABLE, Model, build_model
 from ncf.sampling.rows import PairRows
 from ncf.serving import log as serving_log
 from ncf.serving.log import ServingLog
@@ -36,6 +36,7 @@ LOG = "log"
 FILES = (HEADER, USERS, ITEMS, WEIGHTS, DAYS, *(f"{LOG}/{name}" for name in serving_log.FILES))
 COUNT, LEARNED = "count", "learned"
 LAST_TIME = "last_time"
+SIMILARITY = "similarity"
 
 
 @dataclass(frozen=True)
@@ -140,3 +141,62 @@ class Bundle:
             log,
             header["about"],
         )
+
+
+class Catalogue:
+    """The items of a bundle: titles, popularity and vectors.
+
+    Args:
+        bundle: a trained model with its ids and titles.
+
+    Attributes:
+        items: one row per item, in the model's order: item_id, title (str, empty where unknown), count (int64, train
+            interactions).
+        vectors: float32[num_items, D], what the model has learned of each item.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.items = pd.DataFrame({ITEM_ID: bundle.item_ids, TITLE: bundle.titles, COUNT: bundle.item_counts})
+        self.vectors = item_vectors(bundle.model)
+
+    def find(self, text: str) -> pd.DataFrame:
+        """The items whose titles contain a text, ignoring case, the most popular first.
+
+        Returns:
+            The matching rows of `items`.
+        """
+        fits = self.items[TITLE].str.contains(text, case=False, regex=False)
+        return self.items[fits].sort_values(COUNT, ascending=False, kind="stable").reset_index(drop=True)
+
+    def similar(self, item_id: Any, k: int = 10) -> pd.DataFrame:
+        """The items with the largest cosine similarity to an item's vector.
+
+        Args:
+            item_id: id of an item of the log.
+            k: number of items, from 1; fewer if the catalogue has fewer.
+
+        Returns:
+            The k rows of `items`, the most similar first, with the column similarity: the cosine, float32, -1 to 1.
+
+        Raises:
+            ConfigError: the model does not know the item, or k is not at least 1.
+        """
+        if k < 1:
+            raise ConfigError("k is out of range", got=k, allowed="1 or more")
+        [index] = pd.Index(self.items[ITEM_ID]).get_indexer(pd.Index([item_id]))
+        if index < 0:
+            hints = KnownIds([item_id], self.items[ITEM_ID].to_numpy()).hints()
+            do = f"take the nearest known id, {hints}, or find" if hints else "find"
+            raise ConfigError("the model does not know this item", got=item_id, do=f"{do} one by its title: find(text)")
+        lengths = np.maximum(np.linalg.norm(self.vectors, axis=1), np.finfo(np.float32).tiny)
+        cosines = self.vectors @ self.vectors[index] / (lengths * lengths[index])
+        nearest = np.argsort(-cosines, kind="stable")
+        nearest = nearest[nearest != index][:k]
+        found: pd.DataFrame = self.items.iloc[nearest].reset_index(drop=True)
+        return found.assign(**{SIMILARITY: cosines[nearest]})
+
+
+def item_vectors(model: Model) -> NDArray[np.float32]:
+    """Item embeddings of a model, float32[num_items, D]; the two tables of NeuMF are concatenated."""
+    tables = [table for name, table in model.state_dict().items() if name.endswith(ITEM_TABLE)]
+    return np.concatenate([table.cpu().numpy() for table in tables], axis=1)

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import DataError
-from ncf.sampling.sampler import NegativeSampler
-from ncf.sampling.unseen import UnseenItems, WeightedUnseen, popularity_weights
+from ncf.sampling.sampler import NegativeSampler, UnseenItems, WeightedUnseen, popularity_weights
 from ncf.splitmix import derived_seed
 from ncf.training.native.library import Seen, library
 

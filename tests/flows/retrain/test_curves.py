@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mlflow.entities import Metric
 
-from flows.retrain.curves import metric_name, training_chart, validation_chart
+from flows.retrain.comparison import metric_name, training_chart, validation_chart
 from flows.tracking.tracker import ModelRun, Tracker
 from tests.ncf.toy_data import checkerboard
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from ncf.backtest.gate import Gate
 from ncf.backtest.plan import Rule
+from ncf.backtest.scoring import Gate
 from ncf.config import GMFConfig
 from ncf.data.history import DAY
 from ncf.data.prepared import PreparedData

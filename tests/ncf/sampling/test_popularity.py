@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from ncf.sampling.sampler import NegativeSampler
-from ncf.sampling.unseen import LARGEST_TOTAL, WeightedUnseen, popularity_weights
+from ncf.sampling.sampler import LARGEST_TOTAL, NegativeSampler, WeightedUnseen, popularity_weights
 from tests.ncf.toy_data import pairs
 
 LEAST_LIKELY = 0.001  # p-value; the seeds are fixed, so a test that passes once passes always

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from ncf.sampling.sampler import NegativeSampler, draw_candidates
-from ncf.sampling.unseen import UnseenItems
+from ncf.sampling.sampler import NegativeSampler, UnseenItems, draw_candidates
 from tests.ncf.toy_data import pairs
 
 LEAST_LIKELY = 0.001  # p-value; the seeds are fixed, so a test that passes once passes always

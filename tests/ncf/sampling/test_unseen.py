@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncf.sampling.unseen import UnseenItems
+from ncf.sampling.sampler import UnseenItems
 from tests.ncf.toy_data import pairs
 
 Seen = tuple[int, list[set[int]]]

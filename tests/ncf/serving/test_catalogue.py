@@ -5,8 +5,7 @@ import torch
 from ncf.config import GMFConfig, NeuMFConfig
 from ncf.errors import ConfigError
 from ncf.models.build import build_model
-from ncf.serving.bundle import Bundle
-from ncf.serving.catalogue import Catalogue, item_vectors
+from ncf.serving.bundle import Bundle, Catalogue, item_vectors
 from tests.ncf.toy_data import literal_data
 
 
