@@ -19,6 +19,7 @@ from pyarrow import parquet
 from ncf.config import ModelConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, DataError
+from ncf.serving.batch.files import FileTarget
 from ncf.serving.batch.lists import Lists, compute_blocks
 from ncf.serving.batch.write import target_of, write_lists
 from ncf.serving.log import ServingLog
@@ -312,3 +313,22 @@ def test_a_folder_in_the_way_and_an_unwritable_path_are_refused_before_any_work(
     with pytest.raises(ConfigError, match=r"file/lists.csv can't be written"):
         write(bundle, tmp_path, output_of(path=str(tmp_path / "file" / "lists.csv")))
     assert not list((tmp_path / "parts").glob("*/"))
+
+
+def test_two_machines_that_try_the_same_file_at_once_do_not_remove_each_others_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = target_of(output_of(path=str(tmp_path / "out" / "lists.csv")))
+    assert isinstance(target, FileTarget)
+    lists, remove = Lists.of(Recommender(bundle_of(some_data())), np.array([3]), 2), type(target.file.system).rm
+    others = [True]
+
+    def another_comes_first(system: Any, path: str) -> None:
+        if others:
+            others.pop()
+            target.check(lists)
+        remove(system, path)
+
+    monkeypatch.setattr(type(target.file.system), "rm", another_comes_first)
+    target.check(lists)
+    assert not others and list((tmp_path / "out").iterdir()) == []
