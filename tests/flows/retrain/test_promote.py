@@ -1,6 +1,5 @@
 """Deciding on a promotion with real bundles in a real MLflow store."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 from prefect.logging import disable_run_logger
 
-from flows.registry.alias import BUNDLE, Registry
+from flows.registry.alias import BUNDLE, Registry, remove_bundle
 from flows.registry.log import read_log
 from flows.registry.models import HOLDOUT, load_judged, load_version, register_model
 from flows.registry.promotion import promote
@@ -131,7 +130,7 @@ def test_an_anchor_without_weights_is_told_and_stops_nothing(
     for state in states[:2]:
         run, number = registered(tracker, good, state, tmp_path)
         assert decide_promotion.fn(tracker, settings(), number, run, state).promote
-    shutil.rmtree(artifact_folder(tracker.client, 1, NAME) / "artifacts")
+    remove_bundle(tracker.uri, tracker.client.get_run(str(Registry(tracker.uri, NAME).version(1).run_id)))
     run, third = registered(tracker, good, states[2], tmp_path)
     decision = decide_promotion.fn(tracker, settings(), third, run, states[2])
     assert not decision.promote, "the same pairs as the second's"

@@ -109,7 +109,7 @@ def test_nobody_gets_what_the_newest_log_has(of: Any) -> None:
 
 def test_of_a_user_who_has_left_the_log_nothing_is_known() -> None:
     bundle = old_bundle()
-    frame = Recommender(bundle, new_log()).recommend([30, 7], 8)
+    frame = Recommender(bundle, new_log()).recommend([30, 7], 8, allow_unknown=True)
     assert frame[frame["user_id"] == 30]["item_id"].tolist() == frame[frame["user_id"] == 7]["item_id"].tolist()
     assert sources(Recommender(bundle).recommend([30], 8)) == {30: "model"}
 
@@ -138,7 +138,7 @@ def test_an_item_that_the_model_does_not_know_takes_nobodys_place() -> None:
 @pytest.mark.parametrize("of", [text, uuid], ids=["text", "uuid"])
 def test_a_log_whose_ids_are_of_another_kind_knows_nobody(of: Any) -> None:
     recommender = Recommender(old_bundle(), new_log(of))
-    assert sources(recommender.recommend([10], 3)) == {10: "popularity"}
+    assert sources(recommender.recommend([10], 3, allow_unknown=True)) == {10: "popularity"}
     assert sources(recommender.recommend([of(10)], 3)) == {of(10): "popularity"}
 
 
@@ -156,7 +156,10 @@ def test_one_user_online_gets_what_the_batch_has(of: Any) -> None:
     recommender = Recommender(old_bundle(of), new_log(of))
     served = Served.of("shop", 1, old_bundle(of), new_log(of))
     for user in (10, 20, 25, 30, 40, 50):
-        rows, found = recommender.recommend([of(user)], 8, titles=True), answer(served, of(user), [], 8)
+        rows, found = (
+            recommender.recommend([of(user)], 8, titles=True, allow_unknown=True),
+            answer(served, of(user), [], 8),
+        )
         assert found.item_ids == rows["item_id"].tolist()
         assert found.titles == rows["title"].tolist()
         assert np.array(found.scores, dtype=np.float32).tobytes() == rows["score"].to_numpy().tobytes()
@@ -188,7 +191,7 @@ def test_a_list_depends_bit_for_bit_neither_on_the_block_nor_on_who_else_is_in_i
     assert [*sources(whole).values()][:6] == ["items", "model", "model", "items", "model", "model"]
     for recommender.rows_at_once in (1, 2, 3, 5, 26):
         pd.testing.assert_frame_equal(recommender.recommend(users, 18), whole, check_exact=True)
-    alone = pd.concat([recommender.recommend([user], 18) for user in users], ignore_index=True)
+    alone = pd.concat([recommender.recommend([user], 18, allow_unknown=True) for user in users], ignore_index=True)
     pd.testing.assert_frame_equal(alone, whole, check_exact=True)
     backwards = recommender.recommend(users[::-1], 18)
     for user in users:
