@@ -64,8 +64,9 @@ def leave_one_out(interactions: Interactions) -> Split:
 def random_split(interactions: Interactions, seed: int) -> Split:
     """Hold out one interaction of each user as test and another as validation, any being equally likely.
 
-    Users with fewer than 3 interactions stay in train only. Which are held out follows from the seed and the pairs
-    alone, whatever the order of the rows in the log. Without times, train is sorted by user and item.
+    Users with fewer than 3 interactions stay in train only. Which are held out follows from the seed and the user's
+    pairs alone, whatever the order of the rows in the log and what else is in it. Without times, train is sorted by
+    user and item.
 
     Raises:
         DataError: no user has enough interactions, so that nothing could be evaluated.
@@ -85,9 +86,16 @@ def _by_item(interactions: Interactions) -> Interactions:
 
 
 def _random_order(interactions: Interactions, seed: int) -> Indices:
-    """Rank of each interaction among its user's in random order, from 0: int64[N]."""
+    """Rank of each interaction among its user's in random order, from 0: int64[N].
+
+    The order of two pairs depends on their ids alone, so a log that has grown holds out what it held out before, or
+    something new: never what a champion has learned.
+    """
     users = interactions.users
-    numbers = torch.from_numpy(users * len(interactions.item_ids) + interactions.items)
+    of_users, of_items = (
+        pd.util.hash_array(np.asarray(ids)).view(np.int64) for ids in (interactions.user_ids, interactions.item_ids)
+    )
+    numbers = torch.from_numpy(of_users[users] + of_items[interactions.items])
     order = np.lexsort((random_bits(derived_seed(seed, PURPOSE), numbers).numpy(), users))
     starts: Mask = np.diff(users, prepend=-1) > 0
     first = np.flatnonzero(starts)[np.cumsum(starts) - 1]

@@ -1,4 +1,7 @@
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from ncf.errors import DataError
 from tests.ncf.data.tiny_logs import by_split, tiny_log, with_labels
 
 ROWS = [(f"u{user:03}", f"i{item}", 10 * item) for user in range(600) for item in range(5)]
+RANDOM = SplitConfig(kind="random")
 TWO_ONLY = [("x", "i0", 1), ("x", "i1", 2)]
 
 
@@ -39,6 +43,20 @@ def test_the_order_of_the_file_does_not_matter(times: bool) -> None:
         split_interactions(tiny_log(rows, times=times), SplitConfig(kind="random", seed=5)) for rows in (ROWS, shuffled)
     )
     assert by_split(one) == by_split(other)
+
+
+@pytest.mark.parametrize("kind", [str, lambda value: int(value[1:]), lambda value: UUID(int=int(value[1:]))])
+def test_nothing_that_was_learned_is_held_out_once_the_log_has_grown(kind: Callable[[str], Any]) -> None:
+    """Else a champion is compared on what it has learned, and no model on newer data is as good as it."""
+    more = [("u000", "i9", 1), ("u007", "i9", 1), ("u900", "i1", 1)]  # a new item, and a new user
+    old, new = (
+        split_interactions(tiny_log([(kind(user), kind(item), time) for user, item, time in rows]), RANDOM)
+        for rows in (ROWS, [*more, *ROWS])
+    )
+    before, after = by_split(old), by_split(new)
+    assert not set(after["test"]) & set(before["train"])
+    moved = set(after["test"]) ^ set(before["test"])
+    assert len(moved) <= 4, "the new pairs of two users may take the places of theirs"
 
 
 def test_the_seed_decides() -> None:
