@@ -326,7 +326,7 @@ def test_a_user_with_too_few_interactions_for_training_is_known_to_serving() -> 
     scores = recommender.fold_in.scores(recommender.items_of([1, 4]))
     found = frame[frame["user_id"] == 25]
     assert found["score"].tolist() == scores[recommender.items_of(found["item_id"].tolist())].tolist()
-    popular = recommender.recommend([-1], 7)
+    popular = recommender.recommend([-1], 7, allow_unknown=True)
     assert found["item_id"].tolist() != [item for item in popular["item_id"] if item not in (1, 4)]
     assert choose_users(bundle.log, UserChoice()).tolist() == [10, 20]
     assert choose_users(bundle.log, UserChoice(ids=(25, 35, 10))).tolist() == [25, 35, 10]
