@@ -218,16 +218,22 @@ def _read_titles(table: Table) -> "pd.Series[str]":
 
 
 def _titles_of(titles: "pd.Series[str]", ids: "pd.Series[Any]") -> "pd.Series[str]":
-    """The titles with ids of the log's type; an id that can't be one of the log's is left out."""
+    """The titles with ids of the log's type; an id that can't be one of the log's is left out.
+
+    If none can be, they stay as they are: the report says that they are of no item, and what is nearest.
+    """
     integers = pd.api.types.is_integer_dtype(ids)
     if not integers and isinstance(ids.iloc[0], UUID):
         own = {str(value): value for value in ids.unique()}
         titles = titles.set_axis(titles.index.astype("str"))
-        return titles[titles.index.isin(list(own))].rename(index=own)
+        known = titles.index.isin(list(own))
+        return titles[known].rename(index=own) if known.any() else titles
     if integers == pd.api.types.is_integer_dtype(titles.index):
         return titles
     if not integers:
         return titles.set_axis(titles.index.astype("str"))
     numbers = titles.index.to_series().astype("str")
     canonical = numbers.str.fullmatch("0|-?[1-9][0-9]{0,17}").to_numpy()
+    if not canonical.any():
+        return titles
     return titles[canonical].set_axis(numbers[canonical].astype("int64").to_numpy())

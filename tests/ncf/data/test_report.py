@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.ratings import Ratings, Tally
 from ncf.data.report import DataReport
 from ncf.data.split import Pairs
+from ncf.ingest.load import load_ratings
 from ncf.prepare import prepare_ratings
 from tests.ncf.toy_data import holdout, pairs
 
@@ -119,6 +121,27 @@ def test_titles_that_fit_no_item_are_noted(item: object, noted: bool) -> None:
     report = data.report
     assert any("none of the 1 titles is of an item of the log" in note for note in report.notes) == noted
     assert any("The nearest ids of the log are 1 for '1'" in note for note in report.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("ids", "note"),
+    [
+        (["1", "2", "3"], None),
+        (
+            ["1.0", "2.0", "3.0"],
+            "none of the 3 titles is of an item of the log: are the ids the same? The nearest ids of",
+        ),
+        (["1", "20", "30"], "only 1 of the 3 titles is of an item of the log"),
+    ],
+)
+def test_a_file_of_titles_whose_ids_are_not_the_logs_is_noted(tmp_path: Path, ids: list[str], note: str | None) -> None:
+    pairs_of = [(user, item) for user in range(4) for item in range(1, 5) if user != item]
+    pd.DataFrame(pairs_of, columns=["user_id", "item_id"]).to_csv(tmp_path / "log.csv", index=False)
+    (tmp_path / "titles.csv").write_text("item_id,title\n" + "".join(f"{item},Alien\n" for item in ids))
+    ratings = load_ratings(str(tmp_path / "log.csv"), titles_path=str(tmp_path / "titles.csv"))
+    notes = prepare_ratings(ratings, DataConfig(num_candidates=1), name="log").report.notes
+    told = [each for each in notes if "titles" in each]
+    assert told == [] if note is None else [each[: len(note)] for each in told] == [note]
 
 
 def test_a_holdout_without_rows_is_no_matter() -> None:
