@@ -11,9 +11,10 @@ from prefect.logging import get_run_logger
 
 from flows.backtest.settings import BacktestSettings
 from flows.orchestration.tasks import task
+from flows.retrain.refit import refit_model
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import GMF_NAME, MLP_NAME, PRETRAINED, load_bundle, train_model
-from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, SECONDS
+from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, REFIT, SECONDS
 from flows.tracking.locations import TrackingError
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
@@ -39,11 +40,13 @@ class Trained:
     """The model of one moment.
 
     Attributes:
-        model_run: MLflow run of the model that serves.
+        judged_run: MLflow run of the model that has learned from train alone, which a gate compares.
+        served_run: of the model that serves.
         seconds: of the training of all models that it needs.
     """
 
-    model_run: str
+    judged_run: str
+    served_run: str
     seconds: float
 
 
@@ -69,7 +72,10 @@ def train_as_of(
         return _trained(tracker, settings, earlier)
     get_run_logger().info("training as of %s on %s interactions", day, f"{len(data.train):,}")
     with _open(tracker, parent_id, settings, data, (key, day), earlier) as run_id:
-        models = _train(tracker, run_id, settings.at(replay.config_at(moment)), settings.trained(), data)
+        at_moment = settings.at(replay.config_at(moment))
+        models = _train(tracker, run_id, at_moment, settings.trained(), data)
+        if settings.refit:
+            models.append(refit_model(tracker, at_moment, models[-1], models, data))
         tracker.log_metrics(run_id, {SECONDS: sum(model.metrics[SECONDS] for model in models)})
         tracker.finish(run_id)
     return _trained(tracker, settings, tracker.client.get_run(run_id))
@@ -131,7 +137,8 @@ def _trained(tracker: Tracker, settings: BacktestSettings, moment: Run) -> Train
             f"the MLflow run {moment.info.run_id} is complete, but its model {settings.model} is missing",
             do="restore it, or train again with --force",
         )
-    return Trained(model.run_id, moment.data.metrics[SECONDS])
+    refitted = tracker.find_model(model.run_id, REFIT)
+    return Trained(model.run_id, (refitted or model).run_id, moment.data.metrics[SECONDS])
 
 
 class Windows:
@@ -162,7 +169,7 @@ class Windows:
             return self.tracker.files.read_table(self.run_id, _file(window), text=[USER_ID])
         serving = {policy.name: self.plan.moment(policy, window) for policy in self.plan.policies}
         self._bundles = {
-            moment: self._bundles.get(moment) or load_bundle(self.tracker, trained[moment].model_run)
+            moment: self._bundles.get(moment) or load_bundle(self.tracker, trained[moment].served_run)
             for moment in set(serving.values())
         }
         frame = score_users(self.replay.window_data(window), serving, self._bundles, self.memory_mb)
@@ -182,7 +189,7 @@ class Windows:
             if policy.rule is None:
                 continue
             gate = self._gates.setdefault(
-                policy.name, Gate(policy.rule, lambda moment: load_bundle(self.tracker, trained[moment].model_run))
+                policy.name, Gate(policy.rule, lambda moment: load_bundle(self.tracker, trained[moment].judged_run))
             )
             due = self.plan.due(policy, window)
             if due not in gate.moments:

@@ -45,6 +45,11 @@ class BacktestSettings(ModelSettings):
         default=None,
         description="time of the first training and start of the first window; empty: after a quarter of the log",
     )
+    refit: bool = Field(
+        default=True,
+        description="train each model again on train, validation and test together before it serves, as a retraining "
+        "does; the gates compare the models from before",
+    )
     force: bool = Field(default=False, description="train again even if nothing has changed")
     picture: Path | None = Field(
         default=None, description="a .png file for a copy of the curves; MLflow always has them"
@@ -113,7 +118,7 @@ class BacktestSettings(ModelSettings):
     def learned(self) -> dict[str, Any]:
         """The settings that decide, beside the data, what one training learns; JSON values."""
         recipes = {name.replace("-", "_") for name in self.trained()}
-        return {"model": self.model, **self.model_dump(mode="json", include={"seed", *recipes})}
+        return {"model": self.model, **self.model_dump(mode="json", include={"seed", "refit", *recipes})}
 
     def replayed(self) -> dict[str, Any]:
         """The settings that decide the whole backtest; JSON values."""
