@@ -20,7 +20,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows.orchestration.deployments import HEARTBEAT_SECONDS, TAG, Deployed
-from flows.orchestration.events import DRIFTED, PROMOTED, dataset_resource
+from flows.orchestration.events import DRIFTED, NEWER_LOG, PROMOTED, dataset_resource
 from ncf.errors import ConfigError
 
 PREFIX = "ncf: "  # of the names of our automations; others are left alone
@@ -62,12 +62,13 @@ def crash_what_never_begins(client: SyncPrefectClient, deployments: Sequence[Dep
 
 
 def recommend_after_promotion(client: SyncPrefectClient, deployments: Sequence[Deployed]) -> list[AutomationCore]:
-    """Starts the recommend deployment of a data set when it has a new champion, whoever promoted it."""
+    """Starts the recommend deployment of a data set when it has a new champion, or the old one has a newer log."""
     return [
         AutomationCore(
             name=f"{PREFIX}{each.name} after a promotion",
-            description=f"A new champion of {each.dataset}, by a retraining, a rollback or by hand, runs {each.name}.",
-            trigger=_at_event(PROMOTED, each.dataset),
+            description=f"A new champion of {each.dataset}, by a retraining, a rollback or by hand, runs {each.name}, "
+            "and so does a newer log when the champion stays.",
+            trigger=_at_event({PROMOTED, NEWER_LOG}, each.dataset),
             actions=[RunDeployment(deployment_id=each.id)],
         )
         for each in deployments
@@ -81,7 +82,7 @@ def retrain_after_drift(client: SyncPrefectClient, deployments: Sequence[Deploye
         AutomationCore(
             name=f"{PREFIX}{each.name} after drift",
             description=f"When monitor/{each.dataset} finds that the data have changed beyond its thresholds.",
-            trigger=_at_event(DRIFTED, each.dataset),
+            trigger=_at_event({DRIFTED}, each.dataset),
             actions=[RunDeployment(deployment_id=each.id)],
         )
         for each in deployments
@@ -113,7 +114,7 @@ def notify_of_promotions(client: SyncPrefectClient, deployments: Sequence[Deploy
         AutomationCore(
             name=f"{PREFIX}tell of promotions",
             description="Notifies of each new champion of any data set, with the reason.",
-            trigger=_at_event(PROMOTED, "*"),
+            trigger=_at_event({PROMOTED}, "*"),
             actions=[action],
         )
         for action in notifications(client, "event.payload.text", "A new champion")
@@ -135,10 +136,10 @@ def _crash(name: str, description: str, after: str, within: timedelta, message: 
     return AutomationCore(name=f"{PREFIX}{name}", description=description, trigger=trigger, actions=[action])
 
 
-def _at_event(event: str, dataset: str) -> EventTrigger:
-    """At each event of this name about a data set; "*" is any."""
+def _at_event(events: set[str], dataset: str) -> EventTrigger:
+    """At each event of these names about a data set; "*" is any."""
     resource = ResourceSpecification({"prefect.resource.id": dataset_resource(dataset)})
-    return EventTrigger(match=resource, expect={event}, posture=Posture.Reactive)
+    return EventTrigger(match=resource, expect=events, posture=Posture.Reactive)
 
 
 def store_url() -> None:

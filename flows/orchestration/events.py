@@ -8,6 +8,7 @@ from prefect.events import emit_event
 from prefect.settings import get_current_settings
 
 PROMOTED, DRIFTED, FAULTY = "ncf.promoted", "ncf.data-drifted", "ncf.log-fault"
+NEWER_LOG = "ncf.newer-log"  # the champion stays, and serves from a newer log
 log = logging.getLogger(__name__)
 
 

@@ -10,6 +10,7 @@ from prefect.states import Cancelled, Completed
 from flows.cli.checks import RETRIES, check_folder
 from flows.cli.next_command import look_at
 from flows.orchestration.artifacts import Progress, artifact_key, show_link, show_markdown, show_table
+from flows.orchestration.events import NEWER_LOG, emit
 from flows.orchestration.locks import AlreadyRunningError, one_at_a_time
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.prepare.flow import prepare_data
@@ -159,6 +160,8 @@ def finish(
     decision = decide_promotion(tracker, settings, version, winner, data)
     remove_old_weights(tracker, run_id, settings)
     recommendations = recommend(tracker, settings, data)
+    if recommendations["recommendations"] and not decision.promote:
+        emit(NEWER_LOG, settings.dataset)  # a promotion has an event of its own
     return write_report(tracker, run_id, resolved, data, baselines, models, (version, decision), recommendations)
 
 
@@ -206,8 +209,11 @@ def read_report(tracker: Tracker, run_id: str, resolved: ResolvedSettings, data:
     report = Report.model_validate(tracker.files.read_json(run_id, REPORT))
     get_run_logger().info("nothing has changed since MLflow run %s, so nothing is trained", run_id)
     update = {"trained": False, "next_runs": next_runs(resolved.given, resolved.settings)}
-    publish_newest_log(tracker, run_id, resolved.settings, data)
-    return report.model_copy(update=update | recommend(tracker, resolved.settings, data))
+    is_newer = publish_newest_log(tracker, run_id, resolved.settings, data)
+    recommendations = recommend(tracker, resolved.settings, data)
+    if recommendations["recommendations"] and is_newer:
+        emit(NEWER_LOG, resolved.settings.dataset)
+    return report.model_copy(update=update | recommendations)
 
 
 def recommend(tracker: Tracker, settings: RetrainSettings, data: PreparedData) -> dict[str, Any]:

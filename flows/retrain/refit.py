@@ -125,14 +125,20 @@ def refit_notes(winner: ModelRun, epochs: int, data: PreparedData) -> str:
 
 
 @task("publish newest log", retry_if=is_transient)
-def publish_newest_log(tracker: Tracker, run_id: str, settings: RetrainSettings, data: PreparedData) -> None:
-    """From now on every list is made from this log: who the users are, what they have, and the titles."""
+def publish_newest_log(tracker: Tracker, run_id: str, settings: RetrainSettings, data: PreparedData) -> bool:
+    """From now on every list is made from this log: who the users are, what they have, and the titles.
+
+    Returns:
+        Whether it is another log than before.
+    """
+    before = published_log(tracker.client, settings.model_name)
     only_newer = settings.data.filters.as_of is not None  # a look back must not make the lists older
     published = publish_log(tracker, settings.model_name, run_id, data, only_newer=only_newer)
     if published.fingerprint != ServingLog.of(data).fingerprint:
         get_run_logger().info(
             "the lists stay those of the newer log of %s: this one ends at data.filters.as_of", published.published
         )
+    return before is None or published.fingerprint != before.fingerprint
 
 
 @task("measure folding in", retry_if=is_transient)

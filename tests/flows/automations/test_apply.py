@@ -67,6 +67,8 @@ def test_they_are_made_once_and_what_left_prefect_yaml_goes(client: SyncPrefectC
     assert (set(first.created), first.removed_deployments) == (ALWAYS | {RECOMMEND}, ("retrain/gone",))
     assert make_automations(made) == Changes(unchanged=first.created)
     assert {each.name for each in ours(client)} == ALWAYS | {RECOMMEND}
+    [recommend] = [each.trigger for each in ours(client) if each.name == RECOMMEND]
+    assert isinstance(recommend, EventTrigger) and recommend.expect == {"ncf.promoted", "ncf.newer-log"}
     assert "theirs" in {each.name for each in client.read_automations()}
     assert client.read_deployment_by_name("retrain/theirs").name == "theirs"
 
