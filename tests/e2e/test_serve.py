@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,17 @@ import numpy as np
 import pytest
 import requests
 
+from flows.registry.newest_log import publish_log
 from flows.serve.settings import TOKEN_VARIABLE
 from flows.tracking.tracker import Tracker
+from ncf.data.prepared import PreparedData
+from ncf.data.split import Pairs
 from ncf.serving.bundle import Bundle
+from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Recommender
 from tests.e2e.processes import answers, environment, free_port, python_module, running, wait_until
 from tests.flows.registry.registered_models import DATASET, NAME, artifact_folder, register_version, set_champion
-from tests.ncf.serving.bundles import CONFIGS, some_data
+from tests.ncf.serving.bundles import CONFIGS, NUM_ITEMS, NUM_USERS, some_data
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,34 @@ def test_a_new_champion_takes_over_without_a_failed_request_and_a_damaged_one_do
             set_champion(store.tracker, first)
             wait_until(lambda: health(url)["version"] == first, log, seconds=30)
             assert health(url)["status"] == "ok"
+            run_id = str(store.tracker.client.get_model_version(NAME, str(first)).run_id)
+            published = publish_log(store.tracker, NAME, run_id, newer_data(), only_newer=False)
+            wait_until(lambda: version(url)["log"] == published.fingerprint, log, seconds=30)
         assert hammer.failures == []
         assert set(hammer.versions) == {first, second}
-        check_bits(url, store.bundles[first])
+        check_bits(url, store.bundles[first], ServingLog.of(newer_data()))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
     assert "Traceback" not in log.read_text()
     assert f"version {second} of {NAME} serves" in log.read_text()
 
 
-def check_bits(url: str, bundle: Bundle) -> None:
+def version(url: str) -> dict[str, Any]:
+    found: dict[str, Any] = requests.get(f"{url}/version", timeout=30).json()
+    return found
+
+
+def newer_data() -> PreparedData:
+    """Every user has one item more: the first that they had not."""
+    data = some_data()
+    seen = set(zip(data.everything.users.tolist(), data.everything.items.tolist(), strict=True))
+    more = [next(item for item in range(NUM_ITEMS) if (user, item) not in seen) for user in range(NUM_USERS)]
+    return replace(data, other=Pairs(np.arange(NUM_USERS), np.array(more)))
+
+
+def check_bits(url: str, bundle: Bundle, log: ServingLog | None = None) -> None:
     """Every user is answered bit for bit what the batch has."""
-    batch = Recommender(bundle).recommend(bundle.user_ids.tolist(), 7)
+    batch = Recommender(bundle, log).recommend(bundle.user_ids.tolist(), 7)
     for user, rows in batch.groupby("user_id"):
         found = requests.get(f"{url}/recommendations", params={"user_id": str(user), "k": "7"}, timeout=30).json()
         assert [row["item_id"] for row in found["recommendations"]] == rows["item_id"].tolist()
