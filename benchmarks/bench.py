@@ -136,7 +136,7 @@ class Bench:
     def measured(self) -> str:
         """Date and machine, for the page."""
         small = ", reduced sizes" if self.sizes == QUICK else ""
-        return f"{datetime.now(UTC):%Y-%m-%d} on {_processor()}, {self.cores} cores, torch {torch.__version__}{small}"
+        return f"{datetime.now(UTC):%Y-%m-%d} on {processor()}, {self.cores} cores, torch {torch.__version__}{small}"
 
     @cached_property
     def _recbole_log(self) -> Path:
@@ -159,7 +159,8 @@ class Bench:
         return result
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8").splitlines():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command import RESULTS
+from benchmarks.refit import Row, as_table
 from docs.site import blocks
 from docs.site.links import REPOSITORY
 
@@ -140,7 +141,13 @@ def nights(rows: Rows) -> str:
     return "\n".join(lines)
 
 
+def refit(rows: Rows) -> str:
+    """The judged twin and the model trained again on everything, on what came next."""
+    return as_table([Row.of_json(row) for row in rows])
+
+
 BLOCKS = (
+    ("promotion.md", "refit", "refit", refit),
     ("decisions/margin.md", "nights", "promotion", nights),
     ("../README.md", "the paper's split", "quality", beside_published),
     ("quality.md", "quality", "quality", quality),
