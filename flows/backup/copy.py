@@ -194,15 +194,16 @@ def restore(source: Path, folder: Path) -> Manifest:
 
 
 def check_champions(folder: Path) -> None:
-    """Read every champion from the folder that has the copied database and files, as serving does.
+    """Read every champion and its newest log from the folder with the copied database and files, as serving does.
 
     A champion whose files are elsewhere on purpose, such as in s3://, is not in a backup, and is not read.
 
     Raises:
-        ModelError: files of a champion are missing, damaged, or not those that were registered.
+        ModelError: files of a champion or of its newest log are missing, damaged, or not those that were registered.
     """
     from flows.registry.alias import CHAMPION, version_by_alias  # late, as are these: with MLflow they take seconds
     from flows.registry.models import BUNDLE_SUM, load_champion
+    from flows.registry.newest_log import load_log, published_log
     from flows.tracking.tracker import Tracker
 
     uri = f"{SQLITE}{folder / 'mlflow.db'}"
@@ -214,6 +215,8 @@ def check_champions(folder: Path) -> None:
         if is_beside(client.get_model_version_download_uri(model.name, champion.version)):
             try:
                 load_champion(Tracker(model.name, uri), model.name)
+                if (published := published_log(client, model.name)) is not None:
+                    load_log(Tracker(model.name, uri), published)
             except ModelError as error:
                 what = f"the copy has a champion that can't serve, so it is no backup: {error.what}"
                 raise ModelError(what, got=error.got, allowed=error.allowed, do=error.do) from error

@@ -17,6 +17,7 @@ from flows.backup.copy import backup, restore
 from flows.cli.command import run_command
 from flows.registry.alias import Registry
 from flows.registry.models import load_champion
+from flows.registry.newest_log import publish_log
 from flows.tracking.tracker import Tracker
 from ncf.errors import ConfigError, ModelError
 from tests.flows.registry.placeholder_versions import NAME, count_weights, name_folders, new_registry
@@ -91,6 +92,18 @@ def test_a_copy_whose_champion_can_not_be_read_is_not_called_a_backup(
     with pytest.raises(ModelError, match="no backup"):
         backup(serving, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_copy_whose_newest_log_can_not_be_read_is_not_called_a_backup(serving: Path, tmp_path: Path) -> None:
+    tracker = Tracker(DATASET, f"sqlite:///{serving}/mlflow.db")
+    champion = load_champion(tracker, MODEL)
+    assert champion is not None
+    publish_log(tracker, MODEL, champion.run_id, some_data(), only_newer=False)
+    backup(serving, tmp_path / "whole")
+    [pairs] = serving.glob("artifacts/**/serving_log/*/pairs.parquet")
+    change(pairs)
+    with pytest.raises(ModelError, match="no backup"):
+        backup(serving, tmp_path / "backup")
 
 
 def test_a_backup_whose_champion_can_not_be_read_is_not_restored(serving: Path, tmp_path: Path) -> None:
