@@ -83,10 +83,11 @@ def whole(folder: Path, env: dict[str, str], log: Path) -> BacktestReport:
 
 
 def check_whole(folder: Path) -> None:
-    """One backtest with one run a moment, one model in each, one value a window, and nothing left over."""
+    """One backtest with one run a moment, one model in each, also trained on everything, one value a window, no rest."""
     assert len(moments(folder)) == WINDOWS
-    models = [run for run in runs(folder) if "ncf.model" in run.data.tags]
-    assert len({run.data.tags["mlflow.parentRunId"] for run in models}) == len(models) == WINDOWS
+    for kind in ("gmf", "refit"):
+        models = [run for run in runs(folder) if run.data.tags.get("ncf.model") == kind]
+        assert len({run.data.tags["mlflow.parentRunId"] for run in models}) == len(models) == WINDOWS
     assert {run.info.status for run in runs(folder)} == {"FINISHED"}
     client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
     for key in ("backtest/weekly/full/ndcg_at_10", "backtest/never/full/hr_at_10", "backtest/users"):
