@@ -83,7 +83,7 @@ def whole(folder: Path, env: dict[str, str], log: Path) -> BacktestReport:
 
 
 def check_whole(folder: Path) -> None:
-    """One backtest with one run a moment, one model in each, also trained on everything, one value a window, no rest."""
+    """One backtest with one run a moment, one model in each, trained on everything too, one value a window, no rest."""
     assert len(moments(folder)) == WINDOWS
     for kind in ("gmf", "refit"):
         models = [run for run in runs(folder) if run.data.tags.get("ncf.model") == kind]
