@@ -32,6 +32,7 @@ from ncf.training.devices import check_hardware
 NOT_COMPARED = "data.filters.as_of"  # the time of the check, which is always another
 MONITOR = "ncf.monitor"  # tag of the MLflow run: the champion's version
 PREFIX, STEP = "monitor", "monitor/look"
+UNLEARNED = {"feedback": {"below_threshold"}}  # which pairs count as new does not depend on it
 
 
 @flow(name="monitor", flow_run_name="monitor {settings.dataset}")
@@ -122,7 +123,7 @@ def compare(champion: RegisteredModel, settings: MonitorSettings) -> Findings:
 def changed_filters(tracker: Tracker, champion: RegisteredModel, settings: MonitorSettings) -> list[ExceededThreshold]:
     """A fault if the champion's log was filtered by other settings: old interactions would look new."""
     params = tracker.client.get_run(champion.run_id).data.params
-    now = flatten({"data": settings.data.model_dump(mode="json", include={"feedback", "filters"})})
+    now = flatten({"data": settings.data.model_dump(mode="json", include={"feedback", "filters"}, exclude=UNLEARNED)})
     before = {name: params.get(name, "None") for name in now}
     differ = [
         f"{name} {before[name]}, now {value}"
