@@ -42,7 +42,7 @@ BUNDLE_SUM = "ncf.bundle_sha256"  # in the registry, where write access to the a
 REQUIREMENTS = ("torch", "pandas", "numpy", "pyarrow", "pydantic", "safetensors")
 SERVING_MODEL = Path(__file__).with_name("pyfunc.py")
 EXAMPLE_USERS, EXAMPLE_K = 2, 10
-REGISTERED_MODEL = "registered_model"  # in the logged model's configuration
+REGISTRY = "registry"  # a JSON file of the logged model: where its newest log is named
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,13 @@ def _log_pyfunc(tracker: "Tracker", model: "ModelRun", name: str, bundle_run: st
     """Log a run's bundle as a models-from-code pyfunc in the model's own run. Returns the URI and the bundle's sum."""
     from mlflow.models import infer_signature
 
-    from ncf.files import sum_of_sums
+    from ncf.files import sum_of_sums, write_json
     from ncf.serving.recommender import Recommender
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = tracker.files.download(bundle_run, BUNDLE, Path(scratch))
+        about = Path(scratch) / f"{REGISTRY}.json"
+        write_json(about, {"registered_model": name, "run_id": model.run_id})
         recommender = Recommender.load(folder)
         example = pd.DataFrame({USER_ID: to_json(pd.Series(recommender.bundle.user_ids[:EXAMPLE_USERS]))})
         answer = recommender.recommend_json(example[USER_ID].to_list(), EXAMPLE_K)
@@ -103,8 +105,10 @@ def _log_pyfunc(tracker: "Tracker", model: "ModelRun", name: str, bundle_run: st
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(SERVING_MODEL),
-                artifacts={BUNDLE: str(folder)},
-                model_config={REGISTERED_MODEL: name, "run_id": model.run_id},
+                artifacts={
+                    BUNDLE: str(folder),
+                    REGISTRY: str(about),
+                },  # model_config would become parameters of the run
                 code_paths=[str(Path(ncf.__file__).parent)],
                 signature=infer_signature(example, answer, params={"k": EXAMPLE_K}),
                 input_example=example,

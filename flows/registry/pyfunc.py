@@ -18,7 +18,7 @@ from mlflow.pyfunc.model import PythonModel
 from ncf.data.columns import USER_ID
 from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError, ModelError
-from ncf.files import sum_of_sums
+from ncf.files import read_json, sum_of_sums
 from ncf.serving.bundle import Bundle
 from ncf.serving.http.request_ids import id_from_json
 from ncf.serving.log import ServingLog
@@ -41,15 +41,15 @@ class NCFPythonModel(PythonModel):
     def load_context(self, context: Any) -> None:
         """Read the bundle that lies beside this file, and the newest log."""
         self.bundle = Bundle.load(Path(context.artifacts["bundle"]))
-        config = context.model_config or {}
-        self.registered_model, self.run_id = str(config.get("registered_model", "")), str(config.get("run_id", ""))
+        about = read_json(Path(context.artifacts["registry"]))
+        self.registered_model, self.run_id = str(about["registered_model"]), str(about["run_id"])
         self.recommender = Recommender(self.bundle)
         self.tag, self.not_before = "", 0.0
         self._take_newest_log()
 
     def _take_newest_log(self) -> None:
         """Serve from the newest log; if there is none, or it can't be read, the present one stays."""
-        if time.monotonic() < self.not_before or not self.registered_model:
+        if time.monotonic() < self.not_before:
             return
         self.not_before = time.monotonic() + CHECK_SECONDS
         try:

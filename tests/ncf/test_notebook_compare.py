@@ -15,7 +15,8 @@ def test_means_with_their_intervals_below_the_baselines(literal: PreparedData) -
     table = compare({"right": RIGHT, "wrong": WRONG}, literal, metrics=["full/mrr_at_10", "sampled/hr_at_1"])
     assert table.index.tolist() == ["popularity", "item-knn", "right", "wrong"]
     assert list(table) == ["full/mrr_at_10", "full/mrr_at_10_ci95", "sampled/hr_at_1", "sampled/hr_at_1_ci95"]
-    assert table.loc["right", :].tolist() == [1.0, 0.0, 1.0, 0.0]
+    wilson = (1 - 0.3424) / 2  # half of the score interval of 2 hits of 2
+    assert table.loc["right", :].tolist() == pytest.approx([1.0, wilson, 1.0, wilson], abs=5e-5)
     # user 0 has 0, 1 in train and 2 as validation: 4 and 5 come before 3; user 1 has 0, 2 and 1: 3 and 5 before 4
     assert table.loc["wrong", "full/mrr_at_10"] == pytest.approx(1 / 3)
     assert table.loc["wrong", "sampled/hr_at_1"] == 0.0
