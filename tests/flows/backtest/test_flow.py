@@ -149,7 +149,7 @@ def test_the_tables_fit_a_terminal(first: BacktestReport) -> None:
 def test_the_same_again_computes_nothing(first: BacktestReport, log: Path, tmp_path: Path) -> None:
     again = backtest(small(log, picture=tmp_path / "curves.png"))
     assert not again.trained
-    assert again.model_copy(update={"trained": True, "next_runs": first.next_runs}) == first  # they name the picture
+    assert again.model_copy(update={"trained": True, "next_steps": first.next_steps}) == first  # they name the picture
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
