@@ -1,9 +1,9 @@
 """The result of a tuning: as data, as a table, as markdown for the UIs, and on the terminal."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from pydantic import BaseModel, JsonValue
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from flows.charts.tables import TextTable
@@ -103,7 +103,7 @@ def tried_values(trials: Sequence[TrialOutcome], names: Sequence[str]) -> dict[s
     """Of each setting the values of some trials: of numbers the smallest and the largest, of others every one."""
     tried: dict[str, list[JsonValue]] = {}
     for name in names:
-        found = [cast(JsonValue, trial.values[name]) for trial in trials if name in trial.values]
+        found: list[JsonValue] = [to_jsonable_python(trial.values[name]) for trial in trials if name in trial.values]
         numbers = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
         if found and len(numbers) == len(found):
             tried[name] = [min(numbers), max(numbers)] if len(set(numbers)) > 1 else [numbers[0]]

@@ -8,6 +8,7 @@ from rich.console import Console
 from flows.cli.command import parse
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracker import Tracker
+from flows.tracking.tuned_settings import Tuned
 from flows.tune.flow import next_steps
 from flows.tune.report import ModelReport, TuneReport, tried_values
 from flows.tune.settings import TuneSettings
@@ -45,6 +46,16 @@ def test_what_was_tried_is_shown_beside_what_is_used() -> None:
     nothing = report(BASE, believed=False).table()
     assert nothing.header == ["setting", "default", "tried"]
     assert nothing.rows[0] == ["model.embedding_dim", "32", "8 to 64"]
+
+
+def test_layers_that_were_tried_are_kept_and_shown() -> None:
+    layers: list[Value] = [(32, 16, 8), (64, 32, 16, 8), (32, 16, 8)]
+    trials = [TrialOutcome(number, "complete", {"model.layers": each}) for number, each in enumerate(layers)]
+    base = {"model": {"layers": [32, 16, 8]}}
+    about = {"base": base, "winner": base, "searched": ["model.layers"]}
+    values = tuned("mlp", base).model_dump() | about | {"tried": tried_values(trials, ["model.layers"])}
+    found = Tuned.model_validate_json(Tuned.model_validate(values).model_dump_json())
+    assert ModelReport(run_id="r1", tuned=found).table().rows == [["model.layers", "32-16-8", "32-16-8, 64-32-16-8"]]
 
 
 def test_a_training_is_proposed_only_if_something_better_was_found(store: str, monkeypatch: Any) -> None:
