@@ -1,57 +1,23 @@
 """The log that a registered model serves from: the newest that was prepared, whichever version is the champion."""
 
+import logging
 import tempfile
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from flows.registry.alias import NOT_FOUND, remove_files
 from flows.registry.log import now
 from flows.tracking.locations import TrackingError
+from flows.tracking.tracker import Tracker
 from ncf.errors import ModelError
 from ncf.files import sum_of_sums
+from ncf.serving.log import LOG_TAG, RETRAIN, PublishedLog, ServingLog
 
-if TYPE_CHECKING:
-    from flows.tracking.tracker import Tracker
-    from ncf.data.prepared import PreparedData
-    from ncf.serving.log import ServingLog
-
-LOG_TAG = "ncf.log"  # of the registered model; ncf/serving/log.py and the pyfunc read it too
 FOLDER = "serving_log"
-
-
-class PublishedLog(BaseModel):
-    """Where the newest log lies.
-
-    Attributes:
-        run_id, path: the MLflow run and its artifact.
-        fingerprint: of the log.
-        sha256: of the artifact's sums; in the registry, where write access to the artifacts can't change it.
-        published: UTC.
-        last_time: of the newest interaction, microseconds since the epoch; None for a log without times.
-        refold: MLflow run of the version for which users whose history has grown are folded in again, since that was
-            better on the validation holdout; None: no version.
-        before: run and path of the log before, which a service may still be loading.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    run_id: str
-    path: str
-    fingerprint: str
-    sha256: str
-    published: datetime
-    last_time: int | None = None
-    refold: str | None = None
-    before: tuple[str, str] | None = None
-
-    def refolds(self, run_id: str | None) -> bool:
-        """Whether users whose history has grown are folded in again while the version of a run serves."""
-        return run_id is not None and self.refold == run_id
+LOG = logging.getLogger("ncf.registry")
 
 
 def published_log(client: MlflowClient, name: str) -> PublishedLog | None:
@@ -76,8 +42,10 @@ def published_log(client: MlflowClient, name: str) -> PublishedLog | None:
         ) from error
 
 
-def publish_log(tracker: "Tracker", name: str, run_id: str, data: "PreparedData", *, only_newer: bool) -> PublishedLog:
-    """Make the prepared log the one that is served from, unless it is already.
+def publish_log(
+    tracker: Tracker, name: str, run_id: str, log: ServingLog, last_time: int | None, *, only_newer: bool
+) -> PublishedLog:
+    """Make a log the one that is served from, unless it is already.
 
     The files are uploaded first and named by the tag then, so that a kill at any moment leaves a log that can be read.
 
@@ -85,12 +53,10 @@ def publish_log(tracker: "Tracker", name: str, run_id: str, data: "PreparedData"
         tracker: of the data set.
         name: of the registered model.
         run_id: MLflow run of the retraining, which keeps the files.
-        data: the prepared data set.
+        log: of the prepared data set.
+        last_time: of its newest interaction, microseconds since the epoch; None without times.
         only_newer: whether a log that ends before the present one is not published.
     """
-    from ncf.serving.log import ServingLog
-
-    log, last_time = ServingLog.of(data), data.history.last_time if data.history else None
     present = published_log(tracker.client, name)
     if present is not None:
         older = only_newer and last_time is not None and present.last_time is not None and last_time < present.last_time
@@ -110,40 +76,30 @@ def publish_log(tracker: "Tracker", name: str, run_id: str, data: "PreparedData"
         last_time=last_time,
         before=None if present is None else (present.run_id, present.path),
     )
-    if present is not None and present.before not in (None, (new.run_id, new.path), new.before):
-        _remove(tracker, present.before)
+    if present is not None and present.before is not None and present.before not in ((run_id, path), new.before):
+        _remove(tracker, *present.before)
     named(tracker.client, name, new)
     return new
 
 
-def set_refold(tracker: "Tracker", name: str, published: PublishedLog, run_id: str | None) -> None:
+def set_refold(tracker: Tracker, name: str, published: PublishedLog, run_id: str | None) -> None:
     """Fold users whose history has grown in again while the version of this run serves; None: while none does."""
     if published.refold != run_id:
         named(tracker.client, name, published.model_copy(update={"refold": run_id}))
 
 
-def load_log(tracker: "Tracker", published: PublishedLog) -> "ServingLog":
+def load_log(tracker: Tracker, published: PublishedLog) -> ServingLog:
     """The log itself.
 
     Raises:
         ModelError: its files are missing, damaged, or not those that were published.
     """
-    from ncf.serving.log import ServingLog
-
-    called = f"the newest log, published on {published.published:%Y-%m-%d %H:%M} UTC"
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            folder = Path(tracker.client.download_artifacts(published.run_id, published.path, scratch))
-            found = sum_of_sums(folder)
+            folder = tracker.client.download_artifacts(published.run_id, published.path, scratch)
         except (OSError, MlflowException) as error:
-            raise ModelError(
-                f"{called}, can't be read", got=str(error)[:300], do="restore MLflow's artifacts, or retrain"
-            ) from error
-        if found != published.sha256:
-            raise ModelError(
-                f"{called}, is not the one that was published", got=found, allowed=published.sha256, do="retrain"
-            )
-        return ServingLog.load(folder)
+            raise ModelError("the newest log can't be read", got=str(error)[:300], do=RETRAIN) from error
+        return published.read(folder)
 
 
 def _is_there(client: MlflowClient, published: PublishedLog) -> bool:
@@ -158,11 +114,9 @@ def named(client: MlflowClient, name: str, published: PublishedLog) -> None:
     client.set_registered_model_tag(name, LOG_TAG, published.model_dump_json())
 
 
-def _remove(tracker: "Tracker", place: "tuple[str, str] | None") -> None:
-    """Remove an old log; one whose run is gone is gone as well."""
-    if place is None:
-        return
+def _remove(tracker: Tracker, run_id: str, path: str) -> None:
+    """Remove an old log; if that fails, its files stay, and the new log is published all the same."""
     try:
-        remove_files(tracker.uri, tracker.client.get_run(place[0]), place[1])
-    except (MlflowException, OSError):
-        return
+        remove_files(tracker.uri, tracker.client.get_run(run_id), path)
+    except (MlflowException, OSError) as error:
+        LOG.warning("the old log %s of the MLflow run %s could not be removed: %s", path, run_id, str(error)[:300])

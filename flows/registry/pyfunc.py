@@ -1,6 +1,5 @@
 """The registered model, as MLflow loads it: this file is stored with the model (models from code), no pickle is."""
 
-import json
 import logging
 import tempfile
 import time
@@ -17,18 +16,15 @@ from mlflow.pyfunc.model import PythonModel
 
 from ncf.data.columns import USER_ID
 from ncf.data.ids import IdKind, kind_of
-from ncf.errors import ConfigError, ModelError
-from ncf.files import read_json, sum_of_sums
+from ncf.errors import ConfigError
+from ncf.files import read_json
 from ncf.serving.bundle import Bundle
 from ncf.serving.http.request_ids import id_from_json
-from ncf.serving.log import ServingLog
+from ncf.serving.log import LOG_TAG, PublishedLog
 from ncf.serving.recommender import Recommender
 
 DEFAULT_K = 10
-
-
 LOG = logging.getLogger("ncf.serving")
-LOG_TAG = "ncf.log"  # of the registered model, as flows/registry/newest_log.py writes it
 CHECK_SECONDS = 10.0  # between two looks for a newer log
 
 
@@ -56,16 +52,11 @@ class NCFPythonModel(PythonModel):
             tag = MlflowClient().get_registered_model(self.registered_model).tags.get(LOG_TAG, "")
             if tag in ("", self.tag):
                 return
-            published = json.loads(tag)
+            published = PublishedLog.model_validate_json(tag)
             with tempfile.TemporaryDirectory() as scratch:
-                folder = mlflow.artifacts.download_artifacts(
-                    run_id=published["run_id"], artifact_path=published["path"], dst_path=scratch
-                )
-                if sum_of_sums(Path(folder)) != published["sha256"]:
-                    raise ModelError("the newest log is not the one that was published", do="retrain")
-                log = ServingLog.load(folder)
-            refold = published["refold"] == self.run_id
-            self.recommender, self.tag = Recommender(self.bundle, log, refold=refold), tag
+                log = published.read(MlflowClient().download_artifacts(published.run_id, published.path, scratch))
+            self.recommender = Recommender(self.bundle, log, refold=published.refolds(self.run_id))
+            self.tag = tag
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # the first version, before it is registered
                 LOG.warning("the registry of %s does not answer: %s", self.registered_model, error.message[:300])

@@ -24,6 +24,7 @@ from flows.retrain.old_runs import close_abandoned, remove_old_weights
 from flows.retrain.promote import (
     best_of,
     caveats,
+    compare_with_champion,
     decide_promotion,
     rank_champion,
     register_challenger,
@@ -154,10 +155,11 @@ def finish(
     """Register the best new model, decide on its promotion, recommend, and write the report."""
     settings = resolved.settings
     winner = best_of(models)
-    refitted = refit_winner(tracker, settings, winner, models, data)
+    compared = compare_with_champion(tracker, settings, winner, data)
+    refitted = refit_winner(tracker, settings, winner, models, data, compared)
     version = register_challenger(tracker, settings, winner, refitted, data)
     publish_newest_log(tracker, run_id, settings, data)
-    decision = decide_promotion(tracker, settings, version, winner, data)
+    decision = decide_promotion(tracker, settings, version, winner, data, compared)
     remove_old_weights(tracker, run_id, settings)
     recommendations = recommend(tracker, settings, data)
     if recommendations["recommendations"] and not decision.promote:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from prefect.logging import get_run_logger
@@ -43,6 +44,8 @@ from ncf.serving.users import ServedScorer
 HIT_METRIC = "full/hr_at_10"
 TIMED_USERS = 1000
 NO_VERSION = 0  # versions count from 1
+Compared: TypeAlias = tuple[int | None, Decision]
+"""The champion that a model was compared with, if there was one, and the decision."""
 
 
 def best_of(models: Sequence[ModelRun]) -> ModelRun:
@@ -50,11 +53,13 @@ def best_of(models: Sequence[ModelRun]) -> ModelRun:
     return max(models, key=lambda model: model.metrics[f"{BEST_VALIDATION}/{PROMOTION_METRIC}"])
 
 
-@task("decide refit", retry_if=is_transient)
-def would_promote(tracker: Tracker, settings: RetrainSettings, model: ModelRun, data: PreparedData) -> bool:
-    """Whether a model that is not registered yet would become the champion now; False if it is registered."""
+@task("compare with the champion", retry_if=is_transient)
+def compare_with_champion(
+    tracker: Tracker, settings: RetrainSettings, model: ModelRun, data: PreparedData
+) -> Compared | None:
+    """Decide on a model that is not registered yet, as `decide_promotion` will; None if it is registered."""
     versions = tracker.client.search_model_versions(f"name = '{settings.model_name}' and run_id = '{model.run_id}'")
-    return not versions and _decide(tracker, settings, NO_VERSION, model, data)[1].promote
+    return None if versions else _decide(tracker, settings, NO_VERSION, model, data)
 
 
 @task("register challenger", retry_if=is_transient)
@@ -90,12 +95,27 @@ def _weights_text(refitted: ModelRun | None) -> str:
 
 @task("decide promotion", retry_if=is_transient)
 def decide_promotion(
-    tracker: Tracker, settings: RetrainSettings, version: int, model: ModelRun, data: PreparedData
+    tracker: Tracker,
+    settings: RetrainSettings,
+    version: int,
+    model: ModelRun,
+    data: PreparedData,
+    compared_before: Compared | None = None,
 ) -> Decision:
-    """Measure challenger and champion on the same holdout, and promote the challenger if it is clearly better."""
+    """Measure challenger and champion on the same holdout, and promote the challenger if it is good enough.
+
+    Args:
+        tracker: of the data set.
+        settings: of the retraining.
+        version: of the challenger.
+        model: its run.
+        data: the prepared data set.
+        compared_before: the comparison, if it has been made; it is made again if the champion has changed since.
+    """
     decision = recorded_decision(tracker, settings.model_name, version)
     while decision is None:
-        compared, new_decision = _decide(tracker, settings, version, model, data)
+        compared, new_decision = compared_before or _decide(tracker, settings, version, model, data)
+        compared_before = None
         try:
             apply_decision(tracker, settings.model_name, version, new_decision, compared)
             decision = new_decision
@@ -107,9 +127,7 @@ def decide_promotion(
     return decision
 
 
-def _decide(
-    tracker: Tracker, settings: RetrainSettings, version: int, model: ModelRun, data: PreparedData
-) -> tuple[int | None, Decision]:
+def _decide(tracker: Tracker, settings: RetrainSettings, version: int, model: ModelRun, data: PreparedData) -> Compared:
     """The version of the champion in the comparison, if there is one, and the decision."""
     present = champion_version(tracker, settings.model_name)
     champion = None if present is None else load_judged(tracker, settings.model_name, present)

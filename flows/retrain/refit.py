@@ -6,34 +6,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from prefect.logging import get_run_logger
-from pytorch_lightning.loggers import MLFlowLogger
 
-from flows.orchestration.artifacts import artifact_key
 from flows.orchestration.tasks import is_mlflow_outage, is_transient, task
 from flows.registry.alias import BUNDLE
 from flows.registry.models import load_champion
 from flows.registry.newest_log import publish_log, published_log, set_refold
-from flows.retrain.promote import would_promote
+from flows.retrain.promote import Compared
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import (
     GMF_NAME,
     MLP_NAME,
     PRETRAINED,
-    EpochProgress,
     checkpoint_folder,
+    fit_in_run,
     initial_model,
     model_settings,
     recipe_of,
     remove_checkpoints,
 )
-from flows.tracking.keys import BEST_EPOCH, EPOCHS, FINGERPRINT, REFIT, SECONDS
-from flows.tracking.store import global_store
+from flows.tracking.keys import BEST_EPOCH, EPOCHS, REFIT, SECONDS
 from flows.tracking.tracker import ModelRun, Tracker, with_time
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle
 from ncf.serving.log import ServingLog
 from ncf.serving.users import refold_gain
-from ncf.training.fit import fit
 
 FEWEST_USERS = 50  # whose lists must be compared before users with more items are folded in again
 
@@ -44,13 +40,14 @@ def refit_winner(
     winner: ModelRun,
     models: Sequence[ModelRun],
     data: PreparedData,
+    compared: Compared | None,
 ) -> ModelRun | None:
-    """Train the winner again on all data, if it is going to be the champion.
+    """Train the winner again on all data, if the comparison with the champion says that it will serve.
 
     Returns:
-        The run with its weights; None: the version serves with the weights that were judged.
+        The run with its weights; None: the version serves with the weights that were judged, or is registered already.
     """
-    if not settings.refit or not would_promote(tracker, settings, winner, data):
+    if not settings.refit or compared is None or not compared[1].promote:
         return None
     with tracker.interrupted_on_error(winner.run_id):
         return refit_model(tracker, settings, winner, models, data)
@@ -88,19 +85,7 @@ def refit_model(
     run_id = run_id or tracker.start_model(
         winner.run_id, REFIT, model_settings(settings, recipe, config), everything, with_time(title)
     )
-    with global_store(tracker.uri):
-        training = fit(
-            model,
-            everything,
-            recipe.training,
-            seed=settings.seed,
-            title=title,
-            hardware=settings.hardware,
-            callbacks=[EpochProgress(artifact_key(settings.dataset, REFIT, "progress"), title)],
-            loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
-            checkpoint_folder=checkpoint_folder(run_id),
-            epochs=epochs,
-        )
+    training = fit_in_run(tracker, run_id, winner.name, model, settings, everything, title=title, epochs=epochs)
     about = {"name": winner.name, "settings": recipe.model_dump(mode="json"), "metrics": dict(winner.metrics)}
     facts = {"fingerprint": data.fingerprint, REFIT: {"judged_run": winner.run_id, EPOCHS: epochs}}
     bundle = Bundle.of(training.model, config, everything, **about, **facts)
@@ -131,10 +116,11 @@ def publish_newest_log(tracker: Tracker, run_id: str, settings: RetrainSettings,
     Returns:
         Whether it is another log than before.
     """
-    before = published_log(tracker.client, settings.model_name)
+    before, log = published_log(tracker.client, settings.model_name), ServingLog.of(data)
     only_newer = settings.data.filters.as_of is not None  # a look back must not make the lists older
-    published = publish_log(tracker, settings.model_name, run_id, data, only_newer=only_newer)
-    if published.fingerprint != ServingLog.of(data).fingerprint:
+    last_time = data.history.last_time if data.history else None
+    published = publish_log(tracker, settings.model_name, run_id, log, last_time, only_newer=only_newer)
+    if published.fingerprint != log.fingerprint:
         get_run_logger().info(
             "the lists stay those of the newer log of %s: this one ends at data.filters.as_of", published.published
         )
@@ -147,18 +133,16 @@ def measure_refold(tracker: Tracker, settings: RetrainSettings, data: PreparedDa
 
     It is measured on the validation items that the champion has not seen.
     """
-    champion, published = (
-        load_champion(tracker, settings.model_name),
-        published_log(tracker.client, settings.model_name),
-    )
+    name = settings.model_name
+    champion, published = load_champion(tracker, name), published_log(tracker.client, name)
     if champion is None or published is None:
         return
     refold = settings.refold == "always"
-    is_older = champion.bundle.about.get(FINGERPRINT.removeprefix("ncf.")) != data.fingerprint
+    is_older = champion.bundle.about.get("fingerprint") != data.fingerprint
     if settings.refold == "measured" and is_older:
         gain, users = refold_gain(champion.bundle, data, settings.hardware.scoring_memory_mb)
         refold = users >= FEWEST_USERS and gain > 0
         figures = f"NDCG@10 {gain:+.4f} on the validation items of {users:,} of them" if users else "nothing to measure"
         way = "folded in again" if refold else "answered with the champion's own vectors of them"
         get_run_logger().info("users with new items are %s: %s", way, figures)
-    set_refold(tracker, settings.model_name, published, champion.run_id if refold else None)
+    set_refold(tracker, name, published, champion.run_id if refold else None)

@@ -65,7 +65,7 @@ def train_model(
     run_id = tracker.resume_model(parent_id, name, lambda run_id: checkpoint_folder(run_id).exists())
     get_run_logger().info("training %s" if run_id is None else "training %s from its last checkpoint", name)
     run_id = run_id or tracker.start_model(parent_id, name, model_settings(settings, recipe, config), data)
-    training = _fit(tracker, run_id, name, model, settings, data)
+    training = fit_in_run(tracker, run_id, name, model, settings, data)
     get_run_logger().info(
         "%s: %d epochs in %.0f s, the best was epoch %d with validation NDCG@10 %.4f",
         *(name, training.epochs, training.seconds, training.best_epoch, training.best_validation),
@@ -158,21 +158,42 @@ def _warm_start(
         get_run_logger().info("%s starts from the champion, version %d", config.kind, champion.version)
 
 
-def _fit(
-    tracker: Tracker, run_id: str, name: str, model: Model, settings: RetrainSettings, data: PreparedData
+def fit_in_run(
+    tracker: Tracker,
+    run_id: str,
+    name: str,
+    model: Model,
+    settings: RetrainSettings,
+    data: PreparedData,
+    *,
+    title: str = "",
+    epochs: int | None = None,
 ) -> Training:
-    """Train a model; its epochs are logged to its MLflow run and shown in Prefect."""
+    """Train a model; its epochs are logged to its MLflow run and shown in Prefect.
+
+    Args:
+        tracker: of the data set.
+        run_id: of the model.
+        name: of the model, whose settings are taken.
+        model: with the values it starts from.
+        settings: of the whole retraining.
+        data: the prepared data set.
+        title: of the progress; empty: the name.
+        epochs: number of epochs, if there is no validation.
+    """
+    title = title or name
     with global_store(tracker.uri):
         return fit(
             model,
             data,
             recipe_of(settings, name).training,
             seed=settings.seed,
-            title=name,
+            title=title,
             hardware=settings.hardware,
-            callbacks=[EpochProgress(artifact_key(settings.dataset, name, "progress"), name)],
+            callbacks=[EpochProgress(artifact_key(settings.dataset, title, "progress"), title)],
             loggers=[MLFlowLogger(tracker.dataset, tracking_uri=tracker.uri, run_id=run_id)],
             checkpoint_folder=checkpoint_folder(run_id),
+            epochs=epochs,
         )
 
 

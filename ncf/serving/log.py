@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from ncf.data.columns import ITEM_ID, LIKED, TITLE, USER_ID, Ids, Indices
@@ -17,9 +19,11 @@ from ncf.data.ids import decode_ids, encode_ids, id_bytes, kind_of
 from ncf.data.prepared import PreparedData
 from ncf.data.split import Pairs, concat_pairs
 from ncf.errors import ModelError
-from ncf.files import check_sums, new_folder, read_json, write_json, write_sums
+from ncf.files import check_sums, new_folder, read_json, sum_of_sums, write_json, write_sums
 from ncf.sampling.rows import PairRows
 
+LOG_TAG = "ncf.log"  # of a registered model: its PublishedLog
+RETRAIN = "restore MLflow's artifacts, or retrain"
 FORMAT = 1
 HEADER, USERS, ITEMS, PAIRS = FILES = ("log.json", "users.parquet", "items.parquet", "pairs.parquet")
 COUNT, ITEM = "count", "item"
@@ -131,6 +135,53 @@ class ServingLog:
             num_users,
             num_items,
         )
+
+
+class PublishedLog(BaseModel):
+    """Where the newest log lies.
+
+    Attributes:
+        run_id, path: the MLflow run and its artifact.
+        fingerprint: of the log.
+        sha256: of the artifact's sums; in the registry, where write access to the artifacts can't change it.
+        published: UTC.
+        last_time: of the newest interaction, microseconds since the epoch; None for a log without times.
+        refold: MLflow run of the version for which users whose history has grown are folded in again, since that was
+            better on the validation holdout; None: no version.
+        before: run and path of the log before, which a service may still be loading.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    path: str
+    fingerprint: str
+    sha256: str
+    published: datetime
+    last_time: int | None = None
+    refold: str | None = None
+    before: tuple[str, str] | None = None
+
+    def refolds(self, run_id: str | None) -> bool:
+        """Whether users whose history has grown are folded in again while the version of a run serves."""
+        return run_id is not None and self.refold == run_id
+
+    def read(self, folder: str | Path) -> ServingLog:
+        """The log in a folder with its files.
+
+        Raises:
+            ModelError: files are missing, damaged, or not those that were published.
+        """
+        called = f"the newest log, published on {self.published:%Y-%m-%d %H:%M} UTC"
+        try:
+            found = sum_of_sums(Path(folder))
+        except OSError as error:
+            raise ModelError(f"{called}, can't be read", got=str(error)[:300], do=RETRAIN) from error
+        if found != self.sha256:
+            raise ModelError(
+                f"{called}, is not the one that was published", got=found, allowed=self.sha256, do="retrain"
+            )
+        return ServingLog.load(folder)
 
 
 def _extended(ids: Ids, others: Ids) -> tuple[Ids, Indices]:

@@ -19,7 +19,7 @@ from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
 from ncf.serving.log import ServingLog
-from ncf.serving.users import FROM_ITEMS, FROM_MODEL, POPULAR, SOURCES, ServedUsers, index_of
+from ncf.serving.users import FOLDED, FROM_ITEMS, FROM_MODEL, POPULAR, SOURCES, ServedUsers, index_of
 
 RANK, SCORE, SOURCE = "rank", "score", "source"
 
@@ -244,7 +244,7 @@ class Recommender:
         sources = self.sources_of(users)
         scores = self.bundle.model.score_all(self.users.vectors[known].clamp(min=0), self._items_part)
         scores[sources == POPULAR] = self._popularity
-        folded = sources == SOURCES.index(FROM_ITEMS)
+        folded = sources == FOLDED
         if more_items is not None:
             folded = torch.ones_like(folded)
         for row in folded.nonzero()[:, 0].tolist():

@@ -25,7 +25,7 @@ FoldedIn: TypeAlias = Literal["new", "grown", "all"]
 """new: users of whom the model has not learned; grown: also those with more items than it has learned of; all."""
 
 FROM_MODEL, FROM_ITEMS, FROM_POPULARITY = SOURCES = ("model", "items", "popularity")
-POPULAR = SOURCES.index(FROM_POPULARITY)
+LEARNED, FOLDED, POPULAR = range(len(SOURCES))
 MOST_USERS = 1_000  # whose lists are compared: folding in takes some milliseconds a user
 
 
@@ -66,7 +66,8 @@ class ServedUsers:
             folded = torch.ones_like(folded)
         elif fold_in == "grown" and log is not bundle.log:
             folded |= liked > _shared(bundle, users, seen, liked)
-        sources = torch.where(folded, torch.where(liked > 0, 1, torch.where(vectors < 0, 2, 0)), 0)
+        own = torch.where(vectors < 0, POPULAR, LEARNED)
+        sources = torch.where(folded & (liked > 0), FOLDED, own)
         return cls(pd.Index(log.user_ids), vectors, seen, liked, sources)
 
     def liked_items(self, user: int) -> Tensor:
@@ -139,7 +140,7 @@ class ServedScorer:
         sources = self.sources[users]
         scores = self.bundle.model.score_all(self.users.vectors[users].clamp(min=0))
         scores[sources == POPULAR] = self.popularity
-        for row in (sources == SOURCES.index(FROM_ITEMS)).nonzero()[:, 0].tolist():
+        for row in (sources == FOLDED).nonzero()[:, 0].tolist():
             with torch.inference_mode(mode=False):  # fitting takes gradients
                 of_user = self.fold_in.scores(self.users.liked_items(int(users[row])))
             scores[row] = of_user
@@ -162,7 +163,7 @@ def refold_gain(bundle: Bundle, data: PreparedData, memory_mb: int) -> tuple[flo
     refolded = ServedScorer(bundle, data, "all")
     validation = data.validation.pairs
     users, items = torch.as_tensor(validation.users), index_of(bundle.item_ids, data.item_ids)[validation.items]
-    own, folded = refolded.users.vectors[users], refolded.sources[users] == SOURCES.index(FROM_ITEMS)
+    own, folded = refolded.users.vectors[users], refolded.sources[users] == FOLDED
     num_items = len(bundle.item_ids)
     row, seen = bundle.seen.of_users(own.clamp(min=0))
     had = np.isin((own * num_items + items).numpy(), (own[row] * num_items + seen).numpy())

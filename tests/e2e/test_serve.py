@@ -121,7 +121,7 @@ def test_a_new_champion_takes_over_without_a_failed_request_and_a_damaged_one_do
             wait_until(lambda: health(url)["version"] == first, log, seconds=30)
             assert health(url)["status"] == "ok"
             run_id = str(store.tracker.client.get_model_version(NAME, str(first)).run_id)
-            published = publish_log(store.tracker, NAME, run_id, newer_data(), only_newer=False)
+            published = publish_log(store.tracker, NAME, run_id, ServingLog.of(newer_data()), None, only_newer=False)
             wait_until(lambda: version(url)["log"] == published.fingerprint, log, seconds=30)
         assert hammer.failures == []
         assert set(hammer.versions) == {first, second}

@@ -20,6 +20,7 @@ from flows.registry.models import load_champion
 from flows.registry.newest_log import publish_log
 from flows.tracking.tracker import Tracker
 from ncf.errors import ConfigError, ModelError
+from ncf.serving.log import ServingLog
 from tests.flows.registry.placeholder_versions import NAME, count_weights, name_folders, new_registry
 from tests.flows.registry.registered_models import DATASET, register_version, set_champion
 from tests.flows.registry.registered_models import NAME as MODEL
@@ -98,7 +99,7 @@ def test_a_copy_whose_newest_log_can_not_be_read_is_not_called_a_backup(serving:
     tracker = Tracker(DATASET, f"sqlite:///{serving}/mlflow.db")
     champion = load_champion(tracker, MODEL)
     assert champion is not None
-    publish_log(tracker, MODEL, champion.run_id, some_data(), only_newer=False)
+    publish_log(tracker, MODEL, champion.run_id, ServingLog.of(some_data()), None, only_newer=False)
     backup(serving, tmp_path / "whole")
     [pairs] = serving.glob("artifacts/**/serving_log/*/pairs.parquet")
     change(pairs)
