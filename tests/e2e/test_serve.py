@@ -120,12 +120,11 @@ def test_a_new_champion_takes_over_without_a_failed_request_and_a_damaged_one_do
             set_champion(store.tracker, first)
             wait_until(lambda: health(url)["version"] == first, log, seconds=30)
             assert health(url)["status"] == "ok"
-            run_id = str(store.tracker.client.get_model_version(NAME, str(first)).run_id)
-            published = publish_log(store.tracker, NAME, run_id, ServingLog.of(newer_data()), None, only_newer=False)
-            wait_until(lambda: version(url)["log"] == published.fingerprint, log, seconds=30)
+            newest = publish_newer(store)
+            wait_until(lambda: version(url)["log"] == newest.fingerprint, log, seconds=30)
         assert hammer.failures == []
         assert set(hammer.versions) == {first, second}
-        check_bits(url, store.bundles[first], ServingLog.of(newer_data()))
+        check_bits(url, store.bundles[first], newest)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
     assert "Traceback" not in log.read_text()
@@ -145,7 +144,15 @@ def newer_data() -> PreparedData:
     return replace(data, other=Pairs(np.arange(NUM_USERS), np.array(more)))
 
 
-def check_bits(url: str, bundle: Bundle, log: ServingLog | None = None) -> None:
+def publish_newer(store: Store) -> ServingLog:
+    """Let the registry name the log of the newer data."""
+    log = ServingLog.of(newer_data())
+    run_id = str(store.tracker.client.get_model_version(NAME, str(next(iter(store.bundles)))).run_id)
+    publish_log(store.tracker, NAME, run_id, log, None, only_newer=False)
+    return log
+
+
+def check_bits(url: str, bundle: Bundle, log: ServingLog) -> None:
     """Every user is answered bit for bit what the batch has."""
     batch = Recommender(bundle, log).recommend(bundle.user_ids.tolist(), 7)
     for user, rows in batch.groupby("user_id"):
@@ -187,9 +194,10 @@ def test_bound_for_others_it_wants_a_token_and_requests_under_way_end_before_it_
 
 
 @pytest.mark.slow
-def test_mlflow_itself_serves_the_champion(store: Store) -> None:
+def test_mlflow_itself_serves_the_champion_from_the_newest_log(store: Store) -> None:
     version, bundle = next(iter(store.bundles.items()))
     set_champion(store.tracker, version)
+    newest = publish_newer(store)
     port, log = free_port(), store.folder / "mlflow.log"
     url = f"http://127.0.0.1:{port}"
     serve = ["models", "serve", "-m", f"models:/{NAME}@champion", "--env-manager", "local", "--port", str(port)]
@@ -204,7 +212,8 @@ def test_mlflow_itself_serves_the_champion(store: Store) -> None:
 
         users = bundle.user_ids.tolist()
         found = ask([{"user_id": user} for user in users], k=5).json()["predictions"]
-        expected = Recommender(bundle).recommend(users, 5)
+        expected = Recommender(bundle, newest).recommend(users, 5)
+        assert not expected.equals(Recommender(bundle).recommend(users, 5)), "the newest log would not be seen"
         assert [(row["user_id"], row["item_id"], row["rank"]) for row in found] == list(
             expected[["user_id", "item_id", "rank"]].itertuples(index=False, name=None)
         )
