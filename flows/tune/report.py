@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, JsonValue
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, JsonValue, TypeAdapter
 from rich.console import Console
 
 from flows.charts.tables import TextTable
 from flows.tracking.tuned_settings import Tuned
 from ncf.content import flatten
 from tuning.observer import TrialOutcome
+
+ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 
 
 class ModelReport(BaseModel):
@@ -103,7 +104,8 @@ def tried_values(trials: Sequence[TrialOutcome], names: Sequence[str]) -> dict[s
     """Of each setting the values of some trials: of numbers the smallest and the largest, of others every one."""
     tried: dict[str, list[JsonValue]] = {}
     for name in names:
-        found: list[JsonValue] = [to_jsonable_python(trial.values[name]) for trial in trials if name in trial.values]
+        values = [trial.values[name] for trial in trials if name in trial.values]
+        found: list[JsonValue] = [ANYTHING.dump_python(value, mode="json") for value in values]
         numbers = [value for value in found if isinstance(value, int | float) and not isinstance(value, bool)]
         if found and len(numbers) == len(found):
             tried[name] = [min(numbers), max(numbers)] if len(set(numbers)) > 1 else [numbers[0]]
