@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ncf.evaluation.anchor import Reign, anchor_of, window_start
-from ncf.evaluation.guards import CandidateMetrics
+from ncf.evaluation.guards import CandidateMetrics, Reign, anchor_of, window_start
 from ncf.evaluation.metrics import Values, ndcg
 from ncf.evaluation.promotion import Anchor, Decision, PromotionConfig, decide
 from ncf.files import write_json

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from flows.cli.next_command import command_line, retrain_command
 from flows.prepare.settings import dataset_of
 from flows.tracking.locations import TrackingError
-from ncf.evaluation.anchor import ANCHOR_LOW, Reign
+from ncf.evaluation.guards import ANCHOR_LOW, Reign
 
 What: TypeAlias = Literal["promoted", "rolled back", "by hand", "forced", "outside"]
 State: TypeAlias = Literal["pending", "done", "interrupted"]

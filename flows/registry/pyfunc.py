@@ -19,7 +19,7 @@ from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError
 from ncf.files import read_json
 from ncf.serving.bundle import Bundle
-from ncf.serving.http.request_ids import id_from_json
+from ncf.serving.http.schemas import id_from_json
 from ncf.serving.log import LOG_TAG, PublishedLog
 from ncf.serving.recommender import Recommender
 

@@ -18,7 +18,7 @@ from flows.retrain.comparison import PAGE
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import COMPLETE, MODEL, REFIT, REMOVED, SETTINGS, WEIGHTS_STATE
 from flows.tracking.tracker import Tracker
-from ncf.evaluation.anchor import anchors_to_come
+from ncf.evaluation.guards import anchors_to_come
 from ncf.files import cache_dir
 
 FORGOTTEN_SECONDS = 30 * 86_400.0  # a run that this MLflow does not know may belong to another MLflow

@@ -30,11 +30,10 @@ from flows.tracking.keys import BEST_VALIDATION, COLUMNS, FINGERPRINT, MODEL
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
-from ncf.evaluation.anchor import anchor_of, window_start
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.comparison import PROMOTION_METRIC, holdout_sketch, stronger_baseline
 from ncf.evaluation.evaluate import top_lists
-from ncf.evaluation.guards import CandidateMetrics, GuardConfig
+from ncf.evaluation.guards import CandidateMetrics, GuardConfig, anchor_of, window_start
 from ncf.evaluation.promotion import Anchor, Decision, decide
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks, Scorer
 from ncf.serving.bundle import Bundle

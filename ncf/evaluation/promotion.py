@@ -10,9 +10,8 @@ from pydantic import Field
 
 from ncf.config import Settings
 from ncf.data.columns import Indices
-from ncf.evaluation.anchor import ANCHOR_LOW
 from ncf.evaluation.comparison import paired_difference, signed, widening_after
-from ncf.evaluation.guards import CandidateMetrics, GuardConfig, guard_checks
+from ncf.evaluation.guards import ANCHOR_LOW, CandidateMetrics, GuardConfig, guard_checks
 from ncf.evaluation.metrics import Mean, Values
 
 Figures: TypeAlias = Mapping[str, float]
@@ -83,7 +82,7 @@ class PromotionConfig(Settings):
 
 @dataclass(frozen=True)
 class Anchor:
-    """The best champion of the last days: see ncf/evaluation/anchor.py.
+    """The best champion of the last days: see ncf/evaluation/guards.py.
 
     Attributes:
         version: its number.

@@ -21,7 +21,6 @@ from ncf.serving.config import Limits
 from ncf.serving.http.guard import TRUSTED, Guard
 from ncf.serving.http.live import Answer, Live, Served, answer
 from ncf.serving.http.metrics import ServiceMetrics
-from ncf.serving.http.request_ids import id_from_json, id_from_text
 from ncf.serving.http.schemas import (
     ERRORS,
     Health,
@@ -30,6 +29,8 @@ from ncf.serving.http.schemas import (
     RefusedError,
     Version,
     error_reply,
+    id_from_json,
+    id_from_text,
     invalid_request,
 )
 

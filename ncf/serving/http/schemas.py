@@ -1,13 +1,16 @@
 """The service's JSON: answers and errors, as OpenAPI describes them and as they are written."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 from typing_extensions import override
 
+from ncf.data.ids import IdKind
 from ncf.errors import ConfigError, NCFError
 
 SHOWN_CHARACTERS = 200  # of a wrong value
@@ -163,3 +166,41 @@ def invalid_request(error: Mapping[str, Any]) -> ConfigError:
             do = "send it with the header Content-Type: application/json"
             return ConfigError("the body is not a JSON object", got=got, allowed=JSON_OBJECT, do=do)
     return ConfigError(f"{name} is not allowed", got=got, allowed=str(error["msg"]), do="see /docs")
+
+
+ALLOWED: dict[IdKind, str] = {
+    "int": "a 64-bit integer",
+    "str": "a string",
+    "uuid": "the text of a UUID, such as 123e4567-e89b-12d3-a456-426614174000",
+}
+WHOLE = re.compile(r"-?[0-9]{1,19}")
+SHOWN = 100  # characters of a wrong value
+
+
+def id_from_text(text: str, kind: IdKind, name: str) -> Any:
+    """An id from a query string, where everything is text.
+
+    Raises:
+        ConfigError: its type is not that of the model's ids.
+    """
+    return id_from_json(int(text) if kind == "int" and WHOLE.fullmatch(text) else text, kind, name)
+
+
+def id_from_json(value: Any, kind: IdKind, name: str) -> Any:
+    """An id from a JSON document.
+
+    Raises:
+        ConfigError: its type is not that of the model's ids.
+    """
+    try:
+        if kind == "int" and type(value) is int and -(2**63) <= value < 2**63:
+            return value
+        if kind == "str" and isinstance(value, str):
+            value.encode()  # half a surrogate pair can't be encoded
+            return value
+        if kind == "uuid" and isinstance(value, str):
+            return UUID(value)
+    except ValueError:
+        pass
+    got = value[:SHOWN] if isinstance(value, str) else value
+    raise ConfigError(f"{name} is of the wrong type", got=got, allowed=ALLOWED[kind])

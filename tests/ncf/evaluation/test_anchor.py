@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ncf.evaluation.anchor import Reign, anchor_of, anchors_to_come, window_start
+from ncf.evaluation.guards import Reign, anchor_of, anchors_to_come, window_start
 
 DAY_0 = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)  # a Monday
 

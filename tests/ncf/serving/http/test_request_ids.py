@@ -5,7 +5,7 @@ import pytest
 
 from ncf.data.ids import IdKind
 from ncf.errors import ConfigError
-from ncf.serving.http.request_ids import id_from_json, id_from_text
+from ncf.serving.http.schemas import id_from_json, id_from_text
 
 TEXT = "123e4567-e89b-12d3-a456-426614174000"
 
