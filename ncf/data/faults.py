@@ -25,6 +25,7 @@ class Fault:
         allowed: what would have been right.
         rows: how many such rows there are.
         do: the remedy; empty: to fix or remove the rows.
+        more: positions of a few further rows, which are told, too.
     """
 
     column: str
@@ -33,6 +34,7 @@ class Fault:
     allowed: str
     rows: int
     do: str = ""
+    more: tuple[int, ...] = ()
 
 
 def row_number(position: int) -> str:
@@ -70,11 +72,12 @@ def refuse(faults: Sequence[Fault], locate: Locate = row_number) -> None:
         f"{locate(fault.row)} has an unusable {fault.column}: {_shown(fault.value)!r} ({fault.rows:,} such)"
         for fault in others
     ]
+    further = [f"more of the first: {', '.join(map(locate, first.more))}"] if first.more else []
     raise DataError(
         f"{locate(first.row)} has an unusable {first.column}",
         got=_shown(first.value),
         allowed=first.allowed,
-        do="; also ".join([do, *also]),
+        do="; ".join(["; also ".join([do, *also]), *further]),
     )
 
 

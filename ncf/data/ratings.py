@@ -1,6 +1,8 @@
 """The raw log: who rated what, how, and when; checked once, at birth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +14,7 @@ from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeU
 from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
 from ncf.data.ids import are_ids, are_not_empty, as_ids
 from ncf.data.times import read_times
+from ncf.data.written_ids import IdRules, WrittenIds, is_text, odd_integer
 from ncf.errors import DataError
 
 ID_CHECKS = (
@@ -85,6 +88,9 @@ class Ratings:
         splits: NDArray[np.int8] | None = None,
         candidates: pd.DataFrame | None = None,
         locate: Locate = row_number,
+        ids: IdRules = IdRules(),  # noqa: B008 (frozen)
+        names: Mapping[str, str] = MappingProxyType({}),
+        untyped: bool = False,
     ) -> Self:
         """Check a frame and bring it to our types. The caller's frame is left as it is; good columns are shared.
 
@@ -95,6 +101,9 @@ class Ratings:
             splits: see the class.
             candidates: see the class.
             locate: turns a position from 0 into words for the user, such as "log.csv, line 7" or "row 8".
+            ids: which ids that are written differently are one, and whether NULL is one.
+            names: our columns -> what the log calls them; none where its columns have no names.
+            untyped: whether the log has no types, so that ids are integers if all of them can be.
 
         Raises:
             DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.
@@ -102,12 +111,19 @@ class Ratings:
         raw = _known_columns(frame)
         if splits is not None and len(splits) != len(raw):
             raise DataError("splits must name one split a row", got=len(splits), allowed=f"{len(raw)} splits")
-        checked = _checked(raw, time_unit, locate)
+        checked, notes = _checked(raw, time_unit, locate, ids, names, untyped=untyped)
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
-        titles = pd.Series(dtype=str) if titles is None else titles.copy()
-        titles = titles[titles.notna() & ~titles.index.duplicated()]
-        return cls(checked, titles, has_times, splits, offered, _tally_of(checked, has_times))
+        titles = pd.Series(dtype=str) if titles is None else first_titles(titles)
+        tally = _tally_of(checked, has_times)
+        for note in notes:
+            tally = tally.note(note)
+        return cls(checked, titles, has_times, splits, offered, tally)
+
+
+def first_titles(titles: "pd.Series[str]") -> "pd.Series[str]":
+    """Of an item's several titles the first, if it is not missing; the caller's are left as they are."""
+    return titles[titles.notna() & ~titles.index.duplicated()].copy()
 
 
 def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
@@ -131,19 +147,25 @@ def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[column for column in COLUMNS if column in known]].reset_index(drop=True)
 
 
-def _checked(raw: pd.DataFrame, time_unit: TimeUnit, locate: Locate) -> pd.DataFrame:
-    """The four columns in our types.
+def _checked(
+    raw: pd.DataFrame, time_unit: TimeUnit, locate: Locate, rules: IdRules, names: Mapping[str, str], *, untyped: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """The four columns in our types, and what is odd in them.
 
     Raises:
         DataError: with the first unusable row of every column.
     """
     columns: dict[str, Any] = {USER_ID: as_ids(raw[USER_ID]), ITEM_ID: as_ids(raw[ITEM_ID])}
     faults: list[Fault] = []
+    text: dict[str, WrittenIds] = {}
     for column, ids in columns.items():
         for check, allowed in ID_CHECKS:
             good = check(ids)
             if not isinstance(good, bool):
                 faults += fault_in(raw[column], ~good.to_numpy(bool), allowed)
+        if is_text(ids):
+            text[column] = WrittenIds.of(ids, rules, untyped=untyped)
+            faults += text[column].faults(names.get(column), words=rules.null_words == "refuse")
     columns[RATING], columns[TIMESTAMP] = 1.0, 0
     if RATING in raw:
         columns[RATING] = _numbers(raw[RATING])
@@ -152,7 +174,15 @@ def _checked(raw: pd.DataFrame, time_unit: TimeUnit, locate: Locate) -> pd.DataF
         columns[TIMESTAMP], of_times = read_times(raw[TIMESTAMP], time_unit)
         faults += of_times
     refuse(faults, locate)
-    return pd.DataFrame(columns, index=raw.index, copy=False)
+    notes: list[str] = []
+    for column in (USER_ID, ITEM_ID):
+        if column in text:
+            written = text.pop(column)
+            notes += written.notes(rules, locate, untyped=untyped)
+            columns[column] = written.settled()
+        else:
+            notes += odd_integer(columns[column], locate)
+    return pd.DataFrame(columns, index=raw.index, copy=False), notes
 
 
 def _offered(candidates: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
@@ -27,7 +26,6 @@ SPELLINGS = {  # small letters and digits only
     TIMESTAMP: ("timestamp", "time", "datetime", "ts", "date", "unixtime", "unixreviewtime", "createdat", "eventtime"),
     TITLE: ("title", "name", "movietitle", "itemname", "itemtitle"),
 }
-NULLS = ("NULL", "null", "None", "NaN", "nan", "NA", "N/A", "<NA>", "\\N")  # as other programs write an empty value
 SETTINGS = {USER_ID: "columns.user", ITEM_ID: "columns.item", RATING: "columns.rating", TIMESTAMP: "columns.timestamp"}
 
 
@@ -172,17 +170,6 @@ def integers_of(text: Any) -> Any | None:
     except pa.ArrowInvalid:
         return None
     return integers if integers.cast(text.type).equals(text) else None  # "007", "-0" and "0x1f" are not
-
-
-def null_row(ids: "pd.Series[Any]") -> int | None:
-    """The first row whose id says that there is none (NULL, NaN, ...), where all the others are integers; else None."""
-    if pd.api.types.is_integer_dtype(ids):
-        return None
-    values = pa.array(ids, pa.string())
-    null = pc.is_in(values, pa.array(NULLS))
-    if not pc.any(null).as_py() or integers_of(values.filter(pc.invert(null))) is None:
-        return None
-    return int(pc.index(null, True).as_py())
 
 
 def as_uuids(text: "pd.Series[str]") -> "pd.Series[Any]":

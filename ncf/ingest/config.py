@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
 from ncf.data.columns import TimeUnit
+from ncf.data.written_ids import IdRules
 from ncf.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class FileSource(Settings):
     )
     encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is skipped")
     columns: Columns = Columns()
+    ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")
     titles_item: ColumnName = Field(
@@ -136,6 +138,7 @@ class SQLSource(Database):
     table: str | None = Field(default=None, description="a table, optionally with its schema: schema.table")
     query: str | None = Field(default=None, description="one SELECT that only reads, instead of a table")
     columns: Columns = Columns()
+    ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
     chunk_rows: int = Field(default=500_000, ge=1, le=100_000_000, description="rows fetched at once")
 

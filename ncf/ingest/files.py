@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ncf.data.columns import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
 from ncf.data.ratings import Ratings
+from ncf.data.written_ids import IdRules, settled_ids
 from ncf.errors import DataError
-from ncf.ingest.columns import SETTINGS, IdColumn, Wanted, as_uuids, by_role, is_position, null_row
+from ncf.ingest.columns import SETTINGS, IdColumn, Wanted, as_uuids, by_role, is_position
 from ncf.ingest.config import ColumnName, FileSource
 from ncf.ingest.locations import PARQUET_ENDINGS, File, find_files
 from ncf.ingest.parquet import ParquetTable, open_parquet
@@ -58,14 +59,18 @@ def load_files(source: FileSource) -> Ratings:
     except NotAllIntegersError:
         log, splits = _read(tables, integer_times=False)
     frame = _frame(log, frozenset.intersection(*(table.uuids for table in tables.values())))
+    train = tables[TRAIN]
     ratings = Ratings.from_frame(
         frame,
-        None if titles is None else _titles_of(_read_titles(titles), frame[ITEM_ID]),
         time_unit=source.time_unit,
         splits=splits if len(tables) > 1 else None,
         locate=log.locate,
+        ids=source.ids,
+        names=train.names if train.named else {},
+        untyped=not any(table.typed for table in tables.values()),
     )
-    train = tables[TRAIN]
+    if titles is not None:
+        ratings = replace(ratings, titles=_titles_of(_read_titles(titles, source.ids), ratings.frame[ITEM_ID]))
     if not train.guessed:
         return ratings
     note = f"columns taken: {', '.join(f'{train.names[r]} as {r}' for r in train.names if r in train.guessed)}"
@@ -123,13 +128,6 @@ def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
     for role, ids in log.ids.items():
         columns[role] = ids.take()
         pa.default_memory_pool().release_unused()  # else its blocks stay with the process
-        if (row := null_row(columns[role])) is not None:
-            raise DataError(
-                f"{log.locate(row)} has an unusable {role}",
-                got=columns[role].iloc[row],
-                allowed="an id, which all others show to be an integer",
-                do="fix or remove the row",
-            )
         if role in uuids:
             columns[role] = as_uuids(columns[role])
     for role in list(log.others):
@@ -204,7 +202,7 @@ def open_titles(source: FileSource) -> Table | None:
     return open_table(source.titles_path, own, wanted, TITLES_SETTINGS)
 
 
-def _read_titles(table: Table) -> "pd.Series[str]":
+def _read_titles(table: Table, rules: IdRules) -> "pd.Series[str]":
     """Item id, integer or text as the file has it, -> title; the first of several, and none that is empty."""
     ids = IdColumn()
     texts: list[Any] = []
@@ -212,7 +210,8 @@ def _read_titles(table: Table) -> "pd.Series[str]":
         for block in table.blocks(file):
             ids.add(block[ITEM_ID], text=table.typed)
             texts.append(block[TITLE])
-    titles = pd.Series(pa.chunked_array(texts, pa.string()).to_pandas().to_numpy(dtype=object), index=ids.take())
+    own = settled_ids(ids.take(), rules, untyped=not table.typed)
+    titles = pd.Series(pa.chunked_array(texts, pa.string()).to_pandas().to_numpy(dtype=object), index=own)
     titles = titles[titles.notna() & (titles != "")]
     return titles[~titles.index.duplicated()].astype("str")
 

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from ncf.config import Settings, settings_of
 from ncf.data.columns import ITEM_ID, TITLE, TimeUnit
-from ncf.data.ratings import Ratings
+from ncf.data.ratings import Ratings, first_titles
+from ncf.data.written_ids import IdRules
 from ncf.files import cache_dir
 from ncf.ingest.columns import by_role, find_columns
 from ncf.ingest.config import MOVIELENS, Columns, FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
@@ -26,6 +27,7 @@ class FrameSettings(Settings):
     """How a DataFrame is read."""
 
     columns: Columns = Columns()
+    ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
 
 
@@ -41,8 +43,15 @@ def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -
     names = [str(name) for name in frame.columns]
     indices = find_columns(names, wanted, WHERE)
     log = frame.iloc[:, list(indices.values())].set_axis(list(indices), axis=1)
-    titles = frame[TITLE].set_axis(pd.Index(log[ITEM_ID])).astype("str") if names.count(TITLE) == 1 else None
-    ratings = Ratings.from_frame(log, titles, time_unit=settings.time_unit)
+    ratings = Ratings.from_frame(
+        log,
+        time_unit=settings.time_unit,
+        ids=settings.ids,
+        names={role: names[index] for role, index in indices.items() if isinstance(frame.columns[index], str)},
+    )
+    if names.count(TITLE) == 1:
+        titles = frame[TITLE].set_axis(pd.Index(ratings.frame[ITEM_ID])).astype("str")
+        ratings = replace(ratings, titles=first_titles(titles))
     taken = [f"{names[index]} as {role}" for role, index in indices.items() if wanted[role] != names[index] != role]
     return replace(ratings, tally=ratings.tally.note(f"columns taken: {', '.join(taken)}")) if taken else ratings
 

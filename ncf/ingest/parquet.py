@@ -27,6 +27,7 @@ class ParquetTable:
     guessed: frozenset[str]
     uuids: frozenset[str]
     typed: ClassVar[bool] = True
+    named: ClassVar[bool] = True
 
     def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[dict[str, Any]]:
         """As those of `TextTable`."""

@@ -37,7 +37,13 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
         for ours, values in chunk.items():
             chunks.setdefault(ours, []).append(values)
     frame = pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in list(chunks)})
-    return Ratings.from_frame(frame, time_unit=unit, locate=lambda row: f"{row_number(row)} of {_name_of(source)}")
+    return Ratings.from_frame(
+        frame,
+        time_unit=unit,
+        locate=lambda row: f"{row_number(row)} of {_name_of(source)}",
+        ids=source.ids,
+        names={ours: str(name) for ours, name in by_role(source.columns).items() if not is_position(name)},
+    )
 
 
 def _name_of(source: SQLSource) -> str:

@@ -113,6 +113,11 @@ class TextTable:
             columns = columns | number
         return _read_blocks(file, self.dialects[file], columns, BLOCK_BYTES >> 4 if small else BLOCK_BYTES)
 
+    @property
+    def named(self) -> bool:
+        """Whether the files say how their columns are called."""
+        return self.dialects[self.files[0]].header
+
     def locate(self, file: File, row: int) -> str:
         """Where a row, from 0, is, in words."""
         return f"{file}, line {line_of(file, self.dialects[file], row)}"

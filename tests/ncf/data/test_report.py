@@ -128,7 +128,7 @@ def test_titles_that_fit_no_item_are_noted(item: object, noted: bool) -> None:
     [
         (["1", "2", "3"], None),
         (
-            ["1.0", "2.0", "3.0"],
+            ["01", "02", "03"],
             "none of the 3 titles is of an item of the log: are the ids the same? The nearest ids of",
         ),
         (["1", "20", "30"], "only 1 of the 3 titles is of an item of the log"),
