@@ -1,22 +1,26 @@
 """Which line of a text file is at fault: slow, exact, and asked only when Arrow or a check has refused the file."""
 
-import csv
-import io
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from ncf.errors import DataError
-from ncf.ingest.dialect import Dialect, Record, split_lines, text_lines
+from ncf.ingest.config import Quoting
+from ncf.ingest.dialect import DECIMAL, Dialect, name_of, refuse_blanks, text_lines
 from ncf.ingest.locations import File
+from ncf.ingest.quotes import BLANK, OPEN, Quotes, look_at_quotes
+from ncf.ingest.start import LongFieldError, Record, split_lines
 
 Kind: TypeAlias = Literal["id", "integer", "number", "text"]
 
 SHOWN = 10
 MOST = 100_000  # faults that are counted; a wrong setting would take minutes
+QUOTINGS: tuple[Quoting, ...] = ("rfc", "backslash", "none")  # the likeliest first
+MOST_QUOTED = 0.1  # of the rows; in a file in which quotes are letters, few values stand between two
+SWAPPED = str.maketrans(",.", ".,")
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 BAD_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that are no text
 INTEGER = re.compile(r"\s*-?[0-9]+\s*")
@@ -40,6 +44,9 @@ class _Findings:
     shown: list[str] = field(default_factory=list)
     first: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     values: Counter[str] = field(default_factory=Counter)
+    quoted: bool = False
+    decimal: bool = False
+    blank: Record | None = None
 
     @property
     def total(self) -> int:
@@ -49,38 +56,137 @@ class _Findings:
 
 def explain(file: File, dialect: Dialect, columns: dict[str, TextColumn], good: int = 0) -> DataError | None:
     """What is wrong with a file that Arrow refused after so many good rows; None if nothing is found here."""
+    try:
+        found = _search(file, dialect, columns, good, MOST)
+    except LongFieldError as error:
+        return _senseless(file, dialect, columns, (error.args[0], OPEN, None))
+    do = _setting_that_helps(file, dialect, columns, found) if found.total else ""
+    if found.blank and not do:
+        refuse_blanks(file, found.blank[0], dialect.separator, found.blank[1])
+    return (
+        _wrong_lines(file, dialect, found, do) if found.wrong_lines else _wrong_value(file, dialect, columns, found, do)
+    )
+
+
+def check_quotes(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> Quotes:
+    """Look closely at a file whose quotes are odd.
+
+    Raises:
+        DataError: they make no sense; with the line, and the setting with which the file can be read, if one does.
+    """
+    found = _quotes(file, dialect, columns)
+    if found.wrong is None:
+        return found
+    if found.wrong[1] == BLANK:
+        refuse_blanks(file, found.wrong[0], dialect.separator, [found.wrong[2]])
+    raise _senseless(file, dialect, columns, found.wrong)
+
+
+def _senseless(
+    file: File, dialect: Dialect, columns: dict[str, TextColumn], wrong: tuple[int, str, str | None]
+) -> DataError:
+    line, fault, text = wrong
+    return DataError(
+        f"{file}, line {line} {fault}",
+        got=text,
+        allowed='fields in double quotes as a whole, with a quote in them written twice: "" (RFC 4180)',
+        do=_quoting_that_helps(file, dialect, columns) or "correct the line",
+    )
+
+
+def _quotes(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> Quotes:
+    with text_lines(file, dialect) as lines, text_lines(file, dialect) as sample:
+        return look_at_quotes(lines, sample, dialect, {column.index for column in columns.values()})
+
+
+def _setting_that_helps(file: File, dialect: Dialect, columns: dict[str, TextColumn], found: _Findings) -> str:
+    """The setting with which the whole file can be read, if there is one."""
+    if found.quoted and (do := _quoting_that_helps(file, dialect, columns)):
+        return do
+    other = replace(dialect, decimal="." if dialect.decimal == "," else ",")
+    if found.decimal and not found.wrong_lines and not _search(file, other, columns, 0, 1).total:
+        return f"set decimal to {other.decimal!r}"
+    return ""
+
+
+def _quoting_that_helps(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> str:
+    if len(dialect.separator) > 1:
+        return ""
+    others = [replace(dialect, quoting=quoting) for quoting in QUOTINGS if quoting != dialect.quoting]
+    helps = next((other.quoting for other in others if _makes_sense(file, other, columns)), None)
+    return f"set quoting to {helps}" if helps else ""
+
+
+def _makes_sense(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> bool:
+    """Whether every row of a file can be read so, with the same header, and no quotes remain around the values."""
+    with text_lines(file, dialect) as lines:
+        first = next(split_lines(lines, dialect.separator, dialect.quoting))[1]
+    if dialect.header and tuple(map(name_of, first)) != dialect.names:
+        return False
+    try:
+        if _search(file, dialect, columns, 0, 1).total:
+            return False
+        if dialect.quoting != "none":
+            return _quotes(file, dialect, columns).wrong is None
+    except LongFieldError:
+        return False
+    rows = whole = 0
+    with text_lines(file, dialect) as lines:
+        for _, cells in _rows(lines, dialect, 0):
+            rows += 1
+            whole += any(re.fullmatch('".*"', cells[column.index]) for column in columns.values())
+    return MOST_QUOTED * rows >= whole
+
+
+def _search(file: File, dialect: Dialect, columns: dict[str, TextColumn], good: int, most: int) -> _Findings:
+    """The first faults, up to so many, after so many good rows."""
     found = _Findings()
-    with text_lines(file, dialect.encoding) as lines:
+    with text_lines(file, dialect) as lines:
         for line, cells in _rows(lines, dialect, good):
-            if found.total >= MOST:
+            if found.total >= most:
                 break
+            before = found.total
             if len(cells) != len(dialect.names):
                 found.wrong_lines += 1
                 if found.wrong_lines <= SHOWN:
                     found.shown.append(f"line {line} has {len(cells)}")
-                continue
-            for role, column in columns.items():
-                if allowed := _fault(cells[column.index], column):
-                    found.first.setdefault(role, (line, cells[column.index], allowed))
-                    found.values[role] += 1
-    return _wrong_lines(file, dialect, found) if found.wrong_lines else _wrong_value(file, dialect, columns, found)
+            else:
+                _search_values(line, cells, columns, dialect, found)
+            if found.total > before and not found.blank and any(re.match(' +"', cell) for cell in cells):
+                found.blank = line, cells
+            if found.total > before and not found.quoted:  # what quotes do, or what they would do
+                found.quoted = any(mark in cell for cell in cells for mark in ('"', "\n", "\r", dialect.separator))
+    return found
+
+
+def _search_values(
+    line: int, cells: list[str], columns: dict[str, TextColumn], dialect: Dialect, found: _Findings
+) -> None:
+    for role, column in columns.items():
+        if allowed := _fault(cells[column.index], column, dialect.decimal):
+            found.first.setdefault(role, (line, cells[column.index], allowed))
+            found.values[role] += 1
+            other = cells[column.index].replace(".", ",") if dialect.decimal == "," else cells[column.index]
+            found.decimal = found.decimal or DECIMAL.fullmatch(other) is not None
 
 
 def _number(faults: int) -> str:
     return f"{faults:,}{' or more' if faults >= MOST else ''}"
 
 
-def _wrong_lines(file: File, dialect: Dialect, found: _Findings) -> DataError:
+def _wrong_lines(file: File, dialect: Dialect, found: _Findings, do: str) -> DataError:
     more = ", ..." if found.wrong_lines > SHOWN else ""
     return DataError(
         f"{file}: {_number(found.wrong_lines)} lines have too many or too few columns",
         got=", ".join(found.shown) + more,
         allowed=f"{len(dialect.names)} columns divided by {dialect.separator!r}, as in the first line",
-        do="fix or remove these lines; a field with a separator in it needs double quotes",
+        do=do or "fix or remove these lines; a field with a separator in it needs double quotes",
     )
 
 
-def _wrong_value(file: File, dialect: Dialect, columns: dict[str, TextColumn], found: _Findings) -> DataError | None:
+def _wrong_value(
+    file: File, dialect: Dialect, columns: dict[str, TextColumn], found: _Findings, setting: str
+) -> DataError | None:
     if not found.values:
         return None
     role = min(found.first, key=lambda role: found.first[role])
@@ -89,6 +195,8 @@ def _wrong_value(file: File, dialect: Dialect, columns: dict[str, TextColumn], f
     do = f"fix or remove {f'the {_number(faults)} such lines' if faults > 1 else 'the line'}"
     if bad:
         do = "set encoding to what the file is in, such as latin-1 or cp1252"
+    elif setting:
+        do = setting
     elif line == 1 and faults == 1:
         do += "; if it names the columns, set header to true"
     name = f"column {columns[role].name}" if dialect.header else f"column at position {columns[role].index}"
@@ -100,18 +208,24 @@ def _wrong_value(file: File, dialect: Dialect, columns: dict[str, TextColumn], f
     )
 
 
-def _fault(value: str, column: TextColumn) -> str:
+def _fault(value: str, column: TextColumn, decimal: str) -> str:
     """What is allowed, if the value is not; else nothing."""
     if _bad_bytes(value):
         return "text"
     if value == "":
         return "" if column.optional else "an id must not be empty" if column.kind == "id" else "it must not be empty"
     if column.kind in ("number", "integer"):
-        if not NUMBER.fullmatch(value) or not math.isfinite(float(value)):
+        if not is_number(value, decimal):
             return "it must be a finite number"
         if column.kind == "integer" and INTEGER.fullmatch(value) and not -(2**63) <= int(value) < 2**63:
             return "it must fit in 64 bits"
     return ""
+
+
+def is_number(value: str, decimal: str) -> bool:
+    """Whether a value is a finite number."""
+    value = value.translate(SWAPPED) if decimal == "," else value
+    return NUMBER.fullmatch(value) is not None and math.isfinite(float(value))
 
 
 def _bad_bytes(value: str) -> bool:
@@ -120,32 +234,10 @@ def _bad_bytes(value: str) -> bool:
 
 def line_of(file: File, dialect: Dialect, row: int) -> int:
     """The line, from 1, where a row begins, from 0."""
-    with text_lines(file, dialect.encoding) as lines:
+    with text_lines(file, dialect) as lines:
         return next(_rows(lines, dialect, row))[0]
-
-
-def refuse_open_quote(file: File, dialect: Dialect) -> None:
-    """Refuse a file whose last row is in a quote that is not closed: it would have swallowed the rows after it."""
-    kept: list[str] = []
-    begin, last = 0, ""
-
-    def keeping(lines: Iterable[str]) -> Iterator[str]:
-        for line in lines:
-            kept.append(line)
-            yield line
-
-    with text_lines(file, dialect.encoding) as lines:
-        for line, _ in split_lines(keeping(lines), dialect.separator, quoting=True):
-            begin, last = line, "".join(kept)
-            kept.clear()
-    try:
-        list(csv.reader(io.StringIO(last, newline=""), delimiter=dialect.separator, strict=True))
-    except csv.Error as error:
-        if "unexpected end of data" in str(error):
-            do = "close the quote; one that stands for itself is doubled, in a field in quotes"
-            raise DataError(f"{file}, line {begin} opens a double quote that is never closed", do=do) from error
 
 
 def _rows(lines: Iterable[str], dialect: Dialect, after: int) -> Iterator[Record]:
     """Without the header and so many rows after it."""
-    return split_lines(lines, dialect.separator, quoting=dialect.quoting, after=after + dialect.header)
+    return split_lines(lines, dialect.separator, dialect.quoting, after=after + dialect.header)

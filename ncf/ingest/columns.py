@@ -178,6 +178,39 @@ def as_uuids(text: "pd.Series[str]") -> "pd.Series[Any]":
     return pd.Series(pd.Categorical.from_codes(codes, pd.Index([UUID(value) for value in written], dtype=object)))
 
 
+def refuse_lists(
+    where: object, role: str, index: int, records: Sequence[tuple[int, list[str]]], separator: str
+) -> None:
+    """Refuse a column whose cells have lists of ids in place of ids, as far as the first rows show it.
+
+    Raises:
+        DataError: most cells are lists; with the line of one, and how to write a row for each id.
+    """
+    values = {line: cells[index] for line, cells in records if index < len(cells)}
+    if (divider := _divider(list(values.values()))) is None:
+        return
+    line = next(line for line, value in values.items() if divider in value)
+    raise DataError(
+        f"{where}, line {line} has a list of ids in one cell, not one {role}",
+        got=values[line][:100],
+        allowed="a row for each id, as MIND's behaviors.tsv and playlists do not have it",
+        do=f"write such rows with pandas: frame = pandas.read_csv({str(where)!r}, sep={separator!r}, header=None, "
+        f"dtype=str).dropna(subset=[{index}]); frame[{index}] = frame[{index}].str.split({divider!r}); "
+        f"frame.explode({index}).to_csv('log.csv', index=False, header=False)",
+    )
+
+
+def _divider(values: Sequence[str]) -> str | None:
+    """What divides cells into ids, if most have several, all made alike, such as N1 N23; or numbers, if not two."""
+    for divider in (" ", ",", "|", ";"):
+        cells = [re.split(rf"{re.escape(divider)} ?", value.strip("[]()")) for value in values if value]
+        makes = {re.sub("[0-9]+", "9", part.strip("'\"")) for cell in cells for part in cell}
+        several = 2 * sum(len(cell) > 1 for cell in cells) > len(cells)
+        if several and len(makes) == 1 and "9" in min(makes) and (makes != {"9"} or {*map(len, cells)} != {2}):
+            return divider
+    return None
+
+
 def whole_numbers(block: Any, where: str) -> Any:
     """int64 of a Parquet column of floats, which pandas makes of integers when one is missing.
 

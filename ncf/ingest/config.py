@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MovieLensName: TypeAlias = Literal["ml-100k", "ml-latest-small", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m"]
 MOVIELENS: tuple[MovieLensName, ...] = get_args(MovieLensName)
 ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
+Quoting: TypeAlias = Literal["rfc", "none", "backslash"]
 
 EXAMPLE_URL = "postgresql://user@host:5432/database"
 WHERE_PASSWORDS_GO = "put the whole URL into $NCF_DATABASE_URL (url_variable) or a Prefect Secret block (secret_block)"
@@ -72,6 +73,16 @@ class FileSource(Settings):
         "a line with usual names, such as user_id",
     )
     encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is skipped")
+    quoting: Quoting = Field(
+        default="rfc",
+        description='rfc: a field in double quotes may have separators, newlines, and quotes written twice (""); '
+        r'backslash: a quote in it may be written " too; none: a quote is a letter as any other',
+    )
+    skip_rows: int = Field(default=0, ge=0, description="lines before the header, or the first row, of a log's files")
+    comment: str | None = Field(
+        default=None, min_length=1, description="how lines begin that are passed over, such as #; empty: none are"
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="what divides a number's fraction from the rest")
     columns: Columns = Columns()
     ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")

@@ -71,6 +71,10 @@ def load_files(source: FileSource) -> Ratings:
     )
     if titles is not None:
         ratings = replace(ratings, titles=_titles_of(_read_titles(titles, source.ids), ratings.frame[ITEM_ID]))
+    for table in (*tables.values(), *([] if titles is None else [titles])):
+        for note in table.notes():
+            logger.info("%s", note)
+            ratings = replace(ratings, tally=ratings.tally.note(note))
     if not train.guessed:
         return ratings
     note = f"columns taken: {', '.join(f'{train.names[r]} as {r}' for r in train.names if r in train.guessed)}"
@@ -192,7 +196,7 @@ def open_titles(source: FileSource) -> Table | None:
     if source.titles_path is None:
         return None
     named = not (is_position(source.titles_item) and is_position(source.titles_title))
-    own = source.model_copy(update={"format": "auto", "header": True if named else source.header})
+    own = source.model_copy(update={"format": "auto", "header": True if named else source.header, "skip_rows": 0})
     item = source.columns.item
 
     def wanted(names: Sequence[str]) -> dict[str, ColumnName | None]:

@@ -33,6 +33,10 @@ class ParquetTable:
         """As those of `TextTable`."""
         return _read_blocks(file, self.names, BLOCK_ROWS >> 4 if small else BLOCK_ROWS)
 
+    def notes(self) -> list[str]:
+        """As those of `TextTable`."""
+        return []
+
     def locate(self, file: File, row: int) -> str:
         """As those of `TextTable`."""
         return f"{file}, row {row + 1}"

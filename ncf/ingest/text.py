@@ -2,8 +2,9 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -11,11 +12,13 @@ from pyarrow import csv as arrow_csv
 
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
-from ncf.ingest.bad_lines import INTEGER, NUMBER, Kind, TextColumn, explain, line_of, refuse_open_quote
-from ncf.ingest.columns import Wanted, find_columns, guessed_roles, is_position, looks_named
+from ncf.ingest.bad_lines import INTEGER, Kind, TextColumn, check_quotes, explain, is_number, line_of
+from ncf.ingest.columns import Wanted, find_columns, guessed_roles, is_position, looks_named, refuse_lists
 from ncf.ingest.config import FileSource
-from ncf.ingest.dialect import Dialect, Record, Start, find_dialect, is_utf8, read_start
+from ncf.ingest.dialect import Dialect, find_dialect
 from ncf.ingest.locations import File, reading
+from ncf.ingest.quotes import QuotesSeen, Told
+from ncf.ingest.start import Record, Start, is_utf8, read_start, refuse_mark
 
 TYPES = {"id": pa.string(), "text": pa.string(), "number": pa.float64(), "integer": pa.int64()}
 BLOCK_BYTES = 1 << 24
@@ -27,24 +30,25 @@ class NotAllIntegersError(Exception):
 
 
 class _ArrowFeed(io.RawIOBase):
-    """A stream for `pyarrow.csv`, which takes UTF-8 and a separator of one byte.
-
-    Args:
-        stream: the decompressed bytes.
-        encoding: they are in.
-        separator: if longer than one byte, it is replaced by `UNIT_SEPARATOR`.
+    """A stream for `pyarrow.csv`, which takes UTF-8, a separator of one byte, and no comments.
 
     Attributes:
-        quotes: double quotes seen so far.
+        lines: ends of lines fed so far; one more where CR and LF come in two blocks.
+        quotes: what was seen of double quotes.
+        comments: lines passed over, and now blank.
     """
 
-    def __init__(self, stream: Any, encoding: str, separator: str) -> None:
-        self._stream = stream
-        self._decoder = None if is_utf8(encoding) else codecs.getincrementaldecoder(encoding)()
-        self._separator = b"" if _arrow_separator(separator) == separator else separator.encode()
-        self._rest = b""
+    def __init__(self, stream: Any, file: File, dialect: Dialect) -> None:
+        self._stream, self._file, self._dialect = stream, file, dialect
+        self._decoder = None if is_utf8(dialect.encoding) else codecs.getincrementaldecoder(dialect.encoding)()
+        short = _arrow_separator(dialect.separator) == dialect.separator
+        self._separator = b"" if short else dialect.separator.encode()
+        comment = dialect.comment
+        self._comment = None if comment is None else re.compile(rb"(?m)^%b[^\r\n]*" % re.escape(comment.encode()))
+        self._rest = self._last = b""
         self._ended = False
-        self.quotes = 0
+        self.lines = self.comments = 0
+        self.quotes = QuotesSeen(_arrow_separator(dialect.separator), dialect.escape)
 
     def readable(self) -> bool:
         """It is."""
@@ -59,20 +63,36 @@ class _ArrowFeed(io.RawIOBase):
             if b"\0" in block:
                 raise ValueError("it is no text further on: it has zero bytes")
             if block := self._replaced(block):
-                self.quotes += block.count(b'"')
+                self._look_at(block)
                 return block
         return b""
 
     def _replaced(self, block: bytes) -> bytes:
-        """With the short separator; what follows the last newline waits, since a separator may be cut there."""
-        if not self._separator:
+        """Whole lines with the short separator and without comments, if there is something to replace."""
+        if not self._separator and self._comment is None:
             return block
-        if UNIT_SEPARATOR.encode() in block:
-            raise ValueError("a separator of several letters can't be used in a file with the control character 0x1F")
         block = self._rest + block
         end = len(block) if self._ended else block.rfind(b"\n") + 1
-        self._rest = block[end:]
-        return block[:end].replace(self._separator, UNIT_SEPARATOR.encode())
+        self._rest, block = block[end:], block[:end]
+        if self._comment is not None:
+            block, comments = self._comment.subn(b"", block)
+            self.comments += comments
+        if self._separator and UNIT_SEPARATOR.encode() in block:
+            raise ValueError("a separator of several letters can't be used in a file with the control character 0x1F")
+        return block.replace(self._separator, UNIT_SEPARATOR.encode()) if self._separator else block
+
+    def _look_at(self, block: bytes) -> None:
+        mark = b"\n" + codecs.BOM_UTF8
+        if mark in self._last + block[:3]:
+            refuse_mark(self._file, self.lines + 1)
+        if (at := block.find(mark)) >= 0:
+            refuse_mark(self._file, self.lines + block.count(b"\n", 0, at) + 2)
+        self._last = (self._last + block[-3:])[-3:]
+        self.lines += block.count(b"\n")
+        if b"\r" in block:
+            self.lines += block.count(b"\r") - block.count(b"\r\n")
+        if self._dialect.quoting != "none":
+            self.quotes.add(block)
 
 
 def _arrow_separator(separator: str) -> str:
@@ -89,7 +109,8 @@ class TextTable:
         names: role -> what the files call the column.
         guessed: roles whose column was found by a known spelling of its name.
         dialects: how each is written.
-        columns: role -> where the column is, and what.
+        columns: of each, role -> where the column is, and what.
+        told: what the user must know; complete when all blocks are read.
         typed: whether the columns have types of their own, so that text is text even where it reads as a number.
         uuids: roles whose column is of UUIDs; the blocks have them as text.
     """
@@ -98,7 +119,8 @@ class TextTable:
     names: dict[str, str]
     guessed: frozenset[str]
     dialects: dict[File, Dialect]
-    columns: dict[str, TextColumn]
+    columns: dict[File, dict[str, TextColumn]]
+    told: Told
     typed: ClassVar[bool] = False
     uuids: ClassVar[frozenset[str]] = frozenset()
 
@@ -107,11 +129,15 @@ class TextTable:
 
         Small blocks take a sixteenth of the memory.
         """
-        columns = self.columns
+        columns = self.columns[file]
         if not integer_times:
             number = {r: TextColumn(c.index, c.name, "number") for r, c in columns.items() if c.kind == "integer"}
             columns = columns | number
-        return _read_blocks(file, self.dialects[file], columns, BLOCK_BYTES >> 4 if small else BLOCK_BYTES)
+        return _read_blocks(file, self.dialects[file], columns, self.told, BLOCK_BYTES >> 4 if small else BLOCK_BYTES)
+
+    def notes(self) -> list[str]:
+        """What the report says about these files."""
+        return self.told.notes()
 
     @property
     def named(self) -> bool:
@@ -125,34 +151,83 @@ class TextTable:
 
 def open_text(files: list[File], source: FileSource, wanted: Wanted, settings: dict[str, str]) -> TextTable:
     """Find the columns of text files from their first lines; the arguments are those of `open_table`."""
-    start = read_start(files[0], source.encoding)
+    start = read_start(files[0], source)
     with reading(files[0]):
         first = _dialect(start, source, wanted, source.separator)
-        records = start.records(first.separator, quoting=first.quoting)[first.header :]
+        records = start.records(first.separator, first.quoting)[first.header :]
     found = find_columns(first.names, wanted(first.names), files[0], settings, header=first.header)
-    dialects = {files[0]: first}
+    names = {role: first.names[index] for role, index in found.items()}
+    dialects, told = {files[0]: first}, Told()
+    columns = {files[0]: _columns(found, first, records)}
     for file in files[1:]:
-        other = read_start(file, source.encoding)
-        with reading(file):
-            dialects[file] = _dialect(other, source, wanted, first.separator)
-        if first.names != dialects[file].names:
-            raise DataError(
-                f"{file} has other columns than {files[0]}",
-                got=list(dialects[file].names),
-                allowed=str(list(first.names)),
-                do="give a glob that takes only files of one kind",
+        dialects[file] = other = _other_dialect(read_start(file, source), source, wanted, first, files[0], told)
+        columns[file] = columns[files[0]]
+        if other.names != first.names:
+            columns[file] = {r: replace(c, index=other.names.index(c.name)) for r, c in columns[file].items()}
+    for role in found.keys() & {USER_ID, ITEM_ID}:
+        refuse_lists(files[0], role, found[role], records, first.separator)
+        if first.quoting == "none":
+            _refuse_quoted(
+                files[0], role, [cells[found[role]] for _, cells in records if found[role] < len(cells)], first
             )
-    columns = {
-        role: TextColumn(index, first.names[index], _kind(role, index, records), optional=role == TITLE)
+    return TextTable(files, names, guessed_roles(names, wanted(first.names)), dialects, columns, told)
+
+
+def _refuse_quoted(file: File, role: str, values: list[str], dialect: Dialect) -> None:
+    """Refuse ids in double quotes, where quotes are said to be letters or can't be anything else."""
+    whole = [value for value in values if re.fullmatch('".*"', value)]
+    if 2 * len(whole) > len(values):
+        do = "set quoting to rfc, and format to text"
+        if len(dialect.separator) > 1:
+            do = "write the file with a separator of one letter, or without the quotes"
+        raise DataError(f"{file} has each {role} in double quotes, and quotes are letters here", got=whole[0], do=do)
+
+
+def _columns(found: dict[str, int], dialect: Dialect, records: list[Record]) -> dict[str, TextColumn]:
+    return {
+        role: TextColumn(index, dialect.names[index], _kind(role, index, records, dialect), optional=role == TITLE)
         for role, index in found.items()
     }
-    names = {role: column.name for role, column in columns.items()}
-    return TextTable(files, names, guessed_roles(names, wanted(first.names)), dialects, columns)
 
 
-def _kind(role: str, index: int, records: list[tuple[int, list[str]]]) -> Kind:
+def _other_dialect(
+    start: Start, source: FileSource, wanted: Wanted, first: Dialect, first_file: File, told: Told
+) -> Dialect:
+    """How a further file is written: as the first one, or in its own way if its columns are the same.
+
+    Raises:
+        DataError: it has other columns.
+    """
+    separators = dict.fromkeys((source.separator or start.separator or first.separator, source.separator))
+    tried: list[Dialect] = []
+    for separator in separators:
+        try:
+            with reading(start.file):
+                tried.append(dialect := _dialect(start, source, wanted, separator))
+        except DataError:
+            if not tried and separator == source.separator:
+                raise
+            continue
+        if dialect.names == first.names:
+            return dialect
+        if dialect.header and sorted(set(dialect.names)) == sorted(first.names):
+            told.add(start.file, "files with their columns in another order, matched by name", 1, str(start.file))
+            return dialect
+        values = sum(is_number(name, dialect.decimal) for name in dialect.names)
+        if values and source.header is None and first.header and len(dialect.names) == len(first.names):
+            told.add(start.file, "files without a header, read with that of the first", 1, str(start.file))
+            return replace(dialect, header=False, names=first.names, skip=dialect.first)
+    raise DataError(
+        f"{start.file} has other columns than {first_file}",
+        got=list(tried[0].names),
+        allowed=str(list(first.names)),
+        do="give a glob that takes only files of one kind",
+    )
+
+
+def _kind(role: str, index: int, records: list[Record], dialect: Dialect) -> Kind:
     kinds: dict[str, Kind] = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TITLE: "text"}
-    return _time_kind(records, index) if role == TIMESTAMP else kinds[role]
+    return _time_kind(records, index, dialect) if role == TIMESTAMP else kinds[role]
 
 
 def _dialect(start: Start, source: FileSource, wanted: Wanted, separator: str | None) -> Dialect:
@@ -170,20 +245,20 @@ def _dialect(start: Start, source: FileSource, wanted: Wanted, separator: str | 
 
     by_position = all(column is None or is_position(column) for column in wanted(()).values())
     header = source.header if source.header is not None or by_position else True
-    return find_dialect(start, separator, source.encoding, inter=inter, header=header, fits=fits)
+    return find_dialect(start, source, separator, inter=inter, header=header, fits=fits)
 
 
-def _time_kind(records: list[Record], index: int) -> Kind:
+def _time_kind(records: list[Record], index: int, dialect: Dialect) -> Kind:
     """What the first rows have for times: integers, numbers, or text such as ISO 8601."""
     values = [cells[index] for _, cells in records if index < len(cells) and cells[index]]
     if values and all(INTEGER.fullmatch(value) for value in values):
         return "integer"
-    numbers = sum(NUMBER.fullmatch(value) is not None for value in values)
+    numbers = sum(is_number(value, dialect.decimal) for value in values)
     return "number" if 2 * numbers > len(values) else "text"
 
 
 def _read_blocks(
-    file: File, dialect: Dialect, columns: dict[str, TextColumn], block_bytes: int
+    file: File, dialect: Dialect, columns: dict[str, TextColumn], told: Told, block_bytes: int
 ) -> Iterator[dict[str, Any]]:
     """Arrow arrays of the wanted columns by role, block by block; other columns are not converted.
 
@@ -195,15 +270,18 @@ def _read_blocks(
     """
     good = 0
     with reading(file), file.open() as stream:
-        feed = _ArrowFeed(stream, dialect.encoding, dialect.separator)
+        feed = _ArrowFeed(stream, file, dialect)
         try:
             for batch in _open_csv(feed, dialect, columns, block_bytes):
                 yield _wanted(batch, columns)
                 good += len(batch)
         except ValueError as error:  # Arrow's errors about the content, and those of the encoding
             raise _explained(file, dialect, columns, good, error) from error
-    if dialect.quoting and feed.quotes % 2:
-        refuse_open_quote(file, dialect)
+    told.add(file, f"lines that begin with {dialect.comment!r}, passed over", feed.comments)
+    if feed.quotes.are_odd(feed.lines, good, dialect):
+        quotes = check_quotes(file, dialect, columns)
+        told.add_example(file, "fields in quotes that go over several lines", quotes.spans)
+        told.add_example(file, "rows with text after a closing quote, in columns that are not read", quotes.loose)
 
 
 def _open_csv(feed: _ArrowFeed, dialect: Dialect, columns: dict[str, TextColumn], block_bytes: int) -> Any:
@@ -217,11 +295,16 @@ def _open_csv(feed: _ArrowFeed, dialect: Dialect, columns: dict[str, TextColumn]
         ),
         arrow_csv.ParseOptions(
             delimiter=_arrow_separator(dialect.separator),
-            quote_char='"' if dialect.quoting else False,
-            newlines_in_values=dialect.quoting,
+            quote_char=False if dialect.quoting == "none" else '"',
+            escape_char=dialect.escape or False,
+            newlines_in_values=dialect.quoting != "none",
         ),
         arrow_csv.ConvertOptions(
-            column_types=needed, include_columns=list(needed), null_values=[""], strings_can_be_null=True
+            column_types=needed,
+            include_columns=list(needed),
+            null_values=[""],
+            strings_can_be_null=True,
+            decimal_point=dialect.decimal,
         ),
     )
 
@@ -240,4 +323,6 @@ def _explained(
         return known
     if isinstance(error, pa.ArrowInvalid) and any(column.kind == "integer" for column in columns.values()):
         return NotAllIntegersError()
+    if dialect.quoting != "none":
+        check_quotes(file, dialect, columns)
     return DataError(f"{file} can't be read", got=str(error)[:300], do="check the separator and the quotes")
