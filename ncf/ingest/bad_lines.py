@@ -1,6 +1,5 @@
 """Which line of a text file is at fault: slow, exact, and asked only when Arrow or a check has refused the file."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from ncf.errors import DataError
 from ncf.ingest.config import Quoting
-from ncf.ingest.dialect import DECIMAL, Dialect, name_of, refuse_blanks, text_lines
+from ncf.ingest.dialect import DECIMAL, Dialect, is_number, name_of, refuse_blanks, text_lines
 from ncf.ingest.locations import File
 from ncf.ingest.quotes import BLANK, OPEN, Quotes, look_at_quotes
 from ncf.ingest.start import LongFieldError, Record, split_lines
@@ -20,8 +19,6 @@ SHOWN = 10
 MOST = 100_000  # faults that are counted; a wrong setting would take minutes
 QUOTINGS: tuple[Quoting, ...] = ("rfc", "backslash", "none")  # the likeliest first
 MOST_QUOTED = 0.1  # of the rows; in a file in which quotes are letters, few values stand between two
-SWAPPED = str.maketrans(",.", ".,")
-NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 BAD_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that are no text
 INTEGER = re.compile(r"\s*-?[0-9]+\s*")
 
@@ -220,12 +217,6 @@ def _fault(value: str, column: TextColumn, decimal: str) -> str:
         if column.kind == "integer" and INTEGER.fullmatch(value) and not -(2**63) <= int(value) < 2**63:
             return "it must fit in 64 bits"
     return ""
-
-
-def is_number(value: str, decimal: str) -> bool:
-    """Whether a value is a finite number."""
-    value = value.translate(SWAPPED) if decimal == "," else value
-    return NUMBER.fullmatch(value) is not None and math.isfinite(float(value))
 
 
 def _bad_bytes(value: str) -> bool:

@@ -1,12 +1,14 @@
 """How a text file is written: its encoding, its separator, its header, and what its first lines say about it."""
 
 import io
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ncf.errors import DataError
+from ncf.ingest.columns import Wanted, find_columns, is_position, looks_named
 from ncf.ingest.config import FileSource, Quoting
 from ncf.ingest.locations import File, reading
 from ncf.ingest.start import Record, Start, is_utf8, passed_over, split_lines
@@ -14,6 +16,8 @@ from ncf.ingest.start import Record, Start, is_utf8, passed_over, split_lines
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
 QUOTED_AFTER_BLANK = re.compile(' +".*" *', re.DOTALL)
 DECIMAL = re.compile("[+-]?[0-9]+,[0-9]+")
+NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
+SWAPPED = str.maketrans(",.", ".,")
 TYPED_NAME = re.compile(r"(.+):(token|float|token_seq|float_seq)")  # RecBole's header
 
 
@@ -49,7 +53,57 @@ class Dialect:
         return "\\" if self.quoting == "backslash" else None
 
 
-def find_dialect(
+def first_dialect(start: Start, source: FileSource, wanted: Wanted, separator: str | None) -> Dialect:
+    """How the first of some files is written; the separator is found out if None."""
+    inter = source.format == "inter" or (source.format == "auto" and start.file.ending in (".inter", ".item"))
+
+    def fits(cells: list[str]) -> bool:
+        columns = wanted(cells)
+        for role, column in columns.items():
+            if column is not None and is_position(column) and column not in cells:
+                return int(column) < len(cells) and looks_named(cells[int(column)], role)
+        try:
+            return bool(find_columns(cells, columns, start.file))
+        except DataError:
+            return False
+
+    by_position = all(column is None or is_position(column) for column in wanted(()).values())
+    header = source.header if source.header is not None or by_position else True
+    return _find_dialect(start, source, separator, inter=inter, header=header, fits=fits)
+
+
+def other_dialect(start: Start, source: FileSource, wanted: Wanted, first: Dialect, first_file: File) -> Dialect:
+    """How a further file is written: as the first one, or in its own way if its columns are the same.
+
+    Raises:
+        DataError: it has other columns.
+    """
+    separators = dict.fromkeys((source.separator or start.separator or first.separator, source.separator))
+    tried: list[Dialect] = []
+    for separator in separators:
+        try:
+            with reading(start.file):
+                tried.append(dialect := first_dialect(start, source, wanted, separator))
+        except DataError:
+            if not tried and separator == source.separator:
+                raise
+            continue
+        if dialect.names == first.names:
+            return dialect
+        if dialect.header and sorted(set(dialect.names)) == sorted(first.names):
+            return dialect
+        values = sum(is_number(name, dialect.decimal) for name in dialect.names)
+        if values and source.header is None and first.header and len(dialect.names) == len(first.names):
+            return replace(dialect, header=False, names=first.names, skip=dialect.first)
+    raise DataError(
+        f"{start.file} has other columns than {first_file}",
+        got=list(tried[0].names),
+        allowed=str(list(first.names)),
+        do="give a glob that takes only files of one kind",
+    )
+
+
+def _find_dialect(
     start: Start,
     source: FileSource,
     separator: str | None,
@@ -93,6 +147,12 @@ def find_dialect(
         comment=source.comment,
         decimal=source.decimal,
     )
+
+
+def is_number(value: str, decimal: str) -> bool:
+    """Whether a value is a finite number."""
+    value = value.translate(SWAPPED) if decimal == "," else value
+    return NUMBER.fullmatch(value) is not None and math.isfinite(float(value))
 
 
 def name_of(cell: str) -> str:

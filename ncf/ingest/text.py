@@ -12,13 +12,13 @@ from pyarrow import csv as arrow_csv
 
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
-from ncf.ingest.bad_lines import INTEGER, Kind, TextColumn, check_quotes, explain, is_number, line_of
-from ncf.ingest.columns import Wanted, find_columns, guessed_roles, is_position, looks_named, refuse_lists
+from ncf.ingest.bad_lines import INTEGER, Kind, TextColumn, check_quotes, explain, line_of
+from ncf.ingest.columns import Wanted, find_columns, guessed_roles, refuse_lists
 from ncf.ingest.config import FileSource
-from ncf.ingest.dialect import Dialect, find_dialect
+from ncf.ingest.dialect import Dialect, first_dialect, is_number, other_dialect
 from ncf.ingest.locations import File, reading
 from ncf.ingest.quotes import QuotesSeen, Told
-from ncf.ingest.start import Record, Start, is_utf8, read_start, refuse_mark
+from ncf.ingest.start import Record, is_utf8, read_start, refuse_mark
 
 TYPES = {"id": pa.string(), "text": pa.string(), "number": pa.float64(), "integer": pa.int64()}
 BLOCK_BYTES = 1 << 24
@@ -153,16 +153,19 @@ def open_text(files: list[File], source: FileSource, wanted: Wanted, settings: d
     """Find the columns of text files from their first lines; the arguments are those of `open_table`."""
     start = read_start(files[0], source)
     with reading(files[0]):
-        first = _dialect(start, source, wanted, source.separator)
+        first = first_dialect(start, source, wanted, source.separator)
         records = start.records(first.separator, first.quoting)[first.header :]
     found = find_columns(first.names, wanted(first.names), files[0], settings, header=first.header)
     names = {role: first.names[index] for role, index in found.items()}
     dialects, told = {files[0]: first}, Told()
     columns = {files[0]: _columns(found, first, records)}
     for file in files[1:]:
-        dialects[file] = other = _other_dialect(read_start(file, source), source, wanted, first, files[0], told)
+        dialects[file] = other = other_dialect(read_start(file, source), source, wanted, first, files[0])
         columns[file] = columns[files[0]]
+        if other.header != first.header:
+            told.add(file, "files without a header, read with that of the first", 1, str(file))
         if other.names != first.names:
+            told.add(file, "files with their columns in another order, matched by name", 1, str(file))
             columns[file] = {r: replace(c, index=other.names.index(c.name)) for r, c in columns[file].items()}
     for role in found.keys() & {USER_ID, ITEM_ID}:
         refuse_lists(files[0], role, found[role], records, first.separator)
@@ -190,62 +193,9 @@ def _columns(found: dict[str, int], dialect: Dialect, records: list[Record]) -> 
     }
 
 
-def _other_dialect(
-    start: Start, source: FileSource, wanted: Wanted, first: Dialect, first_file: File, told: Told
-) -> Dialect:
-    """How a further file is written: as the first one, or in its own way if its columns are the same.
-
-    Raises:
-        DataError: it has other columns.
-    """
-    separators = dict.fromkeys((source.separator or start.separator or first.separator, source.separator))
-    tried: list[Dialect] = []
-    for separator in separators:
-        try:
-            with reading(start.file):
-                tried.append(dialect := _dialect(start, source, wanted, separator))
-        except DataError:
-            if not tried and separator == source.separator:
-                raise
-            continue
-        if dialect.names == first.names:
-            return dialect
-        if dialect.header and sorted(set(dialect.names)) == sorted(first.names):
-            told.add(start.file, "files with their columns in another order, matched by name", 1, str(start.file))
-            return dialect
-        values = sum(is_number(name, dialect.decimal) for name in dialect.names)
-        if values and source.header is None and first.header and len(dialect.names) == len(first.names):
-            told.add(start.file, "files without a header, read with that of the first", 1, str(start.file))
-            return replace(dialect, header=False, names=first.names, skip=dialect.first)
-    raise DataError(
-        f"{start.file} has other columns than {first_file}",
-        got=list(tried[0].names),
-        allowed=str(list(first.names)),
-        do="give a glob that takes only files of one kind",
-    )
-
-
 def _kind(role: str, index: int, records: list[Record], dialect: Dialect) -> Kind:
     kinds: dict[str, Kind] = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TITLE: "text"}
     return _time_kind(records, index, dialect) if role == TIMESTAMP else kinds[role]
-
-
-def _dialect(start: Start, source: FileSource, wanted: Wanted, separator: str | None) -> Dialect:
-    inter = source.format == "inter" or (source.format == "auto" and start.file.ending in (".inter", ".item"))
-
-    def fits(cells: list[str]) -> bool:
-        columns = wanted(cells)
-        for role, column in columns.items():
-            if column is not None and is_position(column) and column not in cells:
-                return int(column) < len(cells) and looks_named(cells[int(column)], role)
-        try:
-            return bool(find_columns(cells, columns, start.file))
-        except DataError:
-            return False
-
-    by_position = all(column is None or is_position(column) for column in wanted(()).values())
-    header = source.header if source.header is not None or by_position else True
-    return find_dialect(start, source, separator, inter=inter, header=header, fits=fits)
 
 
 def _time_kind(records: list[Record], index: int, dialect: Dialect) -> Kind:
