@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -13,8 +14,8 @@ from pandas.api import types
 from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
 from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
 from ncf.data.ids import are_ids, are_not_empty, as_ids
-from ncf.data.times import read_times
-from ncf.data.written_ids import IdRules, WrittenIds, is_text, odd_integer
+from ncf.data.times import far_times, read_times, shown, time_of
+from ncf.data.written_ids import SHOWN, IdRules, WrittenIds, is_text, odd_integer
 from ncf.errors import DataError
 
 ID_CHECKS = (
@@ -85,6 +86,7 @@ class Ratings:
         titles: "pd.Series[str] | None" = None,
         *,
         time_unit: TimeUnit = "auto",
+        time_format: str | None = None,
         splits: NDArray[np.int8] | None = None,
         candidates: pd.DataFrame | None = None,
         locate: Locate = row_number,
@@ -98,6 +100,7 @@ class Ratings:
             frame: user_id and item_id; rating (1 if there is none) and timestamp if known. Other columns are ignored.
             titles: item_id -> title; of an item's several the first counts.
             time_unit: of the timestamps; auto tells by the values.
+            time_format: of timestamps that are text, as for `datetime.strptime`; None: ISO 8601.
             splits: see the class.
             candidates: see the class.
             locate: turns a position from 0 into words for the user, such as "log.csv, line 7" or "row 8".
@@ -111,7 +114,7 @@ class Ratings:
         raw = _known_columns(frame)
         if splits is not None and len(splits) != len(raw):
             raise DataError("splits must name one split a row", got=len(splits), allowed=f"{len(raw)} splits")
-        checked, notes = _checked(raw, time_unit, locate, ids, names, untyped=untyped)
+        checked, notes = _checked(raw, _How(time_unit, time_format, ids, names, untyped, locate))
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
         titles = pd.Series(dtype=str) if titles is None else first_titles(titles)
@@ -147,9 +150,19 @@ def _known_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[column for column in COLUMNS if column in known]].reset_index(drop=True)
 
 
-def _checked(
-    raw: pd.DataFrame, time_unit: TimeUnit, locate: Locate, rules: IdRules, names: Mapping[str, str], *, untyped: bool
-) -> tuple[pd.DataFrame, list[str]]:
+@dataclass(frozen=True)
+class _How:
+    """How a frame is read; the attributes are arguments of `Ratings.from_frame`."""
+
+    time_unit: TimeUnit
+    time_format: str | None
+    ids: IdRules
+    names: Mapping[str, str]
+    untyped: bool
+    locate: Locate
+
+
+def _checked(raw: pd.DataFrame, how: _How) -> tuple[pd.DataFrame, list[str]]:
     """The four columns in our types, and what is odd in them.
 
     Raises:
@@ -164,25 +177,35 @@ def _checked(
             if not isinstance(good, bool):
                 faults += fault_in(raw[column], ~good.to_numpy(bool), allowed)
         if is_text(ids):
-            text[column] = WrittenIds.of(ids, rules, untyped=untyped)
-            faults += text[column].faults(names.get(column), words=rules.null_words == "refuse")
+            text[column] = WrittenIds.of(ids, how.ids, untyped=how.untyped)
+            faults += text[column].faults(how.names.get(column), words=how.ids.null_words == "refuse")
     columns[RATING], columns[TIMESTAMP] = 1.0, 0
     if RATING in raw:
         columns[RATING] = _numbers(raw[RATING])
         faults += fault_in(raw[RATING], ~np.isfinite(columns[RATING].to_numpy()), "it must be a finite number")
     if TIMESTAMP in raw:
-        columns[TIMESTAMP], of_times = read_times(raw[TIMESTAMP], time_unit)
+        columns[TIMESTAMP], of_times = read_times(raw[TIMESTAMP], how.time_unit, how.time_format)
         faults += of_times
-    refuse(faults, locate)
+    refuse(faults, how.locate)
     notes: list[str] = []
     for column in (USER_ID, ITEM_ID):
         if column in text:
             written = text.pop(column)
-            notes += written.notes(rules, locate, untyped=untyped)
+            notes += written.notes(how.ids, how.locate, untyped=how.untyped)
             columns[column] = written.settled()
         else:
-            notes += odd_integer(columns[column], locate)
+            notes += odd_integer(columns[column], how.locate)
+    if TIMESTAMP in raw:
+        notes += _of_far_times(np.asarray(columns[TIMESTAMP]), how.locate)
     return pd.DataFrame(columns, index=raw.index, copy=False), notes
+
+
+def _of_far_times(times: NDArray[np.int64], locate: Locate) -> list[str]:
+    return [
+        f"{TIMESTAMP}: rows {words}: {len(rows):,}, as "
+        + ", ".join(f"{shown(time_of(int(times[row])))} in {locate(int(row))}" for row in rows[:SHOWN])
+        for words, rows in far_times(times, datetime.now(UTC))
+    ]
 
 
 def _offered(candidates: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
 from ncf.data.columns import TimeUnit
+from ncf.data.time_formats import TimeFormat, check_times
 from ncf.data.written_ids import IdRules
 from ncf.errors import ConfigError
 
@@ -86,11 +87,17 @@ class FileSource(Settings):
     columns: Columns = Columns()
     ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
+    time_format: TimeFormat = None
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")
     titles_item: ColumnName = Field(
         default="item_id", description="its column with the item ids; the name that the log has for it is accepted too"
     )
     titles_title: ColumnName = Field(default="title", description="its column with the titles")
+
+    @model_validator(mode="after")
+    def _format_or_unit(self) -> Self:
+        check_times(self.time_unit, self.time_format)
+        return self
 
     @field_validator("separator")
     @classmethod
@@ -151,6 +158,7 @@ class SQLSource(Database):
     columns: Columns = Columns()
     ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
+    time_format: TimeFormat = None
     chunk_rows: int = Field(default=500_000, ge=1, le=100_000_000, description="rows fetched at once")
 
     @field_validator("query")
@@ -164,6 +172,7 @@ class SQLSource(Database):
     def _table_or_query(self) -> Self:
         if (self.table is None) == (self.query is None):
             raise ValueError("give either table or query")
+        check_times(self.time_unit, self.time_format)
         return self
 
 

@@ -63,6 +63,7 @@ def load_files(source: FileSource) -> Ratings:
     ratings = Ratings.from_frame(
         frame,
         time_unit=source.time_unit,
+        time_format=source.time_format,
         splits=splits if len(tables) > 1 else None,
         locate=log.locate,
         ids=source.ids,

@@ -2,18 +2,27 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ncf.config import Settings, settings_of
 from ncf.data.columns import ITEM_ID, TITLE, TimeUnit
 from ncf.data.ratings import Ratings, first_titles
+from ncf.data.time_formats import TimeFormat, check_times
 from ncf.data.written_ids import IdRules
 from ncf.files import cache_dir
 from ncf.ingest.columns import by_role, find_columns
-from ncf.ingest.config import MOVIELENS, Columns, FileSource, MovieLensSource, PaperSource, SourceConfig, SQLSource
+from ncf.ingest.config import (
+    MOVIELENS,
+    Columns,
+    FileSource,
+    MovieLensSource,
+    PaperSource,
+    SourceConfig,
+    SQLSource,
+)
 from ncf.ingest.database import find_url
 from ncf.ingest.files import load_files, open_tables, open_titles
 from ncf.ingest.movielens import load_movielens
@@ -29,6 +38,12 @@ class FrameSettings(Settings):
     columns: Columns = Columns()
     ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
+    time_format: TimeFormat = None
+
+    @model_validator(mode="after")
+    def _format_or_unit(self) -> Self:
+        check_times(self.time_unit, self.time_format)
+        return self
 
 
 def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -> Ratings:  # noqa: B008 (frozen)
@@ -46,6 +61,7 @@ def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -
     ratings = Ratings.from_frame(
         log,
         time_unit=settings.time_unit,
+        time_format=settings.time_format,
         ids=settings.ids,
         names={role: names[index] for role, index in indices.items() if isinstance(frame.columns[index], str)},
     )

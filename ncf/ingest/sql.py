@@ -40,6 +40,7 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
     return Ratings.from_frame(
         frame,
         time_unit=unit,
+        time_format=source.time_format,
         locate=lambda row: f"{row_number(row)} of {_name_of(source)}",
         ids=source.ids,
         names={ours: str(name) for ours, name in by_role(source.columns).items() if not is_position(name)},

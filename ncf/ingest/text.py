@@ -159,6 +159,8 @@ def open_text(files: list[File], source: FileSource, wanted: Wanted, settings: d
     names = {role: first.names[index] for role, index in found.items()}
     dialects, told = {files[0]: first}, Told()
     columns = {files[0]: _columns(found, first, records)}
+    if source.time_format and TIMESTAMP in found:  # numbers keep their zeros
+        columns[files[0]][TIMESTAMP] = replace(columns[files[0]][TIMESTAMP], kind="text")
     for file in files[1:]:
         dialects[file] = other = other_dialect(read_start(file, source), source, wanted, first, files[0])
         columns[file] = columns[files[0]]
