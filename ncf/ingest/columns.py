@@ -190,12 +190,13 @@ def refuse_lists(
     if (divider := _divider(list(values.values()))) is None:
         return
     line = next(line for line, value in values.items() if divider in value)
+    each = rf"""[^][()'"\s{divider.strip()}]+"""
     raise DataError(
         f"{where}, line {line} has a list of ids in one cell, not one {role}",
         got=values[line][:100],
         allowed="a row for each id, as MIND's behaviors.tsv and playlists do not have it",
         do=f"write such rows with pandas: frame = pandas.read_csv({str(where)!r}, sep={separator!r}, header=None, "
-        f"dtype=str).dropna(subset=[{index}]); frame[{index}] = frame[{index}].str.split({divider!r}); "
+        f"dtype=str).dropna(subset=[{index}]); frame[{index}] = frame[{index}].str.findall({each!r}); "
         f"frame.explode({index}).to_csv('log.csv', index=False, header=False)",
     )
 
@@ -206,6 +207,8 @@ def _divider(values: Sequence[str]) -> str | None:
         cells = [re.split(rf"{re.escape(divider)} ?", value.strip("[]()")) for value in values if value]
         makes = {re.sub("[0-9]+", "9", part.strip("'\"")) for cell in cells for part in cell}
         several = 2 * sum(len(cell) > 1 for cell in cells) > len(cells)
+        if several and all(re.fullmatch(r"\[.*\]", value) for value in values):
+            return divider
         if several and len(makes) == 1 and "9" in min(makes) and (makes != {"9"} or {*map(len, cells)} != {2}):
             return divider
     return None

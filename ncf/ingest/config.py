@@ -81,7 +81,9 @@ class FileSource(Settings):
     )
     skip_rows: int = Field(default=0, ge=0, description="lines before the header, or the first row, of a log's files")
     comment: str | None = Field(
-        default=None, min_length=1, description="how lines begin that are passed over, such as #; empty: none are"
+        default=None,
+        pattern=r"^[^\r\n]+$",
+        description="how lines begin that are passed over, such as #; empty: none are",
     )
     decimal: Literal[".", ","] = Field(default=".", description="what divides a number's fraction from the rest")
     columns: Columns = Columns()

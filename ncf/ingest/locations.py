@@ -31,6 +31,8 @@ SIGNATURES = (  # first bytes of what people take for text
     (re.compile(rb"SQLite format 3"), "SQLite"),
     (re.compile(rb"\x89HDF"), "HDF5"),
     (re.compile(rb"%PDF-"), "PDF"),
+    (re.compile(rb"\x80[\x02-\x05]"), "Python pickle"),
+    (re.compile(rb"\x93NUMPY"), "NumPy"),
 )
 
 

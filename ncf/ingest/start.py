@@ -24,7 +24,7 @@ csv.field_size_limit(1 << 24)  # Arrow takes no longer ones; Python's 131,072 le
 JSON = "JSON, but not one object a line"
 ARRAY = (
     "write it as JSON Lines, one object a line, for example with pandas.read_json(PATH).to_json('log.jsonl', "
-    "orient='records', lines=True)"
+    "orient='records', lines=True), and set format to json"
 )
 AWK = (
     'write a row for each rating: awk -F, \'BEGIN {print "user_id,item_id,rating,timestamp"} /:/ {sub(/:.*/, ""); '
@@ -196,6 +196,8 @@ def _check_content(file: File) -> None:
     do = "unpack it first"
     if ending:
         do = f"let its name end in {ending}"
+    elif found in ("Python pickle", "NumPy"):
+        do = PICKLE
     elif found == "Parquet":
         do = "set format to parquet, or let its name end in .parquet"
     raise DataError(f"{file} is no text", got=found, do=do)

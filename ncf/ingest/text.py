@@ -169,7 +169,7 @@ def open_text(files: list[File], source: FileSource, wanted: Wanted, settings: d
         if other.names != first.names:
             told.add(file, "files with their columns in another order, matched by name", 1, str(file))
             columns[file] = {r: replace(c, index=other.names.index(c.name)) for r, c in columns[file].items()}
-    for role in found.keys() & {USER_ID, ITEM_ID}:
+    for role in [role for role in (USER_ID, ITEM_ID) if role in found]:
         refuse_lists(files[0], role, found[role], records, first.separator)
         if first.quoting == "none":
             _refuse_quoted(
