@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ncf.data.history import DayCounts, History
-from ncf.monitoring.popularity import popularity_classes, popularity_shift, psi, psi_by_chance
+from ncf.monitoring.findings import popularity_classes, popularity_shift, psi, psi_by_chance
 
 NO_DAYS = DayCounts(*(np.empty(0, dtype=np.int64) for _ in range(3)))
 
