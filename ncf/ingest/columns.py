@@ -17,15 +17,19 @@ from ncf.ingest.config import ColumnName, Columns
 Wanted: TypeAlias = Callable[[Sequence[str]], dict[str, ColumnName | None]]  # names of the columns -> role -> column
 
 SPELLINGS = {  # small letters and digits only
-    USER_ID: ("userid", "user", "uid", "userno", "customerid", "customer", "visitorid", "memberid", "accountid"),
+    USER_ID: (
+        *("userid", "user", "uid", "userno", "customerid", "customer", "visitorid", "memberid", "accountid"),
+        "reviewerid",
+    ),
     ITEM_ID: (
         *("itemid", "item", "iid", "itemno", "movieid", "movie", "productid", "product", "bookid", "trackid"),
-        *("songid", "artistid", "articleid", "parentasin", "asin"),
+        *("songid", "artistid", "articleid", "parentasin", "asin", "businessid", "gmapid", "videoid"),
     ),
-    RATING: ("rating", "ratings", "stars", "score"),
+    RATING: ("rating", "ratings", "stars", "score", "overall"),
     TIMESTAMP: ("timestamp", "time", "datetime", "ts", "date", "unixtime", "unixreviewtime", "createdat", "eventtime"),
     TITLE: ("title", "name", "movietitle", "itemname", "itemtitle"),
 }
+GIVES_WAY = {"asin": "parentasin"}  # a spelling, and one that is meant where both are there
 SETTINGS = {USER_ID: "columns.user", ITEM_ID: "columns.item", RATING: "columns.rating", TIMESTAMP: "columns.timestamp"}
 
 
@@ -100,6 +104,8 @@ def _find_column(
     if column is not None and is_position(column):
         return _checked_index(int(column), names, where, setting)
     others = [index for index, other in enumerate(names) if name == role and header and looks_named(other, role)]
+    plain = {_plain(names[other]) for other in others}
+    others = [other for other in others if GIVES_WAY.get(_plain(names[other])) not in plain]
     if len(others) == 1:
         return others[0]
     if others:
@@ -214,15 +220,11 @@ def _divider(values: Sequence[str]) -> str | None:
     return None
 
 
-def whole_numbers(block: Any, where: str) -> Any:
-    """int64 of a Parquet column of floats, which pandas makes of integers when one is missing.
+def whole_numbers(block: Any) -> tuple[Any, int | None]:
+    """int64 of an Arrow array of floats, which pandas makes of integers when one is missing; or the first that is none.
 
-    Raises:
-        DataError: one is not whole, or too large to be exact.
+    One that is not whole, or too large to be exact, is none.
     """
     numbers = block.to_numpy(zero_copy_only=False)
     bad = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53))
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise DataError(f"{where} has an unusable id", got=numbers[row], allowed="integers or text", do="write it anew")
-    return pa.array(numbers.astype(np.int64))
+    return (None, int(np.flatnonzero(bad)[0])) if bad.any() else (pa.array(numbers.astype(np.int64)), None)

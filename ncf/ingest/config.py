@@ -52,7 +52,7 @@ class MovieLensSource(Settings):
 
 
 class FileSource(Settings):
-    """Files: CSV, TSV, any other separator, RecBole's .inter, Parquet; compressed or not; here or at an fsspec URL."""
+    """Files: CSV, TSV, any other separator, RecBole's .inter, JSON Lines, Parquet; here or at an fsspec URL."""
 
     kind: Literal["files"] = "files"
     path: str = Field(min_length=1, description="a file, a folder, a glob, or an fsspec URL of one of these")
@@ -60,8 +60,8 @@ class FileSource(Settings):
         default=None, description="the same for a validation split made elsewhere; `path` is then the train split"
     )
     test_path: str | None = Field(default=None, description="the same for a test split made elsewhere")
-    format: Literal["auto", "text", "inter", "parquet"] = Field(
-        default="auto", description="auto goes by the name's ending"
+    format: Literal["auto", "text", "inter", "json", "parquet"] = Field(
+        default="auto", description="auto goes by the name's ending and by what the files are; json: an object a line"
     )
     separator: str | None = Field(
         default=None,

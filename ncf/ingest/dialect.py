@@ -1,6 +1,5 @@
 """How a text file is written: its encoding, its separator, its header, and what its first lines say about it."""
 
-import io
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from ncf.errors import DataError
 from ncf.ingest.columns import Wanted, find_columns, is_position, looks_named
 from ncf.ingest.config import FileSource, Quoting
 from ncf.ingest.locations import File, reading
-from ncf.ingest.start import Record, Start, is_utf8, passed_over, split_lines
+from ncf.ingest.start import Record, Start, passed_over, split_lines, text_of
 
 SEPARATORS = (",", "\t", "::", ";", "|", " ")
 QUOTED_AFTER_BLANK = re.compile(' +".*" *', re.DOTALL)
@@ -265,6 +264,4 @@ def refuse_blanks(file: File, line: int, separator: str, cells: list[str]) -> No
 def text_lines(file: File, dialect: Dialect) -> Iterator[Iterator[str]]:
     """The lines of a file with their ends, for what Arrow does not tell; bytes that are no text become surrogates."""
     with reading(file), file.open() as stream:
-        codec = "utf-8-sig" if is_utf8(dialect.encoding) else dialect.encoding
-        text = io.TextIOWrapper(stream, codec, errors="surrogateescape", newline="")
-        yield passed_over(text, dialect.first, dialect.comment)
+        yield passed_over(text_of(stream, dialect.encoding), dialect.first, dialect.comment)

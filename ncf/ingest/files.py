@@ -1,9 +1,9 @@
-"""A log from files, be they text or Parquet, with the items' titles from a file of their own."""
+"""A log from files, be they text, JSON or Parquet, with the items' titles from a file of their own."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -15,13 +15,12 @@ from ncf.data.columns import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
 from ncf.data.ratings import Ratings
 from ncf.data.written_ids import IdRules, settled_ids
 from ncf.errors import DataError
-from ncf.ingest.columns import SETTINGS, IdColumn, Wanted, as_uuids, by_role, is_position
+from ncf.ingest.columns import IdColumn, as_uuids, by_role, is_position
 from ncf.ingest.config import ColumnName, FileSource
-from ncf.ingest.locations import PARQUET_ENDINGS, File, find_files
-from ncf.ingest.parquet import ParquetTable, open_parquet
-from ncf.ingest.text import NotAllIntegersError, TextTable, open_text
+from ncf.ingest.locations import File
+from ncf.ingest.tables import Table, open_table
+from ncf.ingest.text import NotAllIntegersError
 
-Table: TypeAlias = TextTable | ParquetTable
 TITLES_SETTINGS = {ITEM_ID: "titles_item", TITLE: "titles_title"}
 
 logger = logging.getLogger(__name__)
@@ -33,6 +32,7 @@ class _Log:
 
     ids: dict[str, IdColumn] = field(default_factory=lambda: {USER_ID: IdColumn(), ITEM_ID: IdColumn()})
     others: dict[str, list[Any]] = field(default_factory=dict)
+    types: dict[str, dict[Any, File]] = field(default_factory=dict)  # of the others: the first file with each
     origins: list[tuple[Table, File, int]] = field(default_factory=list)
 
     def locate(self, row: int) -> str:
@@ -123,6 +123,7 @@ def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
                 log.ids[role].add(values, text=table.typed)
             else:
                 log.others.setdefault(role, []).append(values)
+                log.types.setdefault(role, {}).setdefault(values.type, file)
     log.origins.append((table, file, rows))
     return rows
 
@@ -136,60 +137,30 @@ def _frame(log: _Log, uuids: frozenset[str]) -> pd.DataFrame:
         if role in uuids:
             columns[role] = as_uuids(columns[role])
     for role in list(log.others):
-        columns[role] = _joined(role, log.others.pop(role))
+        columns[role] = _joined(role, log.others.pop(role), log.types[role])
         pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, copy=False)
 
 
-def _joined(role: str, blocks: list[Any]) -> "pd.Series[Any]":
-    kind = _common_type(role, list(dict.fromkeys(block.type for block in blocks)))
+def _joined(role: str, blocks: list[Any], types: dict[Any, File]) -> "pd.Series[Any]":
+    kind = _common_type(role, types)
     values: Any = pa.chunked_array([block.cast(kind) for block in blocks], kind)
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     return pd.Series(values.to_numpy()) if number else values.to_pandas()
 
 
-def _common_type(role: str, types: Sequence[Any]) -> Any:
+def _common_type(role: str, types: dict[Any, File]) -> Any:
     """The Arrow type that takes the values of several.
 
     Raises:
         DataError: there is none.
     """
     if len(types) == 1:
-        return types[0]
+        return next(iter(types))
     if all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in types):
         return pa.float64()
-    if all(pa.types.is_timestamp(kind) for kind in types) and len({kind.tz for kind in types}) == 1:
-        return pa.timestamp("us", types[0].tz)
-    got = ", ".join(map(str, types))
+    got = ", ".join(f"{kind} in {file}" for kind, file in types.items())
     raise DataError(f"the files have {role} in different types", got=got, do="write them in the same type")
-
-
-def open_table(location: str, source: FileSource, wanted: Wanted, settings: dict[str, str] = SETTINGS) -> Table:
-    """Find the files and their columns; nothing but their beginnings is read.
-
-    Args:
-        location: path, folder, glob or URL.
-        source: how the files are written.
-        wanted: from the columns' names to role -> name or position.
-        settings: role -> the setting that names it, for errors.
-
-    Raises:
-        DataError: there are no files, they are not what they should be, or lack a column.
-    """
-    files = find_files(location, source.format)
-    if _is_parquet(files, source):
-        return open_parquet(files, wanted, settings)
-    return open_text(files, source, wanted, settings)
-
-
-def _is_parquet(files: list[File], source: FileSource) -> bool:
-    if source.format != "auto":
-        return source.format == "parquet"
-    tables = [file.ending in PARQUET_ENDINGS and not file.compression for file in files]
-    if any(tables) != all(tables):
-        got = f"{files[tables.index(True)]} and {files[tables.index(False)]}"
-        raise DataError("Parquet and text files together", got=got, do="set format, or give a narrower glob")
-    return all(tables)
 
 
 def open_titles(source: FileSource) -> Table | None:

@@ -1,12 +1,16 @@
-"""From a path, a folder, a glob or an fsspec URL to the files that are meant, in a fixed order."""
+"""Files here or at an fsspec URL: how each is compressed, what is in it, and opening it."""
 
-import difflib
+import lzma
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeAlias
+from typing import Any
+from urllib.parse import unquote
 
 import fsspec
 import pyarrow as pa
@@ -14,26 +18,34 @@ from fsspec.registry import known_implementations
 
 from ncf.errors import DataError
 
-Format: TypeAlias = Literal["auto", "text", "inter", "parquet"]
-
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2"}
-PARQUET_ENDINGS = (".parquet", ".pq", ".parq")
-TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".rating", ".ratings", ".item", ".psv")
+COMPRESSIONS = {
+    **{".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"},
+    **{".bz2": "bz2", ".xz": "xz", ".lz4": "lz4", ".zip": "zip"},
+}
+ROTATED = re.compile(r"\.[0-9][0-9_-]*")  # log.csv.1, log.csv.2024-01-31
 SIGNATURES = (  # first bytes of what people take for text
     (re.compile(rb"\x1f\x8b"), "gzip"),
     (re.compile(rb"\x28\xb5\x2f\xfd"), "zstd"),
     (re.compile(rb"BZh[1-9]1AY&SY"), "bz2"),
     (re.compile(rb"\xfd7zXZ"), "xz"),
-    (re.compile(rb"PK\x03\x04"), "zip archive or Excel"),
+    (re.compile(rb"\x04\x22\x4d\x18"), "lz4"),
+    (re.compile(rb"PK(\x03\x04|\x05\x06)"), "zip"),
     (re.compile(rb"7z\xbc\xaf"), "7-Zip"),
+    (re.compile(rb"Rar!"), "RAR"),
+    (re.compile(rb".{257}ustar", re.DOTALL), "tar"),
     (re.compile(rb"PAR1"), "Parquet"),
-    (re.compile(rb"ARROW1"), "Arrow"),
+    (re.compile(rb"ORC[^\0]*\0", re.DOTALL), "ORC"),
+    (re.compile(rb"Obj\x01"), "Avro"),
+    (re.compile(rb"ARROW1|FEA1|\xff{4}.\0{3}", re.DOTALL), "Arrow or Feather"),
+    (re.compile(rb"\xd0\xcf\x11\xe0"), "Excel"),
     (re.compile(rb"SQLite format 3"), "SQLite"),
     (re.compile(rb"\x89HDF"), "HDF5"),
-    (re.compile(rb"%PDF-"), "PDF"),
-    (re.compile(rb"\x80[\x02-\x05]"), "Python pickle"),
     (re.compile(rb"\x93NUMPY"), "NumPy"),
+    (re.compile(rb"\x80[\x02-\x05]"), "Python pickle"),
+    (re.compile(rb"%PDF-"), "PDF"),
+    (re.compile(rb"""(\xef\xbb\xbf)?\s*(\{\s*(u?["']|\})|\[\s*[\[{])"""), "JSON"),
 )
+BROKEN = (OSError, ValueError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)  # ArrowInvalid is a ValueError
 
 
 @dataclass(frozen=True)
@@ -58,28 +70,74 @@ class File:
         return (names,) if isinstance(names, str) else tuple(names)
 
     @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return PurePosixPath(self.path).name
+
+    @property
     def compression(self) -> str | None:
-        """What the name's ending says: gzip, zstd, bz2 or nothing."""
+        """What the name's ending says: gzip, zstd, bz2, xz, lz4, zip or nothing."""
         return COMPRESSIONS.get(PurePosixPath(self.path).suffix.lower())
 
     @property
     def ending(self) -> str:
-        """The name's ending below that of the compression, in small letters, such as ".csv"."""
+        """The name's ending in small letters, such as ".csv", below those of compression and of rotated logs."""
         path = PurePosixPath(self.path)
-        return (path.with_suffix("") if self.compression else path).suffix.lower()
+        while path.suffix.lower() in COMPRESSIONS or ROTATED.fullmatch(path.suffix):
+            path = path.with_suffix("")
+        return path.suffix.lower()
+
+    @property
+    def partitions(self) -> dict[str, str | None]:
+        """What folders such as date=2024-01-31 say (Hive's partitions)."""
+        pairs = [part.split("=", 1) for part in PurePosixPath(self.path).parts[:-1] if "=" in part]
+        return {unquote(key): None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for key, value in pairs}
+
+    @cached_property
+    def packed(self) -> str | None:
+        """What its first bytes say that it is, such as "gzip" or "Parquet"; None for plain text."""
+        with self.open_raw() as stream:
+            return content_of(stream.read(1 << 10))
+
+    @cached_property
+    def content(self) -> str | None:
+        """The same of what is in it, if it is compressed."""
+        if self.packed not in COMPRESSIONS.values():
+            return self.packed
+        with self.open() as stream:
+            return content_of(stream.read(1 << 10))
 
     def open_raw(self) -> Any:
         """The bytes as they lie there, as an Arrow stream."""
         return pa.OSFile(self.path) if self.is_local else pa.PythonFile(self.system.open(self.path, "rb"), mode="r")
 
     def open(self) -> Any:
-        """The bytes, decompressed, as an Arrow stream."""
-        return pa.CompressedInputStream(self.open_raw(), self.compression) if self.compression else self.open_raw()
+        """The bytes, decompressed as the first of them say, as an Arrow stream.
 
-    def content(self) -> str | None:
-        """What the first bytes say that it is, such as "gzip" or "Parquet"; None for plain text."""
-        with self.open_raw() as stream:
-            return content_of(stream.read(16))
+        Raises:
+            DataError: it is a zip archive of no file, of several, or an Excel file.
+        """
+        packed, raw = self.packed, self.open_raw()
+        if packed == "xz":
+            return pa.PythonFile(lzma.open(raw), mode="r")
+        if packed == "zip":
+            return pa.PythonFile(_only_member(self, raw), mode="r")
+        return pa.CompressedInputStream(raw, packed) if packed in COMPRESSIONS.values() else raw
+
+
+def _only_member(file: File, raw: Any) -> Any:
+    with zipfile.ZipFile(raw) as archive:
+        names = [name for name in archive.namelist() if not re.search(r"(^|/)(\.|__MACOSX/)|/$", name)]
+        if "[Content_Types].xml" in names:
+            raise DataError(f"{file} is no text", got="Excel", do="save the sheet as CSV")
+        if len(names) != 1:
+            got = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+            do = "unpack it, and give the right one of these files"
+            raise DataError(f"{file} has not one file in it, but {len(names)}", got=got, do=do)
+        try:
+            return archive.open(names[0])
+        except RuntimeError as error:  # it asks for a password, or for another program
+            raise OSError(str(error)) from error
 
 
 def content_of(start: bytes) -> str | None:
@@ -96,31 +154,8 @@ def reading(file: object) -> Iterator[None]:
         raise DataError(
             f"{file} may not be read", got=first_line(error), do="give this account the right to"
         ) from error
-    except (OSError, ValueError, EOFError) as error:  # ArrowInvalid is a ValueError
+    except BROKEN as error:
         raise DataError(f"{file} can't be read", got=first_line(error), do="copy or write it again") from error
-
-
-def find_files(location: str, form: Format = "auto") -> list[File]:
-    """The files of a path, folder, glob or URL, sorted by path.
-
-    Of a folder with everything below it, those are taken whose ending fits the format; names with a leading "." or "_"
-    are left out.
-
-    Raises:
-        DataError: there are none, or the file system can't be reached.
-    """
-    system, path = file_system(location)
-    with _reached(system, location):
-        if system.isfile(path):
-            return [File(system, path)]
-        if system.isdir(path):
-            return _in_folder(system, path, form)
-        if any(mark in path for mark in "*?["):
-            found = [name for name in system.glob(path) if system.isfile(name)]
-            if found:
-                return [File(system, name) for name in sorted(found)]
-            raise DataError("no file matches", got=str(File(system, path)), do="check the pattern and the folder")
-        raise _no_such(File(system, path))
 
 
 def file_system(location: str) -> tuple[Any, str]:
@@ -144,51 +179,6 @@ def file_system(location: str) -> tuple[Any, str]:
     except ValueError as error:
         allowed = "a path, or a URL that fsspec knows, such as s3://bucket/log.parquet"
         raise DataError("this location is unknown", got=location, allowed=allowed, do=first_line(error)) from error
-
-
-@contextmanager
-def _reached(system: Any, location: str) -> Iterator[None]:
-    with reading(location):
-        try:
-            yield
-        except (DataError, OSError, ValueError):
-            raise
-        except Exception as error:  # a driver raises whatever its service's client does
-            raise OSError(f"{type(error).__name__}: {first_line(error)}") from error
-
-
-def _in_folder(system: Any, path: str, form: Format) -> list[File]:
-    below = len(path.rstrip("/")) + 1
-    names = sorted(name for name in system.find(path) if not re.search(r"(^|/)[._]", name[below:]))
-    files = [File(system, name) for name in names]
-    tables = [file for file in files if file.ending in PARQUET_ENDINGS]
-    texts = [file for file in files if file.ending in TEXT_ENDINGS]
-    if form == "auto" and tables and texts:
-        got = f"{tables[0]} and {texts[0]}"
-        raise DataError(f"{path} has both Parquet and text files", got=got, do="set format, or give a glob")
-    named = [file for file in files if file.ending not in PARQUET_ENDINGS] if form == "text" else texts
-    kept = {"auto": tables or texts, "parquet": tables, "text": named}.get(
-        form, [file for file in files if file.ending == ".inter"]
-    )
-    if not kept:
-        allowed = ", ".join(PARQUET_ENDINGS if form == "parquet" else (".inter",) if form == "inter" else TEXT_ENDINGS)
-        raise DataError(
-            f"the folder {File(system, path)} has no file to read",
-            got=", ".join(PurePosixPath(name).name for name in names[:5]) or "an empty folder",
-            allowed=f"{allowed}{', .parquet' if form == 'auto' else ''}",
-            do="check the folder, set format, or give a glob",
-        )
-    return kept
-
-
-def _no_such(file: File) -> DataError:
-    path = PurePosixPath(file.path)
-    try:
-        names = [PurePosixPath(name).name for name in file.system.ls(str(path.parent), detail=False)]
-    except (OSError, ValueError):
-        return DataError("no such file", got=str(file), do=f"its folder {path.parent} is not there either")
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
-    return DataError("no such file", got=str(file), do=f"did you mean {near[0]}?" if near else "check the path")
 
 
 def first_line(error: Exception) -> str:

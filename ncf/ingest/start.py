@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from ncf.errors import DataError
 from ncf.ingest.config import FileSource, Quoting
@@ -23,17 +24,14 @@ csv.field_size_limit(1 << 24)  # Arrow takes no longer ones; Python's 131,072 le
 
 JSON = "JSON, but not one object a line"
 ARRAY = (
-    "write it as JSON Lines, one object a line, for example with pandas.read_json(PATH).to_json('log.jsonl', "
-    "orient='records', lines=True), and set format to json"
+    "write it as JSON Lines, one object a line, for example with pandas.read_json(PATH, dtype=False)"
+    ".to_json('log.jsonl', orient='records', lines=True), and set format to json"
 )
 AWK = (
     'write a row for each rating: awk -F, \'BEGIN {print "user_id,item_id,rating,timestamp"} /:/ {sub(/:.*/, ""); '
     'item = $0; next} {sub(/\\r/, ""); print $1 "," item "," $2 "," $3}\' PATH > ratings.csv'
 )
 EXPORT = "export the table as CSV, or load it into its database and read it from there (kind sql)"
-DICTIONARIES = (
-    "write it as JSON Lines: read each line with ast.literal_eval, write it with json.dumps, and set format to json"
-)
 PICKLE = "read it in Python, if you trust who made it, and write its rows as CSV or Parquet"
 OTHER_FORMATS = (  # how the text begins, what it then is, and what to do
     (r"<\?xml|<\w+(\s[^>]*)?>\s*<(?!/?(head|body))", "XML", "write its rows as CSV, for example with pandas.read_xml"),
@@ -44,7 +42,7 @@ OTHER_FORMATS = (  # how the text begins, what it then is, and what to do
     (r"%%MatrixMarket", "a Matrix Market file", "write its entries as CSV, for example with scipy.io.mmread"),
     (r"(?i)@relation", "an ARFF file", "write its rows as CSV, for example with scipy.io.arff.loadarff"),
     (r"\d+:[ \t]*\r?\n\s*\d+,", "in the shape of the Netflix Prize, where a line such as 1: names the film", AWK),
-    (r"\{u?'", "Python dictionaries, one a line", DICTIONARIES),
+    (r"\{u?'", "Python dictionaries, one a line", "set format to json"),
     (r"\{[ \t]*\"", "JSON Lines", "set format to json"),
     (r"\{\s*(\"|\})|\[\s*(\{|\[|\])", JSON, ARRAY),
 )
@@ -88,17 +86,13 @@ def read_start(file: File, source: FileSource) -> Start:
     Raises:
         DataError: it is empty, compressed in another way than its name says, no text, or no table of columns.
     """
-    _check_content(file)
-    start, whole = _open_start(file, source.encoding)
-    if "\0" in start:
-        do = "give a text or a Parquet file, or set encoding if this is UTF-16 or the like"
-        raise DataError(f"{file} is no text in {source.encoding}: it has zero bytes", do=do)
+    start, whole = open_start(file, source.encoding)
     first, separator = _preamble(passed_over(io.StringIO(start, newline=""), source.skip_rows, source.comment))
     first = first or source.skip_rows
     text = "".join(passed_over(io.StringIO(start, newline=""), first, source.comment))
     if not text.strip():
         after = f" after its first {first} lines" if first and start.strip() else ""
-        do = "check that it was written to the end, and that it is the right one"
+        do = "check that it was written to the end, and that it is the right one; or remove it"
         raise DataError(f"{file} is empty{after}", do=do)
     if mark := re.search(rf"^{MARK}", text, re.MULTILINE):
         refuse_mark(file, text.count("\n", 0, mark.start()) + 1)
@@ -184,22 +178,19 @@ def _is_list(text: str) -> bool:
 
 def _check_content(file: File) -> None:
     with reading(file):
-        found = file.content()
-    if found == file.compression:
-        return
-    if found is None:
+        found = file.content
+    if file.compression and file.packed in (None, "JSON"):
         raise DataError(
             f"{file} is not {file.compression}-compressed as its name says",
             do="take the ending off, or compress it again",
         )
-    ending = {"gzip": ".gz", "zstd": ".zst", "bz2": ".bz2"}.get(found)
-    do = "unpack it first"
-    if ending:
-        do = f"let its name end in {ending}"
-    elif found in ("Python pickle", "NumPy"):
+    if found in (None, "JSON"):
+        return
+    do = "unpack it, or write it as CSV"
+    if found in ("Python pickle", "NumPy"):
         do = PICKLE
     elif found == "Parquet":
-        do = "set format to parquet, or let its name end in .parquet"
+        do = "unpack it first" if file.packed != found else "set format to parquet, or let its name end in .parquet"
     raise DataError(f"{file} is no text", got=found, do=do)
 
 
@@ -208,16 +199,27 @@ def is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
 
 
-def _open_start(file: File, encoding: str) -> tuple[str, bool]:
+def text_of(stream: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    """A stream as text without a byte order mark; lines keep their ends, bytes that are no text become surrogates."""
+    codec = "utf-8-sig" if is_utf8(encoding) else encoding
+    return io.TextIOWrapper(stream, codec, errors="surrogateescape", newline="")
+
+
+def open_start(file: File, encoding: str) -> tuple[str, bool]:
     """The first letters of a file, and whether they are all.
 
     Raises:
-        DataError: it can't be read, or is in another encoding.
+        DataError: it can't be read, is compressed in another way than its name says, no text, or in another encoding.
     """
+    _check_content(file)
     with reading(file), file.open() as stream:
         start = stream.read(START_BYTES)
         whole = len(start) < START_BYTES
     if is_utf8(encoding) and start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise DataError(f"{file} is not in UTF-8, but in UTF-16", do="set encoding to utf-16")
     decoder = codecs.getincrementaldecoder("utf-8-sig" if is_utf8(encoding) else encoding)("replace")
-    return decoder.decode(start), whole
+    text = decoder.decode(start)
+    if "\0" in text:
+        do = "give a text or a Parquet file, or set encoding if this is UTF-16 or the like"
+        raise DataError(f"{file} is no text in {encoding}: it has zero bytes", do=do)
+    return text, whole

@@ -16,7 +16,7 @@ from ncf.data.ids import KnownIds, kind_of
 from ncf.errors import DataError
 from ncf.ingest.columns import integers_of
 from ncf.ingest.config import ColumnName, FileSource
-from ncf.ingest.files import Table, open_table
+from ncf.ingest.tables import Table, open_table
 from ncf.serving.config import ItemFilters, UserChoice
 from ncf.serving.log import ServingLog
 from ncf.serving.recommender import Choice, Recommender

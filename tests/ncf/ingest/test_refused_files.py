@@ -87,7 +87,7 @@ PLACES: dict[str, Case] = {
         {"log/a.parquet": table(), "log/b.parquet": table(user_id=["x", "y", "z"])},
         "log",
         {},
-        r"b.parquet has other columns than .*a.parquet: 'user_id string, item_id int64'",
+        r"b.parquet has other columns than .*a.parquet: 'user_id text, item_id numbers'",
     ),
     "titles that are not there": (
         {"log.csv": CSV},

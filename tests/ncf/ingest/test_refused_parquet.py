@@ -48,7 +48,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "with ids beyond int64": (
         table(user_id=pa.array([1, 2, 2**64 - 1], pa.uint64())),
-        r"column user_id can't be read",
+        r"row 3 has an unusable user_id \(column user_id\): 18446744073709551615; allowed: integers or text",
     ),
     "with ratings of text": (
         table(rating=["4", "5", "x"]),
