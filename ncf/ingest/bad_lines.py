@@ -92,8 +92,9 @@ def _senseless(
 
 
 def _quotes(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> Quotes:
+    kinds: dict[int, str] = {column.index: column.kind for column in columns.values()}
     with text_lines(file, dialect) as lines, text_lines(file, dialect) as sample:
-        return look_at_quotes(lines, sample, dialect, {column.index for column in columns.values()})
+        return look_at_quotes(lines, sample, dialect, kinds)
 
 
 def _setting_that_helps(file: File, dialect: Dialect, columns: dict[str, TextColumn], found: _Findings) -> str:

@@ -3,19 +3,20 @@
 While Arrow reads, a few numbers are taken of each block. Only if they are odd, the file is read again, line by line.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
-from ncf.ingest.dialect import QUOTED_AFTER_BLANK, Dialect
+from ncf.ingest.dialect import QUOTED_AFTER_BLANK, Dialect, is_number
 from ncf.ingest.locations import File
-from ncf.ingest.start import split_lines
+from ncf.ingest.start import quoted_row, split_lines
 
 QUOTE, SPACE = b'" '
 LEARNED_ROWS = 200  # from which it is learned what a row looks like
+MANY_ROWS = 50  # from which on no other makes of values are to be expected
 SHOWN_LETTERS = 80
 OPEN = "opens a double quote that is never closed"
 SWALLOWED = "opens a double quote that is closed lines further on; between them are other rows"
@@ -121,47 +122,19 @@ class Quotes:
     wrong: tuple[int, str, str] | None = None
 
 
-class Kept:
-    """An iterator of lines that keeps those which were taken since it was asked last."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self._kept: list[str] = []
-
-    def __iter__(self) -> Iterator[str]:
-        """It is one."""
-        return self
-
-    def __next__(self) -> str:
-        """The next line."""
-        line = next(self._lines)
-        self._kept.append(line)
-        return line
-
-    def take(self) -> str:
-        """The text since the last time, without blank lines at its ends."""
-        text = "".join(self._kept).strip("\r\n")
-        self._kept.clear()
-        return text
-
-
-def look_at_quotes(lines: Iterable[str], sample: Iterable[str], dialect: Dialect, wanted: set[int]) -> Quotes:
+def look_at_quotes(lines: Iterable[str], sample: Iterable[str], dialect: Dialect, kinds: dict[int, str]) -> Quotes:
     """Go through all rows.
 
     Args:
         lines: of the file.
         sample: the same lines again, from which it is learned what a row looks like.
         dialect: how they are written.
-        wanted: the indices of the wanted columns.
+        kinds: index -> kind of the values of a wanted column.
     """
     found = Quotes()
-    looks_like_row = _row_test(sample, dialect)
+    looks_like_row = _row_test(sample, dialect, kinds)
     fields = _field_pattern(dialect)
-    kept = Kept(lines)
-    for line, cells in split_lines(kept, dialect.separator, dialect.quoting):
-        text = kept.take()
-        if '"' not in text:
-            continue
+    for line, text, cells in _odd_rows(lines, dialect):
         raw = list(_fields(text, fields))
         spanning = next((index for index, field in enumerate(raw) if re.search("[\r\n]", field[0])), None)
         loose = {index for index, field in enumerate(raw) if field["quoted"] and field["rest"]}
@@ -171,9 +144,9 @@ def look_at_quotes(lines: Iterable[str], sample: Iterable[str], dialect: Dialect
             found.wrong = line, OPEN, shown
         elif swallowed:
             found.wrong = line, SWALLOWED, shown
-        elif loose and (spanning is not None or loose & wanted):
+        elif loose and (spanning is not None or loose & kinds.keys()):
             found.wrong = line, LOOSE, shown
-        elif any(QUOTED_AFTER_BLANK.fullmatch(cells[index]) for index in wanted if index < len(cells)):
+        elif any(QUOTED_AFTER_BLANK.fullmatch(cells[index]) for index in kinds if index < len(cells)):
             found.wrong = line, BLANK, shown
         if found.wrong:
             return found
@@ -182,6 +155,36 @@ def look_at_quotes(lines: Iterable[str], sample: Iterable[str], dialect: Dialect
         elif loose:
             found.loose = _one_more(found.loose, line, shown)
     return found
+
+
+def _odd_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, str, list[str]]]:
+    """Line, text and cells of the rows with quotes, but for those on one line in which all is as it should be."""
+    plain = _plain_row(dialect)
+    rest = iter(lines)
+    number = 0
+    for line in rest:
+        number += 1
+        if plain.fullmatch(line):
+            continue
+        taken: list[str] = []
+        row = _keeping(itertools.chain([line], rest), taken)
+        cells, read = quoted_row(row, dialect.separator, dialect.quoting, number)
+        yield number, "".join(taken).rstrip("\r\n"), cells
+        number += read - 1
+
+
+def _keeping(lines: Iterable[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
+
+
+def _plain_row(dialect: Dialect) -> "re.Pattern[str]":
+    separator = re.escape(dialect.separator)
+    field = rf'(?:"(?:[^"\r\n]++|"")*+"|[^"{separator}\r\n]*+)'
+    if dialect.escape:
+        field = rf'(?:"(?:[^"\\\r\n]++|""|\\.)*+"|[^"\\{separator}\r\n]*+)'
+    return re.compile(rf"{field}(?:{separator}{field})*+[\r\n]*+")
 
 
 def _one_more(before: Example | None, line: int, text: str) -> Example:
@@ -212,28 +215,33 @@ def _is_swallowed(field: "re.Match[str]", index: int, text: str, dialect: Dialec
 
 
 class _RowTest:
-    """Whether a line, its quotes taken as they are, has the columns of a row, with values of the same make."""
+    """Whether a line, its quotes taken as they are, has the columns of a row, with values like those of its columns."""
 
-    def __init__(self, rows: Iterable[list[str]], dialect: Dialect) -> None:
-        self._separator, self._columns = dialect.separator, len(dialect.names)
-        cells = list(zip(*(row for row in rows if len(row) == self._columns), strict=True))
+    def __init__(self, rows: list[list[str]], dialect: Dialect, kinds: dict[int, str]) -> None:
+        self._dialect, self._kinds = dialect, kinds
+        self._many = len(rows) >= MANY_ROWS
+        cells = zip(*(row for row in rows if len(row) == len(dialect.names)), strict=True)
         self._makes = [{_make(cell) for cell in column if "\n" not in cell} for column in cells]
 
     def __call__(self, line: str) -> bool:
-        """Whether it does; any value may stand in a column with blanks within its values."""
-        cells = line.split(self._separator)
-        if len(cells) != self._columns:
-            return False
-        makes = self._makes or [set()] * self._columns
-        return all(
-            not seen or _make(cell) in seen or any(" " in make for make in seen)
-            for cell, seen in zip(cells, makes, strict=True)
-        )
+        """Whether it does."""
+        cells = line.split(self._dialect.separator)
+        return len(cells) == len(self._dialect.names) and all(map(self._is_like, itertools.count(), cells))
+
+    def _is_like(self, index: int, cell: str) -> bool:
+        """Whether a value can be one of a column; few rows tell little of what is usual there."""
+        kind, make = self._kinds.get(index, "text"), _make(cell)
+        makes = self._makes[index] if self._many else set()
+        if kind in ("number", "integer"):
+            return is_number(cell.strip('"'), self._dialect.decimal)
+        if makes and not any(" " in make for make in makes):
+            return make in makes or (not make and kind == "text")
+        return kind == "text" or (bool(make) and (self._many or " " not in make))
 
 
-def _row_test(lines: Iterable[str], dialect: Dialect) -> "_RowTest":
+def _row_test(lines: Iterable[str], dialect: Dialect, kinds: dict[int, str]) -> "_RowTest":
     rows = split_lines(lines, dialect.separator, dialect.quoting, after=int(dialect.header))
-    return _RowTest([cells for _, cells in islice(rows, LEARNED_ROWS)], dialect)
+    return _RowTest([cells for _, cells in itertools.islice(rows, LEARNED_ROWS)], dialect, kinds)
 
 
 def _make(cell: str) -> str:

@@ -119,7 +119,7 @@ def split_lines(lines: Iterable[str], separator: str, quoting: Quoting, *, after
     for line in lines:
         number = begin = number + 1
         if quoting != "none" and ('"' in line or (quoting == "backslash" and "\\" in line)):
-            cells, read = _quoted_row(itertools.chain([line], lines), separator, quoting, begin)
+            cells, read = quoted_row(itertools.chain([line], lines), separator, quoting, begin)
             number += read - 1
         elif not (text := line.rstrip("\r\n")):
             continue
@@ -130,7 +130,12 @@ def split_lines(lines: Iterable[str], separator: str, quoting: Quoting, *, after
             yield begin, cells
 
 
-def _quoted_row(lines: Iterable[str], separator: str, quoting: Quoting, begin: int) -> tuple[list[str], int]:
+def quoted_row(lines: Iterable[str], separator: str, quoting: Quoting, begin: int) -> tuple[list[str], int]:
+    """The cells of the row that begins in a line, and how many lines it takes from all that follow.
+
+    Raises:
+        LongFieldError: a field is longer than any can be.
+    """
     reader = csv.reader(lines, delimiter=separator, escapechar="\\" if quoting == "backslash" else None)
     try:
         return next(reader), reader.line_num
