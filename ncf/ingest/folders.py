@@ -102,6 +102,8 @@ def _of_glob(system: Any, path: str) -> Found:
     if hidden:
         name = PurePosixPath(hidden[0]).name
         do = f"names that begin with . or _, as {name}, are passed over, unless a name in the pattern begins so"
+    elif system.glob(path):
+        do = "it matches folders: add /* to read what is in them"
     raise DataError("no file matches", got=str(File(system, path)), do=do)
 
 
@@ -114,6 +116,7 @@ def _in_folder(system: Any, path: str, asked: Format) -> Found:
     forms = {file: _form_in_folder(file, asked) for file in files}
     kinds = _kinds(folder, forms, asked)
     kept = [file for file in files if forms[file] in kinds and (asked != "inter" or file.ending == ".inter")]
+    _refuse_copies(kept)
     left = [file for file in files if file not in set(kept)]
     if not kept:
         raise _nothing(folder, files, asked)
@@ -172,6 +175,17 @@ def _refuse_leaving_out(folder: File, kept: list[File], left: list[File]) -> Non
         allowed=f"{' '.join(FORMS)}, also compressed (.gz .zst .bz2 .xz .lz4 .zip), and names without an ending",
         do=do,
     )
+
+
+def _refuse_copies(files: list[File]) -> None:
+    """Refuse a file beside the same one compressed: each row would count twice."""
+    seen: dict[str, File] = {}
+    for file in files:
+        name = file.path[: -len(PurePosixPath(file.path).suffix)] if file.compression else file.path
+        other = seen.setdefault(name, file)
+        if other is not file:
+            do = "move one of them away, or give a glob that takes one"
+            raise DataError("two files of a folder are the same log, compressed and not", got=f"{other}, {file}", do=do)
 
 
 def _refuse_table_format(folder: File, names: list[str]) -> None:

@@ -1,6 +1,5 @@
 """JSON Lines as a table: one object a line, its fields found in the first lines."""
 
-import io
 import itertools
 import json
 import shlex
@@ -79,13 +78,14 @@ def open_json_lines(files: list[File], source: FileSource, wanted: Wanted, setti
 
 def _first_rows(file: File, encoding: str) -> tuple[list[dict[str, Any]], bool]:
     """The first objects of a file, and whether they are Python's literals."""
-    start, whole = open_start(file, encoding)
-    lines = list(written_lines(io.StringIO(start)))
+    start, _ = open_start(file, encoding)
+    if start.lstrip()[:1] == "[":
+        raise _array(file)
+    with reading(file), file.open() as stream:
+        text = text_of(stream, encoding)
+        lines = list(itertools.islice(written_lines(iter(lambda: text.readline(BLOCK_BYTES), "")), START_LINES))
     if not lines:
         raise DataError(f"{file} is empty", do="check that it was written to the end, or remove it")
-    lines = (lines if whole or len(lines) < 2 else lines[:-1])[:START_LINES]
-    if lines[0][1].lstrip()[0] == "[":
-        raise _array(file)
     literal = not _is_object(lines[0][1], json.loads)
     if literal and not _is_object(lines[0][1], parse_literal):
         if not lines[0][1].lstrip().startswith("{"):

@@ -191,7 +191,7 @@ def _check_content(file: File) -> None:
         )
     if found in (None, "JSON"):
         return
-    do = "unpack it, or write it as CSV"
+    do = "unpack it first" if found in ("7-Zip", "RAR", "tar") else "write it as CSV or Parquet"
     if found in ("Python pickle", "NumPy"):
         do = PICKLE
     elif found == "Parquet":

@@ -96,7 +96,12 @@ def open_table(location: str, source: FileSource, wanted: Wanted, settings: dict
     readers = {"text": open_text, "json": open_json_lines, "parquet": open_parquet}
     reader = readers[_form(found.files, source)](found.files, source, in_files, settings)
     names = list(reader.names.values())
-    of_folders = {r: k for r, k in _from_folders(keys, names, wanted(names)).items() if r not in reader.names}
+    fitting = {r: k for r, k in _from_folders(keys, names, wanted(names)).items() if r not in reader.names}
+    for role, several in fitting.items():
+        if len(several) > 1:
+            do = f"set {settings.get(role, role)} to the right one"
+            raise DataError(f"the folders' names have several columns that may be {role}", got=several, do=do)
+    of_folders = {role: key for role, (key,) in fitting.items()}
     _refuse_other_folders(found.files, of_folders)
     if not reader.names:
         raise DataError(f"{found.files[0]} has none of the columns", got=list(of_folders.values()), do="name others")
@@ -104,17 +109,17 @@ def open_table(location: str, source: FileSource, wanted: Wanted, settings: dict
     return Table(reader, of_folders, reader.names | of_folders, guessed, found.notes)
 
 
-def _from_folders(keys: list[str], names: Sequence[str], columns: dict[str, ColumnName | None]) -> dict[str, str]:
-    """Role -> key of the folders' names, for the columns that the files do not have."""
-    found: dict[str, str] = {}
+def _from_folders(keys: list[str], names: Sequence[str], columns: dict[str, ColumnName | None]) -> dict[str, list[str]]:
+    """Role -> fitting keys of the folders' names, for the columns that the files do not have."""
+    found: dict[str, list[str]] = {}
     for role, column in columns.items():
         name = role if column is None else column
         if is_position(name) or name in names:
             continue
         usual = name == role and not any(looks_named(other, role) for other in names)
         fitting = [key for key in keys if key == name] or [key for key in keys if usual and looks_named(key, role)]
-        if len(fitting) == 1:
-            found[role] = fitting[0]
+        if fitting:
+            found[role] = fitting
     return found
 
 

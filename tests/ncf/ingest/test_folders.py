@@ -164,7 +164,28 @@ def test_a_table_that_keeps_deleted_rows_is_no_folder_of_files(tmp_path: Path, m
     assert ids(load(glob)) == (ROWS["user_id"], ROWS["item_id"])
 
 
+def test_a_glob_of_folders_says_what_to_add(tmp_path: Path) -> None:
+    write(tmp_path / "2024-01" / "a.csv", CSV)
+    with pytest.raises(DataError, match=r"no file matches: .*it matches folders: add /\* to read what is in them"):
+        load(f"{tmp_path}/2024-*")
+    assert rows(load(f"{tmp_path}/2024-*/*")) == ROWS
+
+
+def test_an_ending_that_is_unknown_is_read_if_it_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "a.log", '{"user_id": 1, "item_id": 2}\n')
+    with pytest.raises(DataError, match=r"has no file to read: 'a.log'.*set format, or give a glob"):
+        load(tmp_path)
+    for path, form in ((tmp_path, "json"), (tmp_path / "*.log", "auto"), (tmp_path / "a.log", "auto")):
+        assert ids(load(path, format=form)) == ([1], [2])
+
+
 FAULTS: dict[str, Case] = {
+    "a log beside the same, compressed": (
+        {"a.csv": CSV, "a.csv.gz": pa.compress(CSV.encode(), "gzip", asbytes=True)},
+        "",
+        {},
+        r"the same log, compressed and not: '.*a.csv, .*a.csv.gz'; what to do: move one of them away, or give a glob",
+    ),
     "a text file": ({"a.csv": CSV, "b.csv": HEAD + "7,1\n"}, "", {}, r"b.csv: 1 lines have too many or too few"),
     "a compressed one": (
         {"a.csv": CSV, "b.csv.gz": pa.compress(CSV.encode(), "gzip", asbytes=True)[:-20]},

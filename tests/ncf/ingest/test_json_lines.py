@@ -197,6 +197,11 @@ def test_titles_of_json_lines(tmp_path: Path) -> None:
     assert ratings.titles.to_dict() == {"b1": "Café"}
 
 
+def test_a_first_line_may_be_long(tmp_path: Path) -> None:
+    text = "".join(json.dumps({"user_id": n, "item_id": n, "text": "x" * 600_000}) + "\n" for n in (1, 2))
+    assert ids(load(tmp_path / "log.jsonl", text)) == ([1, 2], [1, 2])
+
+
 def test_a_log_of_many_blocks(tmp_path: Path) -> None:
     text = "".join(f'{{"user_id": {n}, "item_id": "i{n % 7}", "x": "{"y" * 900}"}}\n' for n in range(40_000))
     ratings = load(tmp_path / "log.jsonl", text)
