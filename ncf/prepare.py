@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ncf.config import settings_of
 from ncf.data.columns import ITEM_ID, USER_ID, Indices
 from ncf.data.config import DataConfig
-from ncf.data.filters import filter_ratings
+from ncf.data.filters import FilteredLog, filter_ratings
 from ncf.data.history import History
 from ncf.data.ids import KnownIds
 from ncf.data.interactions import Interactions, to_interactions
@@ -24,7 +24,8 @@ from ncf.data.split import Pairs, Split, concat_pairs
 from ncf.data.splits import split_interactions
 from ncf.errors import DataError
 from ncf.ingest.config import SourceConfig
-from ncf.ingest.load import load_ratings
+from ncf.ingest.engine import EngineConfig
+from ncf.ingest.load import load_filtered
 from ncf.sampling.sampler import UnseenItems, draw_candidates
 
 
@@ -34,6 +35,7 @@ def prepare_source(
     config: DataConfig,
     cache: Path | None = None,
     database_url: str | None = None,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
 ) -> PreparedData:
     """Read and check a log, and prepare it as `prepare_ratings` does.
 
@@ -43,21 +45,27 @@ def prepare_source(
         config: the choices.
         cache: folder for downloads; `cache_dir()` if None.
         database_url: SQLAlchemy URL of a database, password included; None: the environment's or the settings'.
+        engine: what reads and filters the log; the data set is the same with any.
 
     Raises:
-        ConfigError: the URL of a database is missing or wrong.
+        ConfigError: the URL of a database is missing or wrong, or the engine is not there or can't read this source.
         DataError: the log is not there, is not what it should be, or too little is left of it.
     """
-    return prepare_ratings(load_ratings(source, cache, database_url), config, name=name)
+    return prepare_ratings(
+        load_filtered(source, config.filters, config.feedback, engine, cache, database_url), config, name=name
+    )
 
 
 def prepare_ratings(
-    ratings: Ratings, settings: DataConfig | Mapping[str, Any] = MappingProxyType({}), *, name: str = "ratings"
+    ratings: Ratings | FilteredLog,
+    settings: DataConfig | Mapping[str, Any] = MappingProxyType({}),
+    *,
+    name: str = "ratings",
 ) -> PreparedData:
     """Filter a log, label and number its pairs, split it, and draw the candidates that held-out items are ranked with.
 
     Args:
-        ratings: the checked log, from `load_ratings`.
+        ratings: the checked log, from `load_ratings`; or what `load_filtered` has left of it with the same settings.
         settings: a DataConfig, or names and values: {"filters": {"min_per_user": 5}}.
         name: the data set's name; a model trained on it carries the name.
 
@@ -70,7 +78,9 @@ def prepare_ratings(
         DataError: too little is left to train on or to evaluate.
     """
     chosen = settings_of(DataConfig, settings)
-    log, titles = filter_ratings(ratings, chosen.filters, chosen.feedback), ratings.titles
+    if isinstance(ratings, Ratings):
+        ratings = FilteredLog(filter_ratings(ratings, chosen.filters, chosen.feedback), ratings.titles)
+    log, titles = ratings.log, ratings.titles
     del ratings  # each stage is as large as the log: what is done with makes room, unless the caller holds it
     interactions, left_out = to_interactions(log, chosen.feedback), left_out_of(log)
     del log

@@ -10,6 +10,7 @@ from ncf.backtest.plan import PATTERN, Policy
 from ncf.config import ModelName
 from ncf.data.config import DataConfig, Time
 from ncf.ingest.config import FileSource, PaperSource, SourceConfig
+from ncf.ingest.engine import EngineConfig
 
 
 def _known(name: str) -> str:
@@ -93,6 +94,16 @@ class BacktestSettings(ModelSettings):
                 "a backtest splits by time, and this source has its own split; give the whole log as one source"
             )
         return source
+
+    @field_validator("engine")
+    @classmethod
+    def _in_one_process(cls, engine: EngineConfig) -> EngineConfig:
+        if engine.kind != "pandas":
+            raise ValueError(
+                f"a backtest replays the log in one process, not with {engine.kind}; leave engine.kind at pandas, and "
+                "give a log that fits, such as a sample of the users"
+            )
+        return engine
 
     @field_validator("picture")
     @classmethod

@@ -95,6 +95,9 @@ def _given_options(settings: Settings) -> dict[str, JsonValue]:
     values: dict[str, JsonValue] = flatten({name: value for name, value in given.items() if name not in whole})
     values |= {name: given[name] for name in sorted(whole & set(given))}  # their keys may have dots
     values |= _source_options(getattr(settings, "source", None))
+    if given.get("engine", {}).get("conf"):  # its keys have dots
+        values = {name: value for name, value in values.items() if not name.startswith("engine.")}
+        values["engine"] = given["engine"]
     for name in sorted(recipes):
         values |= {f"{name}.{key}": value for key, value in given_values(getattr(settings, name)).items()}
     return values

@@ -20,10 +20,10 @@ from flows.registry.models import RegisteredModel, load_champion
 from flows.tracking.store import check_tracking, store_exists
 from flows.tracking.tracker import Tracker, milliseconds
 from ncf.content import flatten
-from ncf.data.filters import filter_ratings
 from ncf.errors import DataError
 from ncf.hardware import torch_threads
-from ncf.ingest.load import load_ratings
+from ncf.ingest.engine import check_engine
+from ncf.ingest.load import load_filtered
 from ncf.monitoring.findings import Findings, measure
 from ncf.monitoring.verdict import ExceededThreshold, exceeded_thresholds
 from ncf.serving.recommender import Recommender
@@ -58,10 +58,11 @@ def check(settings: MonitorSettings, retries: int = RETRIES) -> None:
         retries: how often an MLflow server that does not answer is asked again.
 
     Raises:
-        ConfigError: the hardware is not there, the cache folder can't be written, or its disk is nearly full.
+        ConfigError: the hardware or the engine is not there, the cache folder can't be written, or its disk is full.
         TrackingError: MLflow does not answer.
     """
     check_hardware(settings.hardware)
+    check_engine(settings.log_source, settings.engine)
     check_tracking(retries)
     check_cache()
 
@@ -114,8 +115,8 @@ def compare(champion: RegisteredModel, settings: MonitorSettings) -> Findings:
         DataError: the log is not there, is not what it should be, or nothing is left of it.
     """
     source = settings.log_source
-    ratings = load_ratings(source, database_url=database_url(source))
-    log = filter_ratings(ratings, settings.data.filters, settings.data.feedback)
+    filters, feedback = settings.data.filters, settings.data.feedback
+    log = load_filtered(source, filters, feedback, settings.engine, database_url=database_url(source)).log
     recommender = Recommender(champion.bundle, memory_mb=settings.hardware.scoring_memory_mb)
     return measure(log, recommender, settings.window_days)
 

@@ -37,10 +37,10 @@ def check(settings: DataSettings, retries: int = 0) -> None:
     """Check that the log and the cache are there; MLflow, which `retries` is for, is not needed.
 
     Raises:
-        ConfigError: the cache folder can't be written, or its disk is nearly full.
+        ConfigError: the cache folder can't be written, its disk is nearly full, or the engine can't read the log.
         DataError: the log is not there, or its columns are not what they should be.
     """
-    check_source(settings.log_source)
+    check_source(settings.log_source, settings.engine)
     check_cache()
 
 
@@ -52,7 +52,7 @@ def prepare_data(settings: DataSettings) -> tuple[PreparedData, DataReport]:
     """
     source = settings.log_source
     url = database_url(source)
-    data = prepare_source(settings.dataset, source, settings.data, database_url=url)
+    data = prepare_source(settings.dataset, source, settings.data, database_url=url, engine=settings.engine)
     report = data.report
     folder = prepared_folder(settings)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # several tunings of one machine may prepare the same data

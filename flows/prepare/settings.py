@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from ncf.config import Settings
 from ncf.data.config import DataConfig
 from ncf.ingest.config import MOVIELENS, MovieLensSource, SourceConfig
+from ncf.ingest.engine import EngineConfig
 
 PREFIX = "ncf-"  # of registered models
 MAX_NAME = 64
@@ -53,6 +54,7 @@ class DataSettings(DatasetSettings):
         description="location of the log; empty: the MovieLens data set that `dataset` names",
     )
     data: DataConfig = DataConfig()
+    engine: EngineConfig = EngineConfig()
 
     @field_validator("source", mode="after")
     @classmethod

@@ -16,11 +16,12 @@ def check_training(settings: ModelSettings, retries: int = RETRIES) -> None:
         retries: how often an MLflow server that does not answer is asked again.
 
     Raises:
-        ConfigError: the hardware is not there, a folder can't be written, or its disk is nearly full.
+        ConfigError: the hardware is not there, a folder can't be written, its disk is nearly full, or
+            the engine can't read the log.
         DataError: the log is not there, or its columns are not what they should be.
         TrackingError: MLflow does not answer.
     """
-    check_source(settings.log_source)
+    check_source(settings.log_source, settings.engine)
     check_hardware(settings.hardware)
     store = sqlite_folder(tracking_uri())
     if store is not None:

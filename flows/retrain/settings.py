@@ -13,7 +13,7 @@ from ncf.hardware import HardwareConfig
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
 
 NOT_LEARNED = frozenset(
-    {"force", "hardware", "keep_versions", "promotion", "refold", "settings", "source", "top_k"}
+    {"engine", "force", "hardware", "keep_versions", "promotion", "refold", "settings", "source", "top_k"}
 )  # these change neither models nor metrics
 
 

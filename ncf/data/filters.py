@@ -1,17 +1,18 @@
 """Filters of a log: which rows, users and items stay. They leave one row a pair."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ncf.data.coded import CodedLog, Mask, stable_order
 from ncf.data.columns import TRAIN
 from ncf.data.config import FeedbackConfig, FilterConfig
-from ncf.data.ratings import Ratings
+from ncf.data.ratings import Ratings, Tally
 from ncf.data.times import microseconds_of, shown
 from ncf.errors import DataError
 
@@ -27,6 +28,19 @@ REASONS: Mapping[Repeated, str] = MappingProxyType(
 SPLITS = ("train", "validation", "test")
 OF_TIME = ("as_of", "users_active_since", "items_active_since")
 AGAINST_A_GIVEN_SPLIT = (*OF_TIME, "min_per_user", "min_per_item")
+
+
+@dataclass(frozen=True)
+class FilteredLog:
+    """What filters left of a log.
+
+    Attributes:
+        log: one row a pair.
+        titles: item_id -> title (str), for the items that have one; may be empty.
+    """
+
+    log: CodedLog
+    titles: "pd.Series[str]"
 
 
 def filter_ratings(
@@ -53,22 +67,35 @@ def filter_ratings(
         DataError: a filter can't be applied to this log, a rating is outside of the scale, a pair is in two splits of
             the log's own, or no row is left.
     """
-    _refuse_impossible(filters, ratings)
-    log = filter_within_users(CodedLog.of(ratings), filters, feedback)
+    refuse_impossible(filters, has_times=ratings.has_times, has_splits=ratings.splits is not None)
+    log, reasons = filter_within_users(CodedLog.of(ratings), filters, feedback), reasons_of(filters, feedback)
     if filters.items_active_since is not None:
         active = np.zeros(len(log.item_ids), dtype=bool)
         active[log.items[log.times >= microseconds_of(filters.items_active_since)]] = True
-        reason = f"items without an interaction since {shown(filters.items_active_since)}"
-        log = log.keep(active[log.items], reason, still_seen=True)
+        log = log.keep(active[log.items], reasons["items_active_since"], still_seen=True)
     log = _k_core(log, filters.min_per_user, filters.min_per_item)
     if filters.max_users is not None:
         first = np.cumsum(log.user_counts() > 0) <= filters.max_users
-        log = log.keep(first[log.users], "beyond max_users")
+        log = log.keep(first[log.users], reasons["max_users"])
         left_out = ((users, items, liked, first[users]) for users, items, liked in log.left_out)
         log = replace(log, left_out=tuple((users[rows], items[rows], liked) for users, items, liked, rows in left_out))
     if not len(log):
-        raise _nothing_left(log)
+        raise nothing_left(log.tally)
     return log
+
+
+def reasons_of(filters: FilterConfig, feedback: FeedbackConfig) -> dict[str, str]:
+    """What the tally calls the rows that each filter leaves out; the k-core's is `core_reason`."""
+    moments = {name: time for name in OF_TIME if (time := getattr(filters, name)) is not None}
+    words = {
+        "as_of": "not before",
+        "users_active_since": "users without an interaction since",
+        "items_active_since": "items without an interaction since",
+    }
+    reasons = {name: f"{words[name]} {shown(time)}" for name, time in moments.items()}
+    if feedback.threshold is not None:
+        reasons["threshold"] = f"rating below {feedback.threshold:g}"
+    return reasons | {"repeated": REASONS[filters.repeated], "max_users": "beyond max_users"}
 
 
 def filter_within_users(log: CodedLog, filters: FilterConfig, feedback: FeedbackConfig) -> CodedLog:
@@ -80,8 +107,9 @@ def filter_within_users(log: CodedLog, filters: FilterConfig, feedback: Feedback
     Raises:
         DataError: a rating is outside of the scale, or a pair is in two splits of the log's own.
     """
+    reasons = reasons_of(filters, feedback)
     if filters.as_of is not None:
-        log = log.keep(log.times < microseconds_of(filters.as_of), f"not before {shown(filters.as_of)}")
+        log = log.keep(log.times < microseconds_of(filters.as_of), reasons["as_of"])
     if filters.repeated == "sum":
         log = _merge_repeated(log, filters.repeated)
         _refuse_outside_scale(log, feedback.scale)
@@ -89,28 +117,32 @@ def filter_within_users(log: CodedLog, filters: FilterConfig, feedback: Feedback
         _refuse_outside_scale(log, feedback.scale)
         log = _merge_repeated(log, filters.repeated)
     if feedback.threshold is not None:
-        log = _apply_threshold(log, feedback.threshold, still_seen=feedback.below_threshold == "seen")
+        seen = feedback.below_threshold == "seen"
+        log = _apply_threshold(log, feedback.threshold, reasons["threshold"], still_seen=seen)
     if filters.users_active_since is not None:
         active = np.zeros(len(log.user_ids), dtype=bool)
         active[log.users[log.times >= microseconds_of(filters.users_active_since)]] = True
-        reason = f"users without an interaction since {shown(filters.users_active_since)}"
-        log = log.keep(active[log.users], reason, still_seen=True)
+        log = log.keep(active[log.users], reasons["users_active_since"], still_seen=True)
     return log
 
 
-def _refuse_impossible(filters: FilterConfig, ratings: Ratings) -> None:
-    """Refuse filters that need times which the log lacks, or that would change a split of the log's own."""
+def refuse_impossible(filters: FilterConfig, *, has_times: bool, has_splits: bool) -> None:
+    """Refuse filters that need times which the log lacks, or that would change a split of the log's own.
+
+    Raises:
+        DataError: there is such a filter.
+    """
     default = FilterConfig()
     used = {name for name in FilterConfig.model_fields if getattr(filters, name) != getattr(default, name)}
     for name in OF_TIME:
-        if name in used and not ratings.has_times:
+        if name in used and not has_times:
             raise DataError(
                 f"the log has no times, which data.filters.{name} needs",
                 got=shown(getattr(filters, name)),
                 do="name the column with the times, or leave out this filter",
             )
     for name in AGAINST_A_GIVEN_SPLIT:
-        if name in used and ratings.splits is not None:
+        if name in used and has_splits:
             raise DataError(
                 f"the log brings its own split, which data.filters.{name} would change",
                 got=getattr(filters, name) if name.startswith("min") else shown(getattr(filters, name)),
@@ -126,13 +158,18 @@ def _refuse_outside_scale(log: CodedLog, scale: tuple[float, float] | None) -> N
     outside = np.flatnonzero((log.ratings < scale[0]) | (log.ratings > scale[1]))
     if len(outside):
         row = outside[0]
-        user, item = log.user_ids[log.users[row]], log.item_ids[log.items[row]]
-        raise DataError(
-            f"the rating of user {user!s} for item {item!s} is outside of the scale",
-            got=float(log.ratings[row]),
-            allowed=f"{scale[0]:g} to {scale[1]:g}",
-            do=f"correct data.feedback.scale, or fix or remove the {len(outside):,} such ratings",
-        )
+        pair = log.user_ids[log.users[row]], log.item_ids[log.items[row]]
+        raise outside_scale(*pair, float(log.ratings[row]), scale, len(outside))
+
+
+def outside_scale(user: object, item: object, rating: float, scale: tuple[float, float], rows: int) -> DataError:
+    """The error of a rating below the lowest or above the highest of the scale, and how many such there are."""
+    return DataError(
+        f"the rating of user {user!s} for item {item!s} is outside of the scale",
+        got=rating,
+        allowed=f"{scale[0]:g} to {scale[1]:g}",
+        do=f"correct data.feedback.scale, or fix or remove the {rows:,} such ratings",
+    )
 
 
 def _merge_repeated(log: CodedLog, repeated: Repeated) -> CodedLog:
@@ -155,7 +192,8 @@ def _merge_repeated(log: CodedLog, repeated: Repeated) -> CodedLog:
     first, last = np.append(True, ~again), np.append(~again, True)
     if repeated == "sum":
         ratings = log.ratings.copy()
-        ratings[order[last]] = np.add.reduceat(log.ratings[order], np.flatnonzero(first))
+        # one after the other, as any engine can: reduceat adds in an order of its own, which the last digits show
+        ratings[order[last]] = np.bincount(np.cumsum(first) - 1, weights=log.ratings[order])
         log = replace(log, ratings=ratings)
     kept = np.zeros(len(log), dtype=bool)
     kept[order[first if repeated == "first" else last]] = True
@@ -180,12 +218,12 @@ def _refuse_leaks(log: CodedLog, splits: NDArray[np.int8], order: NDArray[np.int
     )
 
 
-def _apply_threshold(log: CodedLog, threshold: float, *, still_seen: bool) -> CodedLog:
+def _apply_threshold(log: CodedLog, threshold: float, reason: str, *, still_seen: bool) -> CodedLog:
     """The rows that count as interactions; the others are seen, if that is wanted.
 
     In a split of the log's own a user may lose all of train by it, and then is not evaluated either.
     """
-    kept = log.keep(log.ratings >= threshold, f"rating below {threshold:g}", still_seen=still_seen, liked=False)
+    kept = log.keep(log.ratings >= threshold, reason, still_seen=still_seen, liked=False)
     if log.splits is None or kept.splits is None:
         return kept
     lost = _trained_users(log, log.splits) & ~_trained_users(kept, kept.splits)
@@ -201,14 +239,12 @@ def _trained_users(log: CodedLog, splits: NDArray[np.int8]) -> Mask:
 
 def _k_core(log: CodedLog, min_per_user: int, min_per_item: int) -> CodedLog:
     """The largest part of the log in which every user and every item has enough interactions."""
-    few_users, few_items = f"users with fewer than {min_per_user}", f"items with fewer than {min_per_item}"
     if min_per_user == min_per_item == 1:
         return log
     per_user, per_item = log.user_counts(), log.item_counts()
-    if min_per_item == 1:  # leaving out a user does not take another one along
-        return log.keep((per_user >= min_per_user)[log.users], f"{few_users} interactions", still_seen=True)
-    if min_per_user == 1:
-        return log.keep((per_item >= min_per_item)[log.items], f"{few_items} interactions", still_seen=True)
+    if min_per_user == 1 or min_per_item == 1:  # leaving out one does not take another one along
+        stays = (per_user >= min_per_user)[log.users] & (per_item >= min_per_item)[log.items]
+        return log.keep(stays, core_reason(min_per_user, min_per_item, 1), still_seen=True)
     users, items, rounds = log.users, log.items, 0
     rows = np.arange(len(log), dtype=np.int32)  # those that are left
     while not (stays := (per_user >= min_per_user)[users] & (per_item >= min_per_item)[items]).all():
@@ -219,13 +255,22 @@ def _k_core(log: CodedLog, min_per_user: int, min_per_item: int) -> CodedLog:
         rows, users, items = rows[stays], users[stays], items[stays]
     kept = np.zeros(len(log), dtype=bool)
     kept[rows] = True
-    plural = "s" * (rounds != 1)
-    reason = f"{few_users} interactions or {few_items} (k-core, {rounds} round{plural})"
-    return log.keep(kept, reason, still_seen=True)
+    return log.keep(kept, core_reason(min_per_user, min_per_item, rounds), still_seen=True)
 
 
-def _nothing_left(log: CodedLog) -> DataError:
-    *others, (reason, rows) = log.tally.dropped
+def core_reason(min_per_user: int, min_per_item: int, rounds: int) -> str:
+    """What the tally calls the rows outside of the k-core, which took so many rounds."""
+    few_users, few_items = f"users with fewer than {min_per_user}", f"items with fewer than {min_per_item}"
+    if min_per_item == 1:
+        return f"{few_users} interactions"
+    if min_per_user == 1:
+        return f"{few_items} interactions"
+    return f"{few_users} interactions or {few_items} (k-core, {rounds} round{'s' * (rounds != 1)})"
+
+
+def nothing_left(tally: Tally) -> DataError:
+    """The error of a log of which the filters left nothing."""
+    *others, (reason, rows) = tally.dropped
     before = "; ".join(f"{count:,} as {why!r}" for why, count in others)
     return DataError(
         f"no interaction is left; the last {rows:,} were left out as",

@@ -118,7 +118,9 @@ class Ratings:
         offered = None if candidates is None else _offered(candidates, checked)
         has_times = TIMESTAMP in raw
         titles = pd.Series(dtype=str) if titles is None else first_titles(titles)
-        tally = _tally_of(checked, has_times)
+        times = checked[TIMESTAMP]
+        span = (int(times.min()), int(times.max())) if has_times else (None, None)
+        tally = tally_of(len(checked), *span)
         for note in notes:
             tally = tally.note(note)
         return cls(checked, titles, has_times, splits, offered, tally)
@@ -235,12 +237,9 @@ def _numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
     return pd.to_numeric(values, errors="coerce").astype("float64")
 
 
-def _tally_of(checked: pd.DataFrame, has_times: bool) -> Tally:
-    """What was read."""
-    if not has_times:
-        return Tally(rows_read=len(checked))
-    first, last = int(checked[TIMESTAMP].min()), int(checked[TIMESTAMP].max())
-    tally = Tally(rows_read=len(checked), first_time=first, last_time=last)
-    if first == last and len(checked) > 1:
+def tally_of(rows: int, first: int | None, last: int | None) -> Tally:
+    """What was read: rows, and the microseconds of the oldest and the newest; None without times."""
+    tally = Tally(rows_read=rows, first_time=first, last_time=last)
+    if first is not None and first == last and rows > 1:
         return tally.note("all rows have the same time: their order in the log decides which is the newer")
     return tally

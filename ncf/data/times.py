@@ -108,17 +108,17 @@ def _from_numbers(numbers: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit |
     if odd:
         return _unusable(raw, [*fault_in(raw, missing, NUMBER_OR_ISO), *odd])
     times, faults = _checked(values, missing, raw, unit, NUMBER_OR_ISO)
-    return (times, faults) if faults or not len(times) else _refuse_odd_unit(values, times, raw, unit)
+    return (times, faults) if faults or not len(times) else odd_unit(values, times, raw, unit)
 
 
-def _refuse_odd_unit(values: NDArray[Any], times: Microseconds, raw: "pd.Series[Any]", unit: Unit) -> Read:
+def odd_unit(values: NDArray[Any], times: Microseconds, raw: "pd.Series[Any]", unit: Unit) -> Read:
     """Numbers that are times of today in a unit of another kind, or that lie centuries ahead in theirs."""
     telling = values[values > 0]
     ends = np.array([telling.min(), telling.max()]) if len(telling) else values[:1]
     for other, words in WORDS.items():
-        since_epoch, outside = _scaled(ends, other)
+        since_epoch, outside = scaled(ends, other)
         if not outside.any() and (since_epoch >= PLAUSIBLE[0]).all() and (since_epoch <= PLAUSIBLE[1]).all():
-            first = shown(time_of(int(_scaled(values[:1], other)[0][0])))
+            first = shown(time_of(int(scaled(values[:1], other)[0][0])))
             as_taken = shown(time_of(int(times[0])))
             do = f"set time_unit to {other} if the first is {first}, to {unit} if it is {as_taken}"
             return _all_unusable(raw, f"times since 1970; these numbers look like {words}", do)
@@ -175,7 +175,7 @@ def _checked(
     allowed: str,
     do: str = "",
 ) -> Read:
-    since_epoch, outside = _scaled(values, unit)
+    since_epoch, outside = scaled(values, unit)
     faults = fault_in(raw, missing, allowed, do)
     if faults:
         since_epoch, outside = np.where(missing, 0, since_epoch), outside & ~missing
@@ -199,7 +199,7 @@ def _from_text(column: "pd.Series[Any]", raw: "pd.Series[Any]", unit: Unit | Oth
     return _from_datetimes(times, raw, NUMBER_OR_ISO, format_advice(column) if times.isna().any() else "")
 
 
-def _scaled(values: NDArray[Any], unit: Unit | OtherUnit) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def scaled(values: NDArray[Any], unit: Unit | OtherUnit) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """int64[rows] microseconds, and bool[rows]: those outside 1970 to 9999, which are 0."""
     if unit in ORIGINS:
         return _since_origin(values, unit)

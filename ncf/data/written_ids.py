@@ -92,6 +92,7 @@ class WrittenIds:
         plain: the same after the rules; some may be alike.
         integers: int64 Arrow array of `plain`, if they have no type of their own and all are written as integers are,
             or as whole numbers (1.0); else None.
+        counts: int64[rows], how many rows of the log each stands for; None: one.
     """
 
     ids: "pd.Series[Any]"
@@ -99,6 +100,7 @@ class WrittenIds:
     written: Any
     plain: Any
     integers: Any | None
+    counts: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, ids: "pd.Series[Any]", rules: IdRules, *, untyped: bool) -> Self:
@@ -128,6 +130,10 @@ class WrittenIds:
         """The rows of the marked ids: bool[ids that differ] -> int64[...]."""
         return np.flatnonzero(np.append(marked, False)[self.codes])
 
+    def number(self, rows: NDArray[np.int64] | slice) -> int:
+        """How many rows of the log these are."""
+        return len(self.codes[rows]) if self.counts is None else int(self.counts[rows].sum())
+
     def faults(self, name: str | None, *, words: bool) -> list[Fault]:
         """The ids that are no ids: nothing that can be seen, words for nothing, and the names of columns.
 
@@ -155,13 +161,13 @@ class WrittenIds:
         rows = self.rows(np.asarray(marked))
         if not len(rows):
             return []
-        words = self.written.filter(marked).to_pylist()[:SHOWN]
-        do = f"remove or fix {'this row' if len(rows) == 1 else f'these {len(rows):,} rows'}"
+        words, number = self.written.filter(marked).to_pylist()[:SHOWN], self.number(rows)
+        do = f"remove or fix {'this row' if number == 1 else f'these {number:,} rows'}"
         do += f", of {', '.join(map(repr, words))}" if len(words) > 1 else ""
         do += otherwise
         first, *more = rows[:SHOWN].tolist()
         value = self.ids.iloc[first]
-        return [Fault(str(self.ids.name), first, value, allowed, len(rows), do, tuple(more))]
+        return [Fault(str(self.ids.name), first, value, allowed, number, do, tuple(more))]
 
     def notes(self, rules: IdRules, locate: Locate, *, untyped: bool) -> list[str]:
         """What is odd in the ids, or was changed, in words."""
@@ -171,13 +177,13 @@ class WrittenIds:
             dotted = self.rows(np.asarray(pc.not_equal(self.plain, self.integers.cast(self.plain.type))))
             if len(dotted):
                 shown = f"{self.ids.iloc[dotted[0]]!r} in {locate(int(dotted[0]))}"
-                notes.append(f"{column}: whole numbers such as {shown} are integers ({len(dotted):,} rows)")
+                notes.append(f"{column}: whole numbers such as {shown} are integers ({self.number(dotted):,} rows)")
             return notes
         notes += [*(self._why_text(column, locate) if untyped else []), *_alike(column, self.plain)]
         doubtful = self.rows(np.asarray(pc.is_in(pc.utf8_lower(self.plain), pa.array(DOUBTFUL, self.plain.type))))
         if len(doubtful):
             shown = f"{self.ids.iloc[doubtful[0]]!r} in {locate(int(doubtful[0]))}"
-            notes.append(f"{column}: rows with an id that may stand for none: {len(doubtful):,}, as {shown}")
+            notes.append(f"{column}: rows with an id that may stand for none: {self.number(doubtful):,}, as {shown}")
         return notes
 
     def _why_text(self, column: str, locate: Locate) -> list[str]:
@@ -189,7 +195,8 @@ class WrittenIds:
         if not len(rows):
             return [f"{column}: the ids are text because one is beyond 64 bits"]
         shown = f"{self.ids.iloc[rows[0]]!r} in {locate(int(rows[0]))}"
-        return [f"{column}: the ids are text because of {shown}; {len(rows):,} of {len(self.codes):,} rows are so"]
+        other_rows, all_rows = self.number(rows), self.number(slice(None))
+        return [f"{column}: the ids are text because of {shown}; {other_rows:,} of {all_rows:,} rows are so"]
 
     def _changed(self, column: str, rules: IdRules) -> list[str]:
         changed = int(pc.sum(pc.not_equal(self.plain, self.written)).as_py() or 0)

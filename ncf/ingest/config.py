@@ -4,7 +4,7 @@ SQLAlchemy and sqlparse take long to import, and are imported by the checks that
 """
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -22,6 +22,8 @@ MovieLensName: TypeAlias = Literal["ml-100k", "ml-latest-small", "ml-1m", "ml-10
 MOVIELENS: tuple[MovieLensName, ...] = get_args(MovieLensName)
 ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
 Quoting: TypeAlias = Literal["rfc", "none", "backslash"]
+
+TableOrQuery = TypeVar("TableOrQuery", "SQLSource", "SparkSource")
 
 EXAMPLE_URL = "postgresql://user@host:5432/database"
 WHERE_PASSWORDS_GO = "put the whole URL into $NCF_DATABASE_URL (url_variable) or a Prefect Secret block (secret_block)"
@@ -151,6 +153,19 @@ class Database(Settings):
         return url
 
 
+def _check_query(query: str | None) -> str | None:
+    if query is not None:
+        check_select(query)
+    return query
+
+
+def _one_of_two(source: TableOrQuery) -> TableOrQuery:
+    if (source.table is None) == (source.query is None):
+        raise ValueError("give either table or query")
+    check_times(source.time_unit, source.time_format)
+    return source
+
+
 class SQLSource(Database):
     """A table or a query of a database."""
 
@@ -163,19 +178,26 @@ class SQLSource(Database):
     time_format: TimeFormat = None
     chunk_rows: int = Field(default=500_000, ge=1, le=100_000_000, description="rows fetched at once")
 
-    @field_validator("query")
-    @classmethod
-    def _query_only_reads(cls, query: str | None) -> str | None:
-        if query is not None:
-            check_select(query)
-        return query
+    _query_only_reads = field_validator("query")(_check_query)
+    _table_or_query = model_validator(mode="after")(_one_of_two)
 
-    @model_validator(mode="after")
-    def _table_or_query(self) -> Self:
-        if (self.table is None) == (self.query is None):
-            raise ValueError("give either table or query")
-        check_times(self.time_unit, self.time_format)
-        return self
+
+class SparkSource(Settings):
+    """A table or a query of Spark's catalogue: what it has of Delta, Iceberg, Hive, JDBC..."""
+
+    kind: Literal["spark"] = "spark"
+    table: str | None = Field(default=None, description="a table or view, such as catalog.schema.table")
+    query: str | None = Field(
+        default=None,
+        description="one SELECT that only reads, instead of a table, such as SELECT * FROM orc.`/data/log`",
+    )
+    columns: Columns = Columns()
+    ids: IdRules = IdRules()
+    time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
+    time_format: TimeFormat = None
+
+    _query_only_reads = field_validator("query")(_check_query)
+    _table_or_query = model_validator(mode="after")(_one_of_two)
 
 
 def _kind(value: Any) -> str | None:
@@ -192,12 +214,13 @@ SourceConfig: TypeAlias = Annotated[
     Annotated[MovieLensSource, Tag("movielens")]
     | Annotated[FileSource, Tag("files")]
     | Annotated[PaperSource, Tag("paper")]
-    | Annotated[SQLSource, Tag("sql")],
+    | Annotated[SQLSource, Tag("sql")]
+    | Annotated[SparkSource, Tag("spark")],
     Discriminator(
         _kind,
         custom_error_type="unknown_source",
-        custom_error_message="say where the log lies: kind is movielens (name), files (path), paper (prefix) or sql "
-        "(table or query)",
+        custom_error_message="say where the log lies: kind is movielens (name), files (path), paper (prefix), sql "
+        "(table or query) or spark (kind, and table or query)",
     ),
 ]
 

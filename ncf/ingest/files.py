@@ -71,7 +71,7 @@ def load_files(source: FileSource) -> Ratings:
         untyped=not any(table.typed for table in tables.values()),
     )
     if titles is not None:
-        ratings = replace(ratings, titles=_titles_of(_read_titles(titles, source.ids), ratings.frame[ITEM_ID]))
+        ratings = replace(ratings, titles=read_titles(titles, source.ids, ratings.frame[ITEM_ID]))
     for table in (*tables.values(), *([] if titles is None else [titles])):
         for note in table.notes():
             logger.info("%s", note)
@@ -178,7 +178,12 @@ def open_titles(source: FileSource) -> Table | None:
     return open_table(source.titles_path, own, wanted, TITLES_SETTINGS)
 
 
-def _read_titles(table: Table, rules: IdRules) -> "pd.Series[str]":
+def read_titles(table: Table, rules: IdRules, items: "pd.Series[Any]") -> "pd.Series[str]":
+    """The titles of a file with ids of the log's type, given the ids of the log."""
+    return _titles_of(_all_titles(table, rules), items)
+
+
+def _all_titles(table: Table, rules: IdRules) -> "pd.Series[str]":
     """Item id, integer or text as the file has it, -> title; the first of several, and none that is empty."""
     ids = IdColumn()
     texts: list[Any] = []

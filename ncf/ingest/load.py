@@ -9,9 +9,12 @@ from pydantic import Field, model_validator
 
 from ncf.config import Settings, settings_of
 from ncf.data.columns import ITEM_ID, TITLE, TimeUnit
+from ncf.data.config import FeedbackConfig, FilterConfig
+from ncf.data.filters import FilteredLog, filter_ratings
 from ncf.data.ratings import Ratings, first_titles
 from ncf.data.time_formats import TimeFormat, check_times
 from ncf.data.written_ids import IdRules
+from ncf.errors import ConfigError
 from ncf.files import cache_dir
 from ncf.ingest.columns import by_role, find_columns
 from ncf.ingest.config import (
@@ -21,10 +24,13 @@ from ncf.ingest.config import (
     MovieLensSource,
     PaperSource,
     SourceConfig,
+    SparkSource,
     SQLSource,
 )
 from ncf.ingest.database import find_url
+from ncf.ingest.engine import EngineConfig, check_engine
 from ncf.ingest.files import load_files, open_tables, open_titles
+from ncf.ingest.locations import is_here
 from ncf.ingest.movielens import load_movielens
 from ncf.ingest.paper import find_three, load_paper
 from ncf.ingest.sql import load_sql
@@ -72,22 +78,55 @@ def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -
     return replace(ratings, tally=ratings.tally.note(f"columns taken: {', '.join(taken)}")) if taken else ratings
 
 
-def check_source(source: SourceConfig) -> None:
+def check_source(source: SourceConfig, engine: EngineConfig = EngineConfig()) -> None:  # noqa: B008 (frozen)
     """Look whether a log is there, without reading more of it than the first lines.
 
     Raises:
-        ConfigError: the URL of a database is missing or wrong.
+        ConfigError: the URL of a database is missing or wrong, or the engine can't read this source or is not there.
         DataError: a file is missing, or its columns are not what they should be.
     """
+    check_engine(source, engine)
     match source:
         case FileSource():
-            open_tables(source)
+            if engine.kind == "pandas" or is_here(source.path):
+                open_tables(source)
             open_titles(source)
         case PaperSource():
             find_three(source)
         case SQLSource():
             if source.secret_block is None:  # which only a flow can open
                 find_url(source, None)
+
+
+def load_filtered(
+    source: SourceConfig,
+    filters: FilterConfig,
+    feedback: FeedbackConfig,
+    engine: EngineConfig = EngineConfig(),  # noqa: B008 (frozen)
+    cache: Path | None = None,
+    database_url: str | None = None,
+) -> FilteredLog:
+    """Read, check and filter a log; the result is the same with any engine.
+
+    Args:
+        source: where the log lies.
+        filters: which rows are left out.
+        feedback: what a rating means.
+        engine: what reads and filters it.
+        cache: see `load_ratings`.
+        database_url: see `load_ratings`.
+
+    Raises:
+        ConfigError: the engine is not there or can't read this source, or the URL of a database is missing or wrong.
+        DataError: the log is not there, or not what it should be; or nothing is left of it.
+    """
+    check_engine(source, engine)
+    if engine.kind == "spark" and isinstance(source, FileSource | SparkSource):
+        from ncf.ingest.spark import load_with_spark
+
+        return load_with_spark(source, engine, filters, feedback)
+    ratings = load_ratings(source, cache, database_url)
+    return FilteredLog(filter_ratings(ratings, filters, feedback), ratings.titles)
 
 
 def load_ratings(
@@ -121,6 +160,12 @@ def load_ratings(
             return load_paper(paper)
         case SQLSource() as sql:
             return load_sql(sql, database_url)
+        case SparkSource() as spark:
+            raise ConfigError(
+                "a table of Spark's is read while it is filtered",
+                got=spark.table or spark.query,
+                do="use ncf.prepare.prepare_source with an engine of the kind spark",
+            )
 
 
 def _with_settings(source: SourceConfig | str | Path, settings: dict[str, Any]) -> SourceConfig:

@@ -158,6 +158,11 @@ def reading(file: object) -> Iterator[None]:
         raise DataError(f"{file} can't be read", got=first_line(error), do="copy or write it again") from error
 
 
+def is_here(location: str) -> bool:
+    """Whether a path or URL is of this machine's file system."""
+    return "://" not in location or location.startswith("file://")
+
+
 def file_system(location: str) -> tuple[Any, str]:
     """The fsspec file system of a path or URL, and the path in it.
 

@@ -54,7 +54,7 @@ class Table:
 
     def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[dict[str, Any]]:
         """Role -> Arrow array, block by block; see `TextTable`."""
-        given = {role: _given(role, key, file) for role, key in self.keys.items()}
+        given = {role: given_by_folder(role, key, file) for role, key in self.keys.items()}
         for block in self.reader.blocks(file, integer_times=integer_times, small=small):
             rows = len(next(iter(block.values())))
             yield block | {role: pa.repeat(value, rows) for role, value in given.items()}
@@ -135,7 +135,7 @@ def _refuse_other_folders(files: list[File], of_folders: dict[str, str]) -> None
             )
 
 
-def _given(role: str, key: str, file: File) -> Any:
+def given_by_folder(role: str, key: str, file: File) -> Any:
     """The value that a file's folder gives to a column, as a text file would: an integer if it is written as one."""
     value = pa.scalar(file.partitions[key])
     if role == TITLE:

@@ -17,7 +17,7 @@ ELSEWHERE = {
     "recbole",  # benchmarks/peers makes an environment of its own
     "screenshots",  # docs/screenshots.py, beside the script that imports it
 }
-RUNTIME = ("als", "dashboard", "postgresql")
+RUNTIME = ("als", "dashboard", "postgresql", "spark")
 CODE = {  # which extras a folder may use, beside the runtime's dependencies
     "ncf": RUNTIME,
     "flows": RUNTIME,

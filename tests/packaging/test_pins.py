@@ -12,7 +12,7 @@ from packaging.version import Version
 
 REPOSITORY = Path(__file__).parents[2]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-USERS = ("als", "dashboard", "postgresql")  # extras that are no developer's
+USERS = ("als", "dashboard", "postgresql", "spark")  # extras that are no developer's
 
 
 def requirements() -> list[Requirement]:

@@ -6,9 +6,8 @@ import pytest
 from ncf.evaluation.metrics import Mean
 from ncf.monitoring.accuracy import Accuracy
 from ncf.monitoring.config import ThresholdConfig
-from ncf.monitoring.findings import Activity, Findings, measure
+from ncf.monitoring.findings import Activity, Findings, Shift, measure
 from ncf.monitoring.new_interactions import Newcomers
-from ncf.monitoring.findings import Shift
 from ncf.monitoring.verdict import exceeded_thresholds
 from ncf.serving.recommender import Recommender
 from tests.ncf.monitoring.logs import KNOWN, SCORES, bundle_with, log_of
