@@ -25,7 +25,7 @@ FORMS: dict[str, Form] = {ending: form for form, endings in ENDINGS.items() for 
 NAMES: dict[Form, str] = {"parquet": "Parquet", "json": "JSON", "text": "text"}
 DOCUMENT = re.compile(  # has no rows, whatever folder it is in
     r"(readme|licen[cs]e|copying|notice|changelog|changes|authors|citation|manifest|makefile|(md5|sha\d*)sums?)(\.txt)?"
-    r"|.*\.(md|rst|pdf|html?|png|jpe?g|gif|svg|py|ipynb|r|sql|sh|ya?ml|toml|crc|md5|sha\d*)",
+    r"|thumbs\.db|desktop\.ini|.*\.(md|rst|pdf|html?|png|jpe?g|gif|svg|py|ipynb|r|sql|sh|ya?ml|toml|crc|md5|sha\d*)",
     re.IGNORECASE,
 )
 HIDDEN = re.compile(r"(^|/)[._]")
@@ -151,8 +151,10 @@ def _kinds(folder: File, forms: dict[File, Form | None], asked: Format) -> set[F
     for file, form in forms.items():
         if form is not None:
             first.setdefault(form, file)
-    if len(first) > 1 and all(file.ending == ".json" for file, form in forms.items() if form == "json"):
-        first.pop("json", None)  # a description of the others, if anything
+    objects = [file for file, form in forms.items() if form == "json"]
+    tables = sum(form is not None for form in forms.values()) - len(objects)
+    if len(objects) < tables and all(file.ending == ".json" for file in objects):
+        first.pop("json", None)  # they describe the others, if anything
     if len(first) > 1:
         one, other = sorted(first, key=list(NAMES).index)[:2]
         got = f"{first[one]} and {first[other]}"

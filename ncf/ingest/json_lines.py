@@ -97,7 +97,19 @@ def _first_rows(file: File, encoding: str) -> tuple[list[dict[str, Any]], bool]:
         )
         do = f"{_script(file, code, 'objects over several lines become a Parquet file by')}"
         raise DataError(f"{file} is {JSON}", got=lines[0][1].strip()[:100], allowed=LINES, do=do)
-    return [parse_line(file, line, text, literal=literal) for line, text in lines], literal
+    rows = [parse_line(file, line, text, literal=literal) for line, text in lines]
+    if len(rows) == 1 and rows[0] and all(map(_is_column, rows[0].values())):
+        code = (
+            "import pandas as p; p.read_json(sys.argv[1], dtype=False, convert_dates=False).to_parquet('log.parquet')"
+        )
+        do = _script(file, code, "if it has columns in place of rows, write it as Parquet by")
+        raise DataError(f"{file} is {JSON}", got=lines[0][1][:100], allowed=LINES, do=do)
+    return rows, literal
+
+
+def _is_column(value: Any) -> bool:
+    """Whether a value has the values of many rows, as pandas and others write columns."""
+    return isinstance(value, list) or (isinstance(value, dict) and bool(value) and all(map(str.isdigit, value)))
 
 
 def _is_object(text: str, parse: Callable[[str], Any]) -> bool:

@@ -60,12 +60,22 @@ def test_a_later_part_without_names_is_read_and_told(tmp_path: Path) -> None:
 def test_files_that_are_not_read_are_named_and_counted(tmp_path: Path) -> None:
     for name, part in zip("abc", PARTS, strict=True):
         write(tmp_path / f"{name}.csv", part)
-    for name in ("x.xlsx", "schema.json", "README", "README.txt", "LICENSE.md", "_SUCCESS", ".DS_Store", ".a.csv.crc"):
+    for name in (
+        "x.xlsx",
+        "schema.json",
+        "README",
+        "README.txt",
+        "LICENSE.md",
+        "Thumbs.db",
+        "_SUCCESS",
+        ".DS_Store",
+        ".a.csv.crc",
+    ):
         write(tmp_path / name, "something")
     ratings = load(tmp_path)
     assert rows(ratings) == ROWS
-    left = "LICENSE.md, README, README.txt, schema.json, x.xlsx"
-    assert ratings.tally.notes == (f"5 of 8 files of {tmp_path} are not read: {left}",)
+    left = "LICENSE.md, README, README.txt, Thumbs.db, schema.json, x.xlsx"
+    assert ratings.tally.notes == (f"6 of 9 files of {tmp_path} are not read: {left}",)
 
 
 def _orc() -> bytes:
@@ -112,6 +122,10 @@ def test_a_folder_of_two_kinds_is_read_with_a_format(tmp_path: Path) -> None:
     one = load(tmp_path, format="json")
     assert ids(one) == ([1], [2])
     assert one.tally.notes == (f"2 of 3 files of {tmp_path} are not read: a.csv, b.parquet",)
+    (tmp_path / "b.parquet").unlink()
+    (tmp_path / "c.jsonl").rename(tmp_path / "c.json")
+    with pytest.raises(DataError, match=r"has both JSON and text files"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("place", ["", "memory://"])

@@ -108,6 +108,11 @@ def test_literals_are_refused_alike(tmp_path: Path, case: str) -> None:
             "is JSON, but not one object a line: 'an array'",
         ),
         (
+            json.dumps({"user_id": {"0": 1, "1": 2}, "item_id": {"0": "01", "1": "02"}}),
+            "is JSON, but not one object a line",
+        ),
+        (json.dumps({"user_id": [1, 2], "item_id": ["01", "02"]}), "is JSON, but not one object a line"),
+        (
             "".join(json.dumps({"user_id": n, "item_id": f"0{n}"}, indent=2) for n in (1, 2)),
             r"is JSON, but not one object a line: '{'",
         ),
