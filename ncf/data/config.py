@@ -1,11 +1,15 @@
 """How an interaction log becomes a prepared data set: settings of the choices."""
 
-from datetime import datetime
-from typing import Annotated, Literal, Self, TypeAlias
+import math
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ncf.config import Settings
+from ncf.data.columns import TimeUnit
 
 
 def _with_zone(time: datetime) -> datetime:
@@ -125,3 +129,91 @@ class DataConfig(Settings):
         lt=2**63,
         description="seed of those candidates; not the training seed, so that runs with different seeds are comparable",
     )
+
+
+class IdRules(Settings):
+    """Which ids that are written differently are one, and whether a word for nothing is an id."""
+
+    strip: bool = Field(
+        default=False, description="take blanks and invisible characters, such as a byte order mark, off both ends"
+    )
+    lower: bool = Field(default=False, description="write ids in small letters")
+    nfc: bool = Field(default=False, description="compose letters and their accents (Unicode's form NFC)")
+    null_words: Literal["refuse", "keep"] = Field(
+        default="refuse",
+        description="what becomes of ids such as NULL, nan, None, N/A, or the column's own name, which a second header "
+        "leaves: refuse, with their lines; or keep them as ids",
+    )
+
+
+def _known_directives(time_format: str | None) -> str | None:
+    if time_format is not None:
+        datetime.strptime(datetime(2001, 12, 31, 23, 59, 58, tzinfo=UTC).strftime(time_format), time_format)
+    return time_format
+
+
+TimeFormat: TypeAlias = Annotated[
+    str | None,
+    AfterValidator(_known_directives),
+    Field(
+        description="of times that are text but not ISO 8601, in Python's notation, such as '%d/%m/%Y %H:%M'; empty: "
+        "ISO 8601"
+    ),
+]
+
+
+def check_times(time_unit: TimeUnit, time_format: str | None) -> None:
+    """Refuse two ways of reading times at once.
+
+    Raises:
+        ValueError: both are given.
+    """
+    if time_format is not None and time_unit != "auto":
+        raise ValueError("time_format is for text, time_unit for numbers: give one of them")
+
+
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+
+
+def plain_value(value: Any) -> str:
+    """A value as text, so that 1, 1.0 and "1" are one, and so are True, "true" and "True"; "" if there is none."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(bool(value)).lower()
+    if isinstance(value, int | float | Decimal):
+        return str(int(value)) if math.isfinite(value) and value == int(value) else str(float(value))
+    text = str(value)
+    if NUMBER.fullmatch(text):
+        return plain_value(Decimal(text))
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _several(values: Any) -> Any:
+    return (values,) if isinstance(values, str | int | float) or values is None else values
+
+
+Value: TypeAlias = Annotated[str, BeforeValidator(plain_value)]
+Values: TypeAlias = Annotated[
+    Annotated[dict[Value, float], Field(min_length=1)] | Annotated[tuple[Value, ...], Field(min_length=1)],
+    BeforeValidator(_several),
+]
+Where: TypeAlias = Annotated[
+    dict[Annotated[str, BeforeValidator(str)], Values],
+    Field(
+        description='rows to take: a column -> its values, {"event": ["view", "purchase"]}; or -> a rating for each, '
+        '{"event": {"view": 1, "purchase": 5}}; of several columns all must hold; empty: all rows'
+    ),
+]
+
+
+def check_where(where: Where, rating: object) -> None:
+    """Refuse two ratings for a row.
+
+    Raises:
+        ValueError: two columns of `where` have ratings, or one has, and a column of ratings is set.
+    """
+    weighted = [column for column, values in where.items() if isinstance(values, dict)]
+    if len(weighted) > 1 or (weighted and rating is not None):
+        others = " and ".join([*weighted, *(["columns.rating"] if rating is not None else [])])
+        raise ValueError(f"a row has one rating, but several are given: by {others}")

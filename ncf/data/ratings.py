@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
+from ncf.data.config import IdRules
 from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
 from ncf.data.ids import are_ids, are_not_empty, as_ids
 from ncf.data.times import far_times, read_times, shown, time_of
-from ncf.data.written_ids import SHOWN, IdRules, WrittenIds, is_text, odd_integer
+from ncf.data.written_ids import SHOWN, WrittenIds, is_text, odd_integer
 from ncf.errors import DataError
 
 ID_CHECKS = (

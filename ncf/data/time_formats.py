@@ -1,13 +1,10 @@
 """Times that are text: ISO 8601, what is nearly that, and any other format, which is asked for."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from datetime import datetime
+from typing import Any
 
 import pandas as pd
 from pandas.api import types
-from pydantic import AfterValidator, Field
-
-from ncf.data.columns import TimeUnit
 
 NEARLY_ISO = (  # what databases and loggers make of it
     (r"([+-][0-9]{2}:?[0-9]{2}) ?(?:UTC|GMT|Z)$", r"\1"),
@@ -27,32 +24,6 @@ FORMATS = (
     *("%d/%b/%Y:%H:%M:%S %z", "[%d/%b/%Y:%H:%M:%S %z]"),
 )
 NOT_ISO = ("now", "today")  # pandas reads them as the time of the run
-
-
-def _known_directives(time_format: str | None) -> str | None:
-    if time_format is not None:
-        datetime.strptime(datetime(2001, 12, 31, 23, 59, 58, tzinfo=UTC).strftime(time_format), time_format)
-    return time_format
-
-
-TimeFormat: TypeAlias = Annotated[
-    str | None,
-    AfterValidator(_known_directives),
-    Field(
-        description="of times that are text but not ISO 8601, in Python's notation, such as '%d/%m/%Y %H:%M'; empty: "
-        "ISO 8601"
-    ),
-]
-
-
-def check_times(time_unit: TimeUnit, time_format: str | None) -> None:
-    """Refuse two ways of reading times at once.
-
-    Raises:
-        ValueError: both are given.
-    """
-    if time_format is not None and time_unit != "auto":
-        raise ValueError("time_format is for text, time_unit for numbers: give one of them")
 
 
 def iso_times(column: "pd.Series[Any]") -> "pd.Series[pd.Timestamp]":

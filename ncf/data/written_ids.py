@@ -5,7 +5,7 @@ All is done on the ids that differ, never row by row.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pandas.api import types
-from pydantic import Field
 
-from ncf.config import Settings
+from ncf.data.config import IdRules
 from ncf.data.faults import Fault, Locate
 
 # How programs write an empty value, as they spell it: Nan and Na are names of people.
@@ -46,21 +45,6 @@ NUMBER = r"^(-?)0*([0-9]+)(\.0+)?$"
 SHOWN = 3
 
 Form = Callable[[Any], Any]
-
-
-class IdRules(Settings):
-    """Which ids that are written differently are one, and whether a word for nothing is an id."""
-
-    strip: bool = Field(
-        default=False, description="take blanks and invisible characters, such as a byte order mark, off both ends"
-    )
-    lower: bool = Field(default=False, description="write ids in small letters")
-    nfc: bool = Field(default=False, description="compose letters and their accents (Unicode's form NFC)")
-    null_words: Literal["refuse", "keep"] = Field(
-        default="refuse",
-        description="what becomes of ids such as NULL, nan, None, N/A, or the column's own name, which a second header "
-        "leaves: refuse, with their lines; or keep them as ids",
-    )
 
 
 def _stripped(ids: Any) -> Any:

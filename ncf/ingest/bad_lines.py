@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from ncf.data.config import plain_value
 from ncf.errors import DataError
 from ncf.ingest.config import Quoting
 from ncf.ingest.dialect import DECIMAL, Dialect, is_number, name_of, refuse_blanks, text_lines
@@ -13,7 +14,7 @@ from ncf.ingest.locations import File
 from ncf.ingest.quotes import BLANK, OPEN, Quotes, look_at_quotes
 from ncf.ingest.start import LongFieldError, Record, split_lines
 
-Kind: TypeAlias = Literal["id", "integer", "number", "text"]
+Kind: TypeAlias = Literal["id", "integer", "number", "text", "where"]
 
 SHOWN = 10
 MOST = 100_000  # faults that are counted; a wrong setting would take minutes
@@ -25,12 +26,16 @@ INTEGER = re.compile(r"\s*-?[0-9]+\s*")
 
 @dataclass(frozen=True)
 class TextColumn:
-    """A wanted column: its index, its name in the file, what its values are, and whether they may be empty."""
+    """A wanted column: its index, its name in the file, what its values are, and whether they may be empty.
+
+    Rows whose value is not among the `taken`, if there are some, are left out.
+    """
 
     index: int
     name: str
     kind: Kind
     optional: bool = False
+    taken: frozenset[str] | None = None
 
 
 @dataclass
@@ -160,7 +165,11 @@ def _search(file: File, dialect: Dialect, columns: dict[str, TextColumn], good: 
 def _search_values(
     line: int, cells: list[str], columns: dict[str, TextColumn], dialect: Dialect, found: _Findings
 ) -> None:
+    filters = [column for column in columns.values() if column.taken is not None]
+    left_out = not all(plain_value(cells[column.index]) in (column.taken or ()) for column in filters)
     for role, column in columns.items():
+        if left_out and not cells[column.index]:
+            continue
         if allowed := _fault(cells[column.index], column, dialect.decimal):
             found.first.setdefault(role, (line, cells[column.index], allowed))
             found.values[role] += 1

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
+from ncf.data.config import Where
 from ncf.errors import DataError
 from ncf.ingest.config import ColumnName, Columns
 
@@ -30,12 +31,21 @@ SPELLINGS = {  # small letters and digits only
     TITLE: ("title", "name", "movietitle", "itemname", "itemtitle"),
 }
 GIVES_WAY = {"asin": "parentasin"}  # a spelling, and one that is meant where both are there
+FILTER = "where."  # before a column's name: the role of a column by which rows are taken
 SETTINGS = {USER_ID: "columns.user", ITEM_ID: "columns.item", RATING: "columns.rating", TIMESTAMP: "columns.timestamp"}
 
 
 def by_role(columns: Columns) -> dict[str, ColumnName | None]:
     """Our columns -> what the settings call them."""
     return {USER_ID: columns.user, ITEM_ID: columns.item, RATING: columns.rating, TIMESTAMP: columns.timestamp}
+
+
+def with_filters(columns: Columns, where: Where) -> dict[str, ColumnName | None]:
+    """As `by_role`, with the columns of `where`; without that of the ratings, if `where` gives them."""
+    roles = by_role(columns) | {FILTER + column: column for column in where}
+    if any(isinstance(values, dict) for values in where.values()):
+        roles.pop(RATING)
+    return roles
 
 
 def is_position(column: ColumnName | None) -> bool:
@@ -74,11 +84,12 @@ def find_columns(
     stripped = [name.strip() for name in names]
     found: dict[str, int] = {}
     for role, column in wanted.items():
-        index = _find_column(stripped, role, column, where, settings.get(role, role), header)
+        setting = "the column in where" if role.startswith(FILTER) else settings.get(role, role)
+        index = _find_column(stripped, role, column, where, setting, header)
         if index is None:
             continue
         for other, taken in found.items():
-            if index == taken:
+            if index == taken and not role.startswith(FILTER):
                 got, do = stripped[index], "name two columns"
                 raise DataError(f"{where}: one column can't be both {other} and {role}", got=got, do=do)
         found[role] = index

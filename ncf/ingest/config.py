@@ -10,8 +10,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
 from ncf.data.columns import TimeUnit
-from ncf.data.time_formats import TimeFormat, check_times
-from ncf.data.written_ids import IdRules
+from ncf.data.config import IdRules, TimeFormat, Where, check_times, check_where
 from ncf.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,6 +89,7 @@ class FileSource(Settings):
     decimal: Literal[".", ","] = Field(default=".", description="what divides a number's fraction from the rest")
     columns: Columns = Columns()
     ids: IdRules = IdRules()
+    where: Where = Field(default={})
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     time_format: TimeFormat = None
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")
@@ -101,6 +101,7 @@ class FileSource(Settings):
     @model_validator(mode="after")
     def _format_or_unit(self) -> Self:
         check_times(self.time_unit, self.time_format)
+        check_where(self.where, self.columns.rating)
         return self
 
     @field_validator("separator")
@@ -163,6 +164,8 @@ def _one_of_two(source: TableOrQuery) -> TableOrQuery:
     if (source.table is None) == (source.query is None):
         raise ValueError("give either table or query")
     check_times(source.time_unit, source.time_format)
+    if isinstance(source, SQLSource):
+        check_where(source.where, source.columns.rating)
     return source
 
 
@@ -174,6 +177,7 @@ class SQLSource(Database):
     query: str | None = Field(default=None, description="one SELECT that only reads, instead of a table")
     columns: Columns = Columns()
     ids: IdRules = IdRules()
+    where: Where = Field(default={})
     time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
     time_format: TimeFormat = None
     chunk_rows: int = Field(default=500_000, ge=1, le=100_000_000, description="rows fetched at once")

@@ -12,14 +12,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ncf.data.columns import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
+from ncf.data.config import IdRules
 from ncf.data.ratings import Ratings
-from ncf.data.written_ids import IdRules, settled_ids
+from ncf.data.written_ids import settled_ids
 from ncf.errors import DataError
-from ncf.ingest.columns import IdColumn, as_uuids, by_role, is_position
+from ncf.ingest.columns import IdColumn, as_uuids, is_position, with_filters
 from ncf.ingest.config import ColumnName, FileSource
 from ncf.ingest.locations import File
 from ncf.ingest.tables import Table, open_table
 from ncf.ingest.text import NotAllIntegersError
+from ncf.ingest.where import RowFilter
 
 TITLES_SETTINGS = {ITEM_ID: "titles_item", TITLE: "titles_title"}
 
@@ -28,18 +30,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Log:
-    """The rows read so far, and where they came from."""
+    """The rows read so far, and where they came from: with the rows of a file that were taken, if not all were."""
 
+    rows: RowFilter
     ids: dict[str, IdColumn] = field(default_factory=lambda: {USER_ID: IdColumn(), ITEM_ID: IdColumn()})
     others: dict[str, list[Any]] = field(default_factory=dict)
     types: dict[str, dict[Any, File]] = field(default_factory=dict)  # of the others: the first file with each
-    origins: list[tuple[Table, File, int]] = field(default_factory=list)
+    origins: list[tuple[Table, File, int, list[NDArray[np.bool_]]]] = field(default_factory=list)
 
     def locate(self, row: int) -> str:
         """Where a row, from 0, is, in words."""
-        for table, file, rows in self.origins:
+        for table, file, rows, taken in self.origins:
             if row < rows:
-                return table.locate(file, row)
+                return table.locate(file, int(np.flatnonzero(np.concatenate(taken))[row]) if taken else row)
             row -= rows
         raise IndexError(row)
 
@@ -55,9 +58,9 @@ def load_files(source: FileSource) -> Ratings:
     tables = open_tables(source)
     titles = open_titles(source)
     try:
-        log, splits = _read(tables, integer_times=True)
+        log, splits = _read(tables, source, integer_times=True)
     except NotAllIntegersError:
-        log, splits = _read(tables, integer_times=False)
+        log, splits = _read(tables, source, integer_times=False)
     frame = _frame(log, frozenset.intersection(*(table.uuids for table in tables.values())))
     train = tables[TRAIN]
     ratings = Ratings.from_frame(
@@ -70,10 +73,11 @@ def load_files(source: FileSource) -> Ratings:
         names=train.names if train.named else {},
         untyped=not any(table.typed for table in tables.values()),
     )
+    ratings = replace(ratings, tally=log.rows.told(ratings.tally))
     if titles is not None:
         ratings = replace(ratings, titles=read_titles(titles, source.ids, ratings.frame[ITEM_ID]))
     for table in (*tables.values(), *([] if titles is None else [titles])):
-        for note in table.notes():
+        for note in (*table.notes(), *(table.kinds if table is train else ())):
             logger.info("%s", note)
             ratings = replace(ratings, tally=ratings.tally.note(note))
     if not train.guessed:
@@ -90,7 +94,7 @@ def open_tables(source: FileSource) -> dict[int, Table]:
         DataError: files are not there, or their columns are not what they should be.
     """
     paths = {TRAIN: source.path, VALIDATION: source.validation_path, TEST: source.test_path}
-    wanted = by_role(source.columns)
+    wanted = with_filters(source.columns, source.where)
     tables = {split: open_table(path, source, lambda _: wanted) for split, path in paths.items() if path is not None}
     train = tables[TRAIN]
     for table in tables.values():
@@ -103,11 +107,13 @@ def open_tables(source: FileSource) -> dict[int, Table]:
     return tables
 
 
-def _read(tables: dict[int, Table], *, integer_times: bool) -> tuple[_Log, NDArray[np.int8]]:
-    log = _Log()
+def _read(tables: dict[int, Table], source: FileSource, *, integer_times: bool) -> tuple[_Log, NDArray[np.int8]]:
+    log = _Log(RowFilter(source.where))
     splits = []
     for split, table in tables.items():
         rows = sum(_read_file(log, table, file, integer_times) for file in table.files)
+        if not rows and log.rows.seen_any:
+            raise log.rows.refusal(table.files[0])
         if not rows:
             raise DataError(f"{table.files[0]} has no rows", do="check that it was written to the end")
         splits.append(np.full(rows, split, dtype=np.int8))
@@ -116,7 +122,8 @@ def _read(tables: dict[int, Table], *, integer_times: bool) -> tuple[_Log, NDArr
 
 def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
     rows = 0
-    for block in table.blocks(file, integer_times=integer_times):
+    log.rows.masks = []
+    for block in table.blocks(file, integer_times=integer_times, rows=log.rows):
         rows += len(block[USER_ID])
         for role, values in block.items():
             if role in log.ids:
@@ -124,7 +131,7 @@ def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
             else:
                 log.others.setdefault(role, []).append(values)
                 log.types.setdefault(role, {}).setdefault(values.type, file)
-    log.origins.append((table, file, rows))
+    log.origins.append((table, file, rows, log.rows.masks))
     return rows
 
 

@@ -3,19 +3,20 @@
 import itertools
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ncf.data.columns import RATING, TIMESTAMP
 from ncf.errors import DataError
-from ncf.ingest.columns import Wanted, find_columns, guessed_roles
+from ncf.ingest.columns import FILTER, Wanted, find_columns, guessed_roles
 from ncf.ingest.config import FileSource
 from ncf.ingest.json_reader import LINES, JsonField, JsonReader, Path, parse_line, parse_literal, written_lines
 from ncf.ingest.locations import File, reading
 from ncf.ingest.parquet import KINDS
 from ncf.ingest.start import JSON, START_LINES, open_start, text_of
 from ncf.ingest.text import BLOCK_BYTES
+from ncf.ingest.where import RowFilter, kinds_note
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,20 @@ class JsonTable:
     literals: frozenset[File]
     encoding: str
     told: tuple[str, ...] = ()
+    kinds: Sequence[str] = ()
     typed: ClassVar[bool] = True
     named: ClassVar[bool] = True
     uuids: ClassVar[frozenset[str]] = frozenset()
 
-    def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[dict[str, Any]]:
+    def blocks(
+        self, file: File, *, integer_times: bool = True, small: bool = False, rows: RowFilter | None = None
+    ) -> Iterator[dict[str, Any]]:
         """As those of `TextTable`."""
         fields = self.fields[file]
         if not integer_times and TIMESTAMP in fields and fields[TIMESTAMP].kind == "integer":
             fields = fields | {TIMESTAMP: replace(fields[TIMESTAMP], kind="number")}
-        return JsonReader(file, self.encoding, fields, file in self.literals).blocks(BLOCK_BYTES >> (4 if small else 0))
+        reader = JsonReader(file, self.encoding, fields, file in self.literals)
+        return reader.blocks(BLOCK_BYTES >> (4 if small else 0), rows or RowFilter({}))
 
     def notes(self) -> list[str]:
         """As those of `TextTable`."""
@@ -60,6 +65,8 @@ def open_json_lines(files: list[File], source: FileSource, wanted: Wanted, setti
     """Find the fields of JSON Lines in their first lines; the arguments are those of `open_table`."""
     opened: dict[File, dict[str, JsonField]] = {}
     literals = set()
+    kinds: list[str | None] = []
+    rows_taken = RowFilter(source.where)
     for file in files:
         rows, literal = _first_rows(file, source.encoding)
         if literal:
@@ -68,12 +75,21 @@ def open_json_lines(files: list[File], source: FileSource, wanted: Wanted, setti
         names = [".".join(path) for path in leaves]
         found = find_columns(names, wanted(names), file, settings)
         paths = list(leaves)
-        opened[file] = {role: _field(role, names[at], paths[at], leaves[paths[at]], file) for role, at in found.items()}
+        opened[file] = {
+            role: _filter_field(rows_taken.wanted(role.removeprefix(FILTER)), names[at], paths[at], leaves[paths[at]])
+            if role.startswith(FILTER)
+            else _field(role, names[at], paths[at], leaves[paths[at]], file)
+            for role, at in found.items()
+        }
+        if file == files[0] and not source.where:
+            kinds = [kinds_note(names[at], leaves[paths[at]]) for at in set(range(len(names))) - set(found.values())]
         _refuse_differing(file, opened[file], files[0], opened[files[0]])
     names_of = {role: field.name for role, field in opened[files[0]].items()}
     guessed = guessed_roles(names_of, wanted(list(names_of.values())))
     notes = (f"{min(literals, key=str)} is not JSON, but Python's literals: they are read slowly",) if literals else ()
-    return JsonTable(files, names_of, guessed, opened, frozenset(literals), source.encoding, notes)
+    return JsonTable(
+        files, names_of, guessed, opened, frozenset(literals), source.encoding, notes, list(filter(None, kinds))
+    )
 
 
 def _first_rows(file: File, encoding: str) -> tuple[list[dict[str, Any]], bool]:
@@ -165,12 +181,20 @@ def _field(role: str, name: str, path: Path, values: list[Any], file: File) -> J
     return JsonField(name, path, "integer" if whole else "number")
 
 
+def _filter_field(taken: frozenset[str], name: str, path: Path, values: list[Any]) -> JsonField:
+    """A field by which rows are taken; lists and objects are never equal to a value."""
+    first = next((value for value in values if isinstance(value, bool | int | float)), "")
+    return JsonField(name, path, "boolean" if isinstance(first, bool) else "text" if first == "" else "number", taken)
+
+
 def _refuse_differing(file: File, fields: dict[str, JsonField], first: File, of_first: dict[str, JsonField]) -> None:
     """Refuse a file with other fields than the first, or with ids of another type."""
 
     def words(fields: dict[str, JsonField]) -> list[str]:
         kinds = {role: "text" if field.kind == "text" else "numbers" for role, field in fields.items()}
-        return [f"{field.name} {kinds[role] if KINDS[role] == 'id' else ''}".strip() for role, field in fields.items()]
+        return [
+            f"{field.name} {kinds[role] if KINDS.get(role) == 'id' else ''}".strip() for role, field in fields.items()
+        ]
 
     if dict(zip(fields, words(fields), strict=True)) != dict(zip(of_first, words(of_first), strict=True)):
         raise DataError(

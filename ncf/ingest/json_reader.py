@@ -17,30 +17,41 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from ncf.data.columns import RATING, TIMESTAMP, TITLE
+from ncf.data.config import plain_value
 from ncf.errors import DataError
 from ncf.ingest.bad_lines import BAD_BYTE, MOST
-from ncf.ingest.columns import whole_numbers
+from ncf.ingest.columns import FILTER, whole_numbers
 from ncf.ingest.dialect import is_number
 from ncf.ingest.locations import File, reading
 from ncf.ingest.parquet import KINDS
 from ncf.ingest.start import is_utf8, text_of
 from ncf.ingest.text import BLOCK_BYTES, NotAllIntegersError
+from ncf.ingest.where import RowFilter
 
-Kind: TypeAlias = Literal["integer", "number", "text"]
+Kind: TypeAlias = Literal["integer", "number", "text", "boolean"]
 Path: TypeAlias = tuple[str, ...]
 
-TYPES: dict[Kind, Any] = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string()}
-WORDS: dict[Kind, str] = {"integer": "an integer", "number": "a number", "text": "text in quotes"}
+TYPES: dict[Kind, Any] = {"integer": pa.int64(), "number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}
+WORDS: dict[Kind, str] = {
+    "integer": "an integer",
+    "number": "a number",
+    "text": "text in quotes",
+    "boolean": "true or false",
+}
 LINES = 'one JSON object a line, such as {"user_id": 1, "item_id": 2}'
 
 
 @dataclass(frozen=True)
 class JsonField:
-    """A wanted field: its name, such as user.id, the names on the way to it, and what its values are."""
+    """A wanted field: its name, such as user.id, the names on the way to it, and what its values are.
+
+    Rows whose value is not among the `taken`, if there are some, are left out.
+    """
 
     name: str
     path: Path
     kind: Kind
+    taken: frozenset[str] | None = None
 
     def of(self, row: Any) -> Any:
         """Its value in an object; None if it is not there."""
@@ -80,7 +91,7 @@ class JsonReader:
     fields: dict[str, JsonField]
     literal: bool
 
-    def blocks(self, block_bytes: int) -> Iterator[dict[str, Any]]:
+    def blocks(self, block_bytes: int, rows: RowFilter) -> Iterator[dict[str, Any]]:
         """Arrow arrays of the wanted fields by role, block by block; others are passed over.
 
         Raises:
@@ -91,7 +102,8 @@ class JsonReader:
         with reading(self.file):
             try:
                 for batch in self._batches(block_bytes):
-                    yield {role: self._values(batch, role, field) for role, field in self.fields.items()}
+                    block = rows.block({role: _column(batch, field) for role, field in self.fields.items()})
+                    yield {role: self._values(values, role) for role, values in block.items()}
                     good += len(batch)
             except ValueError as error:  # Arrow's errors about the content, and those of the encoding
                 raise self._explained(good, error) from error
@@ -115,19 +127,18 @@ class JsonReader:
 
     def _schema(self) -> Any:
         tree: dict[str, Any] = {}
-        for field in self.fields.values():
+        others_last = sorted(self.fields.items(), key=lambda item: not item[0].startswith(FILTER))  # they say the type
+        for _, field in others_last:
             node = tree
             for part in field.path[:-1]:
                 node = node.setdefault(part, {})
             node[field.path[-1]] = TYPES[field.kind]
         return pa.schema(list(_struct(tree)))
 
-    def _values(self, batch: Any, role: str, field: JsonField) -> Any:
-        values = batch.column(field.path[0])
-        if field.path[1:]:
-            values = pc.struct_field(values, list(field.path[1:]))
-        if role == TITLE:
+    def _values(self, values: Any, role: str) -> Any:
+        if role == TITLE or role not in self.fields:
             return values
+        field = self.fields[role]
         if values.null_count:
             raise ValueError("a value is missing")
         if KINDS[role] == "number":
@@ -147,8 +158,12 @@ class JsonReader:
         with self.file.open() as stream:
             for line, text in itertools.islice(written_lines(text_of(stream, self.encoding)), good, None):
                 row = parse_line(self.file, line, text, literal=self.literal)
+                filters = [field for field in self.fields.values() if field.taken is not None]
+                left_out = not all(plain_value(field.of(row)) in (field.taken or ()) for field in filters)
                 for role, field in self.fields.items():
                     value = field.of(row)
+                    if left_out and value is None:
+                        continue
                     if field.kind == "integer" and role == TIMESTAMP and isinstance(value, float):
                         fractions = True
                     elif allowed := _fault(role, field.kind, value):
@@ -182,6 +197,11 @@ class JsonReader:
         return DataError(f"{self.file} can't be read", got=str(error)[:300], do="write one object a line")
 
 
+def _column(batch: Any, field: JsonField) -> Any:
+    values = batch.column(field.path[0])
+    return pc.struct_field(values, list(field.path[1:])) if field.path[1:] else values
+
+
 def _struct(tree: dict[str, Any]) -> Any:
     return pa.struct([(name, _struct(kind) if isinstance(kind, dict) else kind) for name, kind in tree.items()])
 
@@ -189,7 +209,9 @@ def _struct(tree: dict[str, Any]) -> Any:
 def _fault(role: str, kind: Kind, value: Any) -> str:
     """What is allowed, if the value is not; else nothing."""
     if value is None:
-        return "" if role == TITLE else "a value in every line"
+        return "" if role == TITLE or role.startswith(FILTER) else "a value in every line"
+    if kind == "boolean":
+        return "" if isinstance(value, bool) else f"{WORDS[kind]}, as in the lines before"
     if kind == "text":
         if not isinstance(value, str):
             return f"{WORDS[kind]}, as in the lines before"
@@ -204,7 +226,7 @@ def _fault(role: str, kind: Kind, value: Any) -> str:
         return "" if -(2**63) <= value < 2**63 else "it must fit in 64 bits"
     if not math.isfinite(value):
         return "it must be a finite number"
-    return "a whole number below 2**53" if KINDS[role] == "id" and (value % 1 or abs(value) >= 2**53) else ""
+    return "a whole number below 2**53" if KINDS.get(role) == "id" and (value % 1 or abs(value) >= 2**53) else ""
 
 
 def parse_line(file: File, line: int, text: str, *, literal: bool) -> dict[str, Any]:

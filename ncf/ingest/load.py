@@ -4,19 +4,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from ncf.config import Settings, settings_of
 from ncf.data.columns import ITEM_ID, TITLE, TimeUnit
-from ncf.data.config import FeedbackConfig, FilterConfig
+from ncf.data.config import (
+    FeedbackConfig,
+    FilterConfig,
+    IdRules,
+    TimeFormat,
+    Where,
+    check_times,
+    check_where,
+)
+from ncf.data.faults import row_number
 from ncf.data.filters import FilteredLog, filter_ratings
 from ncf.data.ratings import Ratings, first_titles
-from ncf.data.time_formats import TimeFormat, check_times
-from ncf.data.written_ids import IdRules
 from ncf.errors import ConfigError
 from ncf.files import cache_dir
-from ncf.ingest.columns import by_role, find_columns
+from ncf.ingest.columns import FILTER, find_columns, with_filters
 from ncf.ingest.config import (
     MOVIELENS,
     Columns,
@@ -33,7 +41,9 @@ from ncf.ingest.files import load_files, open_tables, open_titles
 from ncf.ingest.locations import is_here
 from ncf.ingest.movielens import load_movielens
 from ncf.ingest.paper import find_three, load_paper
+from ncf.ingest.parquet import FIRST_ROWS
 from ncf.ingest.sql import load_sql
+from ncf.ingest.where import RowFilter, kinds_note
 
 WHERE = "the DataFrame"
 
@@ -43,12 +53,14 @@ class FrameSettings(Settings):
 
     columns: Columns = Columns()
     ids: IdRules = IdRules()
+    where: Where = Field(default={})
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     time_format: TimeFormat = None
 
     @model_validator(mode="after")
     def _format_or_unit(self) -> Self:
         check_times(self.time_unit, self.time_format)
+        check_where(self.where, self.columns.rating)
         return self
 
 
@@ -60,17 +72,27 @@ def load_frame(frame: pd.DataFrame, settings: FrameSettings = FrameSettings()) -
     Raises:
         DataError: a column is missing, or has a value that is empty, not a number, no time, or out of range.
     """
-    wanted = by_role(settings.columns)
+    wanted = with_filters(settings.columns, settings.where)
     names = [str(name) for name in frame.columns]
     indices = find_columns(names, wanted, WHERE)
-    log = frame.iloc[:, list(indices.values())].set_axis(list(indices), axis=1)
+    rows = RowFilter(settings.where)
+    frame, rated = rows.frame(frame, indices)
+    places = np.flatnonzero(rows.masks[0]) if rows.columns else None
+    indices = {role: index for role, index in indices.items() if not role.startswith(FILTER)}
+    log = frame.iloc[:, list(indices.values())].set_axis(list(indices), axis=1).assign(**rated)
     ratings = Ratings.from_frame(
         log,
         time_unit=settings.time_unit,
         time_format=settings.time_format,
+        locate=row_number if places is None else lambda row: row_number(int(places[row])),
         ids=settings.ids,
         names={role: names[index] for role, index in indices.items() if isinstance(frame.columns[index], str)},
     )
+    ratings = replace(ratings, tally=rows.told(ratings.tally))
+    if not settings.where:
+        for at in set(range(len(names))) - set(indices.values()):
+            if note := kinds_note(names[at], frame.iloc[:FIRST_ROWS, at].tolist()):
+                ratings = replace(ratings, tally=ratings.tally.note(note))
     if names.count(TITLE) == 1:
         titles = frame[TITLE].set_axis(pd.Index(ratings.frame[ITEM_ID])).astype("str")
         ratings = replace(ratings, titles=first_titles(titles))

@@ -1,10 +1,11 @@
 """Parquet files as a table: their columns found, and read block by block."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
@@ -14,8 +15,10 @@ from ncf.errors import DataError
 from ncf.ingest.columns import Wanted, find_columns, guessed_roles, whole_numbers
 from ncf.ingest.config import FileSource
 from ncf.ingest.locations import COMPRESSIONS, File, reading
+from ncf.ingest.where import EVENTS, RowFilter, kinds_note
 
 BLOCK_ROWS = 1 << 20
+FIRST_ROWS = 1_000  # that tell of kinds of events
 KINDS = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TIMESTAMP: "time", TITLE: "text"}
 
 
@@ -37,14 +40,17 @@ class ParquetTable:
     uuids: frozenset[str]
     empty: frozenset[File]
     told: tuple[str, ...] = ()
+    kinds: Sequence[str] = ()
     typed: ClassVar[bool] = True
     named: ClassVar[bool] = True
 
-    def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[dict[str, Any]]:
+    def blocks(
+        self, file: File, *, integer_times: bool = True, small: bool = False, rows: RowFilter | None = None
+    ) -> Iterator[dict[str, Any]]:
         """As those of `TextTable`."""
         if file in self.empty:
             return iter(())
-        return _read_blocks(file, self.names, BLOCK_ROWS >> 4 if small else BLOCK_ROWS)
+        return _read_blocks(file, self.names, BLOCK_ROWS >> 4 if small else BLOCK_ROWS, rows or RowFilter({}))
 
     def notes(self) -> list[str]:
         """As those of `TextTable`."""
@@ -84,7 +90,18 @@ def open_parquet(files: list[File], source: FileSource, wanted: Wanted, settings
         name for file in used for name in names_of.values() if _kind(_columns(schemas[file][0])[name]) == "binary"
     }
     notes = tuple(f"the column {name} is of bytes: they are read as text in UTF-8" for name in sorted(binary))
-    return ParquetTable(files, names_of, guessed, uuids, empty, notes)
+    kinds = [] if source.where else _kinds(used[0], frozenset(names_of.values()))
+    return ParquetTable(files, names_of, guessed, uuids, empty, notes, kinds)
+
+
+def _kinds(file: File, wanted: frozenset[str]) -> list[str]:
+    """What is to be said of columns that look like kinds of events, by the first rows of a file."""
+    with reading(file), file.open_raw() as stream:
+        table = parquet.ParquetFile(stream)
+        names = [name for name in table.schema_arrow.names if name not in wanted and EVENTS.fullmatch(name)]
+        first = next(table.iter_batches(batch_size=FIRST_ROWS, columns=names), None) if names else None
+    notes = [] if first is None else [kinds_note(name, first.column(name).to_pylist()) for name in names]
+    return [note for note in notes if note]
 
 
 def _read_schema(file: File) -> tuple[Any, int]:
@@ -149,7 +166,7 @@ def _meaning(kind: Any) -> str:
     return MEANINGS.get(_kind(kind), _kind(kind)) + zone
 
 
-def _read_blocks(file: File, columns: dict[str, str], block_rows: int) -> Iterator[dict[str, Any]]:
+def _read_blocks(file: File, columns: dict[str, str], block_rows: int, rows: RowFilter) -> Iterator[dict[str, Any]]:
     """Arrow arrays of the wanted columns by role, block by block; no others are read.
 
     Raises:
@@ -160,7 +177,14 @@ def _read_blocks(file: File, columns: dict[str, str], block_rows: int) -> Iterat
         table = parquet.ParquetFile(stream)
         names = list(dict.fromkeys(columns.values()))
         for batch in table.iter_batches(batch_size=block_rows, columns=names):
-            yield {role: _Column(file, role, name, done).read(_column(batch, name)) for role, name in columns.items()}
+            block = rows.block({role: _column(batch, name) for role, name in columns.items()})
+            places = (
+                (done + np.flatnonzero(rows.masks[-1])).tolist() if rows.columns else range(done, done + len(batch))
+            )
+            yield {
+                role: _Column(file, role, columns.get(role, role), places).read(values)
+                for role, values in block.items()
+            }
             done += len(batch)
 
 
@@ -175,12 +199,12 @@ def _column(batch: Any, name: str) -> Any:
 
 @dataclass(frozen=True)
 class _Column:
-    """A wanted column of a file from a row on, for errors."""
+    """A wanted column of a file, and the places of its rows there, from 0, for errors."""
 
     file: File
     role: str
     name: str
-    row: int
+    places: Sequence[int]
 
     def read(self, values: Any) -> Any:
         """int64 or text of ids, float64 of ratings, text of titles; times are numbers, timestamps or text."""
@@ -222,14 +246,14 @@ class _Column:
             "time": "integers below 2**63 without a fraction",
         }
         raise DataError(
-            f"{self.file}, row {self.row + row + 1} has an unusable {self.role} (column {self.name})",
+            f"{self.file}, row {self.places[row] + 1} has an unusable {self.role} (column {self.name})",
             got=value,
             allowed="text in UTF-8" if isinstance(value, bytes) else allowed.get(KINDS[self.role], "text"),
             do="write the column anew",
         )
 
     def _at(self, bad: Any) -> str:
-        return f"{self.file}, row {self.row + int(pc.index(bad, True).as_py()) + 1}"
+        return f"{self.file}, row {self.places[pc.index(bad, True).as_py()] + 1}"
 
     def _unusable(self, values: Any) -> DataError:
         usable = {

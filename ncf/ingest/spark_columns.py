@@ -11,11 +11,12 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql import types as T  # noqa: N812
 
 from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
+from ncf.data.config import IdRules
 from ncf.data.faults import LONGEST, refuse
 from ncf.data.ids import LARGEST_FLOAT
 from ncf.data.ratings import Ratings, Tally, tally_of
 from ncf.data.times import BOUNDS, LAST_SECOND, PER_SECOND, UNITS, Unit, odd_unit, scaled
-from ncf.data.written_ids import IdRules, WrittenIds
+from ncf.data.written_ids import WrittenIds
 from ncf.errors import DataError
 from ncf.ingest.bad_lines import INTEGER
 from ncf.ingest.dialect import NUMBER

@@ -3,29 +3,49 @@
 import difflib
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnClause, Connection, CursorResult, column, inspect, select, table
+from sqlalchemy import (
+    ColumnClause,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    TableClause,
+    TextClause,
+    column,
+    false,
+    func,
+    inspect,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.exc import NoSuchTableError, SAWarning
 
-from ncf.data.columns import TIMESTAMP, TimeUnit
+from ncf.data.columns import RATING, TIMESTAMP, TimeUnit
 from ncf.data.faults import row_number
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
-from ncf.ingest.columns import by_role, is_position
-from ncf.ingest.config import ColumnName, Columns, SQLSource
+from ncf.ingest.columns import FILTER, by_role, is_position, with_filters
+from ncf.ingest.config import ColumnName, SQLSource
 from ncf.ingest.database import connect, database_location, find_url, guarded, open_engine
+from ncf.ingest.where import RowFilter
 
 SHOWN = 20  # names in a message
+MOST_VALUES = 100_000  # of a column that is filtered by
 
 
 def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
     """Read a table or a query of the database at the URL, or at that of the environment or the settings.
 
-    Equal times of one user keep the order in which the database gives the rows.
+    Equal times of one user keep the order in which the database gives the rows. The database takes the rows of `where`:
+    it first counts the values of each column.
 
     Raises:
         ConfigError: the URL is missing or wrong, or its driver is not installed.
@@ -33,11 +53,12 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
     """
     chunks: dict[str, list[pd.Series[Any]]] = {}
     unit = source.time_unit
-    for chunk, unit in _read_chunks(source, database_url):  # noqa: B007 (the last is that of all)
+    rows = RowFilter(source.where)
+    for chunk, unit in _read_chunks(source, rows, database_url):  # noqa: B007 (the last is that of all)
         for ours, values in chunk.items():
             chunks.setdefault(ours, []).append(values)
     frame = pd.DataFrame({ours: pd.concat(chunks.pop(ours), ignore_index=True) for ours in list(chunks)})
-    return Ratings.from_frame(
+    ratings = Ratings.from_frame(
         frame,
         time_unit=unit,
         time_format=source.time_format,
@@ -45,6 +66,7 @@ def load_sql(source: SQLSource, database_url: str | None = None) -> Ratings:
         ids=source.ids,
         names={ours: str(name) for ours, name in by_role(source.columns).items() if not is_position(name)},
     )
+    return replace(ratings, tally=rows.told(ratings.tally))
 
 
 def _name_of(source: SQLSource) -> str:
@@ -53,7 +75,7 @@ def _name_of(source: SQLSource) -> str:
 
 
 def _read_chunks(
-    source: SQLSource, database_url: str | None = None
+    source: SQLSource, filters: RowFilter, database_url: str | None = None
 ) -> Iterator[tuple[dict[str, "pd.Series[Any]"], TimeUnit]]:
     """The rows in our columns, chunk by chunk, and the unit of the times; arguments and errors are `load_sql`'s."""
     url = find_url(source, database_url)
@@ -62,7 +84,7 @@ def _read_chunks(
     do = "check the query" if source.query else "check that the user of the URL may read the table"
     unit = source.time_unit
     with connect(engine) as connection:
-        rows, wanted = guarded(lambda: _select(connection, source), url, what, do)
+        rows, wanted = guarded(lambda: _select(connection, source, filters), url, what, do)
         chunks = rows.yield_per(source.chunk_rows).partitions()
         some = False
         while (chunk := guarded(lambda: next(chunks, None), url, what, do)) is not None:
@@ -70,11 +92,19 @@ def _read_chunks(
             columns = {ours: [row[at] for row in chunk] for ours, at in wanted.items()}
             if TIMESTAMP in columns and isinstance(_first(columns[TIMESTAMP]), date):
                 columns[TIMESTAMP], unit = _microseconds(columns[TIMESTAMP]), "us"
-            yield {ours: _column(values) for ours, values in columns.items()}, unit
+            yield _rated({ours: _column(values) for ours, values in columns.items()}, filters), unit
     if not some:
         raise DataError(
             f"{_name_of(source)} has no rows", do=f"check that it is the right one in {database_location(url)}"
         )
+
+
+def _rated(columns: dict[str, "pd.Series[Any]"], filters: RowFilter) -> dict[str, "pd.Series[Any]"]:
+    """Our columns, with the ratings that `where` gives."""
+    by = {role: columns.pop(role) for role in list(columns) if role.startswith(FILTER)}
+    for role, values in by.items():
+        columns[RATING] = filters.ratings(role.removeprefix(FILTER), values)
+    return columns
 
 
 def _column(values: Sequence[Any]) -> "pd.Series[Any]":
@@ -100,36 +130,82 @@ def _first(values: Sequence[Any]) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _select(connection: Connection, source: SQLSource) -> tuple[CursorResult[tuple[object, ...]], dict[str, int]]:
+def _select(
+    connection: Connection, source: SQLSource, filters: RowFilter
+) -> tuple[CursorResult[tuple[object, ...]], dict[str, int]]:
     """Ask for the rows, from a cursor of the server where there is one.
 
     Returns:
-        The rows to come, and our columns -> their indices in a row.
+        The rows to come, and our columns -> their indices in a row; by a column of `where` goes the rating.
 
     Raises:
-        DataError: there is no such table or column.
+        DataError: there is no such table or column, or `where` takes no row.
         SQLAlchemyError: the database refuses.
     """
     streaming = connection.execution_options(stream_results=True)
-    if source.query is not None:
+    if source.query is not None and not source.where:
         verbatim = streaming.execution_options(no_parameters=True)  # else % and : would be taken for parameters
         rows = verbatim.exec_driver_sql(source.query.strip().rstrip(";"))
-        return rows, _find_columns(list(rows.keys()), source.columns, "the query")
-    schema, _, name = (source.table or "").rpartition(".")
-    found = _columns_of(connection, name, schema or None)
-    wanted = _find_columns(found, source.columns, f"the table {source.table}")
-    chosen: list[ColumnClause[object]] = [column(found[index]) for index in wanted.values()]
-    statement = select(*chosen).select_from(table(name, *chosen, schema=schema or None))
-    return streaming.execute(statement), {ours: index for index, ours in enumerate(wanted)}
+        return rows, _find_columns(list(rows.keys()), source, "the query")
+    if source.query is not None:
+        log: TextClause | TableClause = _as_table(source.query)
+        found = list(connection.execute(select(literal_column("*")).select_from(log).where(false())).keys())
+        wanted = _find_columns(found, source, "the query")
+    else:
+        schema, _, name = (source.table or "").rpartition(".")
+        found = _columns_of(connection, name, schema or None)
+        wanted = _find_columns(found, source, f"the table {source.table}")
+        log = table(name, schema=schema or None)
+    conditions: list[ColumnElement[bool]] = []
+    for filtered in filters.columns:
+        by: ColumnClause[Any] = column(found[wanted[FILTER + filtered]])
+        conditions.append(_condition(connection, by, log, conditions, filtered, filters, _name_of(source)))
+    roles = {ours: at for ours, at in wanted.items() if ours not in (FILTER + each for each in filters.unrated)}
+    chosen: list[ColumnClause[object]] = [column(found[at]) for at in roles.values()]
+    statement = select(*chosen).select_from(log).where(*conditions)
+    return streaming.execute(statement), {ours: index for index, ours in enumerate(roles)}
 
 
-def _find_columns(found: Sequence[str], columns: Columns, where: str) -> dict[str, int]:
+def _as_table(query: str) -> TextClause:
+    """A query as a table to select from; a colon in it is no parameter."""
+    verbatim = query.strip().rstrip(";").replace(":", "\\:")
+    return text(f"(\n{verbatim}\n) AS log")
+
+
+def _condition(
+    connection: Connection,
+    by: ColumnClause[Any],
+    log: Any,
+    before: Sequence[ColumnElement[bool]],
+    filtered: str,
+    filters: RowFilter,
+    name: str,
+) -> ColumnElement[bool]:
+    """That a column has one of the values that `where` takes, as the database has them.
+
+    Raises:
+        DataError: none is taken, or the column has too many.
+    """
+    counts = select(by, func.count()).select_from(log).where(*before).group_by(by).limit(MOST_VALUES + 1)
+    groups = {row[0]: row[1] for row in connection.execute(counts)}
+    if len(groups) > MOST_VALUES:
+        do = "put the condition into query"
+        raise DataError(f"the column {filtered} of where has more than {MOST_VALUES:,} different values", do=do)
+    values, rows = filters.of_groups(filtered, groups)
+    if filters.seen_any and not rows:
+        raise filters.refusal(name)
+    one_of = by.in_([value for value in values if value is not None])
+    return or_(one_of, by.is_(None)) if None in values else one_of
+
+
+def _find_columns(found: Sequence[str], source: SQLSource, where: str) -> dict[str, int]:
     """Our columns -> their indices among the columns found.
 
     Raises:
         DataError: one is missing, or is there twice.
     """
-    asked = {ours: ours if name is None and ours in found else name for ours, name in by_role(columns).items()}
+    roles = with_filters(source.columns, source.where)
+    asked = {ours: ours if name is None and ours in found else name for ours, name in roles.items()}
     return {ours: _find_column(name, found, where) for ours, name in asked.items() if name is not None}
 
 

@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from ncf.data.columns import RATING, TITLE
 from ncf.errors import DataError
-from ncf.ingest.columns import SETTINGS, Wanted, guessed_roles, integers_of, is_position, looks_named
+from ncf.ingest.columns import FILTER, SETTINGS, Wanted, guessed_roles, integers_of, is_position, looks_named
 from ncf.ingest.config import ColumnName, FileSource
 from ncf.ingest.folders import NAMES, Form, find_files, form_of
 from ncf.ingest.json_lines import JsonTable, open_json_lines
 from ncf.ingest.locations import File
 from ncf.ingest.parquet import ParquetTable, open_parquet
 from ncf.ingest.text import TextTable, open_text
+from ncf.ingest.where import RowFilter
 
 Reader: TypeAlias = TextTable | JsonTable | ParquetTable
 
@@ -52,12 +53,21 @@ class Table:
         """Roles whose column is of UUIDs; the blocks have them as text."""
         return self.reader.uuids
 
-    def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[dict[str, Any]]:
+    @property
+    def kinds(self) -> Sequence[str]:
+        """What is to be said of columns that look like kinds of events."""
+        return self.reader.kinds
+
+    def blocks(
+        self, file: File, *, integer_times: bool = True, small: bool = False, rows: RowFilter | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Role -> Arrow array, block by block; see `TextTable`."""
+        rows = rows or RowFilter({})
         given = {role: given_by_folder(role, key, file) for role, key in self.keys.items()}
-        for block in self.reader.blocks(file, integer_times=integer_times, small=small):
-            rows = len(next(iter(block.values())))
-            yield block | {role: pa.repeat(value, rows) for role, value in given.items()}
+        rows.given = {role: given.pop(role) for role in list(given) if role.startswith(FILTER)}
+        for block in self.reader.blocks(file, integer_times=integer_times, small=small, rows=rows):
+            length = len(next(iter(block.values())))
+            yield block | {role: pa.repeat(value, length) for role, value in given.items()}
 
     @property
     def named(self) -> bool:
@@ -138,7 +148,7 @@ def _refuse_other_folders(files: list[File], of_folders: dict[str, str]) -> None
 def given_by_folder(role: str, key: str, file: File) -> Any:
     """The value that a file's folder gives to a column, as a text file would: an integer if it is written as one."""
     value = pa.scalar(file.partitions[key])
-    if role == TITLE:
+    if role == TITLE or role.startswith(FILTER):
         return value
     if role != RATING:
         integers = integers_of(pa.array([value.as_py()]))

@@ -3,7 +3,7 @@
 import codecs
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -13,14 +13,15 @@ from pyarrow import csv as arrow_csv
 from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
 from ncf.ingest.bad_lines import INTEGER, Kind, TextColumn, check_quotes, explain, line_of
-from ncf.ingest.columns import Wanted, find_columns, guessed_roles, refuse_lists
+from ncf.ingest.columns import FILTER, Wanted, find_columns, guessed_roles, refuse_lists
 from ncf.ingest.config import FileSource
 from ncf.ingest.dialect import Dialect, first_dialect, is_number, other_dialect
 from ncf.ingest.locations import File, reading
 from ncf.ingest.quotes import QuotesSeen, Told
 from ncf.ingest.start import Record, is_utf8, read_start, refuse_mark
+from ncf.ingest.where import RowFilter, kinds_note
 
-TYPES = {"id": pa.string(), "text": pa.string(), "number": pa.float64(), "integer": pa.int64()}
+TYPES = {"where": pa.string(), "id": pa.string(), "text": pa.string(), "number": pa.float64(), "integer": pa.int64()}
 BLOCK_BYTES = 1 << 24
 UNIT_SEPARATOR = "\x1f"  # ASCII's own; stands in for a separator that Arrow can't take
 
@@ -111,6 +112,7 @@ class TextTable:
         dialects: how each is written.
         columns: of each, role -> where the column is, and what.
         told: what the user must know; complete when all blocks are read.
+        kinds: what is to be said of columns that look like kinds of events.
         typed: whether the columns have types of their own, so that text is text even where it reads as a number.
         uuids: roles whose column is of UUIDs; the blocks have them as text.
     """
@@ -121,19 +123,23 @@ class TextTable:
     dialects: dict[File, Dialect]
     columns: dict[File, dict[str, TextColumn]]
     told: Told
+    kinds: Sequence[str] = ()
     typed: ClassVar[bool] = False
     uuids: ClassVar[frozenset[str]] = frozenset()
 
-    def blocks(self, file: File, *, integer_times: bool = True, small: bool = False) -> Iterator[dict[str, Any]]:
+    def blocks(
+        self, file: File, *, integer_times: bool = True, small: bool = False, rows: RowFilter | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Role -> Arrow array, block by block; times that begin as integers are read so, or as any numbers.
 
-        Small blocks take a sixteenth of the memory.
+        Small blocks take a sixteenth of the memory. Rows that the filter does not take are left out.
         """
         columns = self.columns[file]
         if not integer_times:
             number = {r: TextColumn(c.index, c.name, "number") for r, c in columns.items() if c.kind == "integer"}
             columns = columns | number
-        return _read_blocks(file, self.dialects[file], columns, self.told, BLOCK_BYTES >> 4 if small else BLOCK_BYTES)
+        block_bytes = BLOCK_BYTES >> 4 if small else BLOCK_BYTES
+        return _read_blocks(file, self.dialects[file], columns, self.told, block_bytes, rows or RowFilter({}))
 
     def notes(self) -> list[str]:
         """What the report says about these files."""
@@ -158,7 +164,7 @@ def open_text(files: list[File], source: FileSource, wanted: Wanted, settings: d
     found = find_columns(first.names, wanted(first.names), files[0], settings, header=first.header)
     names = {role: first.names[index] for role, index in found.items()}
     dialects, told = {files[0]: first}, Told()
-    columns = {files[0]: _columns(found, first, records)}
+    columns = {files[0]: _columns(found, first, records, RowFilter(source.where))}
     if source.time_format and TIMESTAMP in found:  # numbers keep their zeros
         columns[files[0]][TIMESTAMP] = replace(columns[files[0]][TIMESTAMP], kind="text")
     for file in files[1:]:
@@ -169,13 +175,26 @@ def open_text(files: list[File], source: FileSource, wanted: Wanted, settings: d
         if other.names != first.names:
             told.add(file, "files with their columns in another order, matched by name", 1, str(file))
             columns[file] = {r: replace(c, index=other.names.index(c.name)) for r, c in columns[file].items()}
+    kinds = [
+        kinds_note(name, [cells[at] for _, cells in records if at < len(cells)])
+        for at, name in enumerate(first.names)
+        if not source.where and at not in found.values()
+    ]
     for role in [role for role in (USER_ID, ITEM_ID) if role in found]:
         refuse_lists(files[0], role, found[role], records, first.separator)
         if first.quoting == "none":
             _refuse_quoted(
                 files[0], role, [cells[found[role]] for _, cells in records if found[role] < len(cells)], first
             )
-    return TextTable(files, names, guessed_roles(names, wanted(first.names)), dialects, columns, told)
+    return TextTable(
+        files,
+        names,
+        guessed_roles(names, wanted(first.names)),
+        dialects,
+        columns,
+        told,
+        kinds=[note for note in kinds if note],
+    )
 
 
 def _refuse_quoted(file: File, role: str, values: list[str], dialect: Dialect) -> None:
@@ -188,16 +207,22 @@ def _refuse_quoted(file: File, role: str, values: list[str], dialect: Dialect) -
         raise DataError(f"{file} has each {role} in double quotes, and quotes are letters here", got=whole[0], do=do)
 
 
-def _columns(found: dict[str, int], dialect: Dialect, records: list[Record]) -> dict[str, TextColumn]:
+def _columns(found: dict[str, int], dialect: Dialect, records: list[Record], rows: RowFilter) -> dict[str, TextColumn]:
     return {
-        role: TextColumn(index, dialect.names[index], _kind(role, index, records, dialect), optional=role == TITLE)
+        role: TextColumn(
+            index,
+            dialect.names[index],
+            _kind(role, index, records, dialect),
+            optional=role == TITLE or role.startswith(FILTER),
+            taken=rows.wanted(role.removeprefix(FILTER)) if role.startswith(FILTER) else None,
+        )
         for role, index in found.items()
     }
 
 
 def _kind(role: str, index: int, records: list[Record], dialect: Dialect) -> Kind:
     kinds: dict[str, Kind] = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TITLE: "text"}
-    return _time_kind(records, index, dialect) if role == TIMESTAMP else kinds[role]
+    return _time_kind(records, index, dialect) if role == TIMESTAMP else kinds.get(role, "where")
 
 
 def _time_kind(records: list[Record], index: int, dialect: Dialect) -> Kind:
@@ -210,7 +235,7 @@ def _time_kind(records: list[Record], index: int, dialect: Dialect) -> Kind:
 
 
 def _read_blocks(
-    file: File, dialect: Dialect, columns: dict[str, TextColumn], told: Told, block_bytes: int
+    file: File, dialect: Dialect, columns: dict[str, TextColumn], told: Told, block_bytes: int, rows: RowFilter
 ) -> Iterator[dict[str, Any]]:
     """Arrow arrays of the wanted columns by role, block by block; other columns are not converted.
 
@@ -225,7 +250,7 @@ def _read_blocks(
         feed = _ArrowFeed(stream, file, dialect)
         try:
             for batch in _open_csv(feed, dialect, columns, block_bytes):
-                yield _wanted(batch, columns)
+                yield _wanted(batch, columns, rows)
                 good += len(batch)
         except ValueError as error:  # Arrow's errors about the content, and those of the encoding
             raise _explained(file, dialect, columns, good, error) from error
@@ -237,7 +262,10 @@ def _read_blocks(
 
 
 def _open_csv(feed: _ArrowFeed, dialect: Dialect, columns: dict[str, TextColumn], block_bytes: int) -> Any:
-    needed = {str(column.index): TYPES[column.kind] for column in columns.values()}
+    filters_first = sorted(
+        columns.values(), key=lambda column: column.kind != "where"
+    )  # their columns may be others', too
+    needed = {str(column.index): TYPES[column.kind] for column in filters_first}
     return arrow_csv.open_csv(
         pa.PythonFile(feed, mode="r"),
         arrow_csv.ReadOptions(
@@ -261,8 +289,8 @@ def _open_csv(feed: _ArrowFeed, dialect: Dialect, columns: dict[str, TextColumn]
     )
 
 
-def _wanted(batch: Any, columns: dict[str, TextColumn]) -> dict[str, Any]:
-    block = {role: batch.column(str(column.index)) for role, column in columns.items()}
+def _wanted(batch: Any, columns: dict[str, TextColumn], rows: RowFilter) -> dict[str, Any]:
+    block = rows.block({role: batch.column(str(column.index)) for role, column in columns.items()})
     if any(block[role].null_count for role, column in columns.items() if not column.optional):
         raise ValueError("a value is empty")
     return block
