@@ -260,8 +260,16 @@ def refuse_blanks(file: File, line: int, separator: str, cells: list[str]) -> No
     )
 
 
+def null_pattern(dialect: Dialect) -> "re.Pattern[str] | None":
+    """Backslash and N alone in a field, as MySQL and others write no value, if a backslash escapes what follows it."""
+    beside = rf"[^{re.escape(dialect.separator)}\r\n]"
+    return re.compile(rf"(?<!{beside})\\N(?!{beside})") if dialect.escape else None
+
+
 @contextmanager
 def text_lines(file: File, dialect: Dialect) -> Iterator[Iterator[str]]:
     """The lines of a file with their ends, for what Arrow does not tell; bytes that are no text become surrogates."""
     with reading(file), file.open() as stream:
-        yield passed_over(text_of(stream, dialect.encoding), dialect.first, dialect.comment)
+        lines = passed_over(text_of(stream, dialect.encoding), dialect.first, dialect.comment)
+        null = null_pattern(dialect)
+        yield lines if null is None else (null.sub("", line) for line in lines)

@@ -15,7 +15,7 @@ from ncf.errors import DataError
 from ncf.ingest.bad_lines import INTEGER, Kind, TextColumn, check_quotes, explain, line_of
 from ncf.ingest.columns import FILTER, Wanted, find_columns, guessed_roles, refuse_lists
 from ncf.ingest.config import FileSource
-from ncf.ingest.dialect import Dialect, first_dialect, is_number, other_dialect
+from ncf.ingest.dialect import Dialect, first_dialect, is_number, null_pattern, other_dialect
 from ncf.ingest.locations import File, reading
 from ncf.ingest.quotes import QuotesSeen, Told
 from ncf.ingest.start import Record, is_utf8, read_start, refuse_mark
@@ -46,6 +46,8 @@ class _ArrowFeed(io.RawIOBase):
         self._separator = b"" if short else dialect.separator.encode()
         comment = dialect.comment
         self._comment = None if comment is None else re.compile(rb"(?m)^%b[^\r\n]*" % re.escape(comment.encode()))
+        null = null_pattern(dialect)
+        self._null = None if null is None else re.compile(null.pattern.encode())
         self._rest = self._last = b""
         self._ended = False
         self.lines = self.comments = 0
@@ -69,8 +71,8 @@ class _ArrowFeed(io.RawIOBase):
         return b""
 
     def _replaced(self, block: bytes) -> bytes:
-        """Whole lines with the short separator and without comments, if there is something to replace."""
-        if not self._separator and self._comment is None:
+        """Whole lines with the short separator, without comments and null fields, if there is something to replace."""
+        if not self._separator and self._comment is None and self._null is None:
             return block
         block = self._rest + block
         end = len(block) if self._ended else block.rfind(b"\n") + 1
@@ -78,6 +80,7 @@ class _ArrowFeed(io.RawIOBase):
         if self._comment is not None:
             block, comments = self._comment.subn(b"", block)
             self.comments += comments
+        block = block if self._null is None else self._null.sub(b"", block)
         if self._separator and UNIT_SEPARATOR.encode() in block:
             raise ValueError("a separator of several letters can't be used in a file with the control character 0x1F")
         return block.replace(self._separator, UNIT_SEPARATOR.encode()) if self._separator else block

@@ -116,7 +116,10 @@ def _as_written(*columns: ColumnName) -> FileSource:
 
 
 def _blocks(table: Table) -> Iterator[Any]:
-    return (block for file in table.files for block in table.blocks(file, small=True))
+    for file in table.files:
+        yield from table.blocks(file, small=True)
+    for note in table.notes():
+        log.info("%s", note)
 
 
 def _other_kind(where: str, value: Any, known: Ids) -> DataError:

@@ -193,3 +193,13 @@ def test_a_blank_before_a_quote_is_refused_and_the_advice_reads_it(
     users, items = ids(load(tmp_path / "log.csv", columns=columns))
     assert "u1" in users
     assert "i,1" in items or "i1" in items
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_no_value_behind_a_backslash_is_no_user_of_that_name(tmp_path: Path, end: str) -> None:
+    text = f"1\t5\ta\\\tb{end}2\t6\t\\N{end}3\t7\t\\Nx{end}"
+    settings: dict[str, Any] = {"columns": {"user": 0, "item": 1}, "quoting": "backslash", "separator": "\t"}
+    assert ids(load(tmp_path / "log.tsv", text, **settings)) == ([1, 2, 3], [5, 6, 7])
+    for row in (f"\\N\t5\tx{end}", f"4\t\\N\tx{end}"):
+        with pytest.raises(DataError, match="line 4 has an unusable (user|item)_id .*: ''"):
+            load(tmp_path / "log.tsv", text + row, **settings)
