@@ -95,7 +95,7 @@ def test_what_is_written_by_the_rules_is_read_back(
 )
 def test_stray_quotes_lose_no_row(rows: list[Row], separator: str, told: bool, quoted: int, header: bool) -> None:
     """As programs write that know no quoting, or put quotes around whatever a cell has."""
-    clean = [(user, name.replace(separator, ""), item, rating) for user, name, item, rating in rows]
+    clean = [(user, name.replace(separator[0], ""), item, rating) for user, name, item, rating in rows]
     lines = ["user_id", "title", "item_id", "rating"] * header
     text = separator.join(lines) + "\n" * header
     for row, (user, name, item, rating) in enumerate(clean):
