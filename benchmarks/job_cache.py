@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from benchmarks.bench import Bench, Job, Result
 from ncf import __version__
-from ncf.content import content_key
+from ncf.config import content_key
 from ncf.files import cache_dir, new_file, read_json, write_json
 
 

@@ -1,5 +1,7 @@
 """Typed, frozen settings. Unknown keys are refused; each field states its unit and the reason for its default."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
@@ -240,3 +242,29 @@ ModelName: TypeAlias = Literal["gmf", "mlp", "neumf", "neumf-pretrained"]
 RECIPES: Mapping[ModelName, type[Recipe]] = MappingProxyType(
     {"gmf": GMFRecipe, "mlp": MLPRecipe, "neumf": NeuMFRecipe, "neumf-pretrained": PretrainedRecipe}
 )
+
+
+def content_key(*parts: object) -> str:
+    """A short hash of JSON values; equal values have equal keys in any process."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values under dotted names, as used for searched settings and MLflow's parameters."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The values in which two nested mappings differ, in words: "seed 1 there, 2 here"."""
+    flat_there, flat_here = flatten(there), flatten(here)
+    return [
+        f"{name} {flat_there.get(name)!r} there, {flat_here.get(name)!r} here"
+        for name in sorted(flat_there.keys() | flat_here.keys())
+        if flat_there.get(name) != flat_here.get(name)
+    ]

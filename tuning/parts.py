@@ -11,8 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf import __version__
-from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe, Recipe
-from ncf.content import content_key
+from ncf.config import GMFRecipe, MLPRecipe, PretrainedRecipe, Recipe, content_key
 from ncf.data.prepared import PreparedData
 from ncf.files import cache_dir, check_sums, new_folder, read_json, write_json, write_sums
 from ncf.hardware import HardwareConfig

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, cast
 from optuna import Trial
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.observer import State, TrialOutcome
+from tuning.problem import State, TrialOutcome
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, label_of
 
 Interval = tuple[float, float]

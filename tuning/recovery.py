@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import DateTime, Integer, column, func, select, table
 
-from tuning.observer import TrialOutcome
+from tuning.problem import TrialOutcome
 from tuning.ranges import Value, grid
 from tuning.records import BASE, Attr, duplicates, from_params, outcome_of, to_params
 from tuning.study import StudyHandle

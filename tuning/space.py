@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from ncf.config import RECIPES, ModelName, Recipe
-from ncf.content import flatten
+from ncf.config import RECIPES, ModelName, Recipe, flatten
 from ncf.errors import ConfigError
 from tuning.ranges import Choices, FloatRange, IntRange, Range, Value, limits_of
 

@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
-from ncf.content import differences
+from ncf.config import differences
 from ncf.splitmix import derived_seed
 from tuning.config import PrunerConfig, SamplerConfig, StorageConfig
 from tuning.database import Database, StudyError, open_database

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from plotly.graph_objects import Figure
 
 from ncf.config import Recipe
-from tuning.observer import State, TrialOutcome
+from tuning.problem import State, TrialOutcome
 from tuning.records import BASE, Attr, interval_of, minutes_used, outcome_of, trial_states
 from tuning.space import with_values
 from tuning.study import StudyHandle

@@ -17,9 +17,8 @@ from ncf.errors import ConfigError, ModelError, NCFError
 from ncf.training.fit import Training, fit
 from ncf.training.module import NCFModule, monitored
 from tuning.database import Database, StudyError
-from tuning.observer import Observer, TrialOutcome, TrialStart
 from tuning.parts import Parts, initial_model
-from tuning.problem import Problem
+from tuning.problem import Observer, Problem, TrialOutcome, TrialStart
 from tuning.ranges import Value
 from tuning.records import Attr, outcome_of
 from tuning.recovery import heartbeats, requeue

@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ncf.errors import ModelError
 from tuning.config import BudgetConfig
-from tuning.observer import Observer
 from tuning.parts import trained_parts
+from tuning.problem import Observer
 from tuning.records import Attr, duplicates, interval_of, minutes_used, suggest, trial_states
 from tuning.recovery import dead_trials, next_grid_point, queue_base, queue_grid_point, recover, this_process
 from tuning.study import StudyHandle

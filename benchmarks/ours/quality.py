@@ -17,8 +17,7 @@ from typing_extensions import override
 
 from benchmarks.ours.logs import prepared
 from ncf import __version__
-from ncf.config import RECIPES, GMFRecipe, MLPRecipe, PretrainedRecipe, Recipe
-from ncf.content import content_key
+from ncf.config import RECIPES, GMFRecipe, MLPRecipe, PretrainedRecipe, Recipe, content_key
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.metrics import METRICS, mean_with_interval
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks

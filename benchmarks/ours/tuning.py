@@ -14,8 +14,7 @@ from ncf.ingest.config import MovieLensSource
 from ncf.ingest.load import load_ratings
 from ncf.prepare import prepare_ratings
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig
-from tuning.observer import Observer, TrialOutcome
-from tuning.problem import Problem
+from tuning.problem import Observer, Problem, TrialOutcome
 from tuning.space import space_of
 from tuning.study import open_study
 from tuning.work import run_trials

@@ -26,7 +26,7 @@ from ncf import __version__
 from ncf.backtest.plan import Plan, check_number, make_plan
 from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import HR, NDCG
-from ncf.content import content_key, flatten
+from ncf.config import content_key, flatten
 from ncf.data.times import microseconds_of
 from ncf.files import new_file
 from ncf.hardware import torch_threads

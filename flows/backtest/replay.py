@@ -22,7 +22,7 @@ from ncf.backtest.plan import Plan, Window
 from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import INTERACTIONS, KNOWN, Gate, column, metric_columns
 from ncf.backtest.scoring import score_window as score_users
-from ncf.content import content_key, flatten
+from ncf.config import content_key, flatten
 from ncf.data.columns import USER_ID
 from ncf.data.prepared import PreparedData
 from ncf.data.times import time_of

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from flows.backtest.replay import Trained, day_of
 from flows.backtest.settings import BacktestSettings
-from flows.charts.tables import TextTable
+from flows.charts.chart import TextTable
 from ncf.backtest.plan import Plan, Policy, Window
 from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import HR, KNOWN, NDCG, POPULARITY, difference_of, mean_of

@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError, get_subcommand
 
-from ncf.config import Settings
-from ncf.content import flatten
+from ncf.config import Settings, flatten
 from ncf.errors import ConfigError, NCFError
 
 S = TypeVar("S", bound=Settings)

@@ -12,8 +12,7 @@ from pydantic import JsonValue
 import flows
 from flows.tracking.links import mlflow_url
 from flows.tracking.locations import files_folder, sqlite_file
-from ncf.config import RECIPES, Recipe, Settings
-from ncf.content import flatten
+from ncf.config import RECIPES, Recipe, Settings, flatten
 from ncf.ingest.config import MOVIELENS, MovieLensSource, SourceConfig
 
 PORT = 5000  # of make mlflow, and of MLflow's own server

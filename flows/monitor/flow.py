@@ -19,7 +19,7 @@ from flows.prepare.settings import DataSettings
 from flows.registry.models import RegisteredModel, load_champion
 from flows.tracking.store import check_tracking, store_exists
 from flows.tracking.tracker import Tracker, milliseconds
-from ncf.content import flatten
+from ncf.config import flatten
 from ncf.errors import DataError
 from ncf.hardware import torch_threads
 from ncf.ingest.engine import check_engine

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel
 from rich.console import Console
 
-from flows.charts.tables import TextTable
+from flows.charts.chart import TextTable
 from flows.cli.next_command import command_line
 from ncf.monitoring.accuracy import Accuracy
 from ncf.monitoring.config import ThresholdConfig

@@ -14,7 +14,7 @@ from flows.cli.next_command import command, command_line
 from flows.orchestration.artifacts import artifact_key, show_markdown
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.settings import DataSettings
-from ncf.content import content_key
+from ncf.config import content_key
 from ncf.data.prepared import PreparedData
 from ncf.data.report import DataReport
 from ncf.data.storage import load_prepared, save_prepared

@@ -38,7 +38,7 @@ from flows.tracking.keys import COMPLETE
 from flows.tracking.links import flow_run_note, mlflow_url
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
-from ncf.content import content_key, flatten
+from ncf.config import content_key, flatten
 from ncf.data.prepared import PreparedData
 from ncf.data.report import DataReport
 from ncf.evaluation.promotion import Decision

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel
 from rich.console import Console
 
-from flows.charts.tables import TextTable
+from flows.charts.chart import TextTable
 from flows.cli.next_command import command, command_line
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import COLUMNS, EPOCHS, SECONDS

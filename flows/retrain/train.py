@@ -21,8 +21,7 @@ from flows.retrain.settings import RetrainSettings
 from flows.tracking.keys import BEST_EPOCH, EPOCHS, SECONDS
 from flows.tracking.store import global_store
 from flows.tracking.tracker import ModelRun, Tracker
-from ncf.config import ModelConfig, NeuMFConfig, Settings
-from ncf.content import flatten
+from ncf.config import ModelConfig, NeuMFConfig, Settings, flatten
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.files import cache_dir

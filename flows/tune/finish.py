@@ -26,8 +26,7 @@ from flows.tune.report import ModelReport, tried_values
 from flows.tune.search import LOCK_SECONDS, Search, ended_trials
 from flows.tune.trials import TrialRuns
 from ncf import __version__
-from ncf.config import Recipe
-from ncf.content import content_key, flatten
+from ncf.config import Recipe, content_key, flatten
 from ncf.data.columns import USER_ID
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import PROMOTION_METRIC

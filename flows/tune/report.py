@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pydantic import BaseModel, JsonValue, TypeAdapter
 from rich.console import Console
 
-from flows.charts.tables import TextTable
+from flows.charts.chart import TextTable
 from flows.tracking.tuned_settings import Tuned
-from ncf.content import flatten
-from tuning.observer import TrialOutcome
+from ncf.config import flatten
+from tuning.problem import TrialOutcome
 
 ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 

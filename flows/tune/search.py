@@ -19,11 +19,10 @@ from flows.tune.settings import TuneSettings
 from flows.tune.studies import study_name, study_url
 from flows.tune.trials import Job
 from flows.tune.workers import LOOK_SECONDS, WorkerError, run_workers
-from ncf.content import flatten
+from ncf.config import flatten
 from ncf.errors import NCFError
 from tuning.config import BudgetConfig
-from tuning.observer import State
-from tuning.problem import Problem
+from tuning.problem import Problem, State
 from tuning.study import StudyHandle, open_study
 from tuning.summary import StudySummary, summarize
 from tuning.work import unfinished, work_left

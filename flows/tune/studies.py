@@ -15,8 +15,7 @@ from flows.tracking.store import tracking_folder
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning, find_tunings
 from flows.tune.settings import CHAIN, Overrides, TuneSettings
-from ncf.config import RECIPES, GMFRecipe, MLPRecipe, ModelName, Recipe
-from ncf.content import content_key
+from ncf.config import RECIPES, GMFRecipe, MLPRecipe, ModelName, Recipe, content_key
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.ingest.config import parse_url

@@ -12,13 +12,11 @@ from typing_extensions import override
 from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, FINGERPRINT, MODEL, SECONDS
 from flows.tracking.store import global_store
 from flows.tracking.tracker import Tracker
-from ncf.config import Recipe
-from ncf.content import flatten
+from ncf.config import Recipe, flatten
 from ncf.errors import NCFError
 from ncf.training.module import monitored
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
-from tuning.observer import Observer, State, TrialOutcome, TrialStart
-from tuning.problem import Problem
+from tuning.problem import Observer, Problem, State, TrialOutcome, TrialStart
 from tuning.ranges import Value
 from tuning.space import with_values
 from tuning.study import open_study

@@ -11,7 +11,7 @@ from ncf.data.prepared import PreparedData
 from ncf.data.split import Pairs
 from ncf.evaluation.metrics import Values, hit, ndcg, unusable_scores
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, Scorer, users_at_once
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 
 
 def rank_held_out(

@@ -11,7 +11,7 @@ from ncf.data.columns import Indices
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.metrics import CUTOFFS, METRICS, Mean, Values, mean_with_interval, rank_of, unusable_scores
 from ncf.hardware import HardwareConfig
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 
 SplitName: TypeAlias = Literal["validation", "test"]
 

@@ -20,7 +20,7 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError, ModelError
 from ncf.files import check_sums, new_folder, read_json, write_json, write_sums
 from ncf.models.build import ITEM_TABLE, Model, build_model
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 from ncf.serving import log as serving_log
 from ncf.serving.log import ServingLog
 

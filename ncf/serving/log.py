@@ -20,7 +20,7 @@ from ncf.data.prepared import PreparedData
 from ncf.data.split import Pairs, concat_pairs
 from ncf.errors import ModelError
 from ncf.files import check_sums, new_folder, read_json, sum_of_sums, write_json, write_sums
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 
 LOG_TAG = "ncf.log"  # of a registered model: its PublishedLog
 RETRAIN = "restore MLflow's artifacts, or retrain"

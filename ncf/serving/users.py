@@ -16,7 +16,7 @@ from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.split import Pairs
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from ncf.evaluation.ranking import HoldoutRanker
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 from ncf.serving.bundle import Bundle
 from ncf.serving.fold_in import FoldIn
 from ncf.serving.log import ServingLog

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 from typing_extensions import override
 
-from ncf.content import differences
+from ncf.config import differences
 from ncf.errors import ModelError
 from ncf.training.all_pairs import Block
 from ncf.training.batches import Step

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from ncf.content import flatten
+from ncf.config import flatten
 from ncf.evaluation.baselines import can_ials
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-from ncf.content import content_key, flatten
+from ncf.config import content_key, flatten
 
 
 def test_flatten_names_nested_values_with_dots() -> None:

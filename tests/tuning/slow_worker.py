@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from tests.tuning.small_studies import NO_PRUNING, QUICK, RANDOM, gmf_problem
 from tuning.config import BudgetConfig
-from tuning.observer import Observer, TrialOutcome, TrialStart
+from tuning.problem import Observer, TrialOutcome, TrialStart
 from tuning.study import open_study
 from tuning.work import run_trials
 

@@ -11,8 +11,7 @@ from typing_extensions import override
 from ncf.config import GMFConfig, GMFRecipe, GMFTraining, MLPConfig, MLPRecipe, MLPTraining, PretrainedRecipe
 from tests.ncf.toy_data import checkerboard
 from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
-from tuning.observer import Observer, TrialOutcome, TrialStart
-from tuning.problem import Problem
+from tuning.problem import Observer, Problem, TrialOutcome, TrialStart
 from tuning.ranges import Choices, FloatRange, Range
 from tuning.study import StudyHandle, open_study
 from tuning.work import run_trials

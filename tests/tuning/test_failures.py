@@ -13,7 +13,7 @@ from ncf.errors import ModelError
 from tests.tuning.small_studies import Notes, gmf_problem, gmf_recipe, open_board, run_board
 from tuning.config import BudgetConfig, SamplerConfig
 from tuning.database import StudyError
-from tuning.observer import TrialStart
+from tuning.problem import TrialStart
 from tuning.ranges import Choices, Range
 from tuning.summary import summarize
 from tuning.work import run_trials, unfinished, work_left

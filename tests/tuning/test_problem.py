@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from ncf import __version__
-from ncf.config import MLPRecipe, PretrainedRecipe
-from ncf.content import differences
+from ncf.config import MLPRecipe, PretrainedRecipe, differences
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
 from tests.ncf.toy_data import checkerboard

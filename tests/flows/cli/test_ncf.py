@@ -7,7 +7,7 @@ import pytest
 
 from flows import PREFECT_SETTINGS
 from flows.cli.ncf import MODULES, main
-from ncf.content import flatten
+from ncf.config import flatten
 from tests.e2e.processes import REPOSITORY
 
 

@@ -11,7 +11,7 @@ from tests.e2e.processes import environment
 TABLE = """
 import logging
 from rich.console import Console
-from flows.charts.tables import TextTable
+from flows.charts.chart import TextTable
 from flows.cli.command import run_command
 from flows.recommend.settings import RecommendSettings
 

@@ -9,7 +9,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 
 from flows.cli.command import parse
 from flows.retrain.settings import RetrainSettings
-from ncf.content import content_key, flatten
+from ncf.config import content_key, flatten
 from ncf.errors import ConfigError
 from tests.e2e.processes import REPOSITORY
 

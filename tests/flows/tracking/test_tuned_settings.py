@@ -11,8 +11,7 @@ from flows.retrain.resolve_settings import fill_in, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import TUNED, Tuning, find_tunings
-from ncf.config import GMFRecipe, MLPRecipe, ModelName, PretrainedRecipe
-from ncf.content import content_key
+from ncf.config import GMFRecipe, MLPRecipe, ModelName, PretrainedRecipe, content_key
 from ncf.errors import ConfigError
 from tests.flows.tune.tunings import GMF, tuned, tuning
 from tests.ncf.toy_data import checkerboard

@@ -8,7 +8,7 @@ from flows.tune.search import describe, ended_trials, minutes_left, share_done, 
 from flows.tune.workers import threads_each
 from ncf.hardware import HardwareConfig, available_cores
 from tuning.config import BudgetConfig
-from tuning.observer import State, TrialOutcome
+from tuning.problem import State, TrialOutcome
 from tuning.summary import StudySummary
 
 

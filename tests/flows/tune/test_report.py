@@ -14,7 +14,7 @@ from flows.tune.report import ModelReport, TuneReport, tried_values
 from flows.tune.settings import TuneSettings
 from tests.flows.cli.test_next_command import SHOP, options
 from tests.flows.tune.tunings import tuned
-from tuning.observer import TrialOutcome
+from tuning.problem import TrialOutcome
 from tuning.ranges import Value
 
 BASE: dict[str, Any] = {"model": {"embedding_dim": 32}, "training": {"learning_rate": 0.003, "schedule": "constant"}}

@@ -163,8 +163,13 @@ def test_quotes_that_nobody_escaped_swallow_no_line(log: list[Row], separator: s
 @given(logs(), st.sampled_from([",", ";", "\t"]), st.booleans())
 def test_quotes_behind_a_backslash_are_read_back(log: list[Row], separator: str, everywhere: bool) -> None:
     out = io.StringIO(newline="")
-    quoting = csv.QUOTE_ALL if everywhere else csv.QUOTE_NONNUMERIC
-    writer = csv.writer(out, delimiter=separator, quoting=quoting, doublequote=False, escapechar="\\")
+    writer = csv.writer(
+        out,
+        delimiter=separator,
+        quoting=csv.QUOTE_ALL if everywhere else csv.QUOTE_NONNUMERIC,
+        doublequote=False,
+        escapechar="\\",
+    )
     writer.writerows([COLUMNS, *log])
     _check(log, _read("log.txt", out.getvalue().encode(), {"quoting": "backslash"}))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 from tests.ncf.toy_data import pairs
 
 

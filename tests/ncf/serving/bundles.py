@@ -14,7 +14,7 @@ from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
 from ncf.data.prepared import PreparedData
 from ncf.files import write_sums
 from ncf.models.build import Model, build_model
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 from ncf.serving.bundle import Bundle
 from tests.ncf.toy_data import Rows, pairs, random_data, scramble
 

@@ -16,7 +16,7 @@ from ncf.data.ratings import Ratings
 from ncf.errors import ModelError
 from ncf.files import read_json, write_json, write_sums
 from ncf.prepare import prepare_ratings
-from ncf.sampling.rows import PairRows
+from ncf.sampling.sampler import PairRows
 from ncf.serving import log as module
 from ncf.serving.log import ServingLog
 from tests.ncf.serving.naive_lists import items_by_user
