@@ -25,7 +25,7 @@ from ncf.backtest.plan import Policy, Window, make_plan
 from ncf.backtest.replay import Replay, WindowData
 from ncf.backtest.scoring import HR, KNOWN, NDCG, POPULARITY, column, difference_of, mean_of, score_window
 from ncf.config import GMFRecipe
-from ncf.data.columns import TEST, TRAIN
+from ncf.data import TEST, TRAIN
 from ncf.data.config import DataConfig
 from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData

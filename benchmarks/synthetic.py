@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.interactions import Interactions
 
 MOST_SEEN = 0.5  # no user has more than this share of the catalog

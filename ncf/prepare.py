@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ncf.config import settings_of
-from ncf.data.columns import ITEM_ID, USER_ID, Indices
+from ncf.data import ITEM_ID, USER_ID, Indices
 from ncf.data.config import DataConfig
 from ncf.data.filters import FilteredLog, filter_ratings
 from ncf.data.history import History

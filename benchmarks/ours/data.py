@@ -10,7 +10,7 @@ import pyarrow.csv
 
 from benchmarks.datasets import Shape
 from benchmarks.synthetic import synthetic_log
-from ncf.data.columns import COLUMNS
+from ncf.data import COLUMNS
 from ncf.data.config import DataConfig
 from ncf.data.storage import save_prepared
 from ncf.ingest.config import FileSource

@@ -17,7 +17,7 @@ from docs.site.links import REPOSITORY
 from flows.charts.chart import Chart, bar_panel
 from flows.charts.png import png
 from flows.retrain.report import Report
-from flows.tracking.keys import COLUMNS
+from flows.tracking import COLUMNS
 from flows.tracking.store import tracking_uri
 
 DATASET = "ml-100k"

@@ -20,7 +20,7 @@ from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows.orchestration.deployments import HEARTBEAT_SECONDS, TAG, Deployed
-from flows.orchestration.events import DRIFTED, NEWER_LOG, PROMOTED, dataset_resource
+from flows.orchestration.tasks import DRIFTED, NEWER_LOG, PROMOTED, dataset_resource
 from ncf.errors import ConfigError
 
 PREFIX = "ncf: "  # of the names of our automations; others are left alone

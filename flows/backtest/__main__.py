@@ -11,7 +11,7 @@ def run(settings: BacktestSettings) -> None:
     from flows.backtest.flow import backtest
     from flows.backtest.report import BacktestReport
     from flows.cli.flow_command import run_flow_command
-    from flows.retrain.checks import check_training
+    from flows.retrain.resolve_settings import check_training
 
     lock = f"{settings.dataset}-backtest"  # a backtest may run during a retraining
     run_flow_command(backtest, settings, check_training, BacktestReport.show, lock)

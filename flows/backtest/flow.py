@@ -19,8 +19,8 @@ from flows.cli.next_command import command, command_line, look_at
 from flows.orchestration.artifacts import Progress, artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
 from flows.prepare.flow import database_url
-from flows.retrain.checks import check_training
-from flows.tracking.keys import COMPLETE
+from flows.retrain.resolve_settings import check_training
+from flows.tracking import COMPLETE
 from flows.tracking.tracker import Tracker
 from ncf import __version__
 from ncf.backtest.plan import Plan, check_number, make_plan

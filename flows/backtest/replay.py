@@ -14,7 +14,7 @@ from flows.orchestration.tasks import task
 from flows.retrain.refit import refit_model
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import GMF_NAME, MLP_NAME, PRETRAINED, load_bundle, train_model
-from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, REFIT, SECONDS
+from flows.tracking import COMPLETE, FINGERPRINT, KEY, REFIT, SECONDS
 from flows.tracking.locations import TrackingError
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__
@@ -23,7 +23,7 @@ from ncf.backtest.replay import Replay
 from ncf.backtest.scoring import INTERACTIONS, KNOWN, Gate, column, metric_columns
 from ncf.backtest.scoring import score_window as score_users
 from ncf.config import content_key, flatten
-from ncf.data.columns import USER_ID
+from ncf.data import USER_ID
 from ncf.data.prepared import PreparedData
 from ncf.data.times import time_of
 from ncf.evaluation.metrics import mean_with_interval

@@ -13,7 +13,7 @@ from prefect.settings import get_current_settings
 from pydantic import ValidationError
 
 from flows.monitor.report import MonitorReport
-from flows.orchestration.events import DRIFTED, FAULTY, dataset_resource, version_resource
+from flows.orchestration.tasks import DRIFTED, FAULTY, dataset_resource, version_resource
 from flows.tracking.tracker import Tracker
 from ncf.monitoring.verdict import ExceededThreshold, Kind, LastEvent, is_news
 

@@ -1,7 +1,8 @@
 """The tasks of all flows: nothing is cached, and only a failure that may pass is retried."""
 
 import errno
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import prefect
@@ -9,6 +10,8 @@ import requests
 from mlflow.exceptions import MlflowException
 from prefect import State, Task
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
+from prefect.settings import get_current_settings
 
 from ncf.errors import NCFError
 
@@ -63,3 +66,47 @@ def is_mlflow_outage(task: Any, task_run: Any, state: State[Any]) -> bool:
     except Exception:
         return False
     return False
+
+
+PROMOTED, DRIFTED, FAULTY = "ncf.promoted", "ncf.data-drifted", "ncf.log-fault"
+NEWER_LOG = "ncf.newer-log"  # the champion stays, and serves from a newer log
+log = logging.getLogger(__name__)
+
+
+def dataset_resource(dataset: str) -> str:
+    """The id under which events name a data set."""
+    return f"ncf.dataset.{dataset}"
+
+
+def version_resource(model_name: str, version: int) -> str:
+    """The id under which events name a version of a registered model."""
+    return f"ncf.model-version.{model_name}.{version}"
+
+
+def emit(
+    event: str, dataset: str, related: Mapping[str, str] | None = None, payload: Mapping[str, Any] | None = None
+) -> None:
+    """Send an event about a data set to the Prefect server; never fails.
+
+    Without a server that stays, nothing is sent: the embedded server ends with the run, and nothing listens there.
+
+    Args:
+        event: its name, such as "ncf.promoted".
+        dataset: the data set's name.
+        related: ids of further resources by role, such as model-version.
+        payload: JSON values.
+    """
+    if get_current_settings().api.url is None:
+        return
+    try:
+        emit_event(
+            event,
+            resource={"prefect.resource.id": dataset_resource(dataset), "prefect.resource.name": dataset},
+            related=[
+                {"prefect.resource.id": resource, "prefect.resource.role": role}
+                for role, resource in (related or {}).items()
+            ],
+            payload=dict(payload or {}),
+        )
+    except Exception as error:  # what the event reports has happened all the same
+        log.warning("the event %s could not be sent to Prefect: %s", event, error)

@@ -19,7 +19,7 @@ from flows.registry.models import RegisteredModel, load_champion, no_champion
 from flows.registry.newest_log import load_log, published_log
 from flows.tracking.store import check_tracking, store_exists, tracking_uri
 from flows.tracking.tracker import Tracker
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID
+from ncf.data import ITEM_ID, TITLE, USER_ID
 from ncf.files import cache_dir
 from ncf.hardware import torch_threads
 from ncf.serving.batch.choose import choose_items, choose_users

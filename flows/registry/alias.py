@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from flows.orchestration.locks import LockError, global_lock
-from flows.tracking.keys import REMOVED, REMOVING, WEIGHTS_STATE
+from flows.tracking import REMOVED, REMOVING, WEIGHTS_STATE
 from flows.tracking.locations import sqlite_folder
 from flows.tracking.store import connect
 from ncf.errors import ModelError

@@ -25,7 +25,7 @@ from flows.registry.log import read_log
 from flows.registry.promotion import FIGURES, Change, current_actor, promote, reconcile
 from flows.tracking.locations import TrackingError
 from flows.tracking.store import global_store
-from ncf.data.columns import USER_ID
+from ncf.data import USER_ID
 from ncf.data.ids import to_json
 from ncf.errors import ModelError
 

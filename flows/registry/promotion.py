@@ -14,7 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 from prefect.runtime import deployment, flow_run
 
 from flows.cli.next_command import command_line
-from flows.orchestration.events import PROMOTED, emit, version_resource
+from flows.orchestration.tasks import PROMOTED, emit, version_resource
 from flows.prepare.settings import dataset_of
 from flows.registry.alias import CHAMPION, Registry, locked, why_incomplete
 from flows.registry.log import Entry, What, champions, describe, new_number, now, read_log, version_text, write_entry

@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
-from ncf.data.columns import USER_ID
+from ncf.data import USER_ID
 from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError
 from ncf.files import read_json

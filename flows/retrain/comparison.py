@@ -12,7 +12,7 @@ from flows.charts.page import html_page
 from flows.charts.png import png
 from flows.retrain.measure import read_ranks
 from flows.retrain.report import Report
-from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, COLUMNS, PROTOCOLS
+from flows.tracking import BEST_EPOCH, BEST_VALIDATION, COLUMNS, PROTOCOLS
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import TrainingConfig
 from ncf.data.prepared import PreparedData

@@ -10,14 +10,12 @@ from prefect.states import Cancelled, Completed
 from flows.cli.checks import RETRIES, check_folder
 from flows.cli.next_command import look_at
 from flows.orchestration.artifacts import Progress, artifact_key, show_link, show_markdown, show_table
-from flows.orchestration.events import NEWER_LOG, emit
 from flows.orchestration.locks import AlreadyRunningError, one_at_a_time
-from flows.orchestration.tasks import is_mlflow_outage, task
+from flows.orchestration.tasks import NEWER_LOG, emit, is_mlflow_outage, task
 from flows.prepare.flow import prepare_data
 from flows.recommend.flow import sample, write_recommendations
 from flows.recommend.settings import RecommendSettings
 from flows.registry.models import champion_version
-from flows.retrain.checks import check_training
 from flows.retrain.comparison import common_metric, log_comparison
 from flows.retrain.measure import measure_baselines
 from flows.retrain.old_runs import close_abandoned, remove_old_weights
@@ -31,10 +29,10 @@ from flows.retrain.promote import (
 )
 from flows.retrain.refit import measure_refold, publish_newest_log, refit_winner
 from flows.retrain.report import Report, next_runs, rows_of
-from flows.retrain.resolve_settings import ResolvedSettings, resolve_settings
+from flows.retrain.resolve_settings import ResolvedSettings, check_training, resolve_settings
 from flows.retrain.settings import RetrainSettings
 from flows.retrain.train import GMF_NAME, MLP_NAME, NEUMF_NAME, PRETRAINED, train_model
-from flows.tracking.keys import COMPLETE
+from flows.tracking import COMPLETE
 from flows.tracking.links import flow_run_note, mlflow_url
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf import __version__

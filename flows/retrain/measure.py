@@ -10,10 +10,10 @@ from prefect.logging import get_run_logger
 from flows.charts.chart import TextTable
 from flows.orchestration.tasks import is_mlflow_outage, task
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, COLUMNS, EPOCHS, SECONDS
+from flows.tracking import BEST_EPOCH, BEST_VALIDATION, COLUMNS, EPOCHS, SECONDS
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import flatten
-from ncf.data.columns import ITEM_ID, USER_ID
+from ncf.data import ITEM_ID, USER_ID
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import GET_IMPLICIT, IALS, ItemKNN, Popularity, can_ials
 from ncf.evaluation.comparison import PROMOTION_METRIC

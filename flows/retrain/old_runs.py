@@ -16,7 +16,7 @@ from flows.registry.log import now, reigns
 from flows.registry.promotion import previous_champion, reconcile
 from flows.retrain.comparison import PAGE
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import COMPLETE, MODEL, REFIT, REMOVED, SETTINGS, WEIGHTS_STATE
+from flows.tracking import COMPLETE, MODEL, REFIT, REMOVED, SETTINGS, WEIGHTS_STATE
 from flows.tracking.tracker import Tracker
 from ncf.evaluation.guards import anchors_to_come
 from ncf.files import cache_dir

@@ -26,7 +26,7 @@ from flows.registry.models import (
 from flows.registry.promotion import ChampionMovedError
 from flows.retrain.measure import POPULARITY, promotion_values
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import BEST_VALIDATION, COLUMNS, FINGERPRINT, MODEL
+from flows.tracking import BEST_VALIDATION, COLUMNS, FINGERPRINT, MODEL
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError

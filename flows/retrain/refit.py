@@ -24,7 +24,7 @@ from flows.retrain.train import (
     recipe_of,
     remove_checkpoints,
 )
-from flows.tracking.keys import BEST_EPOCH, EPOCHS, REFIT, SECONDS
+from flows.tracking import BEST_EPOCH, EPOCHS, REFIT, SECONDS
 from flows.tracking.tracker import ModelRun, Tracker, with_time
 from ncf.data.prepared import PreparedData
 from ncf.serving.bundle import Bundle

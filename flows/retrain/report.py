@@ -8,7 +8,7 @@ from rich.console import Console
 from flows.charts.chart import TextTable
 from flows.cli.next_command import command, command_line
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import COLUMNS, EPOCHS, SECONDS
+from flows.tracking import COLUMNS, EPOCHS, SECONDS
 from flows.tracking.tracker import ModelRun
 
 CAPTION = "± is half the 95 % interval over users"

@@ -7,15 +7,20 @@ from typing import Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from flows.cli.checks import RETRIES, check_cache, check_folder
 from flows.cli.next_command import command, given_values
 from flows.prepare.settings import DataSettings
-from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import SETTINGS, TUNED_BY
+from flows.retrain.settings import ModelSettings, RetrainSettings
+from flows.tracking import SETTINGS, TUNED_BY
+from flows.tracking.locations import sqlite_folder
+from flows.tracking.store import check_tracking, tracking_uri
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning, find_tunings
 from ncf.config import RECIPES, ModelName, Recipe
 from ncf.errors import ConfigError
 from ncf.ingest.config import MovieLensSource
+from ncf.ingest.load import check_source
+from ncf.training.devices import check_hardware
 from tuning.space import with_values
 
 FOLDER = "presets"
@@ -178,3 +183,25 @@ def _summarize(tuned_by: Mapping[ModelName, str], why: Mapping[ModelName, str], 
     others = "".join(f"; not {model}, {reason}" for model, reason in why.items())
     instead = f"; for these {preset[0].lower()}{preset[1:]}" if why and preset else "."
     return f"Tuned settings: {tuned}{others}{instead}"
+
+
+def check_training(settings: ModelSettings, retries: int = RETRIES) -> None:
+    """Check that the log can be read, and models trained on it and stored.
+
+    Args:
+        settings: of the flow.
+        retries: how often an MLflow server that does not answer is asked again.
+
+    Raises:
+        ConfigError: the hardware is not there, a folder can't be written, its disk is nearly full, or
+            the engine can't read the log.
+        DataError: the log is not there, or its columns are not what they should be.
+        TrackingError: MLflow does not answer.
+    """
+    check_source(settings.log_source, settings.engine)
+    check_hardware(settings.hardware)
+    store = sqlite_folder(tracking_uri())
+    if store is not None:
+        check_folder(store, "run in a folder that can be written, or set $MLFLOW_TRACKING_URI")
+    check_tracking(retries)
+    check_cache()

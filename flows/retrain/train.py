@@ -18,7 +18,7 @@ from flows.registry.models import champion_version, load_judged
 from flows.retrain.comparison import CURVES, training_chart
 from flows.retrain.measure import finish_model, measure
 from flows.retrain.settings import RetrainSettings
-from flows.tracking.keys import BEST_EPOCH, EPOCHS, SECONDS
+from flows.tracking import BEST_EPOCH, EPOCHS, SECONDS
 from flows.tracking.store import global_store
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import ModelConfig, NeuMFConfig, Settings, flatten

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from prefect.runtime import flow_run
 from prefect.settings import get_current_settings
 
-from flows.tracking.keys import BEST_EPOCH, COLUMNS, EPOCHS, SECONDS
+from flows.tracking import BEST_EPOCH, COLUMNS, EPOCHS, SECONDS
 
 FLOW_RUN, FLOW_RUN_URL = "ncf.flow_run", "ncf.flow_run_url"  # tags of MLflow's runs
 

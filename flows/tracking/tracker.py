@@ -16,8 +16,8 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from flows.tracking import COMPLETE, FINGERPRINT, KEY, MODEL, TUNING, WEIGHTS_STATE
 from flows.tracking.files import RunFiles
-from flows.tracking.keys import COMPLETE, FINGERPRINT, KEY, MODEL, TUNING, WEIGHTS_STATE
 from flows.tracking.links import VIEW_PREFIX, VIEW_TAG, VIEWS_KEPT, comparison_page, comparison_view, flow_run_tags
 from flows.tracking.locations import check_files, location, sqlite_file
 from flows.tracking.store import connect, quiet_mlflow, tracking_uri

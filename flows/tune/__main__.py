@@ -9,7 +9,7 @@ from flows.tune.settings import TuneSettings
 def run(settings: TuneSettings) -> None:
     """Run the flow; imported late, so that --help and a refused option need not wait for it."""
     from flows.cli.flow_command import run_flow_command
-    from flows.retrain.checks import check_training
+    from flows.retrain.resolve_settings import check_training
     from flows.tune.flow import tune
     from flows.tune.report import TuneReport
 

@@ -18,7 +18,7 @@ from flows.orchestration.artifacts import artifact_key, show_markdown
 from flows.orchestration.locks import global_lock
 from flows.orchestration.tasks import task
 from flows.retrain.train import checkpoint_folder, remove_checkpoints
-from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, COMPLETE, EPOCHS, MODEL, SECONDS
+from flows.tracking import BEST_EPOCH, BEST_VALIDATION, COMPLETE, EPOCHS, MODEL, SECONDS
 from flows.tracking.store import global_store
 from flows.tracking.tracker import ModelRun, Tracker
 from flows.tracking.tuned_settings import TUNED, Gain, Tuned
@@ -27,7 +27,7 @@ from flows.tune.search import LOCK_SECONDS, Search, ended_trials
 from flows.tune.trials import TrialRuns
 from ncf import __version__
 from ncf.config import Recipe, content_key, flatten
-from ncf.data.columns import USER_ID
+from ncf.data import USER_ID
 from ncf.errors import ModelError
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from tuning.confirm import Confirmation, Confirmed, compare_with_base, confirm_one, confirmation_seeds

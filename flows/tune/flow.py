@@ -6,7 +6,7 @@ from pydantic import JsonValue
 from flows.cli.next_command import command, command_line, look_at
 from flows.prepare.flow import prepare_data
 from flows.prepare.settings import DataSettings
-from flows.retrain.checks import check_training
+from flows.retrain.resolve_settings import check_training
 from flows.tracking.tracker import Tracker
 from flows.tracking.tuned_settings import Tuning
 from flows.tune.finish import STUDY_PAGE, finish_search

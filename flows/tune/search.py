@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from flows.orchestration.artifacts import Progress, artifact_key
 from flows.orchestration.locks import global_lock
 from flows.orchestration.tasks import task
-from flows.tracking.keys import TUNING
+from flows.tracking import TUNING
 from flows.tracking.tracker import Tracker
 from flows.tune.settings import TuneSettings
 from flows.tune.studies import study_name, study_url

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from pytorch_lightning.loggers import Logger, MLFlowLogger
 from typing_extensions import override
 
-from flows.tracking.keys import BEST_EPOCH, BEST_VALIDATION, EPOCHS, FINGERPRINT, MODEL, SECONDS
+from flows.tracking import BEST_EPOCH, BEST_VALIDATION, EPOCHS, FINGERPRINT, MODEL, SECONDS
 from flows.tracking.store import global_store
 from flows.tracking.tracker import Tracker
 from ncf.config import Recipe, flatten

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from flows.cli.checks import is_loopback
 from flows.tracking.locations import forget_folders
-from flows.up.health import Health
 from flows.up.passwords import Passwords, read_passwords, require_passwords
 from flows.up.processes import check_ports, end, end_flow_runs, flow_runs, leftovers, report_ended
 from flows.up.programs import (
@@ -39,6 +38,7 @@ from flows.up.settings import (
 from flows.up.supervisor import (
     CONFIG,
     LOGS,
+    Health,
     Supervisor,
     SupervisorError,
     asks_for_passwords,

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 
 from ncf.backtest.plan import Window
+from ncf.data import TIMESTAMP, USER_ID, Indices
 from ncf.data.coded import CodedLog
-from ncf.data.columns import TIMESTAMP, USER_ID, Indices
 from ncf.data.config import DataConfig, FilterConfig
 from ncf.data.filters import filter_within_users
 from ncf.data.ids import id_bytes

@@ -11,7 +11,7 @@ import torch
 
 from ncf.backtest.plan import Rule
 from ncf.backtest.replay import WindowData
-from ncf.data.columns import USER_ID, Ids
+from ncf.data import USER_ID, Ids
 from ncf.data.prepared import PreparedData
 from ncf.data.times import time_of
 from ncf.evaluation.baselines import Popularity

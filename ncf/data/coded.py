@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID
+from ncf.data import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.ratings import NOTHING_READ, Ratings, Tally
 
 Counts: TypeAlias = NDArray[np.int64]

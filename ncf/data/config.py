@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ncf.config import Settings
-from ncf.data.columns import TimeUnit
+from ncf.data import TimeUnit
 
 
 def _with_zone(time: datetime) -> datetime:

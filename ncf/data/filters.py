@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ncf.data import TRAIN
 from ncf.data.coded import CodedLog, Mask, stable_order
-from ncf.data.columns import TRAIN
 from ncf.data.config import FeedbackConfig, FilterConfig
 from ncf.data.ratings import Ratings, Tally
 from ncf.data.times import microseconds_of, shown

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.interactions import Interactions
 from ncf.data.times import Microseconds
 

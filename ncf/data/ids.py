@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from ncf.data.columns import Ids
+from ncf.data import Ids
 from ncf.errors import DataError, NCFError
 
 IdKind: TypeAlias = Literal["int", "str", "uuid"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ncf.data import Ids, Indices
 from ncf.data.coded import CodedLog
-from ncf.data.columns import Ids, Indices
 from ncf.data.config import FeedbackConfig
 from ncf.data.ratings import NOTHING_READ, Ratings, Tally
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ncf.data import ITEM_ID, LIKED, USER_ID, Ids, Indices
 from ncf.data.coded import CodedLog
-from ncf.data.columns import ITEM_ID, LIKED, USER_ID, Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import id_bytes
 from ncf.data.ratings import NOTHING_READ, Tally

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
+from ncf.data import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
 from ncf.data.config import IdRules
 from ncf.data.faults import Fault, Locate, fault_in, refuse, row_number
 from ncf.data.ids import are_ids, are_not_empty, as_ids

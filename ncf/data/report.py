@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.ratings import Tally
 from ncf.data.times import time_of
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.data.columns import Ids, Indices
+from ncf.data import Ids, Indices
 from ncf.data.interactions import Interactions
 from ncf.data.ratings import NOTHING_READ, Tally
 from ncf.errors import DataError

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ncf.data.columns import TEST, TRAIN, VALIDATION, Indices
+from ncf.data import TEST, TRAIN, VALIDATION, Indices
 from ncf.data.config import SplitConfig
 from ncf.data.interactions import Interactions
 from ncf.data.ratings import Tally

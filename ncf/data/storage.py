@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ncf.data.columns import ITEM_ID, LIKED, TITLE, USER_ID
+from ncf.data import ITEM_ID, LIKED, TITLE, USER_ID
 from ncf.data.history import EARLY, History
 from ncf.data.ids import decode_ids, encode_ids, kind_of
 from ncf.data.prepared import Holdout, PreparedData

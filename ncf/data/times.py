@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from ncf.data.columns import TimeUnit
+from ncf.data import TimeUnit
 from ncf.data.faults import Fault, fault_in
 from ncf.data.time_formats import format_advice, formatted_times, iso_times
 

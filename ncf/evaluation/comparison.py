@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from ncf.data.columns import ITEM_ID, USER_ID
+from ncf.data import ITEM_ID, USER_ID
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.metrics import Mean, Values, difference_interval
 

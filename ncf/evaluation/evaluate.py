@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.evaluation.comparison import paired_difference

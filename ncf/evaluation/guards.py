@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import Field
 
 from ncf.config import Settings
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.errors import ConfigError
 from ncf.evaluation.metrics import Values
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 from torch import Tensor
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.errors import ModelError
 
 Values: TypeAlias = NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.prepared import PreparedData
 from ncf.data.split import Pairs
 from ncf.evaluation.metrics import Values, hit, ndcg, unusable_scores

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from ncf.config import Settings
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.evaluation.comparison import paired_difference, signed, widening_after
 from ncf.evaluation.guards import ANCHOR_LOW, CandidateMetrics, GuardConfig, guard_checks
 from ncf.evaluation.metrics import Mean, Values

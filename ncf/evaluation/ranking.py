@@ -7,7 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.metrics import CUTOFFS, METRICS, Mean, Values, mean_with_interval, rank_of, unusable_scores
 from ncf.hardware import HardwareConfig

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
+from ncf.data import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.data.config import Where
 from ncf.errors import DataError
 from ncf.ingest.config import ColumnName, Columns

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, Type
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from ncf.config import Settings
-from ncf.data.columns import TimeUnit
+from ncf.data import TimeUnit
 from ncf.data.config import IdRules, TimeFormat, Where, check_times, check_where
 from ncf.errors import ConfigError
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ncf.data.columns import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
+from ncf.data import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
 from ncf.data.config import IdRules
 from ncf.data.ratings import Ratings
 from ncf.data.written_ids import settled_ids

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ncf.data.columns import RATING, TIMESTAMP
+from ncf.data import RATING, TIMESTAMP
 from ncf.errors import DataError
 from ncf.ingest.columns import FILTER, Wanted, find_columns, guessed_roles
 from ncf.ingest.config import FileSource

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from ncf.data.columns import RATING, TIMESTAMP, TITLE
+from ncf.data import RATING, TIMESTAMP, TITLE
 from ncf.data.config import plain_value
 from ncf.errors import DataError
 from ncf.ingest.bad_lines import BAD_BYTE, MOST

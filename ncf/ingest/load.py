@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from ncf.config import Settings, settings_of
-from ncf.data.columns import ITEM_ID, TITLE, TimeUnit
+from ncf.data import ITEM_ID, TITLE, TimeUnit
 from ncf.data.config import (
     FeedbackConfig,
     FilterConfig,

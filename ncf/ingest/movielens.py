@@ -13,7 +13,7 @@ import pandas as pd
 import requests
 from filelock import FileLock
 
-from ncf.data.columns import ITEM_ID, TITLE
+from ncf.data import ITEM_ID, TITLE
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
 from ncf.files import CACHE_VARIABLE, cache_dir

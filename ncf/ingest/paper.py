@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ncf.data.columns import COLUMNS, ITEM_ID, TEST, TITLE, TRAIN, USER_ID
+from ncf.data import COLUMNS, ITEM_ID, TEST, TITLE, TRAIN, USER_ID
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError
 from ncf.ingest.config import PaperSource

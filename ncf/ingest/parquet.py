@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
+from ncf.data import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
 from ncf.ingest.columns import Wanted, find_columns, guessed_roles, whole_numbers
 from ncf.ingest.config import FileSource

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
+from ncf.data import COLUMNS, ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
 from ncf.files import new_folder
 from ncf.ingest.config import MovieLensName

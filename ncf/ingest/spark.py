@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql.pandas.types import from_arrow_type
 
-from ncf.data.columns import ITEM_ID, TIMESTAMP, TRAIN, USER_ID, TimeUnit
+from ncf.data import ITEM_ID, TIMESTAMP, TRAIN, USER_ID, TimeUnit
 from ncf.data.config import FeedbackConfig, FilterConfig
 from ncf.data.filters import FilteredLog
 from ncf.errors import ConfigError, DataError

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql import types as T  # noqa: N812
 
-from ncf.data.columns import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
+from ncf.data import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
 from ncf.data.config import IdRules
 from ncf.data.faults import LONGEST, refuse
 from ncf.data.ids import LARGEST_FLOAT

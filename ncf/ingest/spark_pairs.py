@@ -11,8 +11,8 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
+from ncf.data import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.coded import CodedLog, Codes
-from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.config import FeedbackConfig, FilterConfig
 from ncf.data.filters import core_reason, nothing_left, outside_scale, reasons_of, refuse_impossible
 from ncf.data.ratings import Tally

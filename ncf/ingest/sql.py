@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import NoSuchTableError, SAWarning
 
-from ncf.data.columns import RATING, TIMESTAMP, TimeUnit
+from ncf.data import RATING, TIMESTAMP, TimeUnit
 from ncf.data.faults import row_number
 from ncf.data.ratings import Ratings
 from ncf.errors import DataError

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from ncf.data.columns import RATING, TITLE
+from ncf.data import RATING, TITLE
 from ncf.errors import DataError
 from ncf.ingest.columns import FILTER, SETTINGS, Wanted, guessed_roles, integers_of, is_position, looks_named
 from ncf.ingest.config import ColumnName, FileSource

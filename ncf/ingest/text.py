@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
+from ncf.data import ITEM_ID, RATING, TIMESTAMP, TITLE, USER_ID
 from ncf.errors import DataError
 from ncf.ingest.bad_lines import INTEGER, Kind, TextColumn, check_quotes, explain, line_of
 from ncf.ingest.columns import FILTER, Wanted, find_columns, guessed_roles, refuse_lists

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ncf.data.columns import RATING
+from ncf.data import RATING
 from ncf.data.config import Where, plain_value
 from ncf.data.ratings import Tally
 from ncf.errors import DataError

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig
-from ncf.data.columns import Ids
+from ncf.data import Ids
 from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.models.gmf import GMF

@@ -5,7 +5,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.split import Pairs
 from ncf.evaluation.comparison import paired_difference
 from ncf.evaluation.metrics import Mean, hit, mean_with_interval, ndcg, rank_of

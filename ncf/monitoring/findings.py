@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from ncf.data import Indices
 from ncf.data.coded import CodedLog
-from ncf.data.columns import Indices
 from ncf.data.history import DAY, DayCounts, History
 from ncf.data.times import time_of
 from ncf.monitoring.accuracy import Accuracy, measure_accuracy, next_items

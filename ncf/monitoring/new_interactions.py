@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from ncf.data import ITEM_ID, USER_ID, Ids, Indices
 from ncf.data.coded import CodedLog
-from ncf.data.columns import ITEM_ID, USER_ID, Ids, Indices
 from ncf.data.ids import kind_of
 from ncf.data.times import Microseconds
 from ncf.serving.bundle import Bundle

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.data.split import Pairs
 from ncf.splitmix import counters_of, random_below, random_bits
 

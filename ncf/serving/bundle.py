@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ncf.config import ModelConfig
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids, Indices
+from ncf.data import ITEM_ID, TITLE, USER_ID, Ids, Indices
 from ncf.data.history import History
 from ncf.data.ids import KnownIds, decode_ids, encode_ids, kind_of
 from ncf.data.prepared import PreparedData

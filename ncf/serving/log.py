@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from ncf.data.columns import ITEM_ID, LIKED, TITLE, USER_ID, Ids, Indices
+from ncf.data import ITEM_ID, LIKED, TITLE, USER_ID, Ids, Indices
 from ncf.data.ids import decode_ids, encode_ids, id_bytes, kind_of
 from ncf.data.prepared import PreparedData
 from ncf.data.split import Pairs, concat_pairs

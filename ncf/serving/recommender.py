@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID
+from ncf.data import ITEM_ID, TITLE, USER_ID
 from ncf.data.ids import KnownIds, from_json, kind_of, to_json
 from ncf.errors import ConfigError
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ncf.data.columns import Ids
+from ncf.data import Ids
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.split import Pairs
 from ncf.evaluation.comparison import PROMOTION_METRIC

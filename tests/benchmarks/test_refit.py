@@ -22,7 +22,7 @@ from benchmarks.refit import (
 )
 from ncf.backtest.scoring import HR, KNOWN, NDCG, POPULARITY, column
 from ncf.config import GMFRecipe
-from ncf.data.columns import ITEM_ID, RATING, TEST, TIMESTAMP, TRAIN, USER_ID
+from ncf.data import ITEM_ID, RATING, TEST, TIMESTAMP, TRAIN, USER_ID
 from ncf.data.ratings import Ratings
 
 USERS = 6

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from flows.backtest.report import BacktestReport
 from flows.tracking.tracker import Tracker
-from ncf.data.columns import RATING
+from ncf.data import RATING
 from ncf.files import CACHE_VARIABLE
 from tests.e2e.processes import UNHURRIED, environment, python_module, running, wait_until
 from tests.ncf.backtest.logs import colours, log_of

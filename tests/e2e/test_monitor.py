@@ -16,7 +16,7 @@ from prefect.events.filters import EventFilter, EventNameFilter
 
 from flows.automations.rules import retrain_after_drift
 from flows.orchestration.deployments import Deployed
-from flows.orchestration.events import DRIFTED, dataset_resource
+from flows.orchestration.tasks import DRIFTED, dataset_resource
 from flows.registry.alias import Registry
 from flows.tracking.tracker import Tracker
 from ncf.data.config import DataConfig

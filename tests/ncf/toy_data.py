@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ncf.data.columns import Ids
+from ncf.data import Ids
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.split import Pairs, Split
 from ncf.prepare import prepare_split

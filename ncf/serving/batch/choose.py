@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
+from ncf.data import ITEM_ID, TITLE, USER_ID, Ids
 from ncf.data.ids import KnownIds, kind_of
 from ncf.errors import DataError
 from ncf.ingest.columns import integers_of

@@ -18,7 +18,7 @@ import torch
 from pyarrow import parquet
 from torch import Tensor
 
-from ncf.data.columns import ITEM_ID, TITLE, USER_ID, Ids
+from ncf.data import ITEM_ID, TITLE, USER_ID, Ids
 from ncf.data.ids import encode_ids, id_bytes, kind_of
 from ncf.errors import DataError
 from ncf.files import new_file

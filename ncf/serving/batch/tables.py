@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from ncf.data.columns import ITEM_ID, USER_ID
+from ncf.data import ITEM_ID, USER_ID
 from ncf.data.ids import IdKind, kind_of
 from ncf.errors import ConfigError
 from ncf.ingest.config import Database

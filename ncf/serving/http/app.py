@@ -18,9 +18,8 @@ from starlette.responses import Response
 import ncf
 from ncf.errors import ConfigError, NCFError
 from ncf.serving.config import Limits
-from ncf.serving.http.guard import TRUSTED, Guard
+from ncf.serving.http.guard import TRUSTED, Guard, ServiceMetrics
 from ncf.serving.http.live import Answer, Live, Served, answer
-from ncf.serving.http.metrics import ServiceMetrics
 from ncf.serving.http.schemas import (
     ERRORS,
     Health,

@@ -18,7 +18,7 @@ from flows.backtest.report import BacktestReport
 from flows.backtest.settings import BacktestSettings
 from flows.orchestration.artifacts import artifact_key
 from flows.tracking.tracker import Tracker
-from ncf.data.columns import RATING, USER_ID
+from ncf.data import RATING, USER_ID
 from ncf.errors import ConfigError, DataError
 from tests.flows.stored_results import newest_artifact
 from tests.ncf.backtest.logs import colours, log_of

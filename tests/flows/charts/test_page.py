@@ -6,9 +6,8 @@ import pytest
 from plotly.graph_objects import Figure, Scatter
 from plotly.offline import get_plotlyjs
 
-from flows.charts.chart import BLUE, GREY, Chart, Level, Panel, Series, bar_panel
+from flows.charts.chart import BLUE, GREY, Chart, Level, Panel, Series, TextTable, bar_panel
 from flows.charts.page import html_page, interactive
-from flows.charts.chart import TextTable
 
 
 def test_all_figures_share_one_script_and_nothing_is_fetched() -> None:

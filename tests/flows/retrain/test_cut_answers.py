@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from flows.retrain import flow as retrain
 from flows.retrain import measure as baselines
 from flows.retrain import train
-from flows.tracking.keys import COMPLETE, MODEL
+from flows.tracking import COMPLETE, MODEL
 from flows.tracking.tracker import Tracker
 from tests.flows.conftest import quick
 from tests.flows.stored_results import mlflow_runs

@@ -19,7 +19,7 @@ from flows.retrain.old_runs import (
     remove_unregistered_weights,
 )
 from flows.retrain.train import checkpoint_folder
-from flows.tracking.keys import COMPLETE, MODEL
+from flows.tracking import COMPLETE, MODEL
 from flows.tracking.tracker import ModelRun, Tracker
 from ncf.data.prepared import PreparedData
 from ncf.files import CACHE_VARIABLE

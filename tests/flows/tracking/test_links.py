@@ -6,8 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from flows.tracking import links
-from flows.tracking.keys import COLUMNS
+from flows.tracking import COLUMNS, links
 from flows.tracking.links import CHART_MODE, VIEW_KEY, VIEW_PREFIX, VIEW_TAG, VIEWS_KEPT, comparison_view, mlflow_url
 from flows.tracking.tracker import Tracker
 

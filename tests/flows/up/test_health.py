@@ -2,10 +2,9 @@
 
 import pytest
 
-from flows.up.health import Health
 from flows.up.programs import MLFLOW, PREFECT
 from flows.up.settings import UpSettings
-from flows.up.supervisor import SupervisorError
+from flows.up.supervisor import Health, SupervisorError
 from tests.e2e.processes import free_port
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ncf.data.columns import ITEM_ID, RATING, TIMESTAMP, USER_ID
+from ncf.data import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.history import DAY
 from ncf.data.ratings import Ratings
 

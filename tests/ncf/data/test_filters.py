@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncf.data.columns import TEST, TRAIN, VALIDATION
+from ncf.data import TEST, TRAIN, VALIDATION
 from ncf.data.config import FilterConfig
 from ncf.data.filters import filter_ratings
 from ncf.data.interactions import Interactions, to_interactions

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncf.data.columns import TEST, TRAIN, VALIDATION
+from ncf.data import TEST, TRAIN, VALIDATION
 from ncf.data.config import SplitConfig
 from ncf.data.interactions import Interactions, to_interactions
 from ncf.data.ratings import Ratings

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ncf.data.columns import TimeUnit
+from ncf.data import TimeUnit
 from ncf.data.faults import refuse
 from ncf.data.times import read_times
 from ncf.errors import DataError

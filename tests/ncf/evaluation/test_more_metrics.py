@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ncf.data.columns import Indices
+from ncf.data import Indices
 from ncf.evaluation.metrics import (
     CUTOFFS,
     METRICS,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncf.data.columns import TEST, TRAIN, VALIDATION
+from ncf.data import TEST, TRAIN, VALIDATION
 from tests.ncf.ingest.log_files import CSV, ROWS, ids, load, rows
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ncf.data.columns import TEST, TRAIN
+from ncf.data import TEST, TRAIN
 from ncf.data.config import DataConfig
 from ncf.errors import DataError
 from ncf.ingest.config import PaperSource
