@@ -41,9 +41,8 @@ from ncf.ingest.files import load_files, open_tables, open_titles
 from ncf.ingest.locations import is_here
 from ncf.ingest.movielens import load_movielens
 from ncf.ingest.paper import find_three, load_paper
-from ncf.ingest.parquet import FIRST_ROWS
 from ncf.ingest.sql import load_sql
-from ncf.ingest.where import RowFilter, kinds_note
+from ncf.ingest.where import FIRST_ROWS, RowFilter, kinds_note
 
 WHERE = "the DataFrame"
 

@@ -15,10 +15,9 @@ from ncf.errors import DataError
 from ncf.ingest.columns import Wanted, find_columns, guessed_roles, whole_numbers
 from ncf.ingest.config import FileSource
 from ncf.ingest.locations import COMPRESSIONS, File, reading
-from ncf.ingest.where import EVENTS, RowFilter, kinds_note
+from ncf.ingest.where import EVENTS, FIRST_ROWS, RowFilter, kinds_note
 
 BLOCK_ROWS = 1 << 20
-FIRST_ROWS = 1_000  # that tell of kinds of events
 KINDS = {USER_ID: "id", ITEM_ID: "id", RATING: "number", TIMESTAMP: "time", TITLE: "text"}
 
 

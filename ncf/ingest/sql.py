@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     CursorResult,
+    Select,
     TableClause,
     TextClause,
     column,
@@ -35,7 +36,7 @@ from ncf.errors import DataError
 from ncf.ingest.columns import FILTER, by_role, is_position, with_filters
 from ncf.ingest.config import ColumnName, SQLSource
 from ncf.ingest.database import connect, database_location, find_url, guarded, open_engine
-from ncf.ingest.where import RowFilter
+from ncf.ingest.where import EVENTS, FIRST_ROWS, RowFilter, kinds_note
 
 SHOWN = 20  # names in a message
 MOST_VALUES = 100_000  # of a column that is filtered by
@@ -156,6 +157,9 @@ def _select(
         found = _columns_of(connection, name, schema or None)
         wanted = _find_columns(found, source, f"the table {source.table}")
         log = table(name, schema=schema or None)
+        filters.kinds = (
+            [] if source.where else _kinds(connection, log, set(found) - {found[at] for at in wanted.values()})
+        )
     conditions: list[ColumnElement[bool]] = []
     for filtered in filters.columns:
         by: ColumnClause[Any] = column(found[wanted[FILTER + filtered]])
@@ -164,6 +168,15 @@ def _select(
     chosen: list[ColumnClause[object]] = [column(found[at]) for at in roles.values()]
     statement = select(*chosen).select_from(log).where(*conditions)
     return streaming.execute(statement), {ours: index for index, ours in enumerate(roles)}
+
+
+def _kinds(connection: Connection, log: TableClause, others: set[str]) -> list[str]:
+    """What is to be said of columns that look like kinds of events, by a few rows."""
+    notes = []
+    for name in sorted(filter(EVENTS.fullmatch, others)):
+        some: Select[Any] = select(column(name)).select_from(log).limit(FIRST_ROWS)
+        notes.append(kinds_note(name, [row[0] for row in connection.execute(some)]))
+    return [note for note in notes if note]
 
 
 def _as_table(query: str) -> TextClause:

@@ -21,6 +21,7 @@ from ncf.ingest.columns import FILTER
 SHOWN = 10
 MOST_SEEN = 10_000  # values of a column that are remembered
 MOST_KINDS = 10  # of events; more are something else
+FIRST_ROWS = 1_000  # that tell of kinds of events
 EVENTS = re.compile(r"(?i)(event|action|behaviou?r|interaction|activity)s?[_ ]?(type|name|kind)?|type|kind|verb")
 
 
@@ -31,6 +32,7 @@ class RowFilter:
         columns: those that are looked at.
         left_out: rows that were left out, by the first column that did so.
         masks: bool[rows of a block] of each block: whether a row was taken.
+        kinds: what is to be said of columns of a database that look like kinds of events.
         given: role -> Arrow scalar, for columns of which a file has one value that is not in it.
     """
 
@@ -42,6 +44,7 @@ class RowFilter:
         self.left_out: Counter[str] = Counter()
         self.masks: list[NDArray[np.bool_]] = []
         self.given: dict[str, Any] = {}
+        self.kinds: list[str] = []
 
     @staticmethod
     def _ratings(values: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
@@ -105,6 +108,8 @@ class RowFilter:
         """The tally with the rows that were left out, and the values that no row has."""
         left_out = sum(self.left_out.values())
         tally = replace(tally, rows_read=tally.rows_read + left_out)
+        for note in self.kinds:
+            tally = tally.note(note)
         for column in self.columns:
             tally = tally.drop(f"where: {column} is not {' or '.join(self._wanted[column])}", self.left_out[column])
             for value in self._wanted[column]:

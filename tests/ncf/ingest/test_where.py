@@ -1,19 +1,23 @@
 """Rows that `where` takes, from every kind of log: counted, told, with a rating for each value."""
 
+import contextlib
 import io
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 import pytest
 
 from flows.cli.command import parse
 from flows.prepare.settings import DataSettings
+from ncf.data.config import FeedbackConfig, FilterConfig
+from ncf.data.filters import filter_ratings
 from ncf.data.ratings import Ratings
 from ncf.errors import ConfigError, DataError
 from ncf.ingest.config import FileSource, SQLSource
+from ncf.ingest.engine import EngineConfig, check_engine
 from ncf.ingest.load import load_ratings
 from tests.postgres import Postgres
 
@@ -58,9 +62,8 @@ def as_frame(folder: Path, **settings: Any) -> Ratings:
 
 def as_database(folder: Path) -> str:
     (folder / "log.db").unlink(missing_ok=True)
-    with sqlite3.connect(folder / "log.db") as connection:
+    with contextlib.closing(sqlite3.connect(folder / "log.db")) as connection:
         FRAME.assign(sure=FRAME["sure"].astype("str")).to_sql("log", connection, index=False)
-    connection.close()
     return f"sqlite:///{folder / 'log.db'}"
 
 
@@ -174,6 +177,9 @@ def test_kinds_of_events_are_told_if_no_rows_are_chosen(tmp_path: Path) -> None:
     assert load_ratings(tmp_path / "log.parquet").tally.notes == told
     log.to_json(tmp_path / "log.jsonl", orient="records", lines=True)
     assert load_ratings(tmp_path / "log.jsonl").tally.notes == told
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+        log.to_sql("log", connection, index=False)
+    assert load_ratings(SQLSource(url=f"sqlite:///{tmp_path / 'log.db'}", table="log")).tally.notes == told
     assert load_ratings(log, where={"event": ["buy", "view"]}).tally.notes == ()
 
 
@@ -226,6 +232,22 @@ def test_two_ratings_of_a_row_are_refused() -> None:
         load_ratings(FRAME, where={"event": {"view": 1}}, columns={"rating": "amount"})
     with pytest.raises(ConfigError, match="where"):
         load_ratings(FRAME, where={"event": []})
+
+
+@pytest.mark.parametrize(("repeated", "rating"), [("last", 5.0), ("first", 1.0), ("sum", 9.0)])
+def test_what_a_user_did_several_times_with_an_item_is_kept_or_added_up(
+    repeated: Literal["last", "first", "sum"], rating: float
+) -> None:
+    kinds = ["view", "cart", "purchase"]
+    log = pd.DataFrame({"user_id": 1, "item_id": 2, "timestamp": [1, 2, 3], "event": kinds})
+    ratings = load_ratings(log, where={"event": {"view": 1, "cart": 3, "purchase": 5}})
+    assert filter_ratings(ratings, FilterConfig(repeated=repeated), FeedbackConfig()).ratings.tolist() == [rating]
+
+
+def test_the_engine_spark_refuses_it() -> None:
+    source = FileSource(path="log.csv", where={"event": ["view"]})
+    with pytest.raises(ConfigError, match=r"can't read source\.where.*set engine\.kind to pandas"):
+        check_engine(source, EngineConfig(kind="spark"))
 
 
 def test_the_weights_replace_a_usual_column_of_ratings() -> None:
