@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ncf.evaluation.config import PromotionConfig
 from ncf.evaluation.guards import CandidateMetrics, Reign, anchor_of, window_start
 from ncf.evaluation.metrics import Values, ndcg
-from ncf.evaluation.promotion import Anchor, Decision, PromotionConfig, decide
+from ncf.evaluation.promotion import Anchor, Decision, decide
 from ncf.files import write_json
 
 RESULTS = Path(__file__).parent / "results"

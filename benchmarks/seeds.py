@@ -20,8 +20,9 @@ from ncf.data.interactions import to_interactions
 from ncf.data.prepared import PreparedData
 from ncf.data.splits import leave_one_out
 from ncf.evaluation.comparison import PROMOTION_METRIC
+from ncf.evaluation.config import PromotionConfig
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import PromotionConfig, gain_over
+from ncf.evaluation.promotion import gain_over
 from ncf.evaluation.ranking import HoldoutRanker
 from ncf.files import write_json
 from ncf.ingest.config import MovieLensSource

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-import torch
 from pydantic import Field
 
 from ncf.config import Settings
@@ -70,6 +69,8 @@ class HardwareConfig(Settings):
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
     """Use this number of threads in torch, and restore the previous number afterwards."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

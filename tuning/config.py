@@ -1,11 +1,13 @@
 """Settings of a study: sampler, pruner, budget and database."""
 
-from typing import Literal, Self
+from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from ncf.config import Settings
 from ncf.ingest.config import check_public_url
+
+Second: TypeAlias = Literal["seconds", "size"]  # another objective beside NDCG@10
 
 WHERE_PASSWORDS_GO = "keep the URL in an environment variable, and pass it to open_study"
 

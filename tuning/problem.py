@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
@@ -12,10 +12,9 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
 from ncf.hardware import HardwareConfig
 from ncf.training.fit import check_labels
+from tuning.config import Second
 from tuning.ranges import Range, Value, nearest
 from tuning.space import check_space, values_of
-
-Second: TypeAlias = Literal["seconds", "size"]
 
 
 @dataclass(frozen=True)

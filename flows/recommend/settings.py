@@ -4,8 +4,7 @@ from pydantic import Field
 
 from flows.prepare.settings import DatasetSettings
 from ncf.hardware import HardwareConfig
-from ncf.serving.batch.lists import BLOCK_ROWS
-from ncf.serving.config import FileOutput, ItemFilters, OutputConfig, UserChoice
+from ncf.serving.config import BLOCK_ROWS, FileOutput, ItemFilters, OutputConfig, UserChoice
 
 
 class RecommendSettings(DatasetSettings):

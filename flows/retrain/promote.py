@@ -32,8 +32,9 @@ from ncf.data.prepared import PreparedData
 from ncf.errors import ModelError
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.comparison import PROMOTION_METRIC, holdout_sketch, stronger_baseline
+from ncf.evaluation.config import GuardConfig
 from ncf.evaluation.evaluate import top_lists
-from ncf.evaluation.guards import CandidateMetrics, GuardConfig, anchor_of, window_start
+from ncf.evaluation.guards import CandidateMetrics, anchor_of, window_start
 from ncf.evaluation.promotion import Anchor, Decision, decide
 from ncf.evaluation.ranking import CUTOFF, HoldoutRanker, Ranks, Scorer
 from ncf.serving.bundle import Bundle

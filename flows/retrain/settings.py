@@ -6,8 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from flows.prepare.settings import DataSettings
 from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, Settings, TrainingConfig
-from ncf.evaluation.baselines import NEIGHBOURS, SHRINKAGE
-from ncf.evaluation.promotion import PromotionConfig
+from ncf.evaluation.config import NEIGHBOURS, SHRINKAGE, PromotionConfig
 from ncf.hardware import HardwareConfig
 
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)

@@ -7,8 +7,7 @@ from pydantic import Discriminator, Field, Tag
 
 from flows.retrain.settings import ModelSettings
 from ncf.config import ModelName
-from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, StorageConfig
-from tuning.problem import Second
+from tuning.config import BudgetConfig, PrunerConfig, SamplerConfig, Second, StorageConfig
 from tuning.ranges import Choices, FloatRange, IntRange
 
 CHAIN: tuple[ModelName, ...] = ("gmf", "mlp", "neumf", "neumf-pretrained")

@@ -6,7 +6,6 @@ from pydantic_settings import CliSubCommand
 from rich.console import Console
 
 from flows.cli.command import EXIT_FAILED, Subcommands, run_command
-from flows.up.commands import down, logs, status, up
 from flows.up.settings import DownSettings, FolderSettings, LogsSettings, StatusSettings, UpSettings
 
 
@@ -20,7 +19,9 @@ class Command(Subcommands):
 
 
 def run(settings: FolderSettings) -> int:
-    """Run the subcommand. Returns the exit code."""
+    """Run the subcommand. Returns the exit code. Imported late, so that --help and a refused option need not wait."""
+    from flows.up.commands import down, logs, status, up
+
     console = Console(highlight=False, soft_wrap=True)
     match settings:
         case UpSettings():

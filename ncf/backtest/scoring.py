@@ -16,10 +16,11 @@ from ncf.data.prepared import PreparedData
 from ncf.data.times import time_of
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.comparison import PROMOTION_METRIC, holdout_sketch, likeness
+from ncf.evaluation.config import PromotionConfig
 from ncf.evaluation.guards import ANCHOR_LOW, CandidateMetrics, Reign, anchor_of, window_start
 from ncf.evaluation.metrics import Mean, Values, difference_interval, interval
 from ncf.evaluation.multi_item_ranking import hits_of_users, ndcg_of_users, rank_held_out
-from ncf.evaluation.promotion import Anchor, Decision, PromotionConfig, decide
+from ncf.evaluation.promotion import Anchor, Decision, decide
 from ncf.evaluation.ranking import CUTOFF, SCORING_MEMORY_MB, HoldoutRanker, Scorer
 from ncf.serving.bundle import Bundle
 from ncf.serving.users import ServedScorer

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ncf.data.prepared import PreparedData
 from ncf.errors import ConfigError
+from ncf.evaluation.config import NEIGHBOURS, SHRINKAGE
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 
-NEIGHBOURS, SHRINKAGE = 20, 10.0  # defaults of ItemKNN
 GET_IMPLICIT = ".venv/bin/pip install -c constraints.txt -e '.[als]'"
 
 

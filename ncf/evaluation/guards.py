@@ -5,44 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from pydantic import Field
-
-from ncf.config import Settings
 from ncf.data import Indices
 from ncf.errors import ConfigError
+from ncf.evaluation.config import GuardConfig
 from ncf.evaluation.metrics import Values
 
 T = TypeVar("T")
-
-
-class GuardConfig(Settings):
-    """Additional conditions for a challenger that is better; each is off while it is empty."""
-
-    minimum_coverage: float | None = Field(
-        default=None,
-        ge=0.0,
-        description="minimum of the challenger's coverage@10 of the catalogue divided by the champion's; 0.9 allows a "
-        "loss of a tenth. Empty: off, since many shops do not mind",
-    )
-    maximum_cold_loss: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=1.0,
-        description="maximum loss of HR@10 for users with few train interactions, as a difference of shares. Empty: "
-        "off, since most logs have few such users, and their mean is noisy",
-    )
-    cold_interactions: int = Field(
-        default=10, ge=1, description="users with at most this many train interactions count as users with few"
-    )
-    maximum_seconds: float | None = Field(
-        default=None,
-        gt=0.0,
-        description="maximum seconds for the top 10 of 1,000 users on the CPU. Empty: off, since it depends on the "
-        "machine that decides",
-    )
-    maximum_size_mb: float | None = Field(
-        default=None, gt=0.0, description="maximum size of the challenger's files in MB. Empty: off"
-    )
 
 
 @dataclass(frozen=True)

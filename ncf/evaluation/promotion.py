@@ -3,81 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from pydantic import Field
 
-from ncf.config import Settings
 from ncf.data import Indices
 from ncf.evaluation.comparison import paired_difference, signed, widening_after
-from ncf.evaluation.guards import ANCHOR_LOW, CandidateMetrics, GuardConfig, guard_checks
+from ncf.evaluation.config import PromotionConfig
+from ncf.evaluation.guards import ANCHOR_LOW, CandidateMetrics, guard_checks
 from ncf.evaluation.metrics import Mean, Values
 
 Figures: TypeAlias = Mapping[str, float]
 
 LEAST_MARGIN, MARGIN_SHARE = 0.002, 0.02  # of NDCG@10; of the champion's
 ANCHOR_MARGINS = 1.25  # margins that may be lost against the anchor (docs/decisions/margin.md)
-
-
-class PromotionConfig(Settings):
-    """When a challenger becomes the champion."""
-
-    newer_data: Literal["wins ties", "surely better"] = Field(
-        default="wins ties",
-        description="a challenger on newer data than the champion's is promoted unless it is worse by more than the "
-        "margin (wins ties), or only if it is surely better, as one on the same data",
-    )
-    margin: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=1.0,
-        description="NDCG@10 that a challenger on newer data may lose; never less than the holdout can tell. Empty: "
-        "0.002 or 2 % of the champion's, whichever is more",
-    )
-    anchor_days: int = Field(
-        default=30,
-        ge=0,
-        le=3660,
-        description="days for which the best champion, the anchor, keeps its weights, and limits what challengers on "
-        "newer data may lose together; 0: no limit",
-    )
-    first: Literal["surely", "average"] = Field(
-        default="surely",
-        description="a first champion must be surely better than popularity, or only on average",
-    )
-    minimum_users: int = Field(
-        default=200,
-        ge=0,
-        description="a holdout of fewer users is said to decide little, before the training and in the verdict",
-    )
-    confidence: float = Field(
-        default=0.95,
-        gt=0.5,
-        lt=1.0,
-        description="confidence of the two-sided interval of the gain; a challenger is surely better if the lower "
-        "end is above minimum_gain",
-    )
-    minimum_gain: float = Field(
-        default=0.0,
-        ge=0.0,
-        le=1.0,
-        description="NDCG@10 that the lower end must exceed; 0: any gain that is not chance is worth a change",
-    )
-    seed_widening: float = Field(
-        default=1.5,
-        ge=1.0,
-        le=100.0,
-        description="factor by which the interval is wider than sampling of users alone makes it, since another seed "
-        "gives another model; the default is the largest factor measured (docs/decisions/promotion.md); 1 considers "
-        "only the users",
-    )
-    count_challengers: bool = Field(
-        default=True,
-        description="widen the interval for each earlier challenger on the same test holdout: of many nightly "
-        "challengers some are lucky, and one lucky night is enough",
-    )
-    guards: GuardConfig = GuardConfig()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ncf.errors import ConfigError
 from ncf.hardware import available_cores
 from ncf.ingest.config import ColumnName, Database, check_public_url
 
+BLOCK_ROWS = 200_000  # of lists that are made and written at once
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 TABLE_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,49}\.)?[A-Za-z_][A-Za-z0-9_]{0,49}")
 

@@ -23,11 +23,11 @@ from ncf.data.ids import encode_ids, id_bytes, kind_of
 from ncf.errors import DataError
 from ncf.files import new_file
 from ncf.serving.batch.choose import num_offered
+from ncf.serving.config import BLOCK_ROWS
 from ncf.serving.recommender import RANK, SCORE, SOURCE, Recommender
 from ncf.serving.users import SOURCES
 
 BLOCK_FORMAT = 1
-BLOCK_ROWS = 200_000
 USER, ITEM, VERSION = "user", "item", "model_version"
 BLOCK_SCHEMA = pa.schema([(USER, pa.int64()), (ITEM, pa.int32()), (RANK, pa.int64()), (SCORE, pa.float32())])
 COLUMNS = (USER_ID, ITEM_ID, RANK, SCORE, SOURCE, VERSION)

@@ -150,8 +150,16 @@ def test_an_interruption_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().err.startswith("error: interrupted; what is finished is kept")
 
 
-@pytest.mark.parametrize("command", ["prepare", "registry", "backup", "automations"])
-def test_help_and_a_wrong_option_need_neither_torch_nor_mlflow_nor_prefect(command: str) -> None:
+COMMANDS = sorted(path.parent.name for path in (REPOSITORY / "flows").glob("*/__main__.py"))
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "code"),
+    [("retrain", "--help", 0), *((command, "--no-such-option", 2) for command in COMMANDS)],
+)
+def test_help_and_a_wrong_option_need_neither_torch_nor_mlflow_nor_prefect(
+    command: str, option: str, code: int
+) -> None:
     program = (
         "import runpy, sys\n"
         "try:\n"
@@ -160,8 +168,7 @@ def test_help_and_a_wrong_option_need_neither_torch_nor_mlflow_nor_prefect(comma
         "    code = end.code\n"
         "print('exit code', code, [name for name in ('torch', 'mlflow', 'prefect') if name in sys.modules])\n"
     )
-    for option, code in (("--help", 0), ("--no-such-option", 2)):
-        ended = subprocess.run(
-            [sys.executable, "-c", program, option], cwd=REPOSITORY, capture_output=True, text=True, check=True
-        )
-        assert ended.stdout.endswith(f"exit code {code} []\n"), ended.stdout + ended.stderr
+    ended = subprocess.run(
+        [sys.executable, "-c", program, option], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.endswith(f"exit code {code} []\n"), ended.stdout + ended.stderr

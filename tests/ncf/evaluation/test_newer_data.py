@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ncf.evaluation.config import PromotionConfig
 from ncf.evaluation.guards import CandidateMetrics
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import ANCHOR_MARGINS, Anchor, Decision, PromotionConfig, decide, effective_margin
+from ncf.evaluation.promotion import ANCHOR_MARGINS, Anchor, Decision, decide, effective_margin
 
 USERS = 10_000
 CHAMPION = np.tile([0.0, 0.4], USERS // 2)  # mean 0.2; 2 % of it is 0.004

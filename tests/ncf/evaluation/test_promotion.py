@@ -6,9 +6,10 @@ from pydantic import ValidationError
 from scipy.stats import bootstrap
 
 from ncf.errors import ConfigError
+from ncf.evaluation.config import PromotionConfig
 from ncf.evaluation.guards import CandidateMetrics
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import Decision, PromotionConfig, decide, gain_over
+from ncf.evaluation.promotion import Decision, decide, gain_over
 
 USERS = 400
 POPULARITY = np.tile([0.1, 0.2, 0.3, 0.2], 100)  # mean 0.2

@@ -10,8 +10,9 @@ from scipy.stats import norm
 
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.comparison import SKETCH_SIZE, holdout_sketch, likeness, widening_after
+from ncf.evaluation.config import PromotionConfig
 from ncf.evaluation.guards import CandidateMetrics
-from ncf.evaluation.promotion import PromotionConfig, decide
+from ncf.evaluation.promotion import decide
 from tests.ncf.toy_data import literal_data, taste_data
 
 

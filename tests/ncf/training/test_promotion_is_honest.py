@@ -11,9 +11,10 @@ from ncf.config import GMFConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
 from ncf.evaluation.baselines import Popularity
 from ncf.evaluation.comparison import PROMOTION_METRIC
+from ncf.evaluation.config import PromotionConfig
 from ncf.evaluation.guards import CandidateMetrics
 from ncf.evaluation.metrics import Values
-from ncf.evaluation.promotion import PromotionConfig, decide
+from ncf.evaluation.promotion import decide
 from ncf.evaluation.ranking import HoldoutRanker, Scorer
 from ncf.models.build import build_model
 from ncf.training.fit import fit
