@@ -2,10 +2,12 @@
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import subprocess
+import time
 from ctypes import c_double, c_int32, c_int64, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,8 @@ FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-shared"
 WIDE = ("-mprefer-vector-width=512",)  # by default, compilers use half of an x86 processor's vectors
 ARCH_VARIABLE = "NCF_MARCH"  # the processor to compile for, in the compiler's words; of this machine by default
 SOURCES = Path(__file__).parent
+
+logger = logging.getLogger(__name__)
 
 LOSSES = ("bce", "mse", "least-squares", "bpr")
 PHASES = ("find", "look up", "forward", "loss", "backward", "pass on", "finish")
@@ -147,8 +151,11 @@ def library() -> ctypes.CDLL:
     path = cache_dir() / "native" / f"{name}.so"
     try:
         if not path.exists():
+            logger.info("compiling the training steps for this processor, once")
+            began = time.perf_counter()
             with new_file(path) as building:
                 _run([program, *flags, "-o", str(building), *map(str, sorted(SOURCES.glob("*.cpp")))])
+            logger.info("compiled in %.0f s, and kept in %s", time.perf_counter() - began, path.parent)
         loaded = ctypes.CDLL(str(path))
     except OSError as error:
         raise ConfigError(

@@ -304,12 +304,16 @@ def test_torch_makes_the_steps_of_a_model_that_the_compiled_code_does_not_know(b
     assert same_weights(*trained)
 
 
-def test_the_library_is_compiled_once_for_a_machine(cache: Path) -> None:
-    library()
-    [kept] = (cache / "native").iterdir()
-    before = kept.stat()
-    library.cache_clear()
-    library()
+def test_the_library_is_compiled_once_for_a_machine_and_says_so(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "ncf"):
+        library()
+        [kept] = (cache / "native").iterdir()
+        before = kept.stat()
+        library.cache_clear()
+        library()
+    said, took = (record.message for record in caplog.records)
+    assert said == "compiling the training steps for this processor, once"
+    assert re.fullmatch(rf"compiled in \d+ s, and kept in {kept.parent}", took)
     assert [kept] == list((cache / "native").iterdir())
     assert kept.stat().st_mtime_ns == before.st_mtime_ns
 
