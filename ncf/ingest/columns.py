@@ -208,19 +208,24 @@ def refuse_lists(
         return
     line = next(line for line, value in values.items() if divider in value)
     each = rf"""[^][()'"\s{divider.strip()}]+"""
+    do = (
+        f"write such rows with pandas: frame = pandas.read_csv({str(where)!r}, sep={separator!r}, header=None, "
+        f"dtype=str).dropna(subset=[{index}]); frame[{index}] = frame[{index}].str.findall({each!r}); "
+        f"frame.explode({index}).to_csv('log.csv', index=False, header=False)"
+    )
+    if role == ITEM_ID and not re.search(r"[][()]", values[line]):
+        do = f"set item_separator to {divider!r}, if each is an item of its own"
     raise DataError(
         f"{where}, line {line} has a list of ids in one cell, not one {role}",
         got=values[line][:100],
         allowed="a row for each id, as MIND's behaviors.tsv and playlists do not have it",
-        do=f"write such rows with pandas: frame = pandas.read_csv({str(where)!r}, sep={separator!r}, header=None, "
-        f"dtype=str).dropna(subset=[{index}]); frame[{index}] = frame[{index}].str.findall({each!r}); "
-        f"frame.explode({index}).to_csv('log.csv', index=False, header=False)",
+        do=do,
     )
 
 
 def _divider(values: Sequence[str]) -> str | None:
     """What divides cells into ids, if most have several, all made alike, such as N1 N23; or numbers, if not two."""
-    for divider in (" ", ",", "|", ";"):
+    for divider in (",", "|", ";", " "):
         cells = [re.split(rf"{re.escape(divider)} ?", value.strip("[]()")) for value in values if value]
         makes = {re.sub("[0-9]+", "9", part.strip("'\"")) for cell in cells for part in cell}
         several = 2 * sum(len(cell) > 1 for cell in cells) > len(cells)

@@ -90,6 +90,11 @@ class FileSource(Settings):
     columns: Columns = Columns()
     ids: IdRules = IdRules()
     where: Where = Field(default={})
+    item_separator: str | None = Field(
+        default=None,
+        min_length=1,
+        description="between several items in one cell, such as a playlist's; each becomes a row; empty: a cell is one",
+    )
     time_unit: TimeUnit = Field(default="auto", description="auto tells s, ms, us, ns and ISO 8601 by the values")
     time_format: TimeFormat = None
     titles_path: str | None = Field(default=None, description="a file with the items' titles, read in the same way")

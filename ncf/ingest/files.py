@@ -9,11 +9,12 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ncf.data import ITEM_ID, TEST, TITLE, TRAIN, USER_ID, VALIDATION
 from ncf.data.config import IdRules
-from ncf.data.ratings import Ratings
+from ncf.data.ratings import Ratings, Tally
 from ncf.data.written_ids import settled_ids
 from ncf.errors import DataError
 from ncf.ingest.columns import IdColumn, as_uuids, is_position, with_filters
@@ -30,21 +31,54 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Log:
-    """The rows read so far, and where they came from: with the rows of a file that were taken, if not all were."""
+    """The rows read so far, and where they came from: with the rows of a file that were taken, if not all were.
+
+    Of cells with several items, `places` has the row, among those taken, that each was in.
+    """
 
     rows: RowFilter
+    item_separator: str | None = None
+    cells: int = 0
+    empty_cells: int = 0
     ids: dict[str, IdColumn] = field(default_factory=lambda: {USER_ID: IdColumn(), ITEM_ID: IdColumn()})
     others: dict[str, list[Any]] = field(default_factory=dict)
     types: dict[str, dict[Any, File]] = field(default_factory=dict)  # of the others: the first file with each
-    origins: list[tuple[Table, File, int, list[NDArray[np.bool_]]]] = field(default_factory=list)
+    origins: list[tuple[Table, File, int, list[NDArray[np.bool_]], list[NDArray[np.int64]]]] = field(
+        default_factory=list
+    )
 
     def locate(self, row: int) -> str:
         """Where a row, from 0, is, in words."""
-        for table, file, rows, taken in self.origins:
+        for table, file, rows, taken, places in self.origins:
             if row < rows:
-                return table.locate(file, int(np.flatnonzero(np.concatenate(taken))[row]) if taken else row)
+                place = int(np.concatenate(places)[row]) if places else row
+                return table.locate(file, int(np.flatnonzero(np.concatenate(taken))[place]) if taken else place)
             row -= rows
         raise IndexError(row)
+
+    def told(self, tally: Tally) -> Tally:
+        """The tally with the rows that `where` left out, and the cells that were divided."""
+        tally = self.rows.told(tally)
+        if self.item_separator is None:
+            return tally
+        empty = f"; {self.empty_cells:,} cells have none" if self.empty_cells else ""
+        return tally.note(f"{len(self):,} items in {self.cells:,} cells, divided by {self.item_separator!r}{empty}")
+
+    def __len__(self) -> int:
+        return sum(rows for _table, _file, rows, *_ in self.origins)
+
+    def divided(self, block: dict[str, Any], places: list[NDArray[np.int64]], before: int) -> dict[str, Any]:
+        """A row for each item of a cell, by role; `before` rows of the file came before the block."""
+        if self.item_separator is None:
+            return block
+        lists = pc.split_pattern(block[ITEM_ID].cast(pa.string()), self.item_separator)
+        items, parents = lists.flatten(), pc.list_parent_indices(lists)
+        filled = pc.not_equal(items, "")
+        parents = parents.filter(filled)
+        places.append(parents.to_numpy() + before)
+        self.cells += len(lists)
+        self.empty_cells += len(lists) - len(np.unique(parents))
+        return {role: items.filter(filled) if role == ITEM_ID else of.take(parents) for role, of in block.items()}
 
 
 def load_files(source: FileSource) -> Ratings:
@@ -73,7 +107,7 @@ def load_files(source: FileSource) -> Ratings:
         names=train.names if train.named else {},
         untyped=not any(table.typed for table in tables.values()),
     )
-    ratings = replace(ratings, tally=log.rows.told(ratings.tally))
+    ratings = replace(ratings, tally=log.told(ratings.tally))
     if titles is not None:
         ratings = replace(ratings, titles=read_titles(titles, source.ids, ratings.frame[ITEM_ID]))
     for table in (*tables.values(), *([] if titles is None else [titles])):
@@ -108,7 +142,7 @@ def open_tables(source: FileSource) -> dict[int, Table]:
 
 
 def _read(tables: dict[int, Table], source: FileSource, *, integer_times: bool) -> tuple[_Log, NDArray[np.int8]]:
-    log = _Log(RowFilter(source.where))
+    log = _Log(RowFilter(source.where), source.item_separator)
     splits = []
     for split, table in tables.items():
         rows = sum(_read_file(log, table, file, integer_times) for file in table.files)
@@ -121,9 +155,12 @@ def _read(tables: dict[int, Table], source: FileSource, *, integer_times: bool) 
 
 
 def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
-    rows = 0
+    rows = taken = 0
     log.rows.masks = []
-    for block in table.blocks(file, integer_times=integer_times, rows=log.rows):
+    places: list[NDArray[np.int64]] = []
+    for undivided in table.blocks(file, integer_times=integer_times, rows=log.rows):
+        block = log.divided(undivided, places, taken)
+        taken += len(undivided[USER_ID])
         rows += len(block[USER_ID])
         for role, values in block.items():
             if role in log.ids:
@@ -131,7 +168,7 @@ def _read_file(log: _Log, table: Table, file: File, integer_times: bool) -> int:
             else:
                 log.others.setdefault(role, []).append(values)
                 log.types.setdefault(role, {}).setdefault(values.type, file)
-    log.origins.append((table, file, rows, log.rows.masks))
+    log.origins.append((table, file, rows, log.rows.masks, places))
     return rows
 
 
@@ -175,7 +212,9 @@ def open_titles(source: FileSource) -> Table | None:
     if source.titles_path is None:
         return None
     named = not (is_position(source.titles_item) and is_position(source.titles_title))
-    own = source.model_copy(update={"format": "auto", "header": True if named else source.header, "skip_rows": 0})
+    own = source.model_copy(
+        update={"format": "auto", "header": True if named else source.header, "skip_rows": 0, "item_separator": None}
+    )
     item = source.columns.item
 
     def wanted(names: Sequence[str]) -> dict[str, ColumnName | None]:

@@ -184,7 +184,10 @@ def open_text(files: list[File], source: FileSource, wanted: Wanted, settings: d
         if not source.where and at not in found.values()
     ]
     for role in [role for role in (USER_ID, ITEM_ID) if role in found]:
-        refuse_lists(files[0], role, found[role], records, first.separator)
+        if role == ITEM_ID and source.item_separator:
+            columns = {file: of | {role: replace(of[role], optional=True)} for file, of in columns.items()}
+        else:
+            refuse_lists(files[0], role, found[role], records, first.separator)
         if first.quoting == "none":
             _refuse_quoted(
                 files[0], role, [cells[found[role]] for _, cells in records if found[role] < len(cells)], first

@@ -103,17 +103,15 @@ HISTORIES = [f"N{row} N{row * 7 % 40} N{row * 3 % 40}" for row in range(140)]
 
 
 @pytest.mark.parametrize("column", [3, 4])
-def test_lists_of_ids_in_a_cell_are_refused_and_the_advice_reads_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: int
-) -> None:
+def test_lists_of_ids_in_a_cell_are_refused_and_the_advice_reads_them(tmp_path: Path, column: int) -> None:
     text = MIND.replace("{}", "{}", 1).format(*["", *HISTORIES[1:]])
     with pytest.raises(
         DataError, match=r"behaviors.tsv, line [12] has a list of ids in one cell, not one item_id"
     ) as error:
         load(tmp_path / "behaviors.tsv", text, columns={"user": 1, "item": column})
-    monkeypatch.chdir(tmp_path)
-    follow(error.value.do)
-    users, items = ids(load(tmp_path / "log.csv", columns={"user": 1, "item": column}))
+    assert error.value.do.startswith("set item_separator to ' '")
+    places = {"user": 1, "item": column}
+    users, items = ids(load(tmp_path / "behaviors.tsv", columns=places, item_separator=" "))
     assert len(users) == (139 * 3 if column == 3 else 280)
     assert users[:3] == (["U1"] * 3 if column == 3 else ["U0", "U0", "U1"])
     assert items[:3] == (["N1", "N7", "N3"] if column == 3 else ["N0-1", "N1-0", "N1-1"])
@@ -126,6 +124,20 @@ LISTS = [
     "t1,t2|t3,t4|t5",
     "1;2;3|4;5|6;7",
 ]
+
+
+def test_lists_in_brackets_are_read_after_the_advice_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "log.tsv").write_text("".join(f"u{row}\t{cell}\n" for row, cell in enumerate(LISTS[1].split("|"))))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="write such rows with pandas") as error:
+        load(tmp_path / "log.tsv", columns={"user": 0, "item": 1})
+    follow(error.value.do)
+    assert ids(load(tmp_path / "log.csv", columns={"user": 0, "item": 1})) == (
+        ["u0", "u0", "u0", "u1", "u2", "u2"],
+        [1, 2, 3, 4, 5, 6],
+    )
 
 
 @pytest.mark.parametrize("cells", LISTS)
