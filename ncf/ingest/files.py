@@ -91,6 +91,8 @@ def load_files(source: FileSource) -> Ratings:
     """
     tables = open_tables(source)
     titles = open_titles(source)
+    for table in (*tables.values(), *([] if titles is None else [titles])):
+        logger.info("reading %s", table.understood())
     try:
         log, splits = _read(tables, source, integer_times=True)
     except NotAllIntegersError:

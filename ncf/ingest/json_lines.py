@@ -39,6 +39,7 @@ class JsonTable:
     kinds: Sequence[str] = ()
     typed: ClassVar[bool] = True
     named: ClassVar[bool] = True
+    how: ClassVar[str] = "JSON Lines"
     uuids: ClassVar[frozenset[str]] = frozenset()
 
     def blocks(

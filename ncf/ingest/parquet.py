@@ -42,6 +42,7 @@ class ParquetTable:
     kinds: Sequence[str] = ()
     typed: ClassVar[bool] = True
     named: ClassVar[bool] = True
+    how: ClassVar[str] = "Parquet"
 
     def blocks(
         self, file: File, *, integer_times: bool = True, small: bool = False, rows: RowFilter | None = None

@@ -74,6 +74,12 @@ class Table:
         """Whether the columns have names."""
         return self.reader.named
 
+    def understood(self) -> str:
+        """How the files are read, in one line."""
+        columns = ", ".join(f"{role} = {name}" for role, name in self.names.items() if not role.startswith(FILTER))
+        others = f" and {len(self.files) - 1:,} more" if len(self.files) > 1 else ""
+        return f"{self.files[0]}{others}: {self.reader.how}; {columns}"
+
     def notes(self) -> list[str]:
         """What the user must know; complete when all blocks are read."""
         return [*self.told, *self.reader.notes()]

@@ -149,6 +149,12 @@ class TextTable:
         return self.told.notes()
 
     @property
+    def how(self) -> str:
+        """How the first file is written, in words."""
+        first = self.dialects[self.files[0]]
+        return f"text divided by {first.separator!r}, {'a header' if first.header else 'no header'}, {first.encoding}"
+
+    @property
     def named(self) -> bool:
         """Whether the files say how their columns are called."""
         return self.dialects[self.files[0]].header

@@ -222,3 +222,14 @@ def test_the_papers_training_file_is_read_as_pandas_reads_it() -> None:
     assert frame["item_id"].equals(expected["item_id"])
     assert frame["rating"].equals(expected["rating"].astype(float))
     assert frame["timestamp"].equals(expected["timestamp"] * 1_000_000)
+
+
+def test_what_was_understood_is_said_in_one_line_before_the_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "ncf"):
+        load(tmp_path / "log.csv", CSV.replace(",", ";").replace("user_id", "uid"))
+    assert caplog.messages[0] == (
+        f"reading {tmp_path}/log.csv: text divided by ';', a header, utf-8; "
+        "user_id = uid, item_id = item_id, rating = rating, timestamp = timestamp"
+    )
