@@ -38,7 +38,7 @@ install: .venv/.installed ## make .venv with what ncf needs to run (the other ta
 EXTRAS := .venv/.dashboard .venv/.deploy .venv/.dev .venv/.docs
 .venv/.dashboard: WHAT := Optuna's dashboard
 .venv/.deploy: WHAT := the linters and schemas of deployments
-.venv/.dev: WHAT := pytest, mypy, ruff and the other tools of tests and checks
+.venv/.dev: WHAT := pytest, mypy, ruff and the other tools of tests and checks, and PySpark (430 MB)
 .venv/.docs: WHAT := MkDocs and its plugins
 
 $(EXTRAS): .venv/.%: .venv/.installed

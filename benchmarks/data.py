@@ -1,4 +1,4 @@
-"""How fast is a log prepared, compared with RecBole? `python -m benchmarks.data` (about 20 minutes, 2 cores).
+"""How fast is a log prepared, compared with RecBole? `python -m benchmarks.data` (about an hour, 2 cores, 24 GB).
 
 Each figure is measured in separate processes; RecBole runs in `.venv-peers/`, which is created on first use. Results:
 benchmarks/results/data.md and data.json.
@@ -15,6 +15,9 @@ FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "1m": data.one_million,
     "5m": data.five_million,
     "25m": data.twenty_five_million,
+    "100m": data.one_hundred_million,
+    "spark-25m": data.spark_twenty_five_million,
+    "spark-100m": data.spark_one_hundred_million,
     "growth": data.growth,
 }
 INTRO = (

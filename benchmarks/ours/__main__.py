@@ -15,7 +15,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "scoring": ("evaluate", "make_bundle", "recommend", "write"),
     "machine": ("profile", "limits"),
     "serving": ("make_store",),
-    "data": ("make_log", "prepare"),
+    "data": ("make_log", "prepare", "prepare_with_spark"),
     "tuning": ("tune",),
     "quality": ("search", "choose", "final", "fuse"),
     "baselines": ("search_baseline", "final_baseline"),

@@ -13,7 +13,7 @@ import flows
 from flows.tracking.links import mlflow_url
 from flows.tracking.locations import files_folder, sqlite_file
 from ncf.config import RECIPES, Recipe, Settings, flatten
-from ncf.ingest.config import MOVIELENS, MovieLensSource, SourceConfig
+from ncf.ingest.config import MOVIELENS, MovieLensSource, SourceConfig, SparkSource
 
 PORT = 5000  # of make mlflow, and of MLflow's own server
 
@@ -108,6 +108,8 @@ def _source_options(source: SourceConfig | None) -> dict[str, JsonValue]:
     given = source.model_dump(mode="json", exclude_defaults=True)
     if isinstance(source, MovieLensSource):
         given["name"] = source.name  # which may be the default
+    if isinstance(source, SparkSource):
+        given["kind"] = source.kind  # else table means a database
     values = flatten({"source": given})
     has_positions = any(isinstance(value, int) and not isinstance(value, bool) for value in values.values())
     return {"source": given} if has_positions else values  # as an option of its own, 2 would be a column named "2"

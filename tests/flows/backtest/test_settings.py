@@ -43,3 +43,8 @@ def test_a_difference_says_whether_it_may_be_chance() -> None:
     assert not Figure.of(Mean(0.02, 0.01, 0.03)).may_be_chance
     alone = Figure.of(Mean(0.02, float("-inf"), float("inf")))
     assert alone.may_be_chance and alone.signed() == "+0.0200" and alone.low is None
+
+
+def test_a_backtest_is_in_one_process() -> None:
+    with pytest.raises(ValueError, match="replays the log in one process, not with spark"):
+        BacktestSettings.model_validate({"engine": {"kind": "spark"}})

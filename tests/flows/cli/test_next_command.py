@@ -35,6 +35,8 @@ GIVEN: list[tuple[type[Settings], dict[str, Any]]] = [
     (RetrainSettings, {"dataset": "shop", "source": {"path": "my log.csv", "columns": {"user": "who", "item": 2}}}),
     (RetrainSettings, {"dataset": "shop", "source": {"path": "log.csv", "header": False, "separator": "\\t"}}),
     (RetrainSettings, {"dataset": "shop", "source": {"table": "t"}, "data": {"filters": {"max_users": 500}}}),
+    (RetrainSettings, {"dataset": "shop", "source": {"kind": "spark", "table": "t"}, "engine": {"kind": "spark"}}),
+    (RetrainSettings, {**SHOP, "engine": {"kind": "spark", "conf": {"spark.executor.memory": "4g", "a": "b c"}}}),
     (RetrainSettings, {"settings": "defaults", "warm_start": True, "mlp": {"model": {"layers": [16, 8]}}}),
     (RetrainSettings, {"gmf": {"training": {"learning_rate": 1e-07}}, "baselines": {"ials": {"enabled": False}}}),
     (RetrainSettings, {"data": {"feedback": {"scale": [-1.0, 5.0]}, "filters": {"as_of": "2025-01-31T00:00:00Z"}}}),
