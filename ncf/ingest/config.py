@@ -204,6 +204,7 @@ class SparkSource(Settings):
     ids: IdRules = IdRules()
     time_unit: TimeUnit = Field(default="auto", description="of a column of numbers or text; auto goes by the values")
     time_format: TimeFormat = None
+    where: Where = Field(default={})
 
     _query_only_reads = field_validator("query")(_check_query)
     _table_or_query = model_validator(mode="after")(_one_of_two)

@@ -21,7 +21,7 @@ from ncf.data import ITEM_ID, TIMESTAMP, TRAIN, USER_ID, TimeUnit
 from ncf.data.config import FeedbackConfig, FilterConfig
 from ncf.data.filters import FilteredLog
 from ncf.errors import ConfigError, DataError
-from ncf.ingest.columns import by_role, find_columns, guessed_roles
+from ncf.ingest.columns import find_columns, guessed_roles, with_filters
 from ncf.ingest.config import FileSource, SparkSource
 from ncf.ingest.dialect import Dialect
 from ncf.ingest.engine import EngineConfig
@@ -31,7 +31,7 @@ from ncf.ingest.json_lines import JsonTable
 from ncf.ingest.json_reader import JsonField
 from ncf.ingest.locations import COMPRESSIONS, File, first_line, is_here
 from ncf.ingest.parquet import ParquetTable
-from ncf.ingest.spark_columns import BAD_LINE, PLACE, Rows, read_columns
+from ncf.ingest.spark_columns import BAD_LINE, PLACE, Rows, read_columns, take_rows
 from ncf.ingest.spark_pairs import filtered_pairs
 from ncf.ingest.tables import Table, given_by_folder
 from ncf.ingest.text import TextTable
@@ -69,8 +69,10 @@ def load_with_spark(
     where = source.path if isinstance(source, FileSource) else source.table or "the query"
     with _session(engine) as spark, _told(where):
         rows = _open_files(spark, source) if isinstance(source, FileSource) else _open_table(spark, source)
+        rows, taken_rows = take_rows(rows, source.where)
         checked, tally = read_columns(spark, rows)
-        if taken := guessed_roles(rows.names, by_role(source.columns)):
+        tally = taken_rows.told(tally)
+        if taken := guessed_roles(rows.names, with_filters(source.columns, source.where)):
             tally = tally.note(
                 f"columns taken: {', '.join(f'{rows.names[r]} as {r}' for r in rows.names if r in taken)}"
             )
@@ -231,7 +233,7 @@ def _open_elsewhere(spark: SparkSession, source: FileSource) -> Rows:
     first = spark.read.options(sep=separator, quote='"', escape='"', encoding=source.encoding).csv(source.path).first()
     cells = [str(cell).strip() for cell in first or ()]
     names = tuple(cells if header else map(str, range(len(cells))))
-    at = find_columns(names, by_role(source.columns), source.path, header=header)
+    at = find_columns(names, with_filters(source.columns, source.where), source.path, header=header)
     part = _text(spark, [source.path], Dialect(separator, source.encoding, source.quoting, header, names, 0), at)
     rows, own = _placed(spark, [part], source, source.path, PLACE_IN_TEXT), {role: names[at[role]] for role in at}
     return replace(rows, names=own, named=header, text=True, decimal=source.decimal)
@@ -262,7 +264,7 @@ def _by_name(
     place: tuple[str, str] | None = None,
 ) -> Rows:
     """Our columns of a frame whose columns have names."""
-    found = find_columns(frame.columns, by_role(source.columns), where)
+    found = find_columns(frame.columns, with_filters(source.columns, source.where), where)
     names = {role: frame.columns[at] for role, at in found.items()}
     part = frame, {role: _column((name,)) for role, name in names.items()}
     return replace(_placed(spark, [part], source, where, place), names=names)

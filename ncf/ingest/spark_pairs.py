@@ -114,7 +114,8 @@ def _filtered(
     reasons, frame = reasons_of(filters, feedback), pairs.frame
     users = _users(frame)
     total = {name: pc.sum(users[name]).as_py() or 0 for name in (PAIRS, ROWS, LEFT, ODD)}
-    tally = tally.drop(reasons.get("as_of", ""), tally.rows_read - total[ROWS])
+    taken = tally.rows_read - sum(number for _, number in tally.dropped)
+    tally = tally.drop(reasons.get("as_of", ""), taken - total[ROWS])
     if total[ODD] and feedback.scale is not None:
         [odd] = frame.where(F.col(ODD).isNotNull()).orderBy(USER_ID, TIMESTAMP).limit(1).toArrow().to_pylist()
         raise outside_scale(odd[USER_ID], odd[ITEM_ID], odd[ODD], feedback.scale, total[ODD])

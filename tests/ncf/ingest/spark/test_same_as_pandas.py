@@ -11,7 +11,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.ncf.ingest.spark.conftest import by_both, of
+from ncf.data.config import DataConfig
+from ncf.ingest.config import SparkSource
+from ncf.prepare import prepare_source
+from tests.ncf.ingest.spark.conftest import SPARK, by_both, of
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -159,3 +162,32 @@ def test_parts_in_folders_that_give_a_column_and_whose_types_agree(tmp_path: Pat
         parquet.write_table(table, tmp_path / f"user_id={user} x" / "part.parquet")
     data = by_both(of(tmp_path, columns={"item": "item.id"}), {})
     assert data.user_ids.tolist() == ["0 x", "1 x", "2 x", "3 x"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_rows_are_taken_by_the_values_of_a_column(form: str, tmp_path: Path) -> None:
+    log = pd.DataFrame(PAIRS * 3, columns=["user_id", "item_id", "timestamp"])
+    log["event"] = [("view", "buy", "cart", None, "view")[row % 5] for row in range(len(log))]
+    if form == "csv":
+        log.to_csv(tmp_path / "log.csv", index=False)
+    elif form == "jsonl":
+        log.to_json(tmp_path / "log.jsonl", orient="records", lines=True)
+    else:
+        log.to_parquet(tmp_path / "log.parquet", index=False)
+    source = of(tmp_path / f"log.{form}", where={"event": {"view": 1, "buy": 5, "like": 9}})
+    data = by_both(source, {"filters": {"repeated": "sum"}, "feedback": {"threshold": 2}})
+    assert data.report.dropped["where: event is not view or buy or like"] == 28
+    assert "no row has the event 'like'" in " ".join(data.report.notes)
+
+
+def test_a_table_and_a_query_of_spark(spark: Any, tmp_path: Path) -> None:
+    log = random_log(9, 300).drop_duplicates(["user_id", "item_id"]).drop_duplicates(["user_id", "timestamp"])
+    log.to_parquet(tmp_path / "log.parquet", index=False)
+    shared = spark.newSession()  # as the log's own is: tables are seen by all of them
+    shared.read.parquet(str(tmp_path / "log.parquet")).createOrReplaceGlobalTempView("log")
+    theirs = [
+        prepare_source("log", SparkSource(**source), DataConfig(), engine=SPARK)
+        for source in ({"table": "global_temp.log"}, {"query": "SELECT * FROM global_temp.log WHERE rating > 0;"})
+    ]
+    ours = prepare_source("log", of(tmp_path / "log.parquet"), DataConfig())
+    assert {each.fingerprint for each in theirs} == {ours.fingerprint}
