@@ -90,7 +90,9 @@ def _refuse_for_spark(source: SourceConfig) -> None:
         raise ConfigError(
             "the engine spark can't read this kind of source", got=source.kind, allowed="files or spark", do=do
         )
-    others = {"validation_path", "test_path", "skip_rows", "time_format"} & set(type(source).model_fields)
+    others = {"validation_path", "test_path", "item_separator", "skip_rows", "time_format"} & set(
+        type(source).model_fields
+    )
     for name in sorted(others):
         if value := getattr(source, name):
             raise ConfigError(f"the engine spark can't read source.{name}", got=value, do=do)
