@@ -9,8 +9,7 @@ from prefect.states import Completed
 
 from flows.cli.checks import RETRIES, check_cache
 from flows.cli.next_command import command, look_at
-from flows.monitor.drift import emit_news
-from flows.monitor.report import MonitorReport
+from flows.monitor.report import MonitorReport, emit_news
 from flows.monitor.settings import MonitorSettings
 from flows.orchestration.artifacts import artifact_key, show_markdown, show_table
 from flows.orchestration.tasks import is_transient, task
