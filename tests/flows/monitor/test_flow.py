@@ -10,7 +10,7 @@ import pytest
 from prefect import State
 
 from flows.cli.command import parse, run_command
-from flows.monitor import drift
+from flows.monitor import report as report_module
 from flows.monitor.__main__ import run as monitor_command
 from flows.monitor.flow import log_metrics, monitor
 from flows.monitor.report import MonitorReport
@@ -238,7 +238,7 @@ def test_with_the_embedded_server_nothing_is_told_and_nothing_remembered(
     class Embedded:
         api = Nowhere()
 
-    monkeypatch.setattr(drift, "get_current_settings", Embedded)
+    monkeypatch.setattr(report_module, "get_current_settings", Embedded)
     assert monitor(monitor_settings("alone")).said == "No event: there is no Prefect server."
     assert DRIFT not in tags_of("alone")
 
