@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,8 +32,8 @@ from ncf.ingest.json_lines import JsonTable
 from ncf.ingest.json_reader import JsonField
 from ncf.ingest.locations import COMPRESSIONS, File, first_line, is_here
 from ncf.ingest.parquet import ParquetTable
-from ncf.ingest.spark_columns import BAD_LINE, PLACE, Rows, read_columns, take_rows
-from ncf.ingest.spark_pairs import filtered_pairs
+from ncf.ingest.spark_columns import BAD_LINE, PLACE, Rows, read_columns
+from ncf.ingest.spark_pairs import filtered_pairs, take_rows
 from ncf.ingest.tables import Table, given_by_folder
 from ncf.ingest.text import TextTable
 
@@ -107,7 +108,9 @@ def _session(engine: EngineConfig) -> Iterator[SparkSession]:
             do="check engine.master, engine.remote and engine.conf, and that Java is 17 or newer",
         ) from error
     try:
-        yield spark
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # its DataFrames do without
+            yield spark
     finally:
         if active is None:
             shared.stop()

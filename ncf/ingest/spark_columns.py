@@ -11,7 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 from pyspark.sql import types as T  # noqa: N812
 
 from ncf.data import COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID, TimeUnit
-from ncf.data.config import IdRules, Where
+from ncf.data.config import IdRules
 from ncf.data.faults import LONGEST, refuse
 from ncf.data.ids import LARGEST_FLOAT
 from ncf.data.ratings import Ratings, Tally, tally_of
@@ -19,9 +19,7 @@ from ncf.data.times import BOUNDS, LAST_SECOND, PER_SECOND, UNITS, Unit, odd_uni
 from ncf.data.written_ids import WrittenIds
 from ncf.errors import DataError
 from ncf.ingest.bad_lines import INTEGER
-from ncf.ingest.columns import FILTER
 from ncf.ingest.dialect import NUMBER
-from ncf.ingest.where import RowFilter
 
 BAD_LINE = "bad_line"
 PLACE = ("file", "block", "row")
@@ -87,7 +85,7 @@ def read_columns(spark: SparkSession, rows: Rows) -> tuple[Rows, Tally]:
     if not found["rows"] or found.get("unplaced"):
         raise DataError(f"{rows.where} has no rows", do="check that it was written to the end")
     if found.get(BAD_LINE):
-        _refuse_lines(rows, found[BAD_LINE])
+        refuse_lines(rows, found[BAD_LINE])
     time, span, bad_times = _times(rows, found)
     if found["bad"] or bad_times is not None:
         _refuse(rows, bad if bad_times is None else bad | bad_times)
@@ -102,33 +100,6 @@ def read_columns(spark: SparkSession, rows: Rows) -> tuple[Rows, Tally]:
             for note in notes:
                 tally = tally.note(note)
     return replace(rows, frame=frame.drop(BAD_LINE)), tally
-
-
-def take_rows(rows: Rows, where: Where) -> tuple[Rows, RowFilter]:
-    """The rows that `where` takes, with the ratings that it gives.
-
-    Raises:
-        DataError: a line is no row, or no row is taken.
-    """
-    taken, frame = RowFilter(where), rows.frame
-    if where and BAD_LINE in frame.columns:
-        every = [F.count(F.col(f"`{name}`")).alias(name) for name in frame.columns]  # so that each is read and judged
-        if number := frame.agg(*every).toArrow()[BAD_LINE][0].as_py():
-            _refuse_lines(rows, number)
-    for column in taken.columns:
-        own = F.col(f"`{FILTER + column}`")
-        counts = frame.groupBy(own.alias("value")).count().toArrow().to_pylist()
-        values, _ = taken.of_groups(column, {row["value"]: row["count"] for row in counts})
-        if not values:
-            raise taken.refusal(rows.where)
-        frame = frame.where(
-            own.isin([value for value in values if value is not None]) | (own.isNull() & (None in values))
-        )
-        if column not in taken.unrated:
-            ratings = taken.ratings(column, pd.Series(values, dtype=object)).tolist()
-            each = (F.when(own.eqNullSafe(value), rating) for value, rating in zip(values, ratings, strict=True))
-            frame = frame.withColumn(RATING, F.coalesce(*each))
-    return replace(rows, frame=frame.drop(*(FILTER + column for column in taken.columns))), taken
 
 
 def _is_text(rows: Rows, role: str) -> bool:
@@ -303,7 +274,8 @@ def _refuse(rows: Rows, bad: Column) -> None:
     raise DataError(f"{_locate(rows, wrong[0])} has a value that Spark can't read", got=got, allowed=allowed)
 
 
-def _refuse_lines(rows: Rows, number: int) -> None:
+def refuse_lines(rows: Rows, number: int) -> None:
+    """Refuse a log by the first of so many lines that are no rows."""
     line = _first(rows, F.col(BAD_LINE).isNotNull(), 1)[0]
     fix = "fix this line" if number == 1 else f"fix the {number:,} such lines"
     raise DataError(

@@ -1,9 +1,10 @@
-"""The filters of `ncf.data.filters` in Spark, up to the pairs, which come to this process slice by slice."""
+"""The filters of a log in Spark, `where` and those of `ncf.data.filters`, up to the pairs, which come here in slices."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -13,16 +14,45 @@ from pyspark.sql import functions as F  # noqa: N812 (its usual name)
 
 from ncf.data import ITEM_ID, RATING, TIMESTAMP, USER_ID
 from ncf.data.coded import CodedLog, Codes
-from ncf.data.config import FeedbackConfig, FilterConfig
+from ncf.data.config import FeedbackConfig, FilterConfig, Where
 from ncf.data.filters import core_reason, nothing_left, outside_scale, reasons_of, refuse_impossible
 from ncf.data.ratings import Tally
 from ncf.data.times import microseconds_of
-from ncf.ingest.spark_columns import Rows
+from ncf.ingest.columns import FILTER
+from ncf.ingest.spark_columns import BAD_LINE, Rows, refuse_lines
+from ncf.ingest.where import RowFilter
 
 SLICE_ROWS = 4_000_000  # that come here at once: some 100 MB
 KEPT, *LEFT_OUT, NEVER = range(6)
 DISLIKED, USER_PASSIVE, ITEM_PASSIVE, OUTSIDE_CORE = LEFT_OUT  # in the order of the filters
 SLICE, STAGE, PAIRS, ROWS, LEFT, ODD, NEWEST = "slice", "stage", "pairs", "rows", "left", "odd", "newest"
+
+
+def take_rows(rows: Rows, where: Where) -> tuple[Rows, RowFilter]:
+    """The rows that `where` takes, with the ratings that it gives.
+
+    Raises:
+        DataError: a line is no row, or no row is taken.
+    """
+    taken, frame = RowFilter(where), rows.frame
+    if where and BAD_LINE in frame.columns:
+        every = [F.count(F.col(f"`{name}`")).alias(name) for name in frame.columns]  # so that each is read and judged
+        if number := frame.agg(*every).toArrow()[BAD_LINE][0].as_py():
+            refuse_lines(rows, number)
+    for column in taken.columns:
+        own = F.col(f"`{FILTER + column}`")
+        counts = frame.groupBy(own.alias("value")).count().toArrow().to_pylist()
+        values, _ = taken.of_groups(column, {row["value"]: row["count"] for row in counts})
+        if not values:
+            raise taken.refusal(rows.where)
+        frame = frame.where(
+            own.isin([value for value in values if value is not None]) | (own.isNull() & (None in values))
+        )
+        if column not in taken.unrated:
+            ratings = taken.ratings(column, pd.Series(values, dtype=object)).tolist()
+            each = (F.when(own.eqNullSafe(value), rating) for value, rating in zip(values, ratings, strict=True))
+            frame = frame.withColumn(RATING, F.coalesce(*each))
+    return replace(rows, frame=frame.drop(*(FILTER + column for column in taken.columns))), taken
 
 
 @dataclass

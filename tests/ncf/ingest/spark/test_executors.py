@@ -1,10 +1,12 @@
-"""Two executors, each a process of its own: with less memory than the log takes, and killed in mid-run."""
+"""Two executors, each a process of its own: with less memory than the log takes, and killed; and a Connect server."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,34 @@ def test_killed_executors_do_not_change_the_result(tmp_path: Path) -> None:
                 killed += 1
     assert result(process) == expected
     assert killed
+
+
+def test_a_spark_connect_server_prepares_the_same(tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log", 20_000)
+    [home] = find_spec("pyspark").submodule_search_locations  # type: ignore[misc]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    conf = {
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.ui.enabled": "false",
+    }
+    settings = [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
+    service = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
+    with (tmp_path / "server.log").open("w") as told:
+        server = subprocess.Popen(
+            [f"{home}/bin/spark-submit", "--master", "local[2]", *settings, *service],
+            env=os.environ | {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1"},
+            stdout=told,
+            stderr=told,
+        )
+    try:
+        ends = time.monotonic() + 300
+        while "server started at" not in (tmp_path / "server.log").read_text() and time.monotonic() < ends:
+            assert server.poll() is None, (tmp_path / "server.log").read_text()[-3000:]
+            time.sleep(0.5)
+        assert result(start(log, kind="spark", remote=f"sc://127.0.0.1:{port}")) == result(start(log))
+    finally:
+        server.terminate()
+        server.wait(60)
