@@ -1,4 +1,4 @@
-"""The filters of a log in Spark, `where` and those of `ncf.data.filters`, up to the pairs, which come here in slices."""
+"""The filters of a log in Spark, `where` and those of `ncf.data.filters`, up to the pairs, which come in slices."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
