@@ -17,7 +17,6 @@ from ncf.data.filters import filter_ratings
 from ncf.data.ratings import Ratings
 from ncf.errors import ConfigError, DataError
 from ncf.ingest.config import FileSource, SQLSource
-from ncf.ingest.engine import EngineConfig, check_engine
 from ncf.ingest.load import load_ratings
 from tests.postgres import Postgres
 
@@ -242,12 +241,6 @@ def test_what_a_user_did_several_times_with_an_item_is_kept_or_added_up(
     log = pd.DataFrame({"user_id": 1, "item_id": 2, "timestamp": [1, 2, 3], "event": kinds})
     ratings = load_ratings(log, where={"event": {"view": 1, "cart": 3, "purchase": 5}})
     assert filter_ratings(ratings, FilterConfig(repeated=repeated), FeedbackConfig()).ratings.tolist() == [rating]
-
-
-def test_the_engine_spark_refuses_it() -> None:
-    source = FileSource(path="log.csv", where={"event": ["view"]})
-    with pytest.raises(ConfigError, match=r"can't read source\.where.*set engine\.kind to pandas"):
-        check_engine(source, EngineConfig(kind="spark"))
 
 
 def test_the_weights_replace_a_usual_column_of_ratings() -> None:
