@@ -68,7 +68,7 @@ CHOICES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(len(CHOICES)))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, len(CHOICES)))])
 def test_random_logs(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ncf.ingest.spark_pairs.SLICE_ROWS", 400)
     log, form = random_log(seed), ("csv", "parquet")[seed % 2]
