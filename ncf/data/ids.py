@@ -208,7 +208,8 @@ class KnownIds:
     def __init__(self, given: Ids | Iterable[Any], known: Ids, of: str = "the model") -> None:
         self.given: pd.Index[Any] = pd.Index(given).unique()
         self.known, self.of = known, of
-        self.is_known: NDArray[np.bool_] = self.given.isin(known)
+        plain = self.given.astype(object) if isinstance(self.given.dtype, pd.StringDtype) else self.given
+        self.is_known: NDArray[np.bool_] = plain.isin(known)  # text as Arrow has it takes no UUIDs
 
     @property
     def enough(self) -> bool:
