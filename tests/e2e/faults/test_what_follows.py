@@ -70,12 +70,12 @@ def _is_told(sink: Sink, run: str) -> bool:
 def test_a_failure_is_told_with_the_reason(cluster: Cluster, sink: Sink) -> None:
     cluster.log_of(DATASET).write_text("who,what\n1,2\n")
     for _attempt in range(3):  # Prefect loses an event if its SQLite is locked for long
-        run = str(cluster.start_run(DATASET))
+        run = cluster.start_run(DATASET)
         state = cluster.wait_for_end(run)
         assert state.name == "Failed" and "has no column" in str(state.message), state
         with suppress(AssertionError):
-            wait_until(partial(_is_told, sink, run), cluster.prefect.log, 60)
+            wait_until(partial(_is_told, sink, str(run)), cluster.prefect.log, 60)
             break
-    [text] = [text for text in sink.texts() if "is Failed" in text and run in text]
+    [text] = [text for text in sink.texts() if "is Failed" in text and str(run) in text]
     assert text.startswith(f"retrain {DATASET}, seed 0 (retrain) is Failed: ") and "has no column" in text
     assert f"/runs/flow-run/{run}" in text
