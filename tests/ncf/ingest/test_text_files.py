@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from benchmarks.datasets import has_ml_1m, ml_1m_folder
 from ncf.data.written_ids import COLUMN_NAME, NULL_WORDS
+from ncf.errors import DataError
 from tests.ncf.ingest.log_files import CSV, ROWS, ids, load, rows
 
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
@@ -199,14 +200,18 @@ def test_times_that_begin_as_integers_and_go_on_with_fractions(tmp_path: Path) -
 
 
 @given(st.lists(st.tuples(IDS, IDS, st.text(TEXT)), min_size=1))
-def test_whatever_python_writes_is_read_back(written: list[tuple[str, str, str]]) -> None:
+def test_whatever_python_writes_is_read_back_unless_a_field_has_whole_rows(written: list[tuple[str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("user_id", "title", "item_id"))
             writer.writerows((user, title, item) for user, item, title in written)
-        found = ids(load(path))
+        try:
+            found = ids(load(path))
+        except DataError as error:
+            assert "between them are other rows" in str(error)
+            return
     for values, expected in zip(found, list(zip(*written, strict=True))[:2], strict=True):
         integers = all(re.fullmatch("0|-?[1-9][0-9]*", value) and abs(int(value)) < 2**63 for value in expected)
         assert values == [int(value) if integers else value for value in expected]
