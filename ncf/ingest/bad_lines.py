@@ -18,7 +18,7 @@ Kind: TypeAlias = Literal["id", "integer", "number", "text", "where"]
 
 SHOWN = 10
 MOST = 100_000  # faults that are counted; a wrong setting would take minutes
-QUOTINGS: tuple[Quoting, ...] = ("rfc", "backslash", "none")  # the likeliest first
+QUOTINGS: tuple[Quoting, ...] = ("auto", "backslash", "none", "rfc")  # the likeliest first; rfc believes every quote
 MOST_QUOTED = 0.1  # of the rows; in a file in which quotes are letters, few values stand between two
 BAD_BYTE = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of bytes that are no text
 INTEGER = re.compile(r"\s*-?[0-9]+\s*")
@@ -117,7 +117,8 @@ def _quoting_that_helps(file: File, dialect: Dialect, columns: dict[str, TextCol
         return ""
     others = [replace(dialect, quoting=quoting) for quoting in QUOTINGS if quoting != dialect.quoting]
     helps = next((other.quoting for other in others if _makes_sense(file, other, columns)), None)
-    return f"set quoting to {helps}" if helps else ""
+    believed = ", if the rows between the quotes belong to the field; else correct the line"
+    return f"set quoting to {helps}{believed if helps == 'rfc' else ''}" if helps else ""
 
 
 def _makes_sense(file: File, dialect: Dialect, columns: dict[str, TextColumn]) -> bool:

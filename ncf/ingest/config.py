@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MovieLensName: TypeAlias = Literal["ml-100k", "ml-latest-small", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m"]
 MOVIELENS: tuple[MovieLensName, ...] = get_args(MovieLensName)
 ColumnName: TypeAlias = str | Annotated[int, Field(ge=0)]
-Quoting: TypeAlias = Literal["rfc", "none", "backslash"]
+Quoting: TypeAlias = Literal["auto", "rfc", "none", "backslash"]
 
 TableOrQuery = TypeVar("TableOrQuery", "SQLSource", "SparkSource")
 
@@ -76,9 +76,10 @@ class FileSource(Settings):
     )
     encoding: str = Field(default="utf-8", description="of text files; a UTF-8 byte order mark is skipped")
     quoting: Quoting = Field(
-        default="rfc",
-        description='rfc: a field in double quotes may have separators, newlines, and quotes written twice (""); '
-        r'backslash: a quote in it may be written " too; none: a quote is a letter as any other',
+        default="auto",
+        description='auto: a field in double quotes may have separators, newlines, and quotes written twice (""), but '
+        "no whole rows, which a stray quote would swallow; rfc: those too; "
+        r"backslash: as auto, and a quote may be written \" too; none: a quote is a letter as any other",
     )
     skip_rows: int = Field(default=0, ge=0, description="lines before the header, or the first row, of a log's files")
     comment: str | None = Field(

@@ -138,7 +138,11 @@ def look_at_quotes(lines: Iterable[str], sample: Iterable[str], dialect: Dialect
         raw = list(_fields(text, fields))
         spanning = next((index for index, field in enumerate(raw) if re.search("[\r\n]", field[0])), None)
         loose = {index for index, field in enumerate(raw) if field["quoted"] and field["rest"]}
-        swallowed = spanning is not None and _is_swallowed(raw[spanning], spanning, text, dialect, looks_like_row)
+        swallowed = (
+            spanning is not None
+            and dialect.quoting != "rfc"
+            and _is_swallowed(raw[spanning], spanning, text, dialect, looks_like_row)
+        )
         shown = text[:SHOWN_LETTERS]
         if any(field["quoted"] and not field["close"] for field in raw):
             found.wrong = line, OPEN, shown

@@ -213,7 +213,7 @@ def _refuse_quoted(file: File, role: str, values: list[str], dialect: Dialect) -
     """Refuse ids in double quotes, where quotes are said to be letters or can't be anything else."""
     whole = [value for value in values if re.fullmatch('".*"', value)]
     if 2 * len(whole) > len(values):
-        do = "set quoting to rfc, and format to text"
+        do = "set quoting to auto, and format to text"
         if len(dialect.separator) > 1:
             do = "write the file with a separator of one letter, or without the quotes"
         raise DataError(f"{file} has each {role} in double quotes, and quotes are letters here", got=whole[0], do=do)

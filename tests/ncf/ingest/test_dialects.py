@@ -152,7 +152,7 @@ def test_where_two_separators_divide_all_lines_alike_the_user_is_asked(tmp_path:
 
 @pytest.mark.parametrize("rows_before", [3, 300_000])
 @pytest.mark.parametrize("again", [HEAD, ""])
-@pytest.mark.parametrize("quoting", ["rfc", "none"])
+@pytest.mark.parametrize("quoting", ["auto", "rfc", "none"])
 def test_a_byte_order_mark_within_a_file_is_refused(tmp_path: Path, rows_before: int, again: str, quoting: str) -> None:
     text = (HEAD + LINES * (rows_before // 3)).encode() + codecs.BOM_UTF8 + (again + LINES).encode()
     with pytest.raises(DataError, match=rf"log.csv, line {rows_before + 2} begins with a byte order mark.*take it out"):

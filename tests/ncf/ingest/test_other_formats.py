@@ -160,7 +160,7 @@ def test_ids_with_blanks_are_no_lists(tmp_path: Path, names: list[str]) -> None:
     ("text", "settings", "do"),
     [
         ('"u1"::"i1"\n"u2"::"i2"\n', BY_PLACE, "a separator of one letter"),
-        ('"u1","i1"\n"u2","i2"\n', BY_PLACE | {"quoting": "none"}, "set quoting to rfc"),
+        ('"u1","i1"\n"u2","i2"\n', BY_PLACE | {"quoting": "none"}, "set quoting to auto"),
     ],
 )
 def test_ids_in_quotes_that_are_letters_are_refused(

@@ -158,10 +158,10 @@ def test_where_no_setting_helps_the_line_is_to_be_corrected(tmp_path: Path) -> N
 
 
 WRONG_COLUMNS = {
-    "a quote never closed": ('user_id,item_id,text\n7,1,"x\n8,"2,y\n', "rfc", "none"),
-    "escaped quotes": ('user_id,item_id,text\n7,1,"a \\"b, c\\" d"\n8,2,x\n', "rfc", "backslash"),
-    "quotes, but they are said to be none": ('user_id,item_id,text\n7,1,"a, b"\n8,2,x\n', "none", "rfc"),
-    "a backslash that is only a letter": ('user_id,item_id,text\n7,1,C:\\\n8,2,"a, \\"\n', "backslash", "rfc"),
+    "a quote never closed": ('user_id,item_id,text\n7,1,"x\n8,"2,y\n', "auto", "none"),
+    "escaped quotes": ('user_id,item_id,text\n7,1,"a \\"b, c\\" d"\n8,2,x\n', "auto", "backslash"),
+    "quotes, but they are said to be none": ('user_id,item_id,text\n7,1,"a, b"\n8,2,x\n', "none", "auto"),
+    "a backslash that is only a letter": ('user_id,item_id,text\n7,1,C:\\\n8,2,"a, \\"\n', "backslash", "auto"),
 }
 
 
@@ -203,3 +203,12 @@ def test_no_value_behind_a_backslash_is_no_user_of_that_name(tmp_path: Path, end
     for row in (f"\\N\t5\tx{end}", f"4\t\\N\tx{end}"):
         with pytest.raises(DataError, match="line 4 has an unusable (user|item)_id .*: ''"):
             load(tmp_path / "log.tsv", text + row, **settings)
+
+
+def test_a_field_with_whole_rows_in_it_is_read_if_the_user_says_that_it_is_one(tmp_path: Path) -> None:
+    text = "user_id,item_id,text\n" + '7,1,a\n7,2,"b\n8,2,c\nd"\n' + "9,3,e\n"
+    with pytest.raises(DataError, match=r"line 3 opens a double quote .* other rows.*set quoting to rfc, if the rows"):
+        load(tmp_path / "log.csv", text)
+    ratings = load(tmp_path / "log.csv", quoting="rfc")
+    assert ids(ratings) == ([7, 7, 9], [1, 2, 3])
+    assert any("several lines" in note for note in ratings.tally.notes)

@@ -72,7 +72,7 @@ def test_what_is_written_by_the_rules_is_read_back(
     writer.writerows((user, name, item, str(rating / 10).replace(".", decimal)) for user, name, item, rating in rows)
     found = read(
         text.getvalue().encode(encoding),
-        quoting="backslash" if quoting == "backslash" else "rfc",
+        quoting="backslash" if quoting == "backslash" else "auto",
         separator=separator if told else None,
         encoding=encoding,
         decimal=decimal,

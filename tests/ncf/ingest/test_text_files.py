@@ -200,7 +200,7 @@ def test_times_that_begin_as_integers_and_go_on_with_fractions(tmp_path: Path) -
 
 
 @given(st.lists(st.tuples(IDS, IDS, st.text(TEXT)), min_size=1))
-def test_whatever_python_writes_is_read_back_unless_a_field_has_whole_rows(written: list[tuple[str, str, str]]) -> None:
+def test_whatever_python_writes_is_read_back(written: list[tuple[str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -209,9 +209,9 @@ def test_whatever_python_writes_is_read_back_unless_a_field_has_whole_rows(writt
             writer.writerows((user, title, item) for user, item, title in written)
         try:
             found = ids(load(path))
-        except DataError as error:
-            assert "between them are other rows" in str(error)
-            return
+        except DataError as error:  # a field has whole rows in it, as after a stray quote
+            assert "set quoting to rfc, if the rows between the quotes belong to the field" in str(error)
+            found = ids(load(path, quoting="rfc"))
     for values, expected in zip(found, list(zip(*written, strict=True))[:2], strict=True):
         integers = all(re.fullmatch("0|-?[1-9][0-9]*", value) and abs(int(value)) < 2**63 for value in expected)
         assert values == [int(value) if integers else value for value in expected]
