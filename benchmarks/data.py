@@ -1,5 +1,6 @@
-"""How fast is a log prepared, compared with RecBole? `python -m benchmarks.data` (about an hour, 2 cores, 24 GB).
+"""How fast is a log prepared, compared with RecBole? `python -m benchmarks.data` (2 cores, 24 GB).
 
+The rows of up to 25 million with pandas take about 20 minutes; those of 100 million and of Spark were not run yet.
 Each figure is measured in separate processes; RecBole runs in `.venv-peers/`, which is created on first use. Results:
 benchmarks/results/data.md and data.json.
 """

@@ -16,6 +16,8 @@ from tuning.config import Second
 from tuning.ranges import Range, Value, nearest
 from tuning.space import check_space, values_of
 
+State: TypeAlias = Literal["complete", "pruned", "failed", "interrupted"]
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -80,9 +82,6 @@ class Problem:
             "parts": [part.model_dump(mode="json") for part in self.parts] if self.parts else None,
             "ncf": __version__,
         }
-
-
-State: TypeAlias = Literal["complete", "pruned", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)

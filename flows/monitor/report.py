@@ -22,6 +22,8 @@ from ncf.monitoring.verdict import ExceededThreshold, Kind, LastEvent, is_news
 
 HEADER = ("what", "before", "since", "threshold")
 NONE = "-"
+EVENTS: dict[Kind, str] = {"drift": DRIFTED, "fault": FAULTY}
+MEMORY: dict[Kind, str] = {kind: f"ncf.told.{kind}" for kind in EVENTS}  # tags of the version, with JSON values
 
 
 def rows_of(findings: Findings, thresholds: ThresholdConfig) -> list[list[str]]:
@@ -169,10 +171,6 @@ class MonitorReport(BaseModel):
             }
             lines = [f"{f'{step}:':<26} {line}" for step, line in steps.items()]
             console.print("\n" + "\n".join(lines), highlight=False, markup=False, soft_wrap=True)
-
-
-EVENTS: dict[Kind, str] = {"drift": DRIFTED, "fault": FAULTY}
-MEMORY: dict[Kind, str] = {kind: f"ncf.told.{kind}" for kind in EVENTS}  # tags of the version, with JSON values
 
 
 def emit_news(tracker: Tracker, name: str, report: MonitorReport, again: float) -> str:

@@ -1,4 +1,4 @@
-"""The tasks of all flows: nothing is cached, and only a failure that may pass is retried."""
+"""The tasks of all flows: nothing is cached, only a failure that may pass is retried; and the events of flows."""
 
 import errno
 import logging
@@ -22,6 +22,9 @@ RetryCondition: TypeAlias = Callable[[Any, Any, State[Any]], bool]
 RETRIES, RETRY_SECONDS = 8, 5  # a server that is restarted answers within half a minute
 BUGS = (TypeError, AttributeError, NameError, LookupError, AssertionError)
 LASTING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)
+PROMOTED, DRIFTED, FAULTY = "ncf.promoted", "ncf.data-drifted", "ncf.log-fault"
+NEWER_LOG = "ncf.newer-log"  # the champion stays, and serves from a newer log
+log = logging.getLogger(__name__)
 
 
 def task(
@@ -66,11 +69,6 @@ def is_mlflow_outage(task: Any, task_run: Any, state: State[Any]) -> bool:
     except Exception:
         return False
     return False
-
-
-PROMOTED, DRIFTED, FAULTY = "ncf.promoted", "ncf.data-drifted", "ncf.log-fault"
-NEWER_LOG = "ncf.newer-log"  # the champion stays, and serves from a newer log
-log = logging.getLogger(__name__)
 
 
 def dataset_resource(dataset: str) -> str:

@@ -1,4 +1,4 @@
-"""The settings of a retraining: given by the user, else tuned before, else of a preset, else the defaults."""
+"""The settings of a training: given by the user, else tuned, of a preset, or the defaults; and their check."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

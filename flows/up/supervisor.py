@@ -1,4 +1,4 @@
-"""The supervisor, supervisord: its configuration, its start and stop, and its programs."""
+"""The supervisor, supervisord: its configuration, start and stop, its programs, and whether these are healthy."""
 
 import os
 import subprocess
@@ -25,6 +25,7 @@ CONFIG, SOCKET, PID, LOGS = "supervisord.conf", "supervisor.sock", "supervisord.
 SPECIAL = "%;#\n"  # formats and comments of its configuration, which it reads more than once
 LONGEST_SOCKET = 90  # characters; the system allows 107, and supervisord adds its pid while it makes the socket
 START_SECONDS, STOP_SECONDS = 30.0, 150.0
+ANSWER_SECONDS = 10.0  # for one answer of a server
 HEAD = """\
 [unix_http_server]
 file={folder}/{socket}
@@ -185,9 +186,6 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
     return True
 
 
-SECONDS = 10.0  # for one answer
-
-
 @dataclass(frozen=True)
 class Health:
     """Health checks of the servers that run with these settings and passwords."""
@@ -199,7 +197,7 @@ class Health:
         """Whether a program is healthy: a server and its database answer, the worker takes flow runs."""
         urls = {MLFLOW: f"{self.settings.mlflow_url}/health", PREFECT: f"{self.settings.prefect_url}/api/ready"}
         try:
-            return self._worker_is_online() if name == WORKER else requests.get(urls[name], timeout=SECONDS).ok
+            return self._worker_is_online() if name == WORKER else requests.get(urls[name], timeout=ANSWER_SECONDS).ok
         except (requests.RequestException, ValueError):
             return False
 
@@ -237,7 +235,7 @@ class Health:
             PREFECT: f"{self.settings.prefect_url}/api/admin/version",
         }
         try:
-            return requests.get(protected[name], auth=auth, timeout=SECONDS).ok
+            return requests.get(protected[name], auth=auth, timeout=ANSWER_SECONDS).ok
         except requests.RequestException as error:
             raise SupervisorError(
                 f"the {name} server does not answer",
@@ -247,6 +245,6 @@ class Health:
 
     def _worker_is_online(self) -> bool:
         url = f"{self.settings.prefect_url}/api/work_pools/{POOL}/workers/filter"
-        answer = requests.post(url, json={}, auth=self._account(PREFECT)[0], timeout=SECONDS)
+        answer = requests.post(url, json={}, auth=self._account(PREFECT)[0], timeout=ANSWER_SECONDS)
         answer.raise_for_status()
         return any(worker["name"] == worker_name() and worker["status"] == "ONLINE" for worker in answer.json())

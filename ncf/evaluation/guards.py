@@ -1,4 +1,4 @@
-"""Guards: what a challenger must also satisfy, beside being good enough, to become the champion."""
+"""What a challenger must also satisfy, beside being good enough: guards; and the anchor, which bounds slow losses."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from ncf.evaluation.config import GuardConfig
 from ncf.evaluation.metrics import Values
 
 T = TypeVar("T")
+WEEK = timedelta(days=7)
+ANCHOR_LOW = "anchor_low"  # a decision's figure: lower end of the gain over the anchor
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,6 @@ def _measured(value: T | None, guard: str) -> T:
     if value is None:
         raise ConfigError(f"the guard {guard} is on, but its metric was not measured", do="measure it, or turn it off")
     return value
-
-
-WEEK = timedelta(days=7)
-ANCHOR_LOW = "anchor_low"  # a decision's figure: lower end of the gain over the anchor
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Items that users have not seen, and negatives and candidates drawn from them."""
+"""Items that users have and have not seen, and negatives and candidates drawn from the unseen ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,9 @@ from torch import Tensor
 from ncf.data import Indices
 from ncf.data.split import Pairs
 from ncf.splitmix import counters_of, random_below, random_bits
+
+USERS_AT_ONCE = 4_096  # whose draws stay in a CPU's cache
+LARGEST_TOTAL = 2**31  # the limit of `random_below`
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,6 @@ def _by_user(pairs: Pairs, device: torch.device | str) -> tuple[Tensor, Tensor]:
         return users, items
     order = torch.argsort(users, stable=True)
     return users[order], items[order]
-
-
-USERS_AT_ONCE = 4_096  # whose draws stay in a CPU's cache
-LARGEST_TOTAL = 2**31  # the limit of `random_below`
 
 
 @dataclass(frozen=True)

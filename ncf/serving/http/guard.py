@@ -1,4 +1,4 @@
-"""What a client may request: sizes, rates and the token. A request is checked before any work is done for it."""
+"""What a client may request (sizes, rates, the token), checked before any work; and the metrics of all requests."""
 
 import asyncio
 import hmac
@@ -21,6 +21,9 @@ from ncf.serving.http.schemas import RefusedError, error_reply
 PATHS = ("/recommendations", "/healthz", "/version", "/metrics")
 OTHER = "other"  # one label for all other paths, so that clients can't create any number of them
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+MOST_CLIENTS = 10_000  # remembered; the one that was away longest is forgotten first
+OPEN_PATHS = ("/healthz",)  # answered without the token, with fewer details, for whoever restarts the service
+TRUSTED = "ncf.trusted"  # key of the scope: whether the token was right, or none is required
 
 
 class ServiceMetrics:
@@ -76,11 +79,6 @@ class _LiveModel(Collector):
         }
         for name, (text, value) in values.items():
             yield GaugeMetricFamily(name, text, value=value)
-
-
-MOST_CLIENTS = 10_000  # remembered; the one that was away longest is forgotten first
-OPEN_PATHS = ("/healthz",)  # answered without the token, with fewer details, for whoever restarts the service
-TRUSTED = "ncf.trusted"  # key of the scope: whether the token was right, or none is required
 
 
 class Rates:

@@ -1,4 +1,4 @@
-"""The service's JSON: answers and errors, as OpenAPI describes them and as they are written."""
+"""The service's JSON: answers and errors, as OpenAPI describes them and as they are written; ids as they are read."""
 
 import json
 import re
@@ -13,9 +13,15 @@ from typing_extensions import override
 from ncf.data.ids import IdKind
 from ncf.errors import ConfigError, NCFError
 
-SHOWN_CHARACTERS = 200  # of a wrong value
+SHOWN_CHARACTERS, SHOWN_OF_ID = 200, 100  # of a wrong value
 LEFT_OUT = "left out if there is nothing to say"
 JSON_OBJECT = 'a JSON object, such as {"item_ids": [1, 2]}'
+ALLOWED_IDS: dict[IdKind, str] = {
+    "int": "a 64-bit integer",
+    "str": "a string",
+    "uuid": "the text of a UUID, such as 123e4567-e89b-12d3-a456-426614174000",
+}
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
 class Recommendation(BaseModel):
@@ -168,22 +174,13 @@ def invalid_request(error: Mapping[str, Any]) -> ConfigError:
     return ConfigError(f"{name} is not allowed", got=got, allowed=str(error["msg"]), do="see /docs")
 
 
-ALLOWED: dict[IdKind, str] = {
-    "int": "a 64-bit integer",
-    "str": "a string",
-    "uuid": "the text of a UUID, such as 123e4567-e89b-12d3-a456-426614174000",
-}
-WHOLE = re.compile(r"-?[0-9]{1,19}")
-SHOWN = 100  # characters of a wrong value
-
-
 def id_from_text(text: str, kind: IdKind, name: str) -> Any:
     """An id from a query string, where everything is text.
 
     Raises:
         ConfigError: its type is not that of the model's ids.
     """
-    return id_from_json(int(text) if kind == "int" and WHOLE.fullmatch(text) else text, kind, name)
+    return id_from_json(int(text) if kind == "int" and WHOLE_NUMBER.fullmatch(text) else text, kind, name)
 
 
 def id_from_json(value: Any, kind: IdKind, name: str) -> Any:
@@ -202,5 +199,5 @@ def id_from_json(value: Any, kind: IdKind, name: str) -> Any:
             return UUID(value)
     except ValueError:
         pass
-    got = value[:SHOWN] if isinstance(value, str) else value
-    raise ConfigError(f"{name} is of the wrong type", got=got, allowed=ALLOWED[kind])
+    got = value[:SHOWN_OF_ID] if isinstance(value, str) else value
+    raise ConfigError(f"{name} is of the wrong type", got=got, allowed=ALLOWED_IDS[kind])
