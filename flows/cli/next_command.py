@@ -89,16 +89,22 @@ def given_values(recipe: Recipe) -> dict[str, Any]:
 def _given_options(settings: Settings) -> dict[str, JsonValue]:
     """What differs from the defaults, by dotted name; of the models, what the user gave explicitly."""
     recipes = {name.replace("-", "_") for name in RECIPES} & set(type(settings).model_fields)
-    whole = {name for name in type(settings).model_fields if isinstance(getattr(settings, name), dict)}
     given = settings.model_dump(mode="json", exclude_defaults=True, exclude={*recipes, "source", "force"})
-    values: dict[str, JsonValue] = flatten({name: value for name, value in given.items() if name not in whole})
-    values |= {name: given[name] for name in sorted(whole & set(given))}  # their keys may have dots
-    values |= _source_options(getattr(settings, "source", None))
-    if given.get("engine", {}).get("conf"):  # its keys have dots
-        values = {name: value for name, value in values.items() if not name.startswith("engine.")}
-        values["engine"] = given["engine"]
+    values = _dotted(settings, given) | _source_options(getattr(settings, "source", None))
     for name in sorted(recipes):
         values |= {f"{name}.{key}": value for key, value in given_values(getattr(settings, name)).items()}
+    return values
+
+
+def _dotted(settings: Settings, given: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
+    """Values by dotted name; a mapping that is one setting, such as `where`, stays whole: its keys may have dots."""
+    values: dict[str, JsonValue] = {}
+    for name, value in given.items():
+        inner = getattr(settings, name)
+        if isinstance(inner, Settings) and isinstance(value, dict):
+            values |= _dotted(inner, value, f"{prefix}{name}.")
+        else:
+            values[prefix + name] = value
     return values
 
 
@@ -110,7 +116,7 @@ def _source_options(source: SourceConfig | None) -> dict[str, JsonValue]:
         given["name"] = source.name  # which may be the default
     if isinstance(source, SparkSource):
         given["kind"] = source.kind  # else table means a database
-    values = flatten({"source": given})
+    values = _dotted(source, given, "source.")
     has_positions = any(isinstance(value, int) and not isinstance(value, bool) for value in values.values())
     return {"source": given} if has_positions else values  # as an option of its own, 2 would be a column named "2"
 
