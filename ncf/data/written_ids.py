@@ -18,9 +18,9 @@ from ncf.data.config import IdRules
 from ncf.data.faults import Fault, Locate
 
 # How programs write an empty value, as they spell it: Nan and Na are names of people.
-NULL_WORDS = tuple(
-    "NULL Null null (null) <null> [null] None none NONE NaN nan NAN -nan -NaN NaT NA N/A n/a #N/A #NA <NA> \\N nil <nil> "
-    "undefined".split()
+NULL_WORDS = (
+    *("NULL", "Null", "null", "(null)", "<null>", "[null]", "None", "none", "NONE", "NaN", "nan", "NAN", "-nan"),
+    *("-NaN", "NaT", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "\\N", "nil", "<nil>", "undefined"),
 )
 DOUBTFUL = ("-", "--", "?", "unknown", "anonymous", "guest", "n.a.", "none given", "missing", "empty", "(not set)")
 COLUMN_NAME = r"(?i)^(user|item|customer|visitor|member|account|movie|product|book|track|song|artist|article)[ _-]?id$"
