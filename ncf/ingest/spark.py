@@ -68,7 +68,7 @@ def load_with_spark(
     """
     titles = open_titles(source) if isinstance(source, FileSource) else None
     where = source.path if isinstance(source, FileSource) else source.table or "the query"
-    with _session(engine) as spark, _told(where):
+    with _without_warnings(), _session(engine) as spark, _told(where):
         rows = _open_files(spark, source) if isinstance(source, FileSource) else _open_table(spark, source)
         rows, taken_rows = take_rows(rows, source.where)
         checked, tally = read_columns(spark, rows)
@@ -81,6 +81,13 @@ def load_with_spark(
     if titles is None or not isinstance(source, FileSource):
         return FilteredLog(log, pd.Series(dtype=str))
     return FilteredLog(log, read_titles(titles, source.ids, pd.Series(log.item_ids)))
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # its DataFrames do without
+        yield
 
 
 @contextmanager
@@ -108,9 +115,7 @@ def _session(engine: EngineConfig) -> Iterator[SparkSession]:
             do="check engine.master, engine.remote and engine.conf, and that Java is 17 or newer",
         ) from error
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")  # its DataFrames do without
-            yield spark
+        yield spark
     finally:
         if active is None:
             shared.stop()
