@@ -144,7 +144,8 @@ def _option_at(location: tuple[int | str, ...], args: Sequence[str]) -> str:
     shorter = [names[:index] + names[index + 1 :] for index in range(1, len(names))]
     options = [f"--{'.'.join(each)}" for each in (names, *shorter)]
     written = {word.partition("=")[0] for word in args}
-    return next((option for option in options if option in written), options[0])
+    inner = (option for option in options if any(option.startswith(f"{word}.") for word in written if "." in word))
+    return next((option for option in options if option in written), next(inner, options[0]))
 
 
 def _unknown_option(message: str, settings_type: type[Settings]) -> str:

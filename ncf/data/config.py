@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -190,7 +191,15 @@ def plain_value(value: Any) -> str:
 
 
 def _several(values: Any) -> Any:
-    return (values,) if isinstance(values, str | int | float) or values is None else values
+    """One value as a list of one; anything else must be a list, or a rating for each value."""
+    plain = str | int | float | None
+    if isinstance(values, plain):
+        return (values,)
+    rated = isinstance(values, Mapping) and all(isinstance(rating, int | float) for rating in values.values())
+    listed = isinstance(values, list | tuple) and all(isinstance(value, plain) for value in values)
+    if not values or not (rated or listed):
+        raise ValueError('allowed are values, such as ["view", "purchase"], or a rating for each, {"view": 1}')
+    return values
 
 
 Value: TypeAlias = Annotated[str, BeforeValidator(plain_value)]

@@ -261,3 +261,13 @@ def test_a_command_line_takes_it_and_the_settings_keep_it(option: str, expected:
     assert isinstance(settings.source, FileSource)
     assert settings.source.where == expected
     assert DataSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize("values", ["[]", "{}", '{"view": "x"}', '[["view"]]'])
+def test_values_that_are_none_are_refused_in_one_line_with_the_option(values: str) -> None:
+    option = f'{{"event": {values}}}'
+    with pytest.raises(ConfigError) as error:
+        parse(DataSettings, ["--dataset", "shop", "--source.path", "log.csv", "--source.where", option])
+    assert str(error.value).startswith("--source.where.event: got ")
+    assert 'allowed are values, such as ["view", "purchase"], or a rating for each, {"view": 1}' in str(error.value)
+    assert "\n" not in str(error.value)
