@@ -112,12 +112,13 @@ def _in_folder(system: Any, path: str, asked: Format) -> Found:
     everything = sorted(str(name) for name in system.find(path))
     _refuse_table_format(folder, [name[below:] for name in everything])
     hidden = [name for name in everything if HIDDEN.search(name[below:])]
-    files = [File(system, name) for name in everything if name not in set(hidden)]
+    files = [File(system, name) for name in everything if not HIDDEN.search(name[below:])]
     forms = {file: _form_in_folder(file, asked) for file in files}
     kinds = _kinds(folder, forms, asked)
     kept = [file for file in files if forms[file] in kinds and (asked != "inter" or file.ending == ".inter")]
     _refuse_copies(kept)
-    left = [file for file in files if file not in set(kept)]
+    read = set(kept)
+    left = [file for file in files if file not in read]
     if not kept:
         raise _nothing(folder, files, asked)
     if asked == "auto":

@@ -42,7 +42,7 @@ def log(workspace: Path, empty_store: Path) -> Path:
 
 
 def small(log: Path, **changes: Any) -> BacktestSettings:
-    source = {"path": str(log), "time_unit": "us"}
+    source = {"path": str(log), "time_unit": "us", "ids": {"null_words": "keep"}}
     values = {"dataset": DATASET, "source": source, "start": f"{FIRST_DAY}T00:00:00Z", "data": {"num_candidates": 5}}
     recipes = {"gmf": SHORT, "mlp": {"model": {"layers": [8, 4]}, "training": {"max_epochs": 1}}}
     return BacktestSettings.model_validate(values | recipes | {"policies": ["weekly", "14d", "never"]} | changes)
