@@ -18,7 +18,7 @@ from ncf.config import flatten
 from ncf.evaluation.baselines import can_ials
 
 REPOSITORY = Path(__file__).parents[2]
-BASELINES = {"popularity", "item-knn"} | ({"ials"} if can_ials() else set())
+BASELINES = {"popularity", "item-knn", "ease"} | ({"ials"} if can_ials() else set())
 RUNS = BASELINES | {"gmf", "mlp", "neumf", "neumf-pretrained", "refit"}  # of a retraining that promotes
 QUICK_SETTINGS = {
     "settings": "defaults",  # those of a preset learn too little in so few epochs

@@ -115,7 +115,7 @@ def test_every_command_is_run_here_or_somewhere_else() -> None:
 
 def test_the_first_command_ends_with_a_champion_and_the_second_time_trains_nothing(copy: Copy, retrained: str) -> None:
     assert "Version 1 (" in retrained and "is the new champion" in retrained
-    for model in ("popularity", "item-knn", "gmf", "mlp", "neumf", "neumf-pretrained"):
+    for model in ("popularity", "item-knn", "ease", "gmf", "mlp", "neumf", "neumf-pretrained"):
         assert f"\n{model} " in retrained
     assert (copy.folder / "recommendations" / "ml-100k.csv").exists()
     assert "Nothing has changed since the last retraining" in copy.make("make retrain", *QUICK)

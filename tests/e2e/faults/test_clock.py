@@ -10,7 +10,7 @@ from tests.e2e.faults.cluster import Cluster, seconds_since
 from tests.e2e.faults.invariants import assert_whole, runs_of
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
 PART = "Disk and clock"
 DATASET, MACHINE = "clock", "ten"
 

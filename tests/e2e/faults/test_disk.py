@@ -13,7 +13,7 @@ from tests.e2e.faults.cluster import Cluster, seconds_since
 from tests.e2e.faults.invariants import assert_not_trained_again, assert_whole, finished
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
 PART = "Disk and clock"
 DATASET, MACHINE = "disk", "nine"
 

@@ -13,7 +13,7 @@ from tests.e2e.faults.conftest import STAGES
 from tests.e2e.faults.invariants import assert_not_trained_again, assert_whole, finished
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1400)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(1400)]
 PART = "kill -9 of the flow process"
 
 

@@ -11,7 +11,7 @@ from tests.e2e.faults.cluster import Cluster, seconds_since
 from tests.e2e.faults.invariants import assert_whole, finished
 from tests.e2e.faults.reliability import Reliability
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
 PART = "Servers and databases"
 DATASET, AWAY, LOCKED = "servers", 15.0, 20.0
 TRAINING, REGISTRATION = "hold epoch mlp 3", "hold before flows.retrain.flow.register_challenger"

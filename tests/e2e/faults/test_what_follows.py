@@ -16,7 +16,7 @@ from tests.e2e.faults.tiny_retraining import USERS, write_log
 from tests.e2e.faults.webhook import Sink, running_sink
 from tests.e2e.processes import wait_until
 
-pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
 DATASET, MACHINE = "daily", "eleven"
 
 

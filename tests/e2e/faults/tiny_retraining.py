@@ -24,7 +24,7 @@ def tiny_settings(dataset: str, log: Path, seed: int = 0, **changes: Any) -> dic
         "seed": seed,
         "settings": "defaults",
         "hardware": {"compile": False},  # torch's steps: a training lasts long enough for a fault to meet it
-        "baselines": {"item_knn": {"enabled": False}, "ials": {"enabled": False}},
+        "baselines": {name: {"enabled": False} for name in ("item_knn", "ease", "ials")},
         "gmf": short,
         "mlp": layers,
         "neumf": layers,

@@ -27,7 +27,7 @@ from tests.e2e.processes import (
     wait_until,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(1500)]
 SECONDS = 1200
 RETRAINED = ("shop", "songs", "films", "books")
 PREPARED = ("news", "games", "wines")
