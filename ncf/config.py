@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
@@ -93,6 +94,28 @@ class NeuMFConfig(Settings):
 ModelConfig: TypeAlias = Annotated[GMFConfig | MLPConfig | NeuMFConfig, Field(discriminator="kind")]
 
 
+class RecencyConfig(Settings):
+    """How much more a user's newest interactions count in training."""
+
+    half_life: float | None = Field(
+        default=None,
+        gt=0.0,
+        description="interactions of the user, counted back from the newest one (place 0), after which the weight that "
+        "fades has halved; 3 to 10 suit a list of what comes next; empty: all count alike, as in the paper",
+    )
+    floor: float = Field(
+        default=0.02, ge=0.0, le=1.0, description="weight of the oldest interactions, where the newest one has 1"
+    )
+
+    def weights(self, newer: Any) -> Any:
+        """Floor + (1 - floor) * 2^(-newer / half_life); 1 without a half-life.
+
+        Args:
+            newer: int64[N], array or tensor: how many newer interactions the user has.
+        """
+        return 1 - (1 - self.floor) * (1 - 2.0 ** (-newer / (self.half_life or math.inf)))
+
+
 class TrainingConfig(Settings):
     """How a model is trained; every model has defaults of its own below."""
 
@@ -147,6 +170,7 @@ class TrainingConfig(Settings):
         description="all: weight of an unobserved pair, where an observed one has 1, as in iALS; empty: all unobserved "
         "pairs of a user together have num_negatives times the weight of the observed ones, as if they were drawn",
     )
+    recency: RecencyConfig = RecencyConfig()
     embedding_l2: EmbeddingL2 = 0.0
     l2_over: Literal["samples", "tables"] = Field(
         default="samples",

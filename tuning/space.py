@@ -34,6 +34,18 @@ NOT_SEARCHED = MappingProxyType(
     }
 )
 
+_RECENCY = (
+    Searched(
+        "training.recency.half_life",
+        Choices(choices=(None, 2.0, 4.0, 8.0, 16.0)),
+        "off, or from a list of what comes next to one of lasting tastes",
+    ),
+    Searched(
+        "training.recency.floor",
+        FloatRange(low=0.005, high=0.2, log=True),
+        "of a hundred old interactions, each with 0.05, together weigh as much as the five newest",
+    ),
+)
 _TRAINING = (
     Searched(
         "training.learning_rate",
@@ -61,6 +73,7 @@ _TRAINING = (
         IntRange(low=10, high=60, step=10),
         "how fast linear and cosine decrease the rate; with constant, early stopping decides",
     ),
+    *_RECENCY,
 )
 _ALL_PAIRS = (
     Searched(

@@ -5,16 +5,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import optuna
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.ours.logs import prepared
 from benchmarks.ours.quality import test_metrics
 from ncf.data.prepared import PreparedData
-from ncf.evaluation.baselines import IALS, ItemKNN, Popularity, train_matrix
+from ncf.evaluation.baselines import EASE, IALS, ItemKNN, Popularity
 from ncf.evaluation.metrics import Values
 from ncf.evaluation.ranking import HoldoutRanker, Scorer
 
@@ -35,26 +31,6 @@ SPACES: Mapping[str, Callable[[optuna.Trial], dict[str, Any]]] = MappingProxyTyp
         },
     }
 )
-
-
-class EASE:
-    """Embarrassingly shallow autoencoder (Steck 2019): item-to-item weights in closed form, with a diagonal of zeros.
-
-    B = I - P / diag(P) with P = (X^T X + l2 I)^-1, and scores X B.
-    """
-
-    def __init__(self, data: PreparedData, *, l2: float) -> None:
-        self.seen = train_matrix(data)
-        gram = (self.seen.T @ self.seen).toarray().astype(np.float64)
-        gram[np.diag_indices_from(gram)] += l2
-        inverse = np.linalg.inv(gram)
-        weights: NDArray[Any] = inverse / -np.diag(inverse)
-        np.fill_diagonal(weights, 0.0)
-        self.weights = weights.astype(np.float32)
-
-    def score_all(self, users: Tensor) -> Tensor:
-        """Users int64[B] -> float[B, num_items]."""
-        return torch.from_numpy(self.seen[users.numpy()] @ self.weights)
 
 
 def search_baseline(job: Job) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from flows.tracking.tracker import ModelRun, Tracker
 from ncf.config import flatten
 from ncf.data import ITEM_ID, USER_ID
 from ncf.data.prepared import PreparedData
-from ncf.evaluation.baselines import GET_IMPLICIT, IALS, ItemKNN, Popularity, can_ials
+from ncf.evaluation.baselines import EASE, GET_IMPLICIT, IALS, ItemKNN, Popularity, can_ials
 from ncf.evaluation.comparison import PROMOTION_METRIC
 from ncf.evaluation.evaluate import evaluate, group_table
 from ncf.evaluation.metrics import Values
@@ -24,10 +24,11 @@ from ncf.hardware import HardwareConfig
 
 GROUPS, USERS = "groups.csv", "users.csv"
 FULL_RANK, SAMPLED_RANK = "full_rank", "sampled_rank"
-POPULARITY, ITEM_KNN, IALS_NAME = "popularity", "item-knn", "ials"
+POPULARITY, ITEM_KNN, EASE_NAME, IALS_NAME = "popularity", "item-knn", "ease", "ials"
 DESCRIPTIONS = {
     POPULARITY: "Every user gets the items with the most train interactions: any model has to be better than this.",
     ITEM_KNN: "An item's score is the sum of its similarities to the items that the user has in train.",
+    EASE_NAME: "A learned weight from each item to each other, in closed form (Steck, 2019).",
     IALS_NAME: "Matrix factorization by alternating least squares over all unobserved pairs (Hu et al., 2008).",
     "gmf": "Generalized Matrix Factorization: a weighted product of a user's and an item's embedding (He et al., 2017, "
     "eq. 8-9).",
@@ -111,18 +112,30 @@ def measure_baselines(
     tracker: Tracker, parent_id: str, settings: RetrainSettings, data: PreparedData
 ) -> list[ModelRun]:
     """Measure the baselines that are enabled and installed, popularity first."""
-    return [measure_baseline(tracker, parent_id, name, settings, data) for name in enabled_baselines(settings)]
+    return [measure_baseline(tracker, parent_id, name, settings, data) for name in enabled_baselines(settings, data)]
 
 
-def enabled_baselines(settings: RetrainSettings) -> list[str]:
-    """Names of the baselines that the settings enable and that are installed."""
-    ials = settings.baselines.ials.enabled
+def enabled_baselines(settings: RetrainSettings, data: PreparedData) -> list[str]:
+    """Names of the baselines that the settings enable, that are installed, and for which there is enough memory."""
+    ials, ease = settings.baselines.ials.enabled, settings.baselines.ease
+    fits = data.num_items <= ease.max_items
+    if ease.enabled and not fits:
+        get_run_logger().info(
+            "no baseline EASE: %s items are more than baselines.ease.max_items, %s",
+            f"{data.num_items:,}",
+            f"{ease.max_items:,}",
+        )
     if ials and not can_ials():
         get_run_logger().info(
             "no baseline iALS: the package implicit is not installed; to add it: %s, and retrain with --force",
             GET_IMPLICIT,
         )
-    enabled = {POPULARITY: True, ITEM_KNN: settings.baselines.item_knn.enabled, IALS_NAME: ials and can_ials()}
+    enabled = {
+        POPULARITY: True,
+        ITEM_KNN: settings.baselines.item_knn.enabled,
+        EASE_NAME: ease.enabled and fits,
+        IALS_NAME: ials and can_ials(),
+    }
     return [name for name, is_enabled in enabled.items() if is_enabled]
 
 
@@ -147,14 +160,19 @@ def measure_baseline(
 
 def _recipe(name: str, settings: RetrainSettings) -> tuple[Callable[[PreparedData], Scorer], dict[str, Any], int]:
     """How to fit a baseline, its settings for MLflow, and its number of passes over the data."""
-    knn, ials = settings.baselines.item_knn, settings.baselines.ials
+    baselines = settings.baselines
+    recency = baselines.recency
+    told = {"recency": recency.model_dump()}
     match name:
         case "item-knn":
-            config = knn.model_dump(exclude={"enabled"})
+            config = baselines.item_knn.model_dump(exclude={"enabled"})
             memory_mb = settings.hardware.scoring_memory_mb
-            return lambda data: ItemKNN(data, **config, memory_mb=memory_mb), config, 0
+            return lambda data: ItemKNN(data, **config, recency=recency, memory_mb=memory_mb), config | told, 0
+        case "ease":
+            config = baselines.ease.model_dump(include={"l2"})
+            return lambda data: EASE(data, **config, recency=recency), config | told, 0
         case "ials":
-            config = ials.model_dump(exclude={"enabled"}) | {"seed": settings.seed}
-            return lambda data: IALS(data, **config), config, ials.iterations
+            config = baselines.ials.model_dump(exclude={"enabled"}) | {"seed": settings.seed}
+            return lambda data: IALS(data, **config, recency=recency), config | told, baselines.ials.iterations
         case _:
             return Popularity, {}, 0

@@ -5,8 +5,8 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from flows.prepare.settings import DataSettings
-from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, Settings, TrainingConfig
-from ncf.evaluation.config import NEIGHBOURS, SHRINKAGE, PromotionConfig
+from ncf.config import GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe, RecencyConfig, Settings, TrainingConfig
+from ncf.evaluation.config import EASE_L2, NEIGHBOURS, SHRINKAGE, PromotionConfig
 from ncf.hardware import HardwareConfig
 
 Recipe = TypeVar("Recipe", GMFRecipe, MLPRecipe, NeuMFRecipe, PretrainedRecipe)
@@ -32,6 +32,21 @@ class ItemKNNSettings(Settings):
         le=1e6,
         description="added to the cosine's denominator, in users; lowers the similarity of items with few common "
         "users; 0 is the plain cosine",
+    )
+
+
+class EASESettings(Settings):
+    """The baseline EASE: a weight from each item to each other, in closed form."""
+
+    enabled: bool = Field(default=True, description="measure this baseline if the catalogue is small enough for it")
+    l2: float = Field(
+        default=EASE_L2, gt=0.0, le=1e9, description="L2 weight; larger for more users and where recency is off"
+    )
+    max_items: int = Field(
+        default=10_000,
+        ge=1,
+        description="largest catalogue that is measured; 10,000 items take 2.4 GB for about a minute, and the memory "
+        "grows with the square",
     )
 
 
@@ -61,7 +76,11 @@ class BaselineSettings(Settings):
     """The baselines beside popularity, which is always measured."""
 
     item_knn: ItemKNNSettings = ItemKNNSettings()
+    ease: EASESettings = EASESettings()
     ials: IALSSettings = IALSSettings()
+    recency: RecencyConfig = Field(
+        default=RecencyConfig(), description="of all baselines but popularity, as training.recency is of a model"
+    )
 
 
 class ModelSettings(DataSettings):
@@ -136,6 +155,6 @@ class RetrainSettings(ModelSettings):
         """The settings that decide what is learned, as JSON values."""
         values = self.model_dump(mode="json", exclude=set(NOT_LEARNED))
         for name, baseline in values["baselines"].items():
-            if not baseline["enabled"]:  # then its other settings have no effect
+            if not baseline.get("enabled", True):  # then its other settings have no effect
                 values["baselines"][name] = {"enabled": False}
         return values

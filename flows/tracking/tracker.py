@@ -32,7 +32,7 @@ class ModelRun:
     """A finished model of one retraining, as MLflow has it.
 
     Attributes:
-        name: popularity, item-knn, ials, gmf, mlp, neumf or neumf-pretrained.
+        name: popularity, item-knn, ease, ials, gmf, mlp, neumf or neumf-pretrained.
         run_id: the nested run.
         metrics: keys as in docs/metrics.md, such as "test/full/ndcg_at_10".
     """

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
+from ncf.config import RecencyConfig
 from ncf.data.prepared import PreparedData
+from ncf.data.split import recency_weights
 from ncf.errors import ConfigError
-from ncf.evaluation.config import NEIGHBOURS, SHRINKAGE
+from ncf.evaluation.config import EASE_L2, NEIGHBOURS, SHRINKAGE
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
 
+NO_RECENCY = RecencyConfig()
 GET_IMPLICIT = ".venv/bin/pip install -c constraints.txt -e '.[als]'"
 
 
@@ -37,6 +41,7 @@ class ItemKNN:
         data: the prepared data set.
         neighbours: most similar items kept for each item.
         shrinkage: see `nearest_items`.
+        recency: how much older interactions count, in the similarities and in the sums.
         memory_mb: memory for the similarities that are computed at once, in MB.
     """
 
@@ -46,15 +51,42 @@ class ItemKNN:
         *,
         neighbours: int = NEIGHBOURS,
         shrinkage: float = SHRINKAGE,
+        recency: RecencyConfig = NO_RECENCY,
         memory_mb: int = SCORING_MEMORY_MB,
     ) -> None:
-        self.seen = train_matrix(data)
+        self.seen = train_matrix(data, recency)
         self.nearest = nearest_items(self.seen, neighbours, shrinkage, memory_mb).T.tocsr()
 
     def score_all(self, users: Tensor) -> Tensor:
         """Users int64[B] -> float[B, num_items]."""
         scores = self.seen[users.cpu().numpy()] @ self.nearest
         return torch.from_numpy(scores.toarray()).to(users.device)
+
+
+class EASE:
+    """Embarrassingly shallow autoencoder (Steck, WWW 2019): a weight from each item to each other, in closed form.
+
+    With P = (X^T X + l2 I)^-1 the weights are B = I - P / diag(P), and the scores X B. It needs about 24 bytes for each
+    pair of items while it is fitted.
+
+    Args:
+        data: the prepared data set.
+        l2: weight of the weights' squared length.
+        recency: how much older interactions count; X has their weights.
+    """
+
+    def __init__(self, data: PreparedData, *, l2: float = EASE_L2, recency: RecencyConfig = NO_RECENCY) -> None:
+        self.seen = train_matrix(data, recency)
+        gram = (self.seen.T @ self.seen).toarray().astype(np.float64)
+        gram[np.diag_indices_from(gram)] += l2
+        inverse = np.linalg.inv(gram)
+        weights: NDArray[Any] = inverse / -np.diag(inverse)
+        np.fill_diagonal(weights, 0.0)
+        self.weights = weights.astype(np.float32)
+
+    def score_all(self, users: Tensor) -> Tensor:
+        """Users int64[B] -> float[B, num_items]."""
+        return torch.from_numpy(self.seen[users.cpu().numpy()] @ self.weights).to(users.device)
 
 
 class IALS:
@@ -66,6 +98,7 @@ class IALS:
         regularization: weight of the factors' squared length.
         alpha: weight of an observed pair; an unobserved one has 1.
         iterations: passes over users and items.
+        recency: how much older interactions weigh, relative to alpha.
         seed: seed of the initial factors; on one thread the same seed gives the same factors.
 
     Raises:
@@ -73,7 +106,15 @@ class IALS:
     """
 
     def __init__(
-        self, data: PreparedData, *, factors: int, regularization: float, alpha: float, iterations: int, seed: int
+        self,
+        data: PreparedData,
+        *,
+        factors: int,
+        regularization: float,
+        alpha: float,
+        iterations: int,
+        seed: int,
+        recency: RecencyConfig = NO_RECENCY,
     ) -> None:
         try:
             from implicit.cpu.als import AlternatingLeastSquares
@@ -93,7 +134,7 @@ class IALS:
                 num_threads=1,
                 random_state=seed,
             )
-            model.fit(train_matrix(data), show_progress=False)
+            model.fit(train_matrix(data, recency), show_progress=False)
         self.users = torch.from_numpy(model.user_factors)
         self.items = torch.from_numpy(model.item_factors)
 
@@ -107,11 +148,11 @@ def can_ials() -> bool:
     return find_spec("implicit") is not None
 
 
-def train_matrix(data: PreparedData) -> Any:
-    """Sparse float32[num_users, num_items]: 1 where the user has the item in train."""
-    ones = np.ones(len(data.train), dtype=np.float32)
-    matrix = csr_matrix((ones, (data.train.users, data.train.items)), shape=(data.num_users, data.num_items))
-    matrix.data[:] = 1  # a pair that occurs twice was summed
+def train_matrix(data: PreparedData, recency: RecencyConfig = NO_RECENCY) -> Any:
+    """Sparse float32[num_users, num_items]: 1, or a weight by recency, where the user has the item in train."""
+    weights = recency_weights(data.train.users, recency)
+    matrix = csr_matrix((weights, (data.train.users, data.train.items)), shape=(data.num_users, data.num_items))
+    matrix.data = np.minimum(matrix.data, np.float32(1))  # a pair that occurs twice was summed
     return matrix
 
 
@@ -119,10 +160,11 @@ def nearest_items(seen: Any, neighbours: int, shrinkage: float, memory_mb: int =
     """Cosine similarity of each item to its nearest neighbours, over users.
 
     similarity(i, j) = common(i, j) / (sqrt(users(i) * users(j)) + shrinkage): two items with few users in common are
-    similar by chance, and the shrinkage reduces their similarity.
+    similar by chance, and the shrinkage reduces their similarity. A user counts by the weight of the item squared, and
+    as a common one by the product of both weights.
 
     Args:
-        seen: sparse 0/1 [num_users, num_items].
+        seen: sparse [num_users, num_items], weights up to 1.
         neighbours: kept per item; ties are broken by the catalogue's order. An item is not its own neighbour.
         shrinkage: 0 for the plain cosine.
         memory_mb: memory for the similarities that are computed at once, in MB.
@@ -131,7 +173,7 @@ def nearest_items(seen: Any, neighbours: int, shrinkage: float, memory_mb: int =
         Sparse float32[num_items, num_items]; row i has the similarities of i's neighbours.
     """
     num_items = seen.shape[1]
-    by_item, lengths = seen.T.tocsr(), np.sqrt(np.asarray(seen.sum(axis=0), dtype=np.float32).ravel())
+    by_item, lengths = seen.T.tocsr(), np.sqrt(np.asarray(seen.power(2).sum(axis=0), dtype=np.float32).ravel())
     blocks = []
     for start in range(0, num_items, rows_at_once := users_at_once(memory_mb, num_items)):
         items = np.arange(start, min(start + rows_at_once, num_items))

@@ -1,4 +1,4 @@
-"""Settings of evaluation: when a challenger becomes the champion; and the defaults of item-kNN."""
+"""Settings of evaluation: when a challenger becomes the champion; and the defaults of baselines."""
 
 from typing import Literal
 
@@ -7,6 +7,7 @@ from pydantic import Field
 from ncf.config import Settings
 
 NEIGHBOURS, SHRINKAGE = 20, 10.0  # of ItemKNN
+EASE_L2 = 300.0
 
 
 class GuardConfig(Settings):

@@ -26,7 +26,8 @@ class FoldIn:
     It minimizes the user's own share of the training objective, with expected negatives in place of sampled ones: the
     mean loss of the listed items (label 1) and of the others (label 0, together `num_negatives` times the weight of the
     listed), and the vector's L2. L-BFGS makes a bounded number of steps from the mean of the learned users' vectors.
-    Nothing is sampled for a request: the same items give the same vector, in any order.
+    Nothing is sampled for a request: the same items give the same vector; in any order, unless the model was trained
+    with recency, for which the newest item is the last one.
 
     bpr has no loss for a single label; a model trained with it is fitted with bce.
 
@@ -64,15 +65,15 @@ class FoldIn:
         """The model with one user, index 0, fitted to these items; all other weights are shared with the bundle's."""
         model = deepcopy(self._model, {id(parameter): parameter for parameter in self._frozen.values()})
         vectors = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        listed = torch.unique(items.to(self._device))
+        listed, newer = _distinct(items.to(self._device))
         others = self._others(listed)
         pairs = torch.cat([listed, others])[None]
-        weight_of_listed, weights = self._weights(len(listed), others)
+        own_weights, weights = self._weights(newer, others)
 
         def objective() -> Tensor:
             logits = model(ONLY_USER.to(self._device), pairs)[0]
             own, rest = logits[: len(listed)], logits[len(listed) :]
-            loss = OF_LABELS[self._kind](own, torch.ones_like(own)).sum() * weight_of_listed
+            loss = own_weights @ OF_LABELS[self._kind](own, torch.ones_like(own))
             loss = loss + weights @ OF_ZERO[self._kind](rest)
             length = torch.stack([vector.square().sum() for vector in vectors]).sum()
             return loss + self._l2(len(listed)) * length
@@ -86,21 +87,34 @@ class FoldIn:
         left[listed] = False
         return self._order[left[self._order]][:MOST_OTHERS]
 
-    def _weights(self, num_listed: int, others: Tensor) -> tuple[float, Tensor]:
-        """Weight of each listed item, and of each other one, float[len(others)]; all together weigh 1."""
+    def _weights(self, newer: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight of each listed item, and of each other one, float[len(others)]; all together weigh 1.
+
+        Args:
+            newer: int64[P], how many newer items are listed.
+            others: items that are not.
+        """
+        listed = self.config.recency.weights(newer).float()
         if self.config.unobserved_weight is None:
-            negative = float(self.config.num_negatives * num_listed)
+            negative = self.config.num_negatives * float(listed.sum())
         else:
-            negative = self.config.unobserved_weight * (len(self._order) - num_listed)
-        total = num_listed + negative
+            negative = self.config.unobserved_weight * (len(self._order) - len(newer))
+        total = float(listed.sum()) + negative
         drawn = self._drawn[others]
-        return 1 / total, drawn * (negative / total / drawn.sum().clamp(min=1e-12))
+        return listed / total, drawn * (negative / total / drawn.sum().clamp(min=1e-12))
 
     def _l2(self, num_listed: int) -> float:
         """Weight of the vector's squared length beside the mean loss of the user's own samples."""
         if self.config.l2_over == "samples":
             return self.config.embedding_l2
         return self.config.embedding_l2 * self._positives / num_listed  # at every step, whoever is in its batch
+
+
+def _distinct(items: Tensor) -> tuple[Tensor, Tensor]:
+    """Sorted distinct items int64[P], and how many of the others come after the last place of each, int64[P]."""
+    listed, row = torch.unique(items, return_inverse=True)
+    last = torch.zeros_like(listed).scatter_reduce_(0, row, torch.arange(len(items), device=items.device), "amax")
+    return listed, last.argsort(descending=True).argsort()
 
 
 def training_of(about: Mapping[str, Any]) -> TrainingConfig:

@@ -133,7 +133,7 @@ class Recommender:
         """The best items for a user who is known only by a few items: a user vector is fitted to them (folding in).
 
         Args:
-            item_ids: ids of items that the user likes; the model must know at least one of them.
+            item_ids: ids of items that the user likes, the newest last; the model must know at least one of them.
             k: items to recommend; fewer if fewer are left. The given items are not among them.
             titles: whether to add a column with the items' titles.
             allow_unknown: take a list of which the model knows fewer than half of the items.

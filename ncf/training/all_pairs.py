@@ -7,10 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ncf.config import TrainingConfig
+from ncf.config import RecencyConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
+from ncf.data.split import recency_weights
 from ncf.splitmix import derived_seed
-from ncf.training.batches import SAMPLES_PER_CALL, SHUFFLE_STREAM, TrainingBatches, no_negatives, shard_bounds
+from ncf.training.batches import (
+    SAMPLES_PER_CALL,
+    SHUFFLE_STREAM,
+    TrainingBatches,
+    no_negatives,
+    shard_bounds,
+)
 
 PAIRS_PER_BLOCK = 2**17  # per process, forward and backward at once: 30 MB of hidden units in the default tower
 
@@ -20,9 +27,10 @@ class Block(NamedTuple):
 
     Attributes:
         users: int64[B].
-        unobserved: float32[B], weight of each unobserved pair of the user; an observed pair has weight 1.
+        unobserved: float32[B], weight of each unobserved pair of the user.
         totals: float32[B], sum of the weights of all pairs of the user.
-        rows, items, labels: int64[P], int64[P], float32[P], of the observed pairs: index in `users`, item, label.
+        rows, items, labels, weights: int64[P], int64[P], float32[P], float32[P], of the observed pairs: index in
+            `users`, item, label, weight.
         counted: sum of the weights of the block's pairs; 0 for a user who only keeps a process busy.
         weight: of the mean over this block in the mean over its step, times the number of processes.
         last: whether it completes its optimizer step, to which all blocks since the last such one belong.
@@ -35,6 +43,7 @@ class Block(NamedTuple):
     rows: Tensor
     items: Tensor
     labels: Tensor
+    weights: Tensor
     counted: float
     weight: float
     last: bool
@@ -47,8 +56,9 @@ class AllPairsBatches:
     Yields lists of blocks that form whole optimizer steps, with about `SAMPLES_PER_CALL` pairs each. With several
     processes, each has a shard of every block; together they see the same pairs as one process.
 
-    Each unobserved pair of a user has the weight `unobserved_weight`. If that is None, all unobserved pairs of a user
-    together have the weight `num_negatives` for each positive, as drawn negatives have on average. Only train pairs are
+    An observed pair has the weight 1, or less if it is old. Each unobserved pair of a user has the weight
+    `unobserved_weight`. If that is None, all unobserved pairs of a user together have `num_negatives` times the weight
+    of the observed ones, as drawn negatives have on average. Only train pairs are
     observed: to leave out the held-out ones would show them to the model.
 
     Args:
@@ -56,6 +66,7 @@ class AllPairsBatches:
         batch_size: pairs per optimizer step; a step has at least one user.
         num_negatives: see above.
         unobserved_weight: see above.
+        recency: how much older pairs count.
         seed: seed of shuffling.
         device: of the tensors.
         rank, world_size: index of this process, and number of processes.
@@ -70,6 +81,7 @@ class AllPairsBatches:
         batch_size: int,
         num_negatives: int,
         unobserved_weight: float | None,
+        recency: RecencyConfig,
         seed: int,
         device: torch.device | str = "cpu",
         *,
@@ -82,11 +94,13 @@ class AllPairsBatches:
         unseen = data.num_items - counts
         if not (unseen[counts > 0] > 0).any():
             raise no_negatives(data.num_items)
-        like_drawn = num_negatives * counts / np.maximum(unseen, 1)
+        weights = recency_weights(data.train.users[order], recency)
+        observed = np.bincount(data.train.users[order], weights, minlength=data.num_users)
+        like_drawn = num_negatives * observed / np.maximum(unseen, 1)
         unobserved = np.where(unseen > 0, like_drawn if unobserved_weight is None else unobserved_weight, 0.0)
         self.num_items = data.num_items
         self.users = torch.as_tensor(np.flatnonzero(counts))
-        self.totals = torch.as_tensor(counts + unobserved * unseen)  # float64, on the CPU
+        self.totals = torch.as_tensor(observed + unobserved * unseen)  # float64, on the CPU
         self.counts = torch.as_tensor(counts)
         self.users_per_step = max(1, batch_size // data.num_items)
         self.users_per_block = max(1, PAIRS_PER_BLOCK // data.num_items) * world_size
@@ -96,6 +110,7 @@ class AllPairsBatches:
         self.rank, self.world_size = rank, world_size
         self._items = torch.as_tensor(data.train.items[order], device=device)
         self._labels = torch.as_tensor(labels, device=device)
+        self._weights = torch.as_tensor(weights, device=device)
         self._offsets = torch.as_tensor(np.cumsum(counts) - counts, device=device)
         self._counts = self.counts.to(device)
         self._unobserved = torch.as_tensor(unobserved, dtype=torch.float32, device=device)
@@ -137,7 +152,7 @@ class AllPairsBatches:
         rows = torch.arange(len(users), device=users.device).repeat_interleave(counts, output_size=size)
         first = self._offsets[users] - (counts.cumsum(0) - counts)  # less the pairs before the user's in this block
         pairs = torch.arange(size, device=users.device) + first[rows]
-        observed = (rows, self._items[pairs], self._labels[pairs])
+        observed = (rows, self._items[pairs], self._labels[pairs], self._weights[pairs])
         weights = (self._unobserved[users], self._totals[users])
         return Block(users, *weights, *observed, counted, weight, last, len(users) * self.num_items)
 
@@ -163,7 +178,9 @@ def make_batches(
     size, negatives = config.batch_size, config.num_negatives
     if config.negatives == "all":
         weight = config.unobserved_weight
-        return AllPairsBatches(data, size, negatives, weight, seed, device, rank=rank, world_size=world_size)
+        return AllPairsBatches(
+            data, size, negatives, weight, config.recency, seed, device, rank=rank, world_size=world_size
+        )
     beta = config.negatives_beta if config.negatives == "popularity" else None
     return TrainingBatches(
         data,
@@ -172,6 +189,7 @@ def make_batches(
         seed,
         device,
         beta=beta,
+        recency=config.recency,
         rank=rank,
         world_size=world_size,
         native_threads=native_threads,

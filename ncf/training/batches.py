@@ -6,7 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ncf.config import RecencyConfig
 from ncf.data.prepared import PreparedData
+from ncf.data.split import recency_weights
 from ncf.errors import DataError
 from ncf.sampling.sampler import NegativeSampler, UnseenItems, WeightedUnseen, popularity_weights
 from ncf.splitmix import derived_seed
@@ -92,6 +94,8 @@ class Step(NamedTuple):
         counted: number of rows that count: all of them, or 0 if there are fewer rows than processes.
         weight: of the mean over these rows in the mean over the processes; 1 if the shards are equal.
         last: whether it completes its optimizer step; always true here.
+        weights: float32[B], of each positive with its negatives in the mean over the step; their mean over all
+            positives is 1. None: all have 1.
     """
 
     users: Tensor
@@ -100,6 +104,7 @@ class Step(NamedTuple):
     counted: int
     weight: float
     last: bool = True
+    weights: Tensor | None = None
 
     @property
     def samples(self) -> int:
@@ -120,6 +125,7 @@ class TrainingBatches:
         seed: seed of shuffling and sampling.
         device: of the tensors.
         beta: negatives are drawn in proportion to (train count)^beta; None: uniformly.
+        recency: how much older positives count.
         rank, world_size: index of this process, and number of processes.
         native_threads: threads of the compiled code, which draws uniform negatives on a CPU; None: torch draws them.
 
@@ -136,6 +142,7 @@ class TrainingBatches:
         device: torch.device | str = "cpu",
         *,
         beta: float | None = None,
+        recency: RecencyConfig = RecencyConfig(),  # noqa: B008 (frozen)
         rank: int = 0,
         world_size: int = 1,
         native_threads: int | None = None,
@@ -153,6 +160,10 @@ class TrainingBatches:
             raise no_negatives(data.num_items)
         users, items = users[possible], items[possible]
         self.labels = None if data.labels is None else torch.as_tensor(data.labels, device=device)[possible]
+        self._weights: Tensor | None = None
+        if recency.half_life is not None:
+            weights_of_all = torch.as_tensor(recency_weights(data.train.users, recency), device=device)[possible]
+            self._weights = weights_of_all / weights_of_all.mean()
         self._negatives: TorchNegatives | NativeNegatives = TorchNegatives(unseen, users, items)
         if native_threads is not None and isinstance(unseen, UnseenItems) and users.device.type == "cpu":
             self._negatives = NativeNegatives(unseen, users, items, native_threads)
@@ -193,13 +204,14 @@ class TrainingBatches:
         negatives_seed = derived_seed(self.seed, NEGATIVES_STREAM, self.epoch)
         users, items = self._negatives.draw(mine, self.num_negatives, negatives_seed)
         sizes = [len(shard) for shard in shards]
-        batches = zip(users.split(sizes), items.split(sizes), self._labels(mine, sizes), wholes, strict=True)
-        return [self._step(users, items, labels, len(whole)) for users, items, labels, whole in batches]
+        weights = [None] * len(sizes) if self._weights is None else self._weights[mine].split(sizes)
+        batches = zip(users.split(sizes), items.split(sizes), self._labels(mine, sizes), weights, strict=True)
+        return [self._step(*batch, size=len(whole)) for batch, whole in zip(batches, wholes, strict=True)]
 
-    def _step(self, users: Tensor, items: Tensor, labels: Tensor, size: int) -> Step:
+    def _step(self, users: Tensor, items: Tensor, labels: Tensor, weights: Tensor | None, size: int) -> Step:
         start, stop = shard_bounds(size, self.rank, self.world_size)
         counted = stop - start
-        return Step(users, items, labels, counted, counted * self.world_size / size)
+        return Step(users, items, labels, counted, counted * self.world_size / size, weights=weights)
 
     def _labels(self, rows: Tensor, sizes: list[int]) -> Sequence[Tensor]:
         """Labels of the positives in these rows and of their negatives, by step."""

@@ -56,11 +56,22 @@ OF_ZERO: dict[str, Callable[[Tensor], Tensor]] = {
 """The same for labels of 0."""
 
 
+def loss_of_rows(config: TrainingConfig, logits: Tensor, labels: Tensor) -> Tensor:
+    """The loss of each positive with its negatives, whose mean is the loss of them all: float[B]."""
+    if config.loss == "bpr":
+        return nn.functional.softplus(logits[:, 1:] - logits[:, :1]).mean(dim=1)
+    return OF_LABELS[config.loss](logits, labels.to(logits.dtype)).mean(dim=1)
+
+
 def step_loss(model: Model, config: TrainingConfig, step: Step | Block) -> Tensor:
     """Mean over the step's samples, or weighted mean over the block's pairs; a scalar."""
     if isinstance(step, Block):
         return all_pairs_loss(model, config, step)
-    loss = LOSSES[config.loss](model(step.users, step.items), step.labels)
+    logits = model(step.users, step.items)
+    if step.weights is None:
+        loss = LOSSES[config.loss](logits, step.labels)
+    else:
+        loss = (step.weights * loss_of_rows(config, logits, step.labels)).mean()
     if config.embedding_l2 == 0:
         return loss
     l2 = _tables_l2(model) if config.l2_over == "tables" else samples_l2(model, step.users, step.items)
@@ -76,7 +87,7 @@ def all_pairs_loss(model: Model, config: TrainingConfig, block: Block) -> Tensor
     of_zero, of_labels = OF_ZERO[config.loss], OF_LABELS[config.loss]
     logits = model.score_all(block.users).float()  # [B, num_items]
     observed = logits[block.rows, block.items]  # [P]
-    correction = of_labels(observed, block.labels) - block.unobserved[block.rows] * of_zero(observed)
+    correction = block.weights * of_labels(observed, block.labels) - block.unobserved[block.rows] * of_zero(observed)
     total = block.totals.sum()
     loss = (block.unobserved @ of_zero(logits).sum(dim=1) + correction.sum()) / total
     if config.embedding_l2 == 0:
@@ -102,7 +113,7 @@ def _pairs_l2(model: Model, block: Block) -> Tensor:
     tables = _table_pairs(model)
     of_users = _sum(of_user(block.users).square().sum(dim=-1) for of_user, _ in tables)  # [B]
     of_items = _sum(of_item.squared_lengths() for _, of_item in tables)  # [num_items]
-    extra = 1 - block.unobserved[block.rows]  # weight of an observed pair over an unobserved one
+    extra = block.weights - block.unobserved[block.rows]  # weight of an observed pair over an unobserved one
     by_item = block.unobserved.sum() + sum_by_row(extra[:, None], block.items, len(of_items))[:, 0]
     return block.totals @ of_users + by_item @ of_items
 

@@ -17,12 +17,11 @@ from benchmarks.figures.quality.plan import Kind, Plan, kinds_of, searched_kinds
 from benchmarks.figures.quality.recipes import MODELS, drawn_recipe, first_recipe, space_of, tower, with_factors
 from benchmarks.job_cache import JobCache
 from benchmarks.ours import quality
-from benchmarks.ours.baselines import EASE
 from ncf.config import PretrainedRecipe
 from ncf.evaluation.ranking import Ranks
 from ncf.files import CACHE_VARIABLE, read_json
 from tests.e2e.processes import REPOSITORY
-from tests.ncf.toy_data import checkerboard, literal_data
+from tests.ncf.toy_data import checkerboard
 from tuning.space import check_space
 
 SPEC: dict[str, Any] = {
@@ -146,19 +145,6 @@ def test_hit_rates_by_length_of_list() -> None:
     found = quality.test_metrics(Ranks(np.array([1, 2, 11]), np.array([1, 3, 10])))
     assert found["hr_by_length"] == pytest.approx([1 / 3, 1 / 3, *[2 / 3] * 7, 1.0])
     assert found["full/hr_at_10"] == pytest.approx(2 / 3)
-
-
-def test_ease_is_the_ridge_regression_of_each_item_on_the_others() -> None:
-    data = literal_data()
-    seen = np.zeros((3, 6))
-    seen[data.train.users, data.train.items] = 1
-    weights = np.zeros((6, 6))
-    for item in range(6):
-        others = [other for other in range(6) if other != item]
-        x, y = seen[:, others], seen[:, item]
-        weights[others, item] = np.linalg.solve(x.T @ x + 2.0 * np.eye(5), x.T @ y)
-    scores = EASE(data, l2=2.0).score_all(torch.arange(3)).numpy()
-    assert scores == pytest.approx(seen @ weights, abs=1e-6)
 
 
 class CountingBench(Bench):

@@ -2,18 +2,19 @@
 #include "trainer.hpp"
 
 void Trainer::compute_gradients(int64_t thread, const int64_t* users, const int64_t* items, const float* labels,
-                                uint64_t seed) {
+                                const float* weights, uint64_t seed) {
     const int64_t per_block = std::max<int64_t>(1, BLOCK / config_.group_size),
                   blocks = (config_.positives + per_block - 1) / per_block;
     for (int64_t block = shard_start(thread, blocks); block < shard_start(thread + 1, blocks); block++) {
         const int64_t first = block * per_block, count = std::min(per_block, config_.positives - first);
         block_gradients(*workers_[thread], count, users + first, items + first * config_.group_size,
-                        labels + first * config_.group_size, first * config_.group_size, seed);
+                        labels + first * config_.group_size, weights ? weights + first : nullptr,
+                        first * config_.group_size, seed);
     }
 }
 
 void Trainer::block_gradients(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items,
-                              const float* labels, int64_t first, uint64_t seed) {
+                              const float* labels, const float* weights, int64_t first, uint64_t seed) {
     const int64_t samples = positives * config_.group_size;
     std::fill_n(worker.logits, samples, config_.gmf_dim ? *config_.gmf_bias.value : 0.0f);
     for (int64_t positive = 0; positive < positives; positive++)
@@ -25,7 +26,7 @@ void Trainer::block_gradients(Worker& worker, int64_t positives, const int64_t* 
     worker.record(FORWARD);
     prefetch_rows(worker, positives, worker.user_gmf_grads, worker.item_gmf_grads, worker.user_first_grads,
                   worker.item_first_grads);
-    loss_gradient(worker, positives, labels);
+    loss_gradient(worker, positives, labels, weights);
     for (int64_t sample = 0; config_.loss != BPR && sample < samples; sample++)
         worker.bias_grad += worker.logit_grads[sample];
     worker.record(LOSS);
@@ -107,7 +108,7 @@ void Trainer::relu_dropout(float* hidden, int64_t samples, int64_t width, int64_
     }
 }
 
-void Trainer::loss_gradient(Worker& worker, int64_t positives, const float* labels) {
+void Trainer::loss_gradient(Worker& worker, int64_t positives, const float* labels, const float* weights) {
     const int64_t group_size = config_.group_size, samples = positives * group_size;
     float *logits = worker.logits, *logit_grads = worker.logit_grads, *probabilities = worker.probabilities,
           *softplus = worker.softplus;
@@ -117,7 +118,7 @@ void Trainer::loss_gradient(Worker& worker, int64_t positives, const float* labe
     if (config_.loss != LEAST_SQUARES)
         for (int64_t i = 0; i < samples; i += LANES) logistic(lanes(logits + i), probabilities + i, softplus + i);
     const float share = 1.0f / (config_.positives * (config_.loss == BPR ? group_size - 1 : group_size));
-    float total = 0;
+    float total = 0, sum = 0;  // of a positive and its negatives; of all, by their weights
     for (int64_t sample = 0; sample < samples; sample++) {
         const float logit = logits[sample], probability = probabilities[sample];
         if (config_.loss == BCE) {
@@ -138,8 +139,14 @@ void Trainer::loss_gradient(Worker& worker, int64_t positives, const float* labe
             logit_grads[sample - sample % group_size] -= logit_grads[sample];
             total += softplus[sample];
         }
+        if (weights && (sample + 1) % group_size == 0) {
+            const float weight = weights[sample / group_size];
+            for (int64_t i = sample + 1 - group_size; i <= sample; i++) logit_grads[i] *= weight;
+            sum += total * weight;
+            total = 0;
+        }
     }
-    worker.loss += total * share;
+    worker.loss += (weights ? sum : total) * share;
 }
 
 void Trainer::gmf_backward(Worker& worker, int64_t positives) {

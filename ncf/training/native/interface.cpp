@@ -58,8 +58,8 @@ void ncf_restart(Trainer* trainer, int64_t step) { trainer->restart(step); }
 void ncf_finish(Trainer* trainer) { trainer->finish(); }
 
 double ncf_run(Trainer* trainer, int64_t steps, const int64_t* const* users, const int64_t* const* items,
-               const float* const* labels, const Rates* rates, const uint64_t* seeds) {
-    return trainer->run(steps, users, items, labels, rates, seeds);
+               const float* const* labels, const float* const* weights, const Rates* rates, const uint64_t* seeds) {
+    return trainer->run(steps, users, items, labels, weights, rates, seeds);
 }
 
 const double* ncf_seconds(const Trainer* trainer) { return trainer->seconds(); }

@@ -103,7 +103,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # result and arguments
     "ncf_layout": (ctypes.POINTER(_Entry), []),
     "ncf_create": (c_void_p, [ctypes.POINTER(Config)]),
     "ncf_restart": (None, [c_void_p, c_int64]),
-    "ncf_run": (c_double, [c_void_p, c_int64, *5 * [c_void_p]]),
+    "ncf_run": (c_double, [c_void_p, c_int64, *6 * [c_void_p]]),
     "ncf_finish": (None, [c_void_p]),
     "ncf_seconds": (ctypes.POINTER(c_double * len(PHASES)), [c_void_p]),
     "ncf_free": (None, [c_void_p]),

@@ -73,7 +73,7 @@ void Trainer::finish() {
 }
 
 double Trainer::run(int64_t steps, const int64_t* const* users, const int64_t* const* items, const float* const* labels,
-                    const Rates* rates, const uint64_t* seeds) {
+                    const float* const* weights, const Rates* rates, const uint64_t* seeds) {
     double total = 0;
     auto work = [&](int64_t thread) {
         Worker& worker = *workers_[thread];
@@ -87,7 +87,7 @@ double Trainer::run(int64_t steps, const int64_t* const* users, const int64_t* c
             gather_rows(thread);
             barrier_.wait();
             worker.record(LOOK_UP);
-            compute_gradients(thread, user, item, labels[step], seeds[step]);
+            compute_gradients(thread, user, item, labels[step], weights ? weights[step] : nullptr, seeds[step]);
             barrier_.wait();
             worker.record(BACKWARD);
             update_embeddings(thread, rates[step]);

@@ -77,10 +77,14 @@ class NativeStep:
             self._started = True
         rates = self._rates(len(mine))
         seeds = torch.randint(-(2**63), 2**63 - 1, (len(mine),)).numpy() if self._masked else np.zeros(len(mine), int)
-        batches = [[tensor.contiguous() for tensor in step[:3]] for step in mine]  # not freed while they are read
+        batches = [  # not freed while they are read
+            [tensor.contiguous() for tensor in (*step[:3], step.weights) if tensor is not None] for step in mine
+        ]
         pointers = [np.array([tensor.data_ptr() for tensor in column]) for column in zip(*batches, strict=True)]
+        users, items, labels, *weights = (array.ctypes.data for array in pointers)
+        weights = weights or [0]
         loss = self._library.ncf_run(
-            self._handle, len(mine), *(array.ctypes.data for array in (*pointers, rates, seeds))
+            self._handle, len(mine), users, items, labels, *weights, rates.ctypes.data, seeds.ctypes.data
         )
         total.add_(loss, alpha=self._size)
         for state in self._states:

@@ -27,9 +27,9 @@ class Trainer {
     // Bring all rows to the last step.
     void finish();
 
-    // Make some steps; returns the sum of their mean losses.
+    // Make some steps; returns the sum of their mean losses. `weights` is null if all positives count alike.
     double run(int64_t steps, const int64_t* const* users, const int64_t* const* items, const float* const* labels,
-               const Rates* rates, const uint64_t* seeds);
+               const float* const* weights, const Rates* rates, const uint64_t* seeds);
 
     // Of the first worker, by phase.
     const double* seconds() const { return workers_[0]->seconds; }
@@ -53,11 +53,11 @@ class Trainer {
     void gather_rows(int64_t thread, Side& side, const Matrix& matrix, const float* bias, Buffer& first);
 
     void compute_gradients(int64_t thread, const int64_t* users, const int64_t* items, const float* labels,
-                           uint64_t seed);
+                           const float* weights, uint64_t seed);
 
     // Of a block of positives with their negatives; `first` is the index of its first sample in the step.
     void block_gradients(Worker& worker, int64_t positives, const int64_t* users, const int64_t* items,
-                         const float* labels, int64_t first, uint64_t seed);
+                         const float* labels, const float* weights, int64_t first, uint64_t seed);
 
     // Of the block's slots, the rows of four arrays.
     void prefetch_rows(const Worker& worker, int64_t positives, const float* user_gmf, const float* item_gmf,
@@ -80,7 +80,7 @@ class Trainer {
     void relu_dropout_backward(float* gradient, const float* hidden, int64_t samples, int64_t width, float* total);
 
     // The loss, and its gradient with respect to the logits.
-    void loss_gradient(Worker& worker, int64_t positives, const float* labels);
+    void loss_gradient(Worker& worker, int64_t positives, const float* labels, const float* weights);
 
     void update_embeddings(int64_t thread, const Rates& rates);
 

@@ -25,7 +25,7 @@ from ncf.ingest.load import load_ratings
 from tests.flows.conftest import quick
 from tests.flows.stored_results import mlflow_runs
 
-BASELINES = ["popularity", "item-knn", *(["ials"] if can_ials() else [])]
+BASELINES = ["popularity", "item-knn", "ease", *(["ials"] if can_ials() else [])]
 NEURAL = ["gmf", "mlp", "neumf", "neumf-pretrained"]
 MODELS = [*BASELINES, *NEURAL]
 NAME = "ncf-ml-100k"
@@ -260,7 +260,7 @@ def test_an_untrained_model_does_not_become_champion(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     untrained: Any = {"training": {"max_epochs": 0}}
-    off: Any = {"item_knn": {"enabled": False}, "ials": {"enabled": False}}
+    off: Any = {name: {"enabled": False} for name in ("item_knn", "ease", "ials")}
     report = retrain(quick(gmf=untrained, mlp=untrained, neumf=untrained, neumf_pretrained=untrained, baselines=off))
     assert [row.name for row in report.rows] == ["popularity", *NEURAL]
     assert not report.promoted and report.champion is None and report.recommendations is None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ncf.config import RecencyConfig
 from ncf.data.prepared import PreparedData
 from ncf.errors import DataError
 from ncf.training import all_pairs
@@ -17,7 +18,7 @@ USER_WITH_ALL = [(2, item) for item in range(6)]
 
 
 def blocks_of(data: PreparedData, batch_size: int, epoch: int = 0, seed: int = 0, **process: Any) -> list[Block]:
-    batches = AllPairsBatches(data, batch_size, 4, None, seed, **process)
+    batches = AllPairsBatches(data, batch_size, 4, None, RecencyConfig(), seed, **process)
     batches.epoch = epoch
     calls = list(batches)
     assert len(calls) == len(batches)
@@ -83,21 +84,21 @@ def test_pairs_weigh_what_drawn_negatives_would_weigh_on_average(literal: Prepar
 
 def test_pairs_weigh_what_the_setting_says(literal: PreparedData) -> None:
     data = replace(literal, train=pairs([(0, 0), (1, 0), (1, 4), *USER_WITH_ALL]))
-    [[block]] = AllPairsBatches(data, 100, 4, 0.5, 0)
+    [[block]] = AllPairsBatches(data, 100, 4, 0.5, RecencyConfig(), 0)
     weights = dict(zip(block.users.tolist(), block.unobserved.tolist(), strict=True))
     assert weights == {0: 0.5, 1: 0.5, 2: 0.0}
     assert dict(zip(block.users.tolist(), block.totals.tolist(), strict=True)) == {0: 3.5, 1: 4.0, 2: 6.0}
 
 
 def test_a_user_without_train_pairs_is_left_out(literal: PreparedData) -> None:
-    batches = AllPairsBatches(replace(literal, train=pairs([(0, 0), (2, 3)])), 6, 4, None, 0)
+    batches = AllPairsBatches(replace(literal, train=pairs([(0, 0), (2, 3)])), 6, 4, None, RecencyConfig(), 0)
     assert sorted(users_in([block for call in batches for block in call])) == [0, 2]
     assert batches.num_samples == 2 * 6
 
 
 def test_everyone_has_everything_is_an_error(literal: PreparedData) -> None:
     with pytest.raises(DataError, match=r"every user has every item.*: 6; allowed: .*; what to do: use a log"):
-        AllPairsBatches(replace(literal, train=pairs(USER_WITH_ALL)), 20, 4, None, 0)
+        AllPairsBatches(replace(literal, train=pairs(USER_WITH_ALL)), 20, 4, None, RecencyConfig(), 0)
 
 
 def test_the_order_follows_from_seed_and_epoch_alone(board: PreparedData) -> None:
@@ -144,7 +145,7 @@ def test_processes_together_see_what_one_alone_would(
 
 
 def test_an_epoch_counts_all_its_weights(board: PreparedData) -> None:
-    batches = AllPairsBatches(board, 100, 4, None, 0)
+    batches = AllPairsBatches(board, 100, 4, None, RecencyConfig(), 0)
     assert batches.counted == pytest.approx(5 * len(board.train))
     assert sum(block.counted for call in batches for block in call) == pytest.approx(batches.counted)
     assert sum(block.samples for call in batches for block in call) == batches.num_samples == 100 * 40

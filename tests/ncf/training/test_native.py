@@ -138,6 +138,14 @@ def test_a_native_step_is_torchs(shape: ModelConfig, changes: dict[str, Any], th
     assert_same_training(make_model(shape), config, make_steps(8, 150, config.num_negatives), threads)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("loss", ["bce", "mse", "least-squares", "bpr"])
+def test_positives_may_have_weights(loss: str, threads: int) -> None:
+    config = TrainingConfig.model_validate({"loss": loss, "embedding_l2": 0.001, "num_negatives": 3})
+    steps = [step._replace(weights=torch.rand(150) * 2) for step in make_steps(8, 150, 3)]
+    assert_same_training(make_model(NEUMF), config, steps, threads)
+
+
 @pytest.mark.parametrize("eps", [1e-5, 1e-2])
 def test_rows_that_no_batch_has_for_long_move_as_they_do_under_torchs_adam(eps: float) -> None:
     """For more steps than moments last, and beyond those whose corrections change fast; at a large eps as well."""
