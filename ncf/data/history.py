@@ -100,6 +100,11 @@ class History:
         pairs = self.early if self.last_time is None else self.early + self.recent
         return self.last_time or 0, int(pairs.sum())
 
+    @property
+    def has_order(self) -> bool:
+        """Whether it is known which of a user's pairs are the newest."""
+        return self.last_time is not None
+
     def item_columns(self) -> dict[str, Indices]:
         """Columns of a table of the items."""
         return {EARLY: self.early, RECENT: self.recent}

@@ -1,6 +1,7 @@
 """The prepared data set: what models see, with a fingerprint of its content."""
 
 import hashlib
+import logging
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ncf.config import RecencyConfig
 from ncf.data import ITEM_ID, LIKED, USER_ID, Ids, Indices
 from ncf.data.coded import CodedLog
 from ncf.data.history import History
@@ -17,6 +19,8 @@ from ncf.data.ratings import NOTHING_READ, Tally
 from ncf.data.report import DataReport
 from ncf.data.split import Pairs, concat_pairs, no_pairs
 from ncf.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,16 @@ class PreparedData:
     def everything(self) -> Pairs:
         """All observed pairs: what serving calls seen."""
         return concat_pairs((self.train, self.validation.pairs, self.test.pairs, self.other))
+
+    def recency_weights(self, config: RecencyConfig) -> NDArray[np.float32]:
+        """Weight of each train pair, float32[len(train)] in [floor, 1]; 1 for a log without times."""
+        users = self.train.users
+        newer = np.searchsorted(users, users, side="right") - 1 - np.arange(len(users))
+        if config.half_life is not None and self.history is not None and not self.history.has_order:
+            logger.warning("recency has no effect: %s has no times that say which interactions are new", self.name)
+            newer[:] = 0
+        weights: NDArray[np.float32] = config.weights(newer).astype(np.float32)
+        return weights
 
     def refitted(self, *, test: bool = False) -> "PreparedData":
         """The validation pairs among the train pairs, and no validation holdout: for a model's last training.

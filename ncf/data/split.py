@@ -7,7 +7,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ncf.config import RecencyConfig
 from ncf.data import Ids, Indices
 from ncf.data.interactions import Interactions
 from ncf.data.ratings import NOTHING_READ, Tally
@@ -141,15 +140,3 @@ def rows_of_evaluable_users(interactions: Interactions) -> Mask:
             do="use a longer log",
         )
     return enough
-
-
-def recency_weights(users: Indices, config: RecencyConfig) -> NDArray[np.float32]:
-    """Weight of each interaction, float32[N] in [floor, 1].
-
-    Args:
-        users: int64[N], ascending; each user's interactions in order of time.
-        config: half-life and floor.
-    """
-    newer = np.searchsorted(users, users, side="right") - 1 - np.arange(len(users))
-    weights: NDArray[np.float32] = config.weights(newer).astype(np.float32)
-    return weights

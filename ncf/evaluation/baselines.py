@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ncf.config import RecencyConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.split import recency_weights
 from ncf.errors import ConfigError
 from ncf.evaluation.config import EASE_L2, NEIGHBOURS, SHRINKAGE
 from ncf.evaluation.ranking import SCORING_MEMORY_MB, top_items, users_at_once
@@ -150,7 +149,7 @@ def can_ials() -> bool:
 
 def train_matrix(data: PreparedData, recency: RecencyConfig = NO_RECENCY) -> Any:
     """Sparse float32[num_users, num_items]: 1, or a weight by recency, where the user has the item in train."""
-    weights = recency_weights(data.train.users, recency)
+    weights = data.recency_weights(recency)
     matrix = csr_matrix((weights, (data.train.users, data.train.items)), shape=(data.num_users, data.num_items))
     matrix.data = np.minimum(matrix.data, np.float32(1))  # a pair that occurs twice was summed
     return matrix

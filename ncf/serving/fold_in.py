@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ncf.config import TrainingConfig
+from ncf.config import RecencyConfig, TrainingConfig
 from ncf.models.build import Model
 from ncf.models.layers import Table
 from ncf.serving.bundle import Bundle
@@ -38,6 +38,7 @@ class FoldIn:
 
     def __init__(self, bundle: Bundle) -> None:
         self.config = training_of(bundle.about)
+        self._recency = self.config.recency if bundle.history.has_order else RecencyConfig()
         self._kind = self.config.loss if self.config.loss in OF_LABELS else "bce"
         self._frozen = {
             id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
@@ -94,7 +95,7 @@ class FoldIn:
             newer: int64[P], how many newer items are listed.
             others: items that are not.
         """
-        listed = self.config.recency.weights(newer).float()
+        listed = self._recency.weights(newer).float()
         if self.config.unobserved_weight is None:
             negative = self.config.num_negatives * float(listed.sum())
         else:

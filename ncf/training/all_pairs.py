@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ncf.config import RecencyConfig, TrainingConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.split import recency_weights
 from ncf.splitmix import derived_seed
 from ncf.training.batches import (
     SAMPLES_PER_CALL,
@@ -94,7 +93,7 @@ class AllPairsBatches:
         unseen = data.num_items - counts
         if not (unseen[counts > 0] > 0).any():
             raise no_negatives(data.num_items)
-        weights = recency_weights(data.train.users[order], recency)
+        weights = data.recency_weights(recency)[order]
         observed = np.bincount(data.train.users[order], weights, minlength=data.num_users)
         like_drawn = num_negatives * observed / np.maximum(unseen, 1)
         unobserved = np.where(unseen > 0, like_drawn if unobserved_weight is None else unobserved_weight, 0.0)

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ncf.config import RecencyConfig
 from ncf.data.prepared import PreparedData
-from ncf.data.split import recency_weights
 from ncf.errors import DataError
 from ncf.sampling.sampler import NegativeSampler, UnseenItems, WeightedUnseen, popularity_weights
 from ncf.splitmix import derived_seed
@@ -162,7 +161,7 @@ class TrainingBatches:
         self.labels = None if data.labels is None else torch.as_tensor(data.labels, device=device)[possible]
         self._weights: Tensor | None = None
         if recency.half_life is not None:
-            weights_of_all = torch.as_tensor(recency_weights(data.train.users, recency), device=device)[possible]
+            weights_of_all = torch.as_tensor(data.recency_weights(recency), device=device)[possible]
             self._weights = weights_of_all / weights_of_all.mean()
         self._negatives: TorchNegatives | NativeNegatives = TorchNegatives(unseen, users, items)
         if native_threads is not None and isinstance(unseen, UnseenItems) and users.device.type == "cpu":

@@ -137,13 +137,15 @@ def test_the_same_items_give_the_same_bits_in_any_order(config: ModelConfig) -> 
 
 def test_with_recency_the_last_item_is_the_newest() -> None:
     config = L2.model_copy(update={"recency": RecencyConfig(half_life=0.5, floor=0.01)})
-    fold = FoldIn(learned(GMF_KIND, config))
+    bundle = learned(GMF_KIND, config)
+    timeless, fold = FoldIn(bundle), FoldIn(replace(bundle, history=replace(bundle.history, last_time=1)))
     even, odd = torch.tensor([2, 6, 10]), torch.tensor([3, 7, 11])
     for older, newer in ((even, odd), (odd, even)):
         best = best_unseen(fold.scores(torch.cat([older, newer])), torch.cat([older, newer]))
         assert {item % 2 for item in best} == {int(newer[0]) % 2}
     again = torch.cat([odd, even, odd])  # the newest place of each counts
     assert torch.equal(fold.scores(again), fold.scores(torch.cat([even, odd])))
+    assert torch.equal(timeless.scores(torch.cat([odd, even])), timeless.scores(torch.cat([even, odd])))
 
 
 @every_model

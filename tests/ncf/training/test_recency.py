@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from ncf.config import RecencyConfig, TrainingConfig
+from ncf.data.history import History
 from ncf.data.prepared import Holdout, PreparedData
-from ncf.data.split import no_pairs, recency_weights
+from ncf.data.split import no_pairs
 from ncf.evaluation.baselines import EASE, IALS, ItemKNN, can_ials
 from ncf.evaluation.ranking import Scorer
 from ncf.training.all_pairs import AllPairsBatches
@@ -62,11 +63,20 @@ def wanted(scorer: Scorer, data: PreparedData) -> float:
     return float((upper == (users % 2 == 1)[:, None]).float().mean())
 
 
-def test_weights_by_hand() -> None:
-    users = np.array([0, 0, 0, 0, 3, 4, 4])
-    assert recency_weights(users, STEEP).tolist() == pytest.approx([0.3, 0.4, 0.6, 1, 1, 0.6, 1])
-    assert recency_weights(users, RecencyConfig(floor=0.3)).tolist() == [1] * 7, "without a half-life"
-    assert recency_weights(users[:0], STEEP).tolist() == []
+def test_weights_by_hand(literal: PreparedData) -> None:
+    data = replace(literal, train=pairs([(0, 5), (0, 1), (0, 3), (0, 2), (1, 0), (2, 4), (2, 1)]))
+    assert data.recency_weights(STEEP).tolist() == pytest.approx([0.3, 0.4, 0.6, 1, 1, 0.6, 1])
+    assert data.recency_weights(RecencyConfig(floor=0.3)).tolist() == [1] * 7, "without a half-life"
+    assert replace(data, train=no_pairs()).recency_weights(STEEP).tolist() == []
+
+
+def test_without_times_nothing_is_newer_and_a_warning_says_so(
+    literal: PreparedData, caplog: pytest.LogCaptureFixture
+) -> None:
+    timeless = replace(literal, history=History.timeless(literal.item_counts))
+    assert timeless.recency_weights(RecencyConfig()).tolist() == [1] * 6 and not caplog.text
+    assert timeless.recency_weights(STEEP).tolist() == [1] * 6
+    assert "recency has no effect: literal has no times" in caplog.text
 
 
 @pytest.mark.parametrize("loss", ["bce", "mse", "least-squares", "bpr"])
