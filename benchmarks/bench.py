@@ -15,8 +15,20 @@ from typing import Any
 
 import torch
 
-from benchmarks.datasets import ML_1M, ML_1M_SYNTHETIC, ML_20M, ROOT, SMALL, SMALL_LARGER, Shape, load, write_recbole
+from benchmarks.datasets import (
+    GRID,
+    ML_1M,
+    ML_1M_SYNTHETIC,
+    ML_20M,
+    ROOT,
+    SMALL,
+    SMALL_LARGER,
+    Shape,
+    load,
+    write_recbole,
+)
 from benchmarks.peers.environment import peers_python
+from ncf.training.native.library import ARCH_VARIABLE
 
 Result = dict[str, Any]
 Job = dict[str, Any]
@@ -56,7 +68,7 @@ class Sizes:
 
     Attributes:
         log: data set of most rows.
-        synthetic: a synthetic log of the same size; `larger`: one that is many times as large.
+        synthetic: a synthetic log of the same size; `larger`: one that is many times as large; `grid`: a smaller one.
         epochs: measured epochs, after one warm-up epoch.
         repeats: measured evaluations, after one warm-up evaluation.
         target: HR@10 (sampled) to reach in at most `most_epochs`.
@@ -80,10 +92,12 @@ class Sizes:
     tuning_seeds: tuple[int, ...] = (0, 1, 2)
     tuning_users: int | None = None
     quality: QualitySizes = QualitySizes()
+    grid: Shape = GRID
 
 
 QUICK = Sizes(
     *(SMALL, SMALL, SMALL_LARGER, 1, 1, 0.3, 3, 512, 4_000_000, 0.2, (0, 1), 200),
+    grid=SMALL,
     quality=QualitySizes((4, 8), (8,), (8,), (8,), 16, (0,), (0, 1), 2, 2, (1, 2)),
 )
 
@@ -149,6 +163,7 @@ class Bench:
             **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads),
             "PYTHONPATH": str(ROOT),
             "TQDM_DISABLE": "1",
+            **({ARCH_VARIABLE: job["march"]} if "march" in job else {}),
         }
         done = subprocess.run(
             [*command, json.dumps(job)], cwd=self.folder, env=environment, capture_output=True, text=True, check=False

@@ -47,6 +47,7 @@ class Shape:
 ML_1M = Shape(6_040, 3_706, 1_000_209, real=True)
 ML_1M_SYNTHETIC = Shape(6_040, 3_706, 1_000_209)
 ML_20M = Shape(138_000, 27_000, 20_000_000)
+GRID = Shape(3_000, 2_000, 150_000)
 SMALL = Shape(600, 400, 24_000)
 SMALL_LARGER = Shape(2_400, 800, 96_000)
 

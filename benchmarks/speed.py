@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 from benchmarks.bench import Bench
 from benchmarks.command import Benchmark
-from benchmarks.figures import machine, scoring, training
+from benchmarks.figures import grid, machine, scoring, training
 from benchmarks.table import Row
 
 FIGURES: dict[str, Callable[[Bench], list[Row]]] = {
     "batch-256": training.small_batch,
     "best": training.best_batch,
     "recbole-default": training.recbole_default,
+    "grid": grid.grid,
     "candidates": scoring.candidates,
     "full": scoring.full_ranking,
     "top-10": scoring.top_10,

@@ -11,7 +11,7 @@ from benchmarks.memory import peak_mb
 
 Job = dict[str, Any]
 MODULES: dict[str, tuple[str, ...]] = {
-    "training": ("train", "until"),
+    "training": ("train", "until", "grid"),
     "scoring": ("evaluate", "make_bundle", "recommend", "write"),
     "machine": ("profile", "limits"),
     "serving": ("make_store",),

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from typing_extensions import override
 
 from benchmarks.datasets import Shape, load
-from ncf.config import NeuMFConfig, TrainingConfig
+from ncf.config import GMFConfig, MLPConfig, ModelConfig, NeuMFConfig, TrainingConfig
 from ncf.data.prepared import Holdout, PreparedData
 from ncf.data.split import Pairs
 from ncf.hardware import HardwareConfig
@@ -78,6 +78,18 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": timer.seconds[job["warm_up"] :], "samples": timer.samples}
 
 
+def grid(job: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of each epoch but the first, and samples in one, for each case: model, batch_size, num_negatives."""
+    data = with_few_validated(load(Shape(**job["shape"]), num_candidates=1))
+    results = []
+    for case in job["cases"]:
+        timer = EpochTimer()
+        model = {"embedding_dim": 8, "layers": [], "dropout": 0.0, "learning_rate": 0.001} | case["model"]
+        train_epochs({**job, **case, **model}, data, 1 + job["epochs"], [timer])
+        results.append({"seconds": timer.seconds[1:], "samples": timer.samples})
+    return {"results": results}
+
+
 def until(job: dict[str, Any]) -> dict[str, Any]:
     """Seconds of fit(), validation included, until the validation HR@10 (sampled) reaches the target."""
     data = load(Shape(**job["shape"]))
@@ -103,8 +115,16 @@ def train_epochs(job: dict[str, Any], data: PreparedData, epochs: int, callbacks
 
 
 def build(job: dict[str, Any], data: PreparedData) -> Model:
-    """The job's NeuMF with its initial values."""
-    config = NeuMFConfig(embedding_dim=job["embedding_dim"], layers=tuple(job["layers"]), dropout=job["dropout"])
+    """The job's model, NeuMF by default, with its initial values."""
+    tower = {"layers": tuple(job["layers"]), "dropout": job["dropout"]}
+    config: ModelConfig
+    match job.get("kind", "neumf"):
+        case "gmf":
+            config = GMFConfig(embedding_dim=job["embedding_dim"])
+        case "mlp":
+            config = MLPConfig.model_validate(tower)
+        case _:
+            config = NeuMFConfig.model_validate({"embedding_dim": job["embedding_dim"]} | tower)
     return build_model(config, data.num_users, data.num_items, seed=0)
 
 

@@ -7,13 +7,36 @@ import numpy as np
 import pytest
 
 from benchmarks.datasets import SMALL, load, write_recbole
+from benchmarks.figures.grid import cases, instruction_sets
 from benchmarks.figures.machine import flops_per_sample
 from benchmarks.figures.training import NEUMF_8
 from benchmarks.memory import peak_mb
 from benchmarks.synthetic import synthetic_log
 from benchmarks.table import Row, as_markdown, as_number, as_table, meets, merge, read_rows, write_rows
 
+LEVEL_3 = "avx2 fma bmi1 bmi2 f16c movbe"
+LEVEL_4 = f"{LEVEL_3} avx512f avx512bw avx512cd avx512dq avx512vl"
 ROW = Row("best", "training", "samples/s", 900.0, 300.0, ">= 2", "1 / 2", 256, "what is counted", "today, here")
+
+
+@pytest.mark.parametrize(
+    ("flags", "marches"),
+    [
+        (LEVEL_4, {"AVX-512": "x86-64-v4", "AVX2": "x86-64-v3"}),
+        (LEVEL_3, {"AVX2": "x86-64-v3"}),
+        ("sse2", {"own": "native"}),
+    ],
+)
+def test_the_grid_is_measured_for_every_instruction_set_of_the_machine(
+    flags: str, marches: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"flags\t\t: fpu {flags} ssse3\n")
+    assert instruction_sets(tmp_path / "cpuinfo") == marches
+    assert instruction_sets(tmp_path / "none") == {"own": "native"}
+
+
+def test_the_grid_has_each_model_with_each_batch() -> None:
+    assert len(cases(1)) == 8 * 4 and len(cases(2)) == 8 * 2
 
 
 @pytest.mark.parametrize(

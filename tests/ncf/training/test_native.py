@@ -142,7 +142,7 @@ def test_a_native_step_is_torchs(shape: ModelConfig, changes: dict[str, Any], th
 @pytest.mark.parametrize("loss", ["bce", "mse", "least-squares", "bpr"])
 def test_positives_may_have_weights(loss: str, threads: int) -> None:
     config = TrainingConfig.model_validate({"loss": loss, "embedding_l2": 0.001, "num_negatives": 3})
-    steps = [step._replace(weights=torch.rand(150) * 2) for step in make_steps(8, 150, 3)]
+    steps = [step._replace(weights=torch.linspace(0.01, 1.0, 150)) for step in make_steps(8, 150, 3)]
     assert_same_training(make_model(NEUMF), config, steps, threads)
 
 
