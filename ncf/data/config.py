@@ -97,7 +97,7 @@ class SplitConfig(Settings):
         default=None, description="temporal: train before, validate from here on, up to test_from"
     )
     test_from: Time | None = Field(default=None, description="temporal: test from here on")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="random: seed of what is held out")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of what is held out at random")
 
     @model_validator(mode="after")
     def _times_of_temporal(self) -> Self:

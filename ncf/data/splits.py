@@ -28,7 +28,7 @@ def split_interactions(interactions: Interactions, config: SplitConfig = SplitCo
         DataError: nothing would be left to train on or to evaluate, or the log has no times for a temporal split.
     """
     if interactions.splits is not None:
-        return given_split(_note_kept_split(interactions, config))
+        return given_split(_note_kept_split(interactions, config), config.seed)
     if config.kind == "temporal":
         return temporal_split(interactions, config)
     if config.kind == "random":
@@ -162,12 +162,17 @@ def _note_left_out(
     return tally.note(f"{rest:,} rows after validation_from are in no split; they are known, but not learned")
 
 
-def given_split(interactions: Interactions) -> Split:
+def given_split(interactions: Interactions, seed: int = 0) -> Split:
     """Keep the splits that came with the log.
 
     A user with several rows in a holdout is evaluated on the first of them (the oldest; without times the first in
-    the file); the others go to `other`. Without a validation part, each user's newest train interaction (without
-    times the last row) becomes it, if another stays in train. Both are noted in the tally.
+    the file); the others go to `other`. Without a validation part, each user's newest train interaction becomes it, if
+    another stays in train; without times a random one, since the last rows of a file that is sorted by item or by
+    count are unlike the test items. Both are noted in the tally.
+
+    Args:
+        interactions: with splits.
+        seed: of that choice.
 
     Raises:
         DataError: train or test is empty, a held-out user has nothing in train, or candidates are missing for one.
@@ -185,7 +190,7 @@ def given_split(interactions: Interactions) -> Split:
             )
     validation, tally = _one_each(interactions, splits == VALIDATION, "validation", tally)
     if not validation.any():
-        validation, tally = _newest_of_train(interactions, train, tally)
+        validation, tally = _validation_of_train(interactions, train, seed, tally)
         train = train & ~validation
     for name, rows in (("validation", validation), ("test", test)):
         _refuse_strangers(interactions, train, rows, name)
@@ -193,17 +198,26 @@ def given_split(interactions: Interactions) -> Split:
     return split_rows(interactions, train, validation, test, tally=tally, candidates=candidates)
 
 
-def _newest_of_train(interactions: Interactions, train: Mask, tally: Tally) -> tuple[Mask, Tally]:
-    counts = np.bincount(interactions.users[train], minlength=len(interactions.user_ids))
-    rows = last_of_each_user(interactions.users, train & (counts[interactions.users] > 1))
+def _validation_of_train(interactions: Interactions, train: Mask, seed: int, tally: Tally) -> tuple[Mask, Tally]:
+    users = interactions.users
+    spare = train & (np.bincount(users[train], minlength=len(interactions.user_ids))[users] > 1)
+    if interactions.times is not None:
+        rows, which = last_of_each_user(users, spare), "each user's newest interaction of train"
+    else:
+        order = np.lexsort((_random_order(interactions, seed), users))
+        order = order[spare[order]]
+        rows, which = (
+            np.zeros(len(users), dtype=bool),
+            f"any one of each user's train interactions, drawn with seed {seed}",
+        )
+        rows[order[np.diff(users[order], prepend=-1) > 0]] = True
     if not rows.any():
         raise DataError(
             "the log's own split has no validation, and no user can spare a row of train for it",
             allowed="two train rows for one user or more",
             do="bring a validation split too, or a longer log",
         )
-    newest = "last" if interactions.times is None else "newest"
-    return rows, tally.note(f"the log's split has no validation: it is each user's {newest} interaction of train")
+    return rows, tally.note(f"the log's split has no validation: it is {which}")
 
 
 def _one_each(interactions: Interactions, rows: Mask, name: str, tally: Tally) -> tuple[Mask, Tally]:

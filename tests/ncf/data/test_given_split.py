@@ -55,16 +55,23 @@ def test_without_validation_the_newest_of_train_that_leaves_one() -> None:
     assert split.tally.notes == (note,)
 
 
-def test_without_validation_and_times_it_is_the_last_row_of_train() -> None:
-    rows = [("ann", "c", 0), ("ann", "a", 0), ("ann", "b", 0), ("ann", "d", 0)]
-    split = split_interactions(tiny_log(rows, [TRAIN, TRAIN, TRAIN, TEST], times=False), SplitConfig())
-    assert by_split(split) == {
-        "train": ["ann c", "ann a"],
-        "validation": ["ann b"],
-        "test": ["ann d"],
-        "other": [],
-    }
-    assert split.tally.notes == ("the log's split has no validation: it is each user's last interaction of train",)
+def test_without_validation_and_times_it_is_a_random_one_of_train() -> None:
+    users, each = 400, 8
+    rows = [(f"u{user}", f"i{item}", 0) for user in range(users) for item in range(each + 1)]
+    parts = [TRAIN if item < each else TEST for _ in range(users) for item in range(each + 1)]
+    split = split_interactions(tiny_log([*rows, ("one", "i0", 0)], [*parts, TRAIN], times=False), SplitConfig())
+    held_out = by_split(split)["validation"]
+    assert len(held_out) == len({row.split()[0] for row in held_out}) == users, "who has one row keeps it"
+    items = [int(row.split()[1].removeprefix("i")) for row in held_out]
+    assert np.bincount(items, minlength=each) == pytest.approx(np.full(each, users / each), abs=25), "any is as likely"
+    assert split.tally.notes == (
+        "the log's split has no validation: it is any one of each user's train interactions, drawn with seed 0",
+    )
+
+    backwards = split_interactions(tiny_log(rows[::-1], parts[::-1], times=False), SplitConfig())
+    assert sorted(by_split(backwards)["validation"]) == sorted(held_out), "whatever the order of the rows"
+    other = split_interactions(tiny_log(rows, parts, times=False), SplitConfig(seed=1))
+    assert sorted(by_split(other)["validation"]) != sorted(held_out)
 
 
 def test_of_several_rows_of_a_user_in_a_holdout_one_counts() -> None:
