@@ -153,7 +153,7 @@ class _ReportedErrors(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        is_interrupted = "by Python system exit call" in record.getMessage()
+        is_interrupted = "Crash detected! Execution was aborted by" in record.getMessage()
         is_unwritable = isinstance(error, OSError) and error.errno in UNWRITABLE
         is_reported = isinstance(error, (NCFError, MlflowException, KeyboardInterrupt, SystemExit))
         return not (is_interrupted or is_unwritable or is_reported)

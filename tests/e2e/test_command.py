@@ -46,6 +46,7 @@ def test_killed_and_interrupted_the_same_command_goes_on(workspace: Path, env: d
     assert "gmf is already trained" in logs[1].read_text()
     assert "training mlp from its last checkpoint" in logs[1].read_text()
     assert "the same command continues from there" in logs[1].read_text()
+    assert "Crash detected" not in logs[1].read_text(), "one line says that it was interrupted"
     assert "Traceback" not in logs[1].read_text()
 
     for trained in (True, False):
