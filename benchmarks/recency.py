@@ -50,11 +50,12 @@ def main() -> None:
     """Measure, print and write benchmarks/results/recency.{md,json} and the table of docs/explanation/recency.md."""
     rows: list[dict[str, Any]] = []
     for name, data in logs():
-        rows += measured(name, data)
-        write_json(RESULTS / "recency.json", rows)
-        (RESULTS / "recency.md").write_text(as_markdown(rows), encoding="utf-8")
-        write(PAGE, "recency", as_markdown(rows))
-        print(as_markdown(rows), flush=True)  # noqa: T201
+        for method in measured(name, data):
+            rows += method
+            write_json(RESULTS / "recency.json", rows)
+            (RESULTS / "recency.md").write_text(as_markdown(rows), encoding="utf-8")
+            write(PAGE, "recency", as_markdown(rows))
+    print(as_markdown(rows))  # noqa: T201
 
 
 def logs() -> Iterator[tuple[str, PreparedData]]:
@@ -70,18 +71,20 @@ def logs() -> Iterator[tuple[str, PreparedData]]:
         print(f"without MovieLens-1M: {error}")  # noqa: T201
 
 
-def measured(log: str, data: PreparedData) -> Iterator[dict[str, Any]]:
-    """A row for each method and half-life."""
+def measured(log: str, data: PreparedData) -> Iterator[list[dict[str, Any]]]:
+    """For each method, a row for each half-life."""
     judge, examiner = HoldoutRanker(data, "validation"), HoldoutRanker(data, "test")
     for name, (fitted, sizes) in METHODS.items():
+        rows = []
         for half_life in HALF_LIVES if name != "iALS" or can_ials() else ():
             recency = RecencyConfig(half_life=half_life, floor=FLOOR)
             found = {size: means(judge, fitted(data, recency, size)) for size in sizes}
             best = max(sizes, key=lambda size: found[size][NDCG])
             test = means(examiner, fitted(data.refitted(), recency, best))
-            yield row_of(log, name, half_life, best, found[best], test)
-    for half_life in HALF_LIVES if log != "ML-1M" else ():
-        yield gmf(log, data, half_life, judge, examiner)
+            rows.append(row_of(log, name, half_life, best, found[best], test))
+        yield rows
+    if log != "ML-1M":
+        yield [gmf(log, data, half_life, judge, examiner) for half_life in HALF_LIVES]
 
 
 def gmf(
