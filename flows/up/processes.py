@@ -48,6 +48,14 @@ def _processes(run_folder: Path) -> Iterator[tuple[psutil.Process, dict[str, str
             yield process, variables
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process has ended, even if its parent, perhaps the first process of a container, took no note of it."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 def end(processes: list[psutil.Process], seconds: float = END_SECONDS) -> None:
     """Terminate processes, and kill those that have not ended after so many seconds."""
     for process in processes:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-import psutil
 import requests
 from supervisor.states import STOPPED_STATES
 from supervisor.xmlrpc import SupervisorTransport
 
 from flows.up.passwords import MLFLOW_PASSWORD, Passwords
 from flows.up.passwords import PREFECT as PREFECT_PASSWORD
+from flows.up.processes import has_ended
 from flows.up.programs import MLFLOW, POOL, PREFECT, PROGRAM_VARIABLE, WORKER, Program, worker_name
 from flows.up.settings import UpSettings
 from ncf.errors import ConfigError, NCFError
@@ -159,7 +159,7 @@ class Supervisor:
         """
         pid = int(self._rpc().getPID())
         self._rpc().shutdown()
-        if not _within(STOP_SECONDS, lambda: not psutil.pid_exists(pid)):
+        if not _within(STOP_SECONDS, lambda: has_ended(pid)):
             do = f"kill -9 {pid}, then repeat the command"
             raise SupervisorError("the supervisor does not stop; its process", got=pid, do=do)
 

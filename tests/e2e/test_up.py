@@ -16,7 +16,7 @@ import yaml
 from mlflow import MlflowClient
 
 from flows.up.passwords import MLFLOW_PASSWORD, MLFLOW_USER, PREFECT
-from flows.up.processes import end, flow_runs, leftovers
+from flows.up.processes import end, flow_runs, has_ended, leftovers
 from flows.up.supervisor import PID, Supervisor
 from ncf.files import CACHE_VARIABLE
 from tests.e2e.checkouts import make_checkout
@@ -182,7 +182,7 @@ def test_a_killed_program_comes_back(one: Machine, name: str) -> None:
     children = psutil.Process(killed).children()
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: one.supervisor.states()[name]["pid"] not in (0, killed), one.log(name))
-    wait_until(lambda: not any(child.is_running() for child in children), one.log(name))  # what it left holds its port
+    wait_until(lambda: all(has_ended(child.pid) for child in children), one.log(name))  # what it left holds its port
     wait_until(one.healthy, one.log(name))
 
 

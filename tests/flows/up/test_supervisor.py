@@ -9,7 +9,7 @@ import pytest
 from supervisor.options import ServerOptions
 
 from flows.up.passwords import read_passwords
-from flows.up.processes import end, flow_runs, leftovers
+from flows.up.processes import end, flow_runs, has_ended, leftovers
 from flows.up.programs import FOLDER_VARIABLE, PROGRAM_VARIABLE, Program, environment, programs
 from flows.up.settings import UpSettings
 from flows.up.supervisor import CONFIG, LOGS, Supervisor, check_paths, configuration
@@ -74,9 +74,18 @@ def test_after_a_kill_of_the_supervisor_its_programs_are_ended_before_their_succ
     wait_until(lambda: not supervisor.runs())
     assert orphan.is_running(), "then there is nothing to test"
     start(supervisor)
+    wait_until(lambda: has_ended(orphan.pid))  # the successor's own Python ends it before anything else
     pid_of(supervisor, "mlflow")
-    assert not orphan.is_running()
     assert len(leftovers(supervisor.folder)) == 1
+
+
+def test_a_process_of_which_nobody_took_note_has_ended() -> None:
+    with subprocess.Popen(SLEEP, stdout=subprocess.DEVNULL) as process:
+        assert not has_ended(process.pid)
+        process.kill()
+        wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+        assert has_ended(process.pid)
+    assert has_ended(process.pid)
 
 
 def test_flow_runs_are_no_leftovers(tmp_path: Path) -> None:
