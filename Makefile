@@ -110,7 +110,7 @@ check: .venv/.dev ## lint, formatting, types, import layers
 test: .venv/.dev ## unit tests, the whole flow, the real servers' main path (under 10 minutes on 2 cores)
 	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not fault and not deploy" $(ARGS)
 
-test-slow: .venv/.dev ## the long rest: kills, faults, fuzzing, the README's commands
+test-slow: .venv/.dev ## the long rest: kills, fuzzing, the README's commands
 	@$(BIN)/python -m pytest $(PARALLEL_SLOW) -m slow $(ARGS)
 
 check-deploy: .venv/.dev .venv/.deploy ## Dockerfile, compose.yaml and the Kubernetes manifests against linters and schemas

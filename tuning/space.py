@@ -43,7 +43,7 @@ _RECENCY = (
     Searched(
         "training.recency.floor",
         FloatRange(low=0.005, high=0.2, log=True),
-        "of a hundred old interactions, each with 0.05, together weigh as much as the five newest",
+        "a hundred old interactions that weigh 0.05 each count as much together as the five newest",
     ),
 )
 _TRAINING = (
